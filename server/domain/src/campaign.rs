@@ -1,0 +1,200 @@
+//! The intention: what to say, to whom, from where, when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{CampaignId, SegmentId, SenderId, TemplateId},
+    problem::FieldError,
+    run::RunSummary,
+    time::Timestamp,
+    word_enum,
+};
+
+word_enum! {
+    pub enum CampaignStatus {
+        Draft = "draft",
+        Scheduled = "scheduled",
+        Running = "running",
+        Paused = "paused",
+        Completed = "completed",
+        Cancelled = "cancelled",
+        Failed = "failed",
+    }
+}
+
+word_enum! {
+    /// What happens to a message past its `send_before`.
+    pub enum Late {
+        Wait = "wait",
+        Drop = "drop",
+    }
+}
+
+word_enum! {
+    pub enum Repeat {
+        EachRun = "each_run",
+        OncePerPerson = "once_per_person",
+    }
+}
+
+word_enum! {
+    /// What happens to a message whose outcome cannot be known.
+    pub enum OnUnknown {
+        /// Sent again once its absence at the provider is proven.
+        Requeue = "requeue",
+        GiveUp = "give_up",
+    }
+}
+
+/// When a campaign goes out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trigger {
+    /// When somebody launches it.
+    Now,
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self::Now
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Campaign {
+    pub id: CampaignId,
+    pub name: String,
+    /// A topic's key; null needs no subscription.
+    pub topic: Option<String>,
+    pub template_id: Option<TemplateId>,
+    pub segment_id: Option<SegmentId>,
+    /// Null is the channel's default sender.
+    pub sender_id: Option<SenderId>,
+    pub trigger: Trigger,
+    pub rate_per_second: Option<i32>,
+    pub late: Late,
+    pub repeat: Repeat,
+    #[serde(rename = "unknown")]
+    pub on_unknown: OnUnknown,
+    pub weight: i32,
+    pub status: CampaignStatus,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: i64,
+    /// The latest run, when there is one.
+    pub run: Option<RunSummary>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewCampaign {
+    pub name: String,
+    #[serde(default)]
+    pub topic: Option<String>,
+    #[serde(default)]
+    pub template_id: Option<TemplateId>,
+    #[serde(default)]
+    pub segment_id: Option<SegmentId>,
+    #[serde(default)]
+    pub sender_id: Option<SenderId>,
+    #[serde(default)]
+    pub trigger: Trigger,
+    #[serde(default)]
+    pub rate_per_second: Option<i32>,
+    #[serde(default = "default_late")]
+    pub late: Late,
+    #[serde(default = "default_repeat")]
+    pub repeat: Repeat,
+    #[serde(default = "default_on_unknown", rename = "unknown")]
+    pub on_unknown: OnUnknown,
+    #[serde(default = "default_weight")]
+    pub weight: i32,
+}
+
+/// `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CampaignPatch {
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub topic: Option<Option<String>>,
+    #[serde(default)]
+    pub template_id: Option<TemplateId>,
+    #[serde(default)]
+    pub segment_id: Option<SegmentId>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<SenderId>))]
+    pub sender_id: Option<Option<SenderId>>,
+    #[serde(default)]
+    pub trigger: Option<Trigger>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
+    pub rate_per_second: Option<Option<i32>>,
+    #[serde(default)]
+    pub late: Option<Late>,
+    #[serde(default)]
+    pub repeat: Option<Repeat>,
+    #[serde(default, rename = "unknown")]
+    pub on_unknown: Option<OnUnknown>,
+    #[serde(default)]
+    pub weight: Option<i32>,
+    #[serde(default)]
+    pub version: Option<i64>,
+}
+
+/// Which campaigns are wanted. `q` is a part of the name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CampaignFilter {
+    pub q: Option<String>,
+    pub status: Option<CampaignStatus>,
+}
+
+/// What launching would do: shown before the button that sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaunchCheck {
+    pub campaign: Campaign,
+    pub audience_name: String,
+    pub template_name: String,
+    pub sender_name: String,
+    /// Everybody in the audience.
+    pub audience: i64,
+    /// Of them, who would be skipped already at planning, by reason code.
+    pub skipped: Vec<(String, i64)>,
+    /// The messages per second that the sender and the campaign allow.
+    pub rate_per_second: i32,
+    /// What keeps it from being launched.
+    pub problems: Vec<FieldError>,
+    /// The text as the first person of the audience would get it.
+    pub sample_text: Option<String>,
+}
+
+/// One of the few that a test goes to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TestRequest {
+    /// 1–10 numbers, in any usual writing.
+    pub phones: Vec<String>,
+}
+
+fn default_late() -> Late {
+    Late::Wait
+}
+
+fn default_repeat() -> Repeat {
+    Repeat::EachRun
+}
+
+fn default_on_unknown() -> OnUnknown {
+    OnUnknown::Requeue
+}
+
+fn default_weight() -> i32 {
+    1
+}

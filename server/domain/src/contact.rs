@@ -1,0 +1,155 @@
+//! A person, keyed by phone number.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    consent::{Consent, ConsentSource},
+    ids::{ImportId, SegmentId},
+    message::State,
+    phone::Phone,
+    time::Timestamp,
+    word_enum,
+};
+
+pub type Attributes = Map<String, Value>;
+
+/// A contact in the API and on the pages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contact {
+    pub phone: Phone,
+    /// The display name: the attribute `name`, else `first_name` and `last_name`.
+    pub name: Option<String>,
+    pub attributes: Attributes,
+    pub consent: Consent,
+    pub consent_changed_at: Option<Timestamp>,
+    /// The number stands on the suppression list: nothing is sent, whatever the consent.
+    pub suppressed: bool,
+    /// The number's region (ISO 3166), from the number itself.
+    pub country: Option<String>,
+    pub timezone: Option<String>,
+    pub locale: Option<String>,
+    /// Keys of the topics the person is subscribed to.
+    pub topics: Vec<String>,
+    pub last_inbound_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: i64,
+}
+
+/// What `POST /contacts` takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewContact {
+    /// Any usual writing; stored in international form.
+    pub phone: String,
+    #[serde(default)]
+    pub attributes: Attributes,
+    #[serde(default)]
+    pub consent: Option<Consent>,
+    #[serde(default)]
+    pub timezone: Option<String>,
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// Keys of topics to subscribe to.
+    #[serde(default)]
+    pub topics: Vec<String>,
+}
+
+/// What `PATCH /contacts/{phone}` takes: attributes are merged, null removes a key. `None` leaves a field as it is,
+/// `Some(None)` clears it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ContactPatch {
+    #[serde(default)]
+    pub attributes: Attributes,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub timezone: Option<Option<String>>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub locale: Option<Option<String>>,
+    /// The version that was read; a stale one is refused with 409.
+    #[serde(default)]
+    pub version: Option<i64>,
+}
+
+/// What `PUT /contacts/{phone}/consent` takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ConsentChange {
+    /// `opted_in` or `opted_out`.
+    pub consent: Consent,
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub evidence: Option<String>,
+}
+
+/// Which contacts are wanted. `q` is a prefix of the phone's digits or of a word of the name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContactFilter {
+    pub q: Option<String>,
+    pub consent: Option<Consent>,
+    pub topic: Option<String>,
+    pub segment: Option<SegmentId>,
+    pub import: Option<ImportId>,
+}
+
+word_enum! {
+    pub enum TimelineKind {
+        Created = "created",
+        Imported = "imported",
+        Changed = "changed",
+        Consent = "consent",
+        Subscription = "subscription",
+        Suppression = "suppression",
+        Message = "message",
+        Inbound = "inbound",
+    }
+}
+
+/// One event of a person's history, newest first in lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TimelineEntry {
+    pub at: Timestamp,
+    pub kind: TimelineKind,
+    /// Consent events: the new consent. Messages: the state.
+    pub consent: Option<Consent>,
+    pub source: Option<ConsentSource>,
+    pub state: Option<State>,
+    /// A topic's key, a campaign's name, a reason code: what the event is about.
+    pub subject: Option<String>,
+    /// The message's text, the evidence of a consent.
+    pub text: Option<String>,
+    /// Where to read more: a message's id.
+    pub message_id: Option<crate::ids::MessageId>,
+}
+
+/// Tells an absent field from a null one.
+pub mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::option_option, reason = "absent, null and a value are three things")]
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+
+    #[allow(clippy::option_option, clippy::ref_option, reason = "the signature serde asks for")]
+    pub fn serialize<T, S>(value: &Option<Option<T>>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Serialize,
+        S: Serializer,
+    {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+}

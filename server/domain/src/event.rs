@@ -1,0 +1,56 @@
+//! Raw webhooks and what became of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{MessageId, WebhookEventId},
+    time::Timestamp,
+    word_enum,
+};
+
+word_enum! {
+    pub enum WebhookKind {
+        Status = "status",
+        Inbound = "inbound",
+    }
+}
+
+word_enum! {
+    pub enum WebhookOutcome {
+        /// Moved a message, or stored an inbound message.
+        Applied = "applied",
+        /// Known already, or weaker than what was known.
+        NoChange = "no_change",
+        /// Speaks of a message that is not ours.
+        Orphan = "orphan",
+        /// Signed, but makes no sense; kept raw.
+        Unprocessable = "unprocessable",
+    }
+}
+
+/// A stored webhook: the raw form beside what was read from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebhookEvent {
+    pub id: WebhookEventId,
+    pub kind: WebhookKind,
+    pub received_at: Timestamp,
+    pub provider_sid: Option<String>,
+    pub message_id: Option<MessageId>,
+    pub status: Option<String>,
+    pub error_code: Option<i32>,
+    pub outcome: WebhookOutcome,
+    pub reason: Option<String>,
+    /// The form as it came; null once its retention has passed. Only on a single event.
+    pub raw: Option<String>,
+    /// The form's parameters, decoded. Only on a single event.
+    #[serde(default)]
+    pub parameters: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WebhookFilter {
+    pub sid: Option<String>,
+    pub message: Option<MessageId>,
+    pub kind: Option<WebhookKind>,
+}

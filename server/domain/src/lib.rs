@@ -1,0 +1,33 @@
+//! Words and rules of the product: ids, states, consent, segment definitions, text counting, and the documents
+//! that pages and the REST API share. No I/O, no clock, no database; everything here also compiles to wasm.
+
+mod word_enum;
+
+pub use word_enum::UnknownWord;
+
+pub mod account;
+pub mod actor;
+pub mod campaign;
+pub mod consent;
+pub mod contact;
+pub mod dashboard;
+pub mod error_codes;
+pub mod event;
+pub mod ids;
+pub mod import;
+pub mod inbound;
+pub mod message;
+pub mod page;
+pub mod phone;
+pub mod problem;
+pub mod reason;
+pub mod role;
+pub mod run;
+pub mod segment;
+pub mod sender;
+pub mod settings;
+pub mod simulator;
+pub mod template;
+pub mod text;
+pub mod time;
+pub mod topic;

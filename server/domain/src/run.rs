@@ -1,0 +1,127 @@
+//! One execution of a campaign, with its plan and its ledger.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{CampaignId, RunId},
+    message::State,
+    time::Timestamp,
+    word_enum,
+};
+
+word_enum! {
+    pub enum RunStatus {
+        Planning = "planning",
+        Rehearsed = "rehearsed",
+        Running = "running",
+        Paused = "paused",
+        Completed = "completed",
+        Cancelled = "cancelled",
+        Failed = "failed",
+    }
+}
+
+impl RunStatus {
+    /// Whether messages of the run may be claimed.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
+    }
+}
+
+/// The counts of a run. They always balance: `planned` is the sum of all the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Ledger {
+    pub planned: i64,
+    pub queued: i64,
+    pub sending: i64,
+    pub unknown: i64,
+    pub accepted: i64,
+    pub sent: i64,
+    pub delivered: i64,
+    pub read: i64,
+    pub undelivered: i64,
+    pub failed: i64,
+    pub skipped: i64,
+    pub cancelled: i64,
+}
+
+impl Ledger {
+    #[must_use]
+    pub const fn count(&self, state: State) -> i64 {
+        match state {
+            State::Queued => self.queued,
+            State::Sending => self.sending,
+            State::Unknown => self.unknown,
+            State::Accepted => self.accepted,
+            State::Sent => self.sent,
+            State::Delivered => self.delivered,
+            State::Read => self.read,
+            State::Undelivered => self.undelivered,
+            State::Failed => self.failed,
+            State::Skipped => self.skipped,
+            State::Cancelled => self.cancelled,
+        }
+    }
+
+    /// What still has work to be done.
+    #[must_use]
+    pub const fn open(&self) -> i64 {
+        self.queued + self.sending + self.unknown
+    }
+
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.planned == State::ALL.iter().map(|state| self.count(*state)).sum::<i64>()
+    }
+}
+
+/// A run in the API and on the pages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Run {
+    pub id: RunId,
+    pub campaign_id: CampaignId,
+    /// The campaign's first run is 1.
+    pub number: i32,
+    pub status: RunStatus,
+    pub ledger: Ledger,
+    pub skipped_by_reason: BTreeMap<String, i64>,
+    pub failures_by_code: BTreeMap<String, i64>,
+    pub forecast: Forecast,
+    pub template_version: i64,
+    pub rate_per_second: Option<i32>,
+    /// Why it is paused or failed, when it is.
+    pub reason: Option<String>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// When the last message is expected to be handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Forecast {
+    pub finish_at: Option<Timestamp>,
+    /// Messages handed over per second, over the last ten seconds.
+    pub rate_now: f64,
+}
+
+/// What lists of campaigns show of the latest run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunSummary {
+    pub id: RunId,
+    pub status: RunStatus,
+    pub ledger: Ledger,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}

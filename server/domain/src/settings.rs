@@ -1,0 +1,65 @@
+//! Settings of the workspace.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{time::Timestamp, word_enum};
+
+word_enum! {
+    /// Whether anything is handed over at all.
+    pub enum SendingState {
+        On = "on",
+        Held = "held",
+    }
+}
+
+/// The switch that stops everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Sending {
+    pub state: SendingState,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Self { state: SendingState::On, reason: None }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Settings {
+    pub sending: Sending,
+    /// Region for numbers written without a country code, when a file or a person has none (ISO 3166).
+    pub default_country: Option<String>,
+    /// For pages and new schedules, never for a person (IANA name).
+    pub default_timezone: String,
+    /// Free text only within 24 hours of the person's last message (Twilio error 63016).
+    pub enforce_whatsapp_window: bool,
+    /// Messages per second over all senders; null is no limit of ours.
+    pub account_rate_per_second: Option<i32>,
+    pub updated_at: Option<Timestamp>,
+    pub version: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SettingsPatch {
+    #[serde(default)]
+    pub sending: Option<Sending>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub default_country: Option<Option<String>>,
+    #[serde(default)]
+    pub default_timezone: Option<String>,
+    #[serde(default)]
+    pub enforce_whatsapp_window: Option<bool>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
+    pub account_rate_per_second: Option<Option<i32>>,
+    #[serde(default)]
+    pub version: Option<i64>,
+}

@@ -1,0 +1,134 @@
+//! What is said: a template has variants by locale, and every change makes a new version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{consent::Category, ids::TemplateId, message::Channel, time::Timestamp};
+
+/// Characters of a WhatsApp content template after filling (Twilio error 63021).
+pub const MAX_CONTENT_CHARACTERS: usize = 1_024;
+/// Characters of a message's body (Twilio error 21617).
+pub const MAX_BODY_CHARACTERS: usize = 1_600;
+
+/// The text in one language. Of a variant only `body` is required.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    pub body: String,
+    /// The approved content template at Twilio (`HX…`); then `body` is our preview of it.
+    #[serde(default)]
+    pub content_sid: Option<String>,
+    /// The content template's variables: number to an expression such as `{{ first_name }}`.
+    #[serde(default)]
+    pub content_variables: BTreeMap<String, String>,
+    #[serde(default)]
+    pub media_url: Option<String>,
+    #[serde(default)]
+    pub buttons: Vec<Button>,
+}
+
+/// A quick-reply button, shown in the preview; Twilio sends it from the content template.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Button {
+    pub title: String,
+    #[serde(default)]
+    pub payload: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Template {
+    pub id: TemplateId,
+    pub name: String,
+    pub channel: Channel,
+    pub category: Category,
+    pub default_locale: String,
+    pub variants: BTreeMap<String, Variant>,
+    /// Attributes that the variants read.
+    pub variables: Vec<String>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewTemplate {
+    pub name: String,
+    #[serde(default = "default_channel")]
+    pub channel: Channel,
+    #[serde(default = "default_category")]
+    pub category: Category,
+    #[serde(default = "default_locale")]
+    pub default_locale: String,
+    pub variants: BTreeMap<String, Variant>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TemplatePatch {
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub category: Option<Category>,
+    #[serde(default)]
+    pub default_locale: Option<String>,
+    #[serde(default)]
+    pub variants: Option<BTreeMap<String, Variant>>,
+    #[serde(default)]
+    pub version: Option<i64>,
+}
+
+/// What `POST /templates/preview` takes: a body, and whom to fill it for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    #[serde(default = "default_channel")]
+    pub channel: Channel,
+    pub body: String,
+    #[serde(default)]
+    pub phone: Option<String>,
+    #[serde(default)]
+    pub sample: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Preview {
+    pub text: String,
+    pub characters: u32,
+    pub segments: u32,
+    /// `GSM-7` or `UCS-2`.
+    pub encoding: String,
+    /// Variables that this person has no value for.
+    pub missing: Vec<String>,
+    pub errors: Vec<TemplateProblem>,
+}
+
+/// What is wrong with a template, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TemplateProblem {
+    /// The first line is 1.
+    pub line: u32,
+    pub message: String,
+}
+
+fn default_channel() -> Channel {
+    Channel::Whatsapp
+}
+
+fn default_category() -> Category {
+    Category::Marketing
+}
+
+fn default_locale() -> String {
+    "en".to_owned()
+}

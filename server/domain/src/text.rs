@@ -1,0 +1,1 @@
+//! Counting characters and segments.

@@ -1,0 +1,73 @@
+//! What the engine needs to know from its environment; read and checked by the server's `config.rs`.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::secrets::KeyRing;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What Twilio calls, without a slash at the end.
+    pub public_url: String,
+    /// Where uploaded files wait for their import.
+    pub data_dir: PathBuf,
+    pub keys: KeyRing,
+    pub provider: ProviderConfig,
+    /// The sender made at first start.
+    pub first_sender: FirstSender,
+    /// Requests in flight to the provider.
+    pub worker_concurrency: usize,
+    pub lease: Duration,
+    /// The largest file an import takes, in bytes.
+    pub import_limit: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    pub account_sid: String,
+    pub auth_token: Secret,
+    /// Used for REST calls instead of the auth token.
+    pub api_key: Option<(String, Secret)>,
+    pub api_base: String,
+    pub content_base: String,
+    /// The simulator's own address: set when there is no real account.
+    pub simulator: Option<String>,
+    /// For one HTTP request: min(15 s, lease / 2).
+    pub timeout: Duration,
+}
+
+/// The address of the sender that is made when there is none: `+…`, `whatsapp:+…` or `MG…`.
+#[derive(Clone, Debug)]
+pub struct FirstSender {
+    pub address: String,
+    pub rate_per_second: i32,
+}
+
+impl Config {
+    /// Whether messages go to the simulator instead of Twilio.
+    #[must_use]
+    pub const fn is_simulated(&self) -> bool {
+        self.provider.simulator.is_some()
+    }
+}
+
+/// Text that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

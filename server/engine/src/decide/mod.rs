@@ -1,0 +1,1 @@
+//! The pure function: send, skip or wait.

@@ -1,0 +1,95 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bell;
+pub mod clock;
+pub mod config;
+pub mod decide;
+mod error;
+pub mod import;
+pub mod ingest;
+pub mod optouts;
+pub mod phone;
+pub mod planner;
+pub mod provider;
+pub mod secrets;
+pub mod sender;
+pub mod services;
+pub mod templates;
+pub mod throttle;
+pub mod workers;
+
+use std::sync::Arc;
+
+pub use domain::actor::{Actor, ActorKind};
+use domain::{role::Permission, time::Timestamp};
+pub use error::{Error, Result};
+use store::Db;
+
+use crate::{bell::Bell, clock::Clock, config::Config};
+
+/// The handle to everything the product does. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub config: Config,
+    pub bell: Bell,
+    pub opt_outs: optouts::OptOuts,
+    pub throttle: throttle::Throttle,
+    pub provider: provider::Provider,
+    pub templates: templates::Templates,
+    pub ingest: ingest::Ingest,
+}
+
+impl Engine {
+    /// Puts the engine together over a migrated database. Nothing runs yet: see [`workers::start`].
+    ///
+    /// # Errors
+    /// When the database belongs to another key, or cannot be read.
+    pub async fn open(db: Db, config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        store::months::ensure(&db, clock.now()).await?;
+        services::installation::claim(&db, &config, clock.now()).await?;
+        let provider = provider::Provider::new(&config)?;
+        let engine = Self(Arc::new(Inner {
+            db,
+            clock,
+            bell: Bell::default(),
+            opt_outs: optouts::OptOuts::default(),
+            throttle: throttle::Throttle::default(),
+            provider,
+            templates: templates::Templates::default(),
+            ingest: ingest::Ingest::default(),
+            config,
+        }));
+        services::senders::ensure_first(&engine).await?;
+        Ok(engine)
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// `Err(Forbidden)` unless the actor holds the permission.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn require(actor: &Actor, permission: Permission) -> Result<()> {
+    if actor.may(permission) { Ok(()) } else { Err(Error::Forbidden) }
+}

@@ -1,0 +1,1 @@
+//! Claim, decide, hand over, write outcomes.

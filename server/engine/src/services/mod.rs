@@ -1,0 +1,20 @@
+//! What people and programs may ask for: one method per use case.
+
+pub mod accounts;
+pub mod api_keys;
+pub mod audit;
+pub mod campaigns;
+pub mod contacts;
+pub mod dashboard;
+pub mod imports;
+pub mod inbound;
+pub mod installation;
+pub mod messages;
+pub mod runs;
+pub mod segments;
+pub mod senders;
+pub mod settings;
+pub mod simulator;
+pub mod templates;
+pub mod topics;
+pub mod webhook_events;

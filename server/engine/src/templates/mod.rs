@@ -1,0 +1,4 @@
+//! minijinja in a sandbox.
+
+#[derive(Default)]
+pub struct Templates {}

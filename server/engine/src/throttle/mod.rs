@@ -1,0 +1,4 @@
+//! Messages per second.
+
+#[derive(Default)]
+pub struct Throttle {}

@@ -1,0 +1,70 @@
+//! The audit log: append-only and chained.
+
+use domain::{account::AuditEntry, actor::Actor, time::Timestamp};
+use serde_json::{Value as Json, json};
+
+use crate::{ConnectionTrait, Result, Row, Tx, all, chain, exec};
+
+const STREAM: &str = "audit";
+
+/// Appends one line in the transaction of the change it speaks of. `detail` holds no personal data.
+///
+/// # Errors
+/// What the database says.
+pub async fn append(
+    tx: &Tx,
+    actor: &Actor,
+    at: Timestamp,
+    action: &str,
+    entity: (&str, &str),
+    detail: &Json,
+) -> Result<()> {
+    let mut head = chain::Head::lock(tx, STREAM).await?;
+    let detail = detail.to_string();
+    let content = json!([
+        at.as_micros(), actor.kind, actor.id, actor.request_id, action, entity.0, entity.1, detail
+    ]);
+    let link = head.link(content.to_string().as_bytes());
+    let insert = "INSERT INTO audit_log (stream, seq, at, actor_kind, actor_id, request_id, action, entity, entity_id, \
+                  detail, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let values = vec![
+        STREAM.into(),
+        link.seq.into(),
+        at.as_micros().into(),
+        actor.kind.as_str().into(),
+        actor.id.clone().into(),
+        actor.request_id.clone().into(),
+        action.into(),
+        entity.0.into(),
+        entity.1.into(),
+        detail.into(),
+        link.prev_hash.into(),
+        link.hash.into(),
+    ];
+    exec(tx, insert, values).await?;
+    head.save(tx).await
+}
+
+/// The latest lines before `before` (a sequence number), newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: &impl ConnectionTrait, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>> {
+    let query = "SELECT seq, at, actor_kind, actor_id, action, entity, entity_id, detail FROM audit_log \
+                 WHERE stream = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+    let values = vec![STREAM.into(), before.unwrap_or(i64::MAX).into(), i64::from(limit).into()];
+    all(db, query, values).await?.iter().map(entry).collect()
+}
+
+fn entry(row: &Row) -> Result<AuditEntry> {
+    Ok(AuditEntry {
+        seq: row.get("seq")?,
+        at: Timestamp::from_micros(row.get("at")?),
+        actor_kind: row.get("actor_kind")?,
+        actor_id: row.get("actor_id")?,
+        action: row.get("action")?,
+        entity: row.get("entity")?,
+        entity_id: row.get("entity_id")?,
+        detail: row.json("detail")?,
+    })
+}

@@ -1,0 +1,141 @@
+//! Connections: one write pool, one read pool.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+use crate::Result;
+
+/// Which database it is, where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Postgres,
+    Sqlite,
+}
+
+impl Kind {
+    /// The kind of database behind a connection or transaction.
+    #[must_use]
+    pub fn of(db: &impl ConnectionTrait) -> Self {
+        match db.get_database_backend() {
+            DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
+    /// ` FOR UPDATE SKIP LOCKED` where rows are locked one by one; nothing under SQLite's single writer.
+    #[must_use]
+    pub const fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+            Self::Sqlite => "",
+        }
+    }
+}
+
+/// A write transaction.
+pub type Tx = DatabaseTransaction;
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    kind: Kind,
+}
+
+impl Db {
+    /// Connects to `sqlite://path` (made when missing) or `postgres://…`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or opened.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        if url.starts_with("sqlite:") {
+            Self::connect_sqlite(url, max_connections).await
+        } else {
+            let pool = Database::connect(options(url, max_connections)).await?;
+            Ok(Self { write: pool.clone(), read: pool, kind: Kind::Postgres })
+        }
+    }
+
+    async fn connect_sqlite(url: &str, max_connections: u32) -> Result<Self> {
+        let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+        // The writer first: it makes the file and sets the journal mode.
+        let write = Database::connect(options(&url, 1)).await?;
+        let read = Database::connect(options(&url, max_connections.clamp(2, 8))).await?;
+        Ok(Self { write, read, kind: Kind::Sqlite })
+    }
+
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// For queries outside a transaction.
+    #[must_use]
+    pub const fn reader(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For single statements that write; several belong into a transaction.
+    #[must_use]
+    pub const fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Starts a write transaction. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`): a transaction that
+    /// reads first and writes later would fail as soon as there are two of them.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin(&self) -> Result<Tx> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// Closes both pools; connections in use finish first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn close(self) -> Result<()> {
+        self.read.close().await?;
+        if self.kind == Kind::Sqlite {
+            self.write.close().await?;
+        }
+        Ok(())
+    }
+}
+
+fn options(url: &str, max_connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .pragma("journal_mode", "WAL")
+            // A commit that was answered survives a power cut, not only a crash of the program.
+            .pragma("synchronous", "FULL")
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-65536")
+            .pragma("mmap_size", "268435456")
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(256)
+    });
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres
+            .application_name("event-stream-engine")
+            .statement_cache_capacity(256)
+            .options([("idle_in_transaction_session_timeout", "30000"), ("jit", "off")])
+    });
+    options
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+pub mod accounts;
+pub mod audit;
+pub mod batch;
+pub mod campaigns;
+pub mod chain;
+mod connect;
+pub mod consent;
+pub mod contacts;
+mod error;
+pub mod idempotency;
+pub mod imports;
+pub mod inbound;
+pub mod installation;
+pub mod keys;
+pub mod ledger;
+pub mod messages;
+pub mod months;
+pub mod receipts;
+pub mod runs;
+pub mod segments;
+pub mod senders;
+pub mod sessions;
+pub mod settings;
+pub mod suppressions;
+mod sql;
+pub mod templates;
+pub mod topics;
+pub mod webhook_events;
+
+pub use connect::{Db, Kind, Tx};
+pub use error::Error;
+pub use sea_orm::ConnectionTrait;
+pub use sql::{Row, all, exec, one, sql};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

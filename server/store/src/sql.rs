@@ -1,0 +1,82 @@
+//! Running one statement text on both databases.
+
+use sea_orm::{ConnectionTrait, ExecResult, QueryResult, Statement, TryGetable, Value};
+
+use crate::{Error, Result};
+
+/// A statement with `$1`, `$2` … parameters, which both databases read.
+pub fn sql(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(db.get_database_backend(), text, values)
+}
+
+/// Runs a statement and returns how many rows it changed.
+///
+/// # Errors
+/// What the database says.
+pub async fn exec(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Result<u64> {
+    Ok(db.execute_raw(sql(db, text, values)).await.map(|done: ExecResult| done.rows_affected())?)
+}
+
+/// All rows of a query. Keep them few: pages and batches, never a whole table.
+///
+/// # Errors
+/// What the database says.
+pub async fn all(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Result<Vec<Row>> {
+    Ok(db.query_all_raw(sql(db, text, values)).await?.into_iter().map(Row).collect())
+}
+
+/// The first row of a query, if there is one.
+///
+/// # Errors
+/// What the database says.
+pub async fn one(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Result<Option<Row>> {
+    Ok(db.query_one_raw(sql(db, text, values)).await?.map(Row))
+}
+
+/// A row, read column by column.
+pub struct Row(QueryResult);
+
+impl Row {
+    /// The value of a column; give the type `Option<T>` where it may be null.
+    ///
+    /// # Errors
+    /// When there is no such column or it holds another type.
+    pub fn get<T: TryGetable>(&self, column: &str) -> Result<T> {
+        Ok(self.0.try_get("", column)?)
+    }
+
+    /// A word of the domain stored as text.
+    ///
+    /// # Errors
+    /// When the stored word is not one of them.
+    pub fn word<T>(&self, column: &'static str) -> Result<T>
+    where
+        T: std::str::FromStr<Err = domain::UnknownWord>,
+    {
+        parse_word(column, &self.get::<String>(column)?)
+    }
+
+    /// A word of the domain that may be null.
+    ///
+    /// # Errors
+    /// When the stored word is not one of them.
+    pub fn word_or_null<T>(&self, column: &'static str) -> Result<Option<T>>
+    where
+        T: std::str::FromStr<Err = domain::UnknownWord>,
+    {
+        self.get::<Option<String>>(column)?.map(|word| parse_word(column, &word)).transpose()
+    }
+
+    /// A document stored as JSON text.
+    ///
+    /// # Errors
+    /// When it does not have the expected shape.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T> {
+        serde_json::from_str(&self.get::<String>(column)?)
+            .map_err(|error| Error::Corrupt { column, problem: error.to_string() })
+    }
+}
+
+fn parse_word<T: std::str::FromStr<Err = domain::UnknownWord>>(column: &'static str, word: &str) -> Result<T> {
+    word.parse().map_err(|error: domain::UnknownWord| Error::Corrupt { column, problem: error.to_string() })
+}
