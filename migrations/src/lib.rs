@@ -4,6 +4,9 @@ pub use sea_orm_migration::prelude::*;
 
 mod dialect;
 mod m20261123_000001_foundation;
+mod up;
+
+pub use up::up;
 
 /// The list of migrations, in their order.
 pub struct Migrator;

@@ -36,12 +36,16 @@ CREATE TABLE accounts (
 
 CREATE TABLE sessions (
     id text PRIMARY KEY,
+    -- Whose it is, once somebody logged in: a changed password ends them all.
+    account_id {uuid},
     data text NOT NULL,
     expires_at bigint NOT NULL
 );
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+CREATE INDEX sessions_by_account ON sessions (account_id) WHERE account_id IS NOT NULL;
 
--- Failed logins, to slow down guessing.
+-- Tries to log in that have not succeeded, to slow down guessing. The subject is a hash: people type passwords into the
+-- wrong field.
 CREATE TABLE login_failures (
     subject text PRIMARY KEY,
     count integer NOT NULL,

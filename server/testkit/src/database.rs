@@ -1,0 +1,142 @@
+//! A freshly migrated database per test, gone afterwards.
+
+use domain::time::Timestamp;
+use store::{Db, Kind};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const CONNECTIONS: u32 = 8;
+
+/// One empty, migrated database; dropped with this value.
+pub struct TestDb {
+    pub db: Db,
+    /// What `Db::connect` was given: for a second connection from outside.
+    pub url: String,
+    /// The SQLite file's folder; a place for other files of the test on both kinds.
+    pub dir: TempDir,
+    server: Option<Server>,
+}
+
+/// A PostgreSQL server and the database that was made there.
+struct Server {
+    url: String,
+    name: String,
+}
+
+/// One database of each kind to run the same test on.
+///
+/// # Panics
+/// When a database cannot be made: then there is nothing to test.
+pub async fn databases() -> Vec<TestDb> {
+    let all = unmigrated().await;
+    for test in &all {
+        test.migrate().await;
+    }
+    all
+}
+
+/// As [`databases`], but without any table.
+///
+/// # Panics
+/// When a database cannot be made.
+pub async fn unmigrated() -> Vec<TestDb> {
+    let mut all = vec![TestDb::sqlite().await];
+    if let Some(url) = server_url() {
+        all.push(TestDb::postgres(&url).await);
+    }
+    all
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
+fn server_url() -> Option<String> {
+    std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
+}
+
+#[expect(clippy::expect_used, reason = "a test without its database has failed")]
+impl TestDb {
+    /// An SQLite file in a folder of its own.
+    async fn sqlite() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite://{}", dir.path().join("test.db").display());
+        Self::open(url, dir, None).await
+    }
+
+    async fn postgres(server: &str) -> Self {
+        let name = format!("ese_test_{}", Uuid::new_v4().simple());
+        admin(server, &format!("CREATE DATABASE {name}")).await.expect("a new database on the test server");
+        let url = with_database(server, &name);
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self::open(url, dir, Some(Server { url: server.to_owned(), name })).await
+    }
+
+    async fn open(url: String, dir: TempDir, server: Option<Server>) -> Self {
+        let db = Db::connect(&url, CONNECTIONS).await.expect("the test database answers");
+        Self { db, url, dir, server }
+    }
+
+    async fn migrate(&self) {
+        migrations::up(self.db.writer()).await.expect("migrations run");
+        let now = Timestamp::from_micros(1_795_392_000_000_000);
+        store::months::ensure(&self.db, now).await.expect("partitions are made");
+    }
+
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.db.kind()
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        // A thread and runtime of its own: dropping is synchronous, and the test's runtime may be on its way out.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", server.name);
+                if let Err(error) = runtime.block_on(admin(&server.url, &statement)) {
+                    tracing::warn!(%error, database = server.name, "a test database was left behind");
+                }
+            }
+        });
+        let _ = dropped.join();
+    }
+}
+
+/// Runs one statement on the server's own database.
+async fn admin(server: &str, statement: &str) -> store::Result<()> {
+    let db = Db::connect(server, 1).await?;
+    store::exec(db.writer(), statement, Vec::new()).await?;
+    db.close().await
+}
+
+/// The server's URL with another database in its path.
+fn with_database(server: &str, name: &str) -> String {
+    let (base, query) = server.split_once('?').map_or((server, None), |(base, query)| (base, Some(query)));
+    let authority = base.find("://").map_or(0, |at| at + 3);
+    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/{name}{query}", &base[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_database;
+
+    #[test]
+    fn only_the_database_changes() {
+        assert_eq!(with_database("postgres://u:p@h:5/postgres?a=b", "x"), "postgres://u:p@h:5/x?a=b");
+        assert_eq!(with_database("postgres://h", "x"), "postgres://h/x");
+    }
+
+    #[tokio::test]
+    async fn a_fresh_database_is_empty_and_migrated() {
+        for test in super::databases().await {
+            let row = store::one(test.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM contacts", Vec::new())
+                .await
+                .expect("the table is there")
+                .expect("one row");
+            assert_eq!(row.get::<i64>("n").expect("a number"), 0);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The schema comes up on both databases, once, and guards what must not change.
+
+use store::{ConnectionTrait as _, Kind, exec, one};
+
+const APPEND_ONLY: [&str; 6] =
+    ["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
+
+#[tokio::test]
+async fn append_only_tables_refuse_update_and_delete() {
+    for test in testkit::databases().await {
+        let db = test.db.writer();
+        fill(&test.db).await;
+        for table in APPEND_ONLY {
+            let column = if table == "webhook_events" { "received_at" } else { "at" };
+            for statement in [format!("UPDATE {table} SET {column} = {column} + 1"), format!("DELETE FROM {table}")] {
+                let refused = exec(db, statement.clone(), Vec::new()).await;
+                let error = refused.err().unwrap_or_else(|| panic!("{:?}: {statement} went through", test.kind()));
+                assert!(error.to_string().contains("append-only"), "{statement}: {error}");
+            }
+            if test.kind() == Kind::Postgres {
+                assert!(db.execute_unprepared(&format!("TRUNCATE {table}")).await.is_err(), "{table} was truncated");
+            }
+            let rows = one(db, format!("SELECT CAST(count(*) AS bigint) AS n FROM {table}"), Vec::new()).await;
+            assert_eq!(rows.expect("counted").expect("a row").get::<i64>("n").expect("a number"), 1, "{table}");
+        }
+    }
+}
+
+/// One row in each append-only table.
+async fn fill(db: &store::Db) {
+    let rows = [
+        "INSERT INTO audit_log (stream, seq, at, actor_kind, actor_id, action, entity, entity_id, detail, prev_hash, \
+         hash) VALUES ('audit', 1, 1, 'worker', 'w', 'a', 'e', '1', '{}', $1, $1)",
+        "INSERT INTO consent_ledger (stream, seq, at, contact_id, consent, source, actor_kind, actor_id, prev_hash, \
+         hash) VALUES ('consent', 1, 1, 1, 'opted_in', 'api', 'worker', 'w', $1, $1)",
+        "INSERT INTO transitions (month, message_id, at, from_state, to_state, by, attempt) \
+         SELECT 202611, 1, 1, 1, 3, 'worker', 1 WHERE $1 IS NOT NULL",
+        "INSERT INTO decisions (month, message_id, at, attempt, outcome, rules_version, checks) \
+         SELECT 202611, 1, 1, 1, 'send', 1, 0 WHERE $1 IS NOT NULL",
+        "INSERT INTO webhook_events (month, received_at, kind, outcome) \
+         SELECT 202611, 1, 'status', 'applied' WHERE $1 IS NOT NULL",
+        "INSERT INTO receipts (message_id, month, provider_sid, status, moved, at, event_id) \
+         SELECT 1, 202611, 'SM1', 'sent', TRUE, 1, 1 WHERE $1 IS NOT NULL",
+    ];
+    for row in rows {
+        exec(db.writer(), row, vec![vec![1_u8].into()]).await.expect("a row goes in");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_starts_migrate_once() {
+    for test in testkit::unmigrated().await {
+        let starts = (0..4).map(|_| {
+            let url = test.url.clone();
+            tokio::spawn(async move {
+                let db = store::Db::connect(&url, 2).await.expect("connects");
+                migrations::up(db.writer()).await
+            })
+        });
+        let starts: Vec<_> = starts.collect();
+        for start in starts {
+            start.await.expect("no panic").expect("every start finds the schema in place");
+        }
+        let row = one(test.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM seaql_migrations", Vec::new()).await;
+        assert_eq!(row.expect("counted").expect("a row").get::<i64>("n").expect("a number"), 1);
+    }
+}
