@@ -108,7 +108,8 @@ CREATE TABLE contacts (
     phone text PRIMARY KEY,
     contact_id bigint NOT NULL UNIQUE,
     attributes {json} NOT NULL,
-    -- Case-folded text attributes, only where folding changes them: what `contains` searches.
+    -- What segments search: domain::text::shadow(attributes). Texts without their case, dates as instants; only what
+    -- differs from `attributes`.
     folded {json} NOT NULL,
     name text,
     -- The folded name, and the part after its last blank: what `q` searches by prefix.

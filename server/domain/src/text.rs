@@ -1,1 +1,0 @@
-//! Counting characters and segments.
