@@ -8,6 +8,13 @@ use crate::{
     time::Timestamp,
 };
 
+/// The shortest password a person may choose, in characters (NIST SP 800-63B asks for at least 8 and no composition
+/// rules; length is what helps).
+pub const PASSWORD_MIN_CHARS: usize = 12;
+
+/// Longer ones are refused before they are hashed.
+pub const PASSWORD_MAX_CHARS: usize = 256;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Account {
@@ -16,7 +23,25 @@ pub struct Account {
     pub role: Role,
     /// The one-time password was not changed yet.
     pub password_is_temporary: bool,
+    /// May not log in; kept because the audit log names it.
+    pub disabled: bool,
+    pub last_login_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    pub version: i64,
+}
+
+/// What an admin may change of an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    #[serde(default)]
+    pub role: Option<Role>,
+    #[serde(default)]
+    pub disabled: Option<bool>,
+    /// The version that was read; a stale one is refused with 409.
+    #[serde(default)]
+    pub version: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +51,9 @@ pub struct ApiKey {
     pub name: String,
     pub role: Role,
     pub created_at: Timestamp,
+    /// To about a minute.
     pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// One line of the audit log.

@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub provider: provider::Provider,
     pub templates: templates::Templates,
     pub ingest: ingest::Ingest,
+    pub settings: services::settings::Cache,
+    pub api_keys: services::api_keys::Cache,
 }
 
 impl Engine {
@@ -61,6 +63,8 @@ impl Engine {
             provider,
             templates: templates::Templates::default(),
             ingest: ingest::Ingest::default(),
+            settings: services::settings::Cache::default(),
+            api_keys: services::api_keys::Cache::default(),
             config,
         }));
         services::senders::ensure_first(&engine).await?;
@@ -70,6 +74,13 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// A new UUIDv7 of the engine's time.
+    pub(crate) fn new_uuid(&self) -> uuid::Uuid {
+        let micros = self.now().as_micros().unsigned_abs();
+        let nanos = u32::try_from(micros % 1_000_000).unwrap_or_default() * 1_000;
+        uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
     }
 
     #[must_use]

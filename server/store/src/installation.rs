@@ -1,1 +1,50 @@
-//! Not written yet.
+//! Which installation, provider account and key a database belongs to.
+
+use domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::{Error, Result, Tx, exec, one};
+
+/// The one row of `installation`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub instance_id: Uuid,
+    pub account_sid: String,
+    pub public_url: String,
+    /// See the engine's key ring.
+    pub key_check: Vec<u8>,
+}
+
+/// Claims a new database, or returns whose it is already.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim(tx: &Tx, wanted: &Installation, at: Timestamp) -> Result<Installation> {
+    let insert = "INSERT INTO installation (id, instance_id, account_sid, public_url, key_check, created_at) \
+                  VALUES (1, $1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+    let values = vec![
+        wanted.instance_id.into(),
+        wanted.account_sid.clone().into(),
+        wanted.public_url.clone().into(),
+        wanted.key_check.clone().into(),
+        at.as_micros().into(),
+    ];
+    exec(tx, insert, values).await?;
+    let query = "SELECT instance_id, account_sid, public_url, key_check FROM installation WHERE id = 1";
+    let row = one(tx, query, vec![]).await?.ok_or(Error::NotFound)?;
+    Ok(Installation {
+        instance_id: row.get("instance_id")?,
+        account_sid: row.get("account_sid")?,
+        public_url: row.get("public_url")?,
+        key_check: row.get("key_check")?,
+    })
+}
+
+/// The database now serves this account at this address.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn move_to(tx: &Tx, account_sid: &str, public_url: &str) -> Result<()> {
+    let update = "UPDATE installation SET account_sid = $1, public_url = $2 WHERE id = 1";
+    if exec(tx, update, vec![account_sid.into(), public_url.into()]).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+}

@@ -1,15 +1,90 @@
 //! Which installation, account and key the database belongs to.
 
 use domain::time::Timestamp;
-use store::Db;
+use serde_json::json;
+use store::{Db, installation::Installation};
+use uuid::Uuid;
 
-use crate::{Result, config::Config};
+use crate::{Actor, Error, Result, config::Config, services::settings};
 
-/// Claims a new database for this installation; refuses one that was made with another `ENCRYPTION_KEY`.
+/// Claims a new database for this installation; refuses one that was made with another `ENCRYPTION_KEY`. One that last
+/// served another provider account or another public address is taken over, but sending is held until an admin
+/// releases it: it may be a copy.
 ///
 /// # Errors
-/// When the database belongs to another key.
+/// `Conflict` when the database belongs to another key.
 pub(crate) async fn claim(db: &Db, config: &Config, now: Timestamp) -> Result<()> {
-    let _ = (db, config, now);
+    let wanted = Installation {
+        instance_id: Uuid::new_v4(),
+        account_sid: config.provider.account_sid.clone(),
+        public_url: config.public_url.clone(),
+        key_check: config.keys.check_value(),
+    };
+    let tx = db.begin().await?;
+    let found = store::installation::claim(&tx, &wanted, now).await?;
+    if !config.keys.knows(&found.key_check) {
+        return Err(Error::Conflict(
+            "This database was made with another ENCRYPTION_KEY. Start with that key (or put it behind the new one, \
+             separated by a comma): without it opt-outs are not recognised and sealed data cannot be read."
+                .to_owned(),
+        ));
+    }
+    let reason = reason_to_hold(&found, &wanted);
+    if let Some(reason) = reason {
+        let actor = Actor::worker("start");
+        let detail = json!({ "from": found.account_sid, "to": wanted.account_sid });
+        let entity = ("installation", &*found.instance_id.to_string());
+        store::audit::append(&tx, &actor, now, "move", entity, &detail).await?;
+        settings::hold(&tx, &actor, reason, now).await?;
+        tracing::warn!(reason, "all sending is held until an admin releases it in Settings");
+    }
+    if found.account_sid != wanted.account_sid || found.public_url != wanted.public_url {
+        store::installation::move_to(&tx, &wanted.account_sid, &wanted.public_url).await?;
+    }
+    tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+fn reason_to_hold(found: &Installation, wanted: &Installation) -> Option<&'static str> {
+    if found.account_sid != wanted.account_sid {
+        return Some("The database was last used with another Twilio account. Check open runs, then release sending.");
+    }
+    // A development machine changes its port often, and Twilio cannot reach it anyway.
+    let moved = host(&found.public_url) != host(&wanted.public_url);
+    if moved && !is_loopback(&wanted.public_url) && !is_loopback(&found.public_url) {
+        return Some("The database was last used at another PUBLIC_URL: it may be a copy. Check, then release sending.");
+    }
+    None
+}
+
+fn host(public_url: &str) -> Option<String> {
+    url::Url::parse(public_url).ok()?.host_str().map(str::to_owned)
+}
+
+fn is_loopback(public_url: &str) -> bool {
+    host(public_url).is_none_or(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(account_sid: &str, public_url: &str) -> Installation {
+        Installation {
+            instance_id: Uuid::nil(),
+            account_sid: account_sid.to_owned(),
+            public_url: public_url.to_owned(),
+            key_check: vec![],
+        }
+    }
+
+    #[test]
+    fn another_account_or_address_holds_but_another_port_does_not() {
+        let live = at("AC1", "https://send.example.com");
+        assert!(reason_to_hold(&live, &at("AC2", "https://send.example.com")).is_some());
+        assert!(reason_to_hold(&live, &at("AC1", "https://staging.example.com")).is_some());
+        assert!(reason_to_hold(&live, &at("AC1", "https://send.example.com:8443")).is_none());
+        assert!(reason_to_hold(&at("AC1", "http://127.0.0.1:3000"), &at("AC1", "http://127.0.0.1:3001")).is_none());
+        assert!(reason_to_hold(&at("AC1", "http://127.0.0.1:3000"), &at("AC1", "https://send.example.com")).is_none());
+    }
 }

@@ -1,8 +1,86 @@
 //! Settings of the workspace, and holding all sending.
 
-use domain::settings::{Settings, SettingsPatch};
+use std::{sync::Arc, time::Duration};
 
-use crate::{Actor, Engine, Error, Result};
+use domain::{
+    problem::FieldError,
+    role::Permission,
+    settings::{Sending, SendingState, Settings, SettingsPatch},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::settings::Stored;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{Actor, Engine, Error, Result, config::Config, require};
+
+/// The key of the document in the settings table.
+const KEY: &str = "workspace";
+
+/// How old the settings that senders go by may be: "hold" is in effect everywhere within this time.
+const FRESH_FOR: Duration = Duration::from_millis(400);
+
+/// Twilio takes no more from one account with all its subaccounts (error 63017).
+const REAL_ACCOUNT_RATE: i32 = 2_000;
+
+const RATE_MAX: i32 = 100_000;
+
+/// What was set; the rest follows the defaults, which depend on whether there is a real account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Document {
+    sending: Sending,
+    default_country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enforce_whatsapp_window: Option<bool>,
+    /// Absent: the default; null: no limit.
+    #[serde(with = "domain::contact::double_option", skip_serializing_if = "Option::is_none")]
+    account_rate_per_second: Option<Option<i32>>,
+}
+
+/// The settings as this process last read them.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<Option<(Instant, Arc<Settings>)>>);
+
+/// The settings, at most half a second old: what senders and workers go by.
+///
+/// # Errors
+/// When they cannot be read. Whoever would send must then not send.
+pub(crate) async fn current(engine: &Engine) -> Result<Arc<Settings>> {
+    // The lock is held while reading: many askers cause one query.
+    let mut cached = engine.inner().settings.0.lock().await;
+    if let Some((read_at, settings)) = &*cached
+        && read_at.elapsed() < FRESH_FOR
+    {
+        return Ok(settings.clone());
+    }
+    let read_at = Instant::now();
+    let settings = Arc::new(load(engine.db().reader(), engine.config()).await?);
+    *cached = Some((read_at, settings.clone()));
+    Ok(settings)
+}
+
+async fn load(db: &impl store::ConnectionTrait, config: &Config) -> Result<Settings> {
+    Ok(with_defaults(store::settings::load(db, KEY).await?, config))
+}
+
+fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings {
+    let real = !config.is_simulated();
+    let (version, updated_at) = stored.as_ref().map_or((0, None), |stored| (stored.version, Some(stored.updated_at)));
+    let document = stored.map(|stored| stored.value).unwrap_or_default();
+    Settings {
+        sending: document.sending,
+        default_country: document.default_country,
+        default_timezone: document.default_timezone.unwrap_or_else(|| "UTC".to_owned()),
+        enforce_whatsapp_window: document.enforce_whatsapp_window.unwrap_or(real),
+        account_rate_per_second: document.account_rate_per_second.unwrap_or(real.then_some(REAL_ACCOUNT_RATE)),
+        updated_at,
+        version,
+    }
+}
 
 /// See [`Engine::settings`].
 pub struct SettingsService<'a>(&'a Engine);
@@ -16,12 +94,181 @@ impl Engine {
 }
 
 impl SettingsService<'_> {
+    /// The settings as they are stored now.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins.
     pub async fn get(&self, actor: &Actor) -> Result<Settings> {
-        todo!()
+        require(actor, Permission::Administer)?;
+        load(self.0.db().reader(), self.0.config()).await
     }
 
+    /// The part that everybody who plans something needs: the zone of pages and new schedules.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn default_timezone(&self, actor: &Actor) -> Result<String> {
+        require(actor, Permission::Read)?;
+        Ok(current(self.0).await?.default_timezone.clone())
+    }
+
+    /// Changes settings. Holding or releasing all sending is in effect in every process within a second.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct, `Conflict` for a stale version.
     pub async fn update(&self, actor: &Actor, patch: SettingsPatch) -> Result<Settings> {
-        todo!()
+        require(actor, Permission::Administer)?;
+        Error::unless_valid(problems(&patch))?;
+        let now = self.0.now();
+        let tx = self.0.db().begin().await?;
+        let stored: Option<Stored<Document>> = store::settings::load(&tx, KEY).await?;
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        if patch.version.is_some_and(|read| read != version) {
+            return Err(store::Error::Stale.into());
+        }
+        let former = stored.map(|stored| stored.value).unwrap_or_default();
+        let (document, changed) = apply(former.clone(), &patch);
+        save(&tx, &document, version, now).await?;
+        audit(&tx, actor, now, &former, &document, &changed).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        *self.0.inner().settings.0.lock().await = None;
+        load(self.0.db().reader(), self.0.config()).await
+    }
+}
+
+/// Holds all sending, when the program itself has a reason to.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn hold(tx: &store::Tx, actor: &Actor, reason: &str, now: Timestamp) -> Result<()> {
+    let stored: Option<Stored<Document>> = store::settings::load(tx, KEY).await?;
+    let version = stored.as_ref().map_or(0, |stored| stored.version);
+    let former = stored.map(|stored| stored.value).unwrap_or_default();
+    let sending = Sending { state: SendingState::Held, reason: Some(reason.to_owned()) };
+    let document = Document { sending, ..former.clone() };
+    save(tx, &document, version, now).await?;
+    audit(tx, actor, now, &former, &document, &[]).await
+}
+
+async fn save(tx: &store::Tx, document: &Document, version: i64, now: Timestamp) -> Result<()> {
+    store::settings::save(tx, KEY, document, version, now).await?;
+    Ok(())
+}
+
+/// The document with the patch applied, and the names of the changed fields.
+fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'static str>) {
+    let former = document.clone();
+    if let Some(sending) = &patch.sending {
+        let reason = sending.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        document.sending = match sending.state {
+            SendingState::On => Sending::default(),
+            SendingState::Held => Sending { state: SendingState::Held, reason: reason.map(str::to_owned) },
+        };
+    }
+    if let Some(country) = &patch.default_country {
+        document.default_country = country.as_deref().map(str::to_ascii_uppercase);
+    }
+    if let Some(timezone) = &patch.default_timezone {
+        document.default_timezone = Some(timezone.clone());
+    }
+    if let Some(enforce) = patch.enforce_whatsapp_window {
+        document.enforce_whatsapp_window = Some(enforce);
+    }
+    if let Some(rate) = patch.account_rate_per_second {
+        document.account_rate_per_second = Some(rate);
+    }
+    let changed = [
+        ("default_country", former.default_country != document.default_country),
+        ("default_timezone", former.default_timezone != document.default_timezone),
+        ("enforce_whatsapp_window", former.enforce_whatsapp_window != document.enforce_whatsapp_window),
+        ("account_rate_per_second", former.account_rate_per_second != document.account_rate_per_second),
+    ];
+    let changed = changed.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect();
+    (document, changed)
+}
+
+/// Holding and releasing are lines of their own: they are what one looks for.
+async fn audit(
+    tx: &store::Tx,
+    actor: &Actor,
+    now: Timestamp,
+    former: &Document,
+    document: &Document,
+    changed: &[&str],
+) -> Result<()> {
+    if former.sending != document.sending {
+        let action = match document.sending.state {
+            SendingState::On => "release_sending",
+            SendingState::Held => "hold_sending",
+        };
+        let detail = json!({ "reason": document.sending.reason });
+        store::audit::append(tx, actor, now, action, ("settings", KEY), &detail).await?;
+    }
+    if !changed.is_empty() {
+        let detail = json!({
+            "changed": changed,
+            "default_country": document.default_country,
+            "default_timezone": document.default_timezone,
+            "enforce_whatsapp_window": document.enforce_whatsapp_window,
+            "account_rate_per_second": document.account_rate_per_second.flatten(),
+        });
+        store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;
+    }
+    Ok(())
+}
+
+fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let reason = patch.sending.as_ref().and_then(|sending| sending.reason.as_deref()).unwrap_or_default().trim();
+    if patch.sending.as_ref().is_some_and(|sending| sending.state == SendingState::Held) && reason.is_empty() {
+        errors.push(FieldError::new("sending.reason", "Say why sending is held: others will want to know."));
+    }
+    if reason.chars().count() > 500 {
+        errors.push(FieldError::new("sending.reason", "Use at most 500 characters."));
+    }
+    if let Some(Some(country)) = &patch.default_country
+        && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    {
+        errors.push(FieldError::new("default_country", "Give a country as two letters, such as LK."));
+    }
+    if let Some(timezone) = &patch.default_timezone
+        && jiff::tz::TimeZone::get(timezone).is_err()
+    {
+        errors.push(FieldError::new("default_timezone", "Give a time zone such as Asia/Colombo."));
+    }
+    if let Some(Some(rate)) = patch.account_rate_per_second
+        && !(1..=RATE_MAX).contains(&rate)
+    {
+        let message = format!("Give a number from 1 to {RATE_MAX}, or null for no limit.");
+        errors.push(FieldError::new("account_rate_per_second", message));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let patch = SettingsPatch {
+            sending: Some(Sending { state: SendingState::Held, reason: Some(" ".to_owned()) }),
+            default_country: Some(Some("Lanka".to_owned())),
+            default_timezone: Some("Mars/Olympus".to_owned()),
+            account_rate_per_second: Some(Some(0)),
+            ..SettingsPatch::default()
+        };
+        let fields: Vec<_> = problems(&patch).into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["sending.reason", "default_country", "default_timezone", "account_rate_per_second"]);
+        assert!(problems(&SettingsPatch { default_country: Some(None), ..SettingsPatch::default() }).is_empty());
     }
 
+    #[test]
+    fn a_limit_that_was_lifted_stays_lifted() {
+        let patch = SettingsPatch { account_rate_per_second: Some(None), ..SettingsPatch::default() };
+        let (document, changed) = apply(Document::default(), &patch);
+        assert_eq!(changed, ["account_rate_per_second"]);
+        let text = serde_json::to_string(&document).unwrap();
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap().account_rate_per_second, Some(None), "{text}");
+    }
 }
