@@ -1,0 +1,102 @@
+// The last step of .ci/site.sh: names files by their content, compresses them, and writes manifest.json.
+//
+//   node .ci/site.mjs dev|release WORK SITE
+//
+// WORK/pkg is what wasm-bindgen wrote; style/*.css and public/ are read from here. SITE gets
+//   pkg/event-stream-engine.<hash>.js|wasm|css   to be cached for ever
+//   the files of public/ under their own names   to be revalidated
+//   each of them as .br and .gz too, where that is smaller
+//   manifest.json                                {"pkg/event-stream-engine.js": "pkg/event-stream-engine.<hash>.js", …}
+// Files that are right already are not touched.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, dirname, extname, join, relative } from 'node:path'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+
+const [mode, work, site] = process.argv.slice(2)
+const release = mode === 'release'
+const name = 'event-stream-engine'
+const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex')
+
+function filesIn(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
+}
+
+/** Path in the site → content. */
+function sources() {
+  const found = new Map()
+  for (const path of filesIn('public')) found.set(relative('public', path), readFileSync(path))
+  for (const path of filesIn(join(work, 'pkg'))) {
+    const file = relative(work, path).replace(`${name}_bg.wasm`, `${name}.wasm`)
+    found.set(file, readFileSync(path))
+  }
+  const styles = readdirSync('style').filter((file) => file.endsWith('.css')).sort()
+  found.set(`pkg/${name}.css`, Buffer.concat(styles.flatMap((file) => [readFileSync(join('style', file)), Buffer.from('\n')])))
+  return found
+}
+
+/** The whole sheet and script, smaller; only for what is shipped. */
+function minified(path, content) {
+  const loader = { '.css': 'css', '.js': 'js' }[extname(path)]
+  if (!release || !loader || !path.startsWith('pkg/')) return content
+  const require = createRequire(join(process.env.ESE_TOOLS_DIR, 'web', 'package.json'))
+  const { code } = require('esbuild').transformSync(content.toString(), { loader, minify: true, legalComments: 'none' })
+  return Buffer.from(code)
+}
+
+/** Only our own three files: what a script refers to by a path of its own (wasm-bindgen's snippets) keeps its name. */
+function hashedName(path, content) {
+  if (dirname(path) !== 'pkg' || !basename(path).startsWith(`${name}.`)) return path
+  return path.replace(/(\.\w+)$/, `.${sha256(content).slice(0, 16)}$1`)
+}
+
+const compressible = /\.(css|html|ico|js|json|svg|txt|wasm|webmanifest|xml)$/
+
+function compressed(content) {
+  const quality = release ? 11 : 4
+  const params = { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_SIZE_HINT]: content.length }
+  return { '.br': brotliCompressSync(content, { params }), '.gz': gzipSync(content, { level: release ? 9 : 4 }) }
+}
+
+const found = sources()
+const stamp = join(work, 'stamp')
+const digest = sha256(mode, readFileSync(new URL(import.meta.url)), ...[...found].flat())
+if (existsSync(join(site, 'manifest.json')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) process.exit()
+
+rmSync(stamp, { force: true })
+const output = new Map()
+const manifest = {}
+for (const [path, source] of found) {
+  const content = minified(path, source)
+  const target = hashedName(path, content)
+  manifest[path] = target
+  output.set(target, content)
+  if (!compressible.test(path)) continue
+  for (const [suffix, bytes] of Object.entries(compressed(content))) {
+    if (bytes.length < content.length) output.set(target + suffix, bytes)
+  }
+}
+output.set('manifest.json', Buffer.from(JSON.stringify(manifest, null, 2) + '\n'))
+
+for (const path of filesIn(site)) {
+  if (!output.has(relative(site, path))) rmSync(path)
+}
+for (const [path, content] of output) {
+  const target = join(site, path)
+  if (existsSync(target) && readFileSync(target).equals(content)) continue
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, content)
+}
+writeFileSync(stamp, digest)
+
+for (const kind of ['wasm', 'js', 'css']) {
+  const target = manifest[`pkg/${name}.${kind}`]
+  if (!target) continue
+  const size = (path) => `${((output.get(path) ?? output.get(target)).length / 1024).toFixed(1)} kB`
+  console.log(`${kind.padEnd(5)}${size(target)}, ${size(`${target}.br`)} with brotli`)
+}

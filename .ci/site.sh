@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the web assets (wasm, script, style sheet, public files) that the server carries inside, into the folder
+# $CARGO_TARGET_DIR/site/<mode>. What has not changed keeps its file and its time, so that cargo sees nothing to do.
+#   .ci/site.sh dev      quick to build
+#   .ci/site.sh release  small to load
+. "$(dirname "$0")/lib.sh"
+
+mode=${1:-}
+case $mode in
+dev | release) ;;
+*) die "usage: .ci/site.sh dev|release" ;;
+esac
+use_site "$mode"
+work=$CARGO_TARGET_DIR/site-work/$mode
+wasm=$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm-$mode/frontend.wasm
+mkdir -p "$work"
+
+cargo build -p frontend --target wasm32-unknown-unknown --profile "wasm-$mode"
+
+if ! cmp -s "$wasm" "$work/frontend.wasm"; then
+  rm -rf "$work/pkg" "$work/frontend.wasm"
+  wasm-bindgen --target web --no-typescript --out-name event-stream-engine --out-dir "$work/pkg" "$wasm"
+  if [ "$mode" = release ]; then
+    echo "Optimising the wasm"
+    # The features are those that rustc itself uses for this target.
+    "$ESE_TOOLS_DIR/web/node_modules/.bin/wasm-opt" -Oz \
+      --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
+      --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
+      "$work/pkg/event-stream-engine_bg.wasm" -o "$work/pkg/optimised.wasm"
+    mv "$work/pkg/optimised.wasm" "$work/pkg/event-stream-engine_bg.wasm"
+  fi
+  cp "$wasm" "$work/frontend.wasm"
+fi
+
+node .ci/site.mjs "$mode" "$work" "$ESE_SITE_DIR"
