@@ -35,8 +35,8 @@ function sources() {
     const file = relative(work, path).replace(`${name}_bg.wasm`, `${name}.wasm`)
     found.set(file, readFileSync(path))
   }
-  const styles = readdirSync('style').filter((file) => file.endsWith('.css')).sort()
-  found.set(`pkg/${name}.css`, Buffer.concat(styles.flatMap((file) => [readFileSync(join('style', file)), Buffer.from('\n')])))
+  const styles = filesIn('style').filter((path) => path.endsWith('.css'))
+  found.set(`pkg/${name}.css`, Buffer.from(styles.map((path) => readFileSync(path, 'utf8')).join('\n')))
   return found
 }
 
