@@ -1,0 +1,325 @@
+//! The frame of the app: navigation, who is logged in, whether sending is on.
+
+use domain::settings::SendingState;
+use leptos::{prelude::*, task::spawn_local, web_sys::js_sys};
+use leptos_router::hooks::use_location;
+
+use super::{
+    feedback::{ToastRegion, Toasts, alert, pill},
+    icon::{Glyph, icon},
+    ledger::hatching,
+    live::every,
+};
+use crate::{
+    frame::{Frame, FrameAccount, current, load_frame},
+    paths,
+    text::{self, Tone},
+};
+
+struct Section {
+    label: &'static str,
+    path: &'static str,
+    glyph: Glyph,
+    group: &'static str,
+}
+
+const fn section(label: &'static str, path: &'static str, glyph: Glyph, group: &'static str) -> Section {
+    Section { label, path, glyph, group }
+}
+
+const SECTIONS: [Section; 8] = [
+    section("Dashboard", paths::DASHBOARD, Glyph::Home, ""),
+    section("Campaigns", paths::CAMPAIGNS, Glyph::Campaign, ""),
+    section("Templates", paths::TEMPLATES, Glyph::Template, ""),
+    section("Contacts", paths::CONTACTS, Glyph::People, "People"),
+    section("Audiences", paths::AUDIENCES, Glyph::Target, "People"),
+    section("Topics", paths::TOPICS, Glyph::Topic, "People"),
+    section("Imports", paths::IMPORTS, Glyph::Upload, "People"),
+    section("Simulator", paths::SIMULATOR, Glyph::Phone, "Try it"),
+];
+
+/// What is at the thumb on a phone; the rest is behind "More".
+const AT_THE_THUMB: [&str; 4] = [paths::DASHBOARD, paths::CAMPAIGNS, paths::CONTACTS, paths::TEMPLATES];
+
+/// The section a path belongs to.
+fn belongs(section: &str, path: &str) -> bool {
+    match section {
+        paths::DASHBOARD => path == paths::DASHBOARD,
+        paths::CAMPAIGNS if path.starts_with("/messages/") => true,
+        _ => path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+    }
+}
+
+/// `aria-current`: `page` on the section's own page, `true` on those below it.
+fn mark(section: &str, path: &str) -> Option<&'static str> {
+    belongs(section, path).then_some(if path == section { "page" } else { "true" })
+}
+
+/// The frame around every page.
+#[component]
+pub fn Shell(children: Children) -> impl IntoView {
+    let frame = RwSignal::new(SharedValue::new(current).into_inner());
+    provide_context(frame);
+    let toasts = Toasts::provide();
+    let path = use_location().pathname;
+    follow(frame, path);
+    let bare = Memo::new(move |_| path.get() == paths::LOGIN);
+    let chrome = move || (!bare.get()).then(|| view! { {sidebar(frame, path)} {bottom_bar(frame, path)} }.into_any());
+    let top = move || (!bare.get()).then(|| top_bar(frame));
+    view! {
+        {hatching()}
+        <a class="skip" href="#main" rel="external">"Skip to the content"</a>
+        <div class=move || if bare.get() { "app app--bare" } else { "app" }>
+            {chrome}
+            <div class="app__content">
+                {top}
+                <main id="main" class="main" tabindex="-1">
+                    {move || (!bare.get()).then(|| sending_banner(frame))}
+                    {children()}
+                </main>
+            </div>
+        </div>
+        <ToastRegion toasts/>
+    }
+    .into_any()
+}
+
+/// Keeps the frame fresh: when the login page is left, and now and then. And after each navigation takes the keyboard
+/// and the screen reader to the new page's heading.
+fn follow(frame: RwSignal<Frame>, path: Memo<String>) {
+    let reload = move || {
+        spawn_local(async move {
+            if let Ok(fresh) = load_frame().await
+                && frame.try_with_untracked(|old| *old != fresh) == Some(true)
+            {
+                frame.try_set(fresh);
+            }
+        });
+    };
+    every(15_000, move || path.with(|path| path != paths::LOGIN), reload);
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        if let Some(before) = before
+            && before != now
+        {
+            if before == paths::LOGIN || now == paths::LOGIN {
+                reload();
+            }
+            close_menus();
+            focus_heading();
+        }
+        now
+    });
+}
+
+/// Menus are `<details>`: they work without scripts, and must close when a link in them navigates without a load.
+fn close_menus() {
+    while let Ok(Some(menu)) = document().query_selector("details.menu[open]") {
+        if menu.remove_attribute("open").is_err() {
+            return;
+        }
+    }
+}
+
+fn focus_heading() {
+    use leptos::wasm_bindgen::JsCast;
+    let target = document().get_element_by_id("page-title").or_else(|| document().get_element_by_id("main"));
+    if let Some(target) = target.and_then(|element| element.dyn_into::<leptos::web_sys::HtmlElement>().ok()) {
+        let _ = target.focus();
+    }
+}
+
+fn nav_link(section: &'static Section, path: Memo<String>) -> AnyView {
+    view! {
+        <a class="nav__link" href=section.path aria-current=move || path.with(|path| mark(section.path, path))>
+            {icon(section.glyph)} <span>{section.label}</span>
+        </a>
+    }
+    .into_any()
+}
+
+fn shown(section: &Section, frame: RwSignal<Frame>) -> bool {
+    section.path != paths::SIMULATOR || frame.with(|frame| frame.simulator)
+}
+
+fn sidebar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
+    let links = move || {
+        let mut group = "";
+        let mut views = Vec::new();
+        for section in SECTIONS.iter().filter(|section| shown(section, frame)) {
+            if section.group != group {
+                group = section.group;
+                views.push(view! { <h2 class="nav__group">{group}</h2> }.into_any());
+            }
+            views.push(nav_link(section, path));
+        }
+        views
+    };
+    view! {
+        <nav class="nav" aria-label="Main">
+            <a class="brand" href=paths::DASHBOARD>{logo()} <span>"Event Stream"</span></a>
+            {links}
+            <div class="nav__foot">{move || pill(frame.with(|frame| frame.sending.state))}</div>
+        </nav>
+    }
+    .into_any()
+}
+
+fn bottom_bar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
+    let thumb = SECTIONS.iter().filter(|section| AT_THE_THUMB.contains(&section.path));
+    let rest = move || {
+        let others = SECTIONS.iter().filter(|section| !AT_THE_THUMB.contains(&section.path) && shown(section, frame));
+        others.map(|section| nav_link(section, path)).collect::<Vec<_>>()
+    };
+    let more = move || {
+        let elsewhere = path.with(|path| !AT_THE_THUMB.iter().any(|section| belongs(section, path)));
+        elsewhere.then_some("true")
+    };
+    view! {
+        <nav class="thumb" aria-label="Main, short">
+            {thumb.map(|section| nav_link(section, path)).collect::<Vec<_>>()}
+            <details class="menu thumb__more" name="menu">
+                <summary class="nav__link" aria-current=more>{icon(Glyph::More)} <span>"More"</span></summary>
+                <div class="menu__panel">{rest}</div>
+            </details>
+        </nav>
+    }
+    .into_any()
+}
+
+fn logo() -> AnyView {
+    view! {
+        <svg class="logo" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
+            <path d="M3 7c4 0 4 4 9 4s5-4 9-4M3 13c4 0 4 4 9 4s5-4 9-4"></path>
+        </svg>
+    }
+    .into_any()
+}
+
+fn top_bar(frame: RwSignal<Frame>) -> AnyView {
+    let simulator = move || {
+        frame.with(|frame| frame.simulator).then(|| {
+            view! {
+                <a class="pill pill--info top__simulator" href=paths::SIMULATOR title="No Twilio account is set: nothing leaves this machine.">
+                    "Simulator" <span class="wide">": no Twilio account connected"</span>
+                </a>
+            }
+            .into_any()
+        })
+    };
+    let account = move || frame.with(|frame| frame.account.clone()).map(|account| account_menu(&account));
+    view! {
+        <header class="top">
+            <a class="brand brand--top" href=paths::DASHBOARD aria-label=text::PRODUCT>{logo()}</a>
+            {search()}
+            <div class="top__end">{simulator} {account}</div>
+        </header>
+    }
+    .into_any()
+}
+
+/// Looks for a person, from anywhere: a plain GET to the contacts' list; Ctrl+K goes to it.
+fn search() -> AnyView {
+    let field = NodeRef::<leptos::html::Input>::new();
+    Effect::new(move |_| {
+        let listener = window_event_listener(leptos::ev::keydown, move |event| {
+            if (event.ctrl_key() || event.meta_key())
+                && event.key() == "k"
+                && let Some(field) = field.get_untracked()
+            {
+                event.prevent_default();
+                let _ = field.focus();
+                field.select();
+            }
+        });
+        on_cleanup(move || listener.remove());
+    });
+    view! {
+        <form class="search" role="search" method="get" action=paths::CONTACTS aria-label="Find a contact">
+            {icon(Glyph::Search)}
+            <input
+                node_ref=field
+                type="search"
+                name="q"
+                id="find"
+                autocomplete="off"
+                placeholder="Find a contact"
+                aria-label="Find a contact by phone or name"
+                aria-keyshortcuts="Control+K"
+            />
+            <kbd class="live-only" aria-hidden="true">"Ctrl K"</kbd>
+        </form>
+    }
+    .into_any()
+}
+
+fn account_menu(account: &FrameAccount) -> AnyView {
+    let label = format!("Account of {}", account.email);
+    view! {
+        <details class="menu account" name="menu">
+            <summary class="avatar" aria-label=label>{account.initials()}</summary>
+            <div class="menu__panel">
+                <div class="account__who"><b>{account.email.clone()}</b> <span>{text::role(account.role)}</span></div>
+                <div class="account__theme live-only" role="group" aria-label="Appearance">
+                    {theme_button("", "System", Glyph::Target)}
+                    {theme_button("light", "Light", Glyph::Sun)}
+                    {theme_button("dark", "Dark", Glyph::Moon)}
+                </div>
+                <form method="post" action=paths::LOGOUT>
+                    <button class="menu__item" type="submit">{icon(Glyph::Exit)} "Log out"</button>
+                </form>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+fn theme_button(theme: &'static str, label: &'static str, glyph: Glyph) -> AnyView {
+    view! { <button type="button" class="menu__item" on:click=move |_| set_theme(theme)>{icon(glyph)} {label}</button> }
+        .into_any()
+}
+
+/// Remembers the appearance in a cookie, which [`crate::shell`] reads: so that pages never flash in the other one.
+fn set_theme(theme: &str) {
+    if let Some(root) = document().document_element() {
+        let _ = if theme.is_empty() {
+            root.remove_attribute("data-theme")
+        } else {
+            root.set_attribute("data-theme", theme)
+        };
+    }
+    let age = if theme.is_empty() { 0 } else { 31_536_000 };
+    let cookie = format!("theme={theme}; Path=/; Max-Age={age}; SameSite=Lax");
+    let _ = js_sys::Reflect::set(&document(), &"cookie".into(), &cookie.into());
+}
+
+/// While sending is held everywhere, every page says so.
+fn sending_banner(frame: RwSignal<Frame>) -> AnyView {
+    let held = Memo::new(move |_| {
+        frame.with(|frame| {
+            (frame.sending.state == SendingState::Held).then(|| frame.sending.reason.clone().unwrap_or_default())
+        })
+    });
+    let banner = move || {
+        held.get().map(|reason| {
+            let why = if reason.is_empty() { String::new() } else { format!("{reason}. ") };
+            let body = format!("{why}Nothing is handed over to the provider until an admin turns it on again.");
+            alert(Tone::Bad, "Sending is held.".to_owned(), Some(body.into_any()))
+        })
+    };
+    banner.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_current_section_is_marked() {
+        assert_eq!(mark("/", "/"), Some("page"));
+        assert_eq!(mark("/", "/contacts"), None);
+        assert_eq!(mark("/campaigns", "/campaigns/7/launch"), Some("true"));
+        assert_eq!(mark("/campaigns", "/messages/12"), Some("true"));
+        assert_eq!(mark("/imports", "/importsx"), None);
+    }
+}

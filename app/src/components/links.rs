@@ -1,0 +1,178 @@
+//! Links that change a part of the present URL: filters, pages of a list. The state of a list is its URL.
+
+use leptos::prelude::*;
+use leptos_router::{
+    hooks::{use_location, use_query_map},
+    params::ParamsMap,
+};
+
+use super::{
+    format::num,
+    icon::{Glyph, icon},
+};
+use crate::paths;
+
+/// The present URL as something links can be derived from.
+#[derive(Clone, Copy)]
+pub struct Here {
+    path: Memo<String>,
+    query: Memo<ParamsMap>,
+}
+
+#[must_use]
+pub fn use_here() -> Here {
+    Here { path: use_location().pathname, query: use_query_map() }
+}
+
+impl Here {
+    /// This page with these parameters changed; an empty value removes one. Words of success and errors of a form do
+    /// not travel along.
+    #[must_use]
+    pub fn with(self, changes: &[(&str, &str)]) -> String {
+        let mut pairs: Vec<(String, String)> =
+            self.query.with(|query| query.clone().into_iter().map(|(key, value)| (key.into_owned(), value)).collect());
+        pairs.retain(|(key, _)| {
+            !matches!(key.as_str(), "done" | "__path" | "__err") && !changes.iter().any(|(changed, _)| changed == key)
+        });
+        let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(changes.iter().copied());
+        paths::with_query(&self.path.get(), &pairs.collect::<Vec<_>>())
+    }
+
+    /// The value of a query parameter; empty when it is not there.
+    #[must_use]
+    pub fn get(self, key: &str) -> String {
+        self.query.with(|query| query.get(key).unwrap_or_default())
+    }
+
+    /// Path and query, to come back to.
+    #[must_use]
+    pub fn url(self) -> String {
+        self.with(&[])
+    }
+}
+
+/// One of several views of a list or a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tab {
+    /// The value of the query parameter; empty for the first.
+    pub value: String,
+    pub label: String,
+    pub count: Option<i64>,
+}
+
+impl Tab {
+    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { value: value.into(), label: label.into(), count: None }
+    }
+
+    #[must_use]
+    pub fn count(mut self, count: i64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+/// Tabs or segmented filters: links that set one query parameter and go back to the first page of a list.
+#[component]
+pub fn Tabs(
+    /// The query parameter.
+    param: &'static str,
+    /// What the choice is about, for screen readers: "Filter by state".
+    label: &'static str,
+    tabs: Vec<Tab>,
+    /// Underlined tabs of a page instead of a segmented control.
+    #[prop(optional)]
+    underlined: bool,
+) -> impl IntoView {
+    let here = use_here();
+    let links = tabs.into_iter().map(|tab| {
+        let Tab { value, label, count } = tab;
+        let target = value.clone();
+        let current = move || (here.get(param) == value).then_some("true");
+        view! {
+            <a href=move || here.with(&[(param, &target), ("cursor", "")]) aria-current=current>
+                {label}
+                {count.map(|count| view! { <span class="tabs__count">{num(count)}</span> })}
+            </a>
+        }
+        .into_any()
+    });
+    let class = if underlined { "tabs tabs--line" } else { "tabs" };
+    view! { <nav class=class aria-label=label>{links.collect::<Vec<_>>()}</nav> }.into_any()
+}
+
+/// Links to the next page of a list and back to its start.
+#[component]
+pub fn Pagination(
+    /// `page.next_cursor`.
+    next: Option<String>,
+    /// How many are on this page.
+    shown: usize,
+    /// How many there are in all, if that is known.
+    #[prop(optional, into)]
+    total: Option<i64>,
+) -> impl IntoView {
+    let here = use_here();
+    let on_first = move || here.get("cursor").is_empty();
+    let summary = match total {
+        Some(total) => format!("{} shown of {}", num(i64::try_from(shown).unwrap_or(i64::MAX)), num(total)),
+        None => format!("{} shown", num(i64::try_from(shown).unwrap_or(i64::MAX))),
+    };
+    let only_page = next.is_none();
+    let next = next.map(|cursor| {
+        view! {
+            <a class="btn" rel="next" href=move || here.with(&[("cursor", &cursor)])>
+                "Next" {icon(Glyph::Right)}
+            </a>
+        }
+        .into_any()
+    });
+    let first = move || {
+        (!on_first()).then(|| {
+            view! {
+                <a class="btn" rel="first" href=here.with(&[("cursor", "")])>
+                    {icon(Glyph::Left)} "First page"
+                </a>
+            }
+            .into_any()
+        })
+    };
+    let end = move || {
+        (only_page && !on_first()).then(|| view! { <span class="muted">"This is the last page."</span> }.into_any())
+    };
+    view! {
+        <nav class="pagination" aria-label="Pages">
+            <span class="pagination__count">{summary}</span>
+            {end}
+            <span class="actions">{first} {next}</span>
+        </nav>
+    }
+    .into_any()
+}
+
+/// A form that filters: plain GET, so it works without scripts and leaves its state in the URL; with scripts it
+/// navigates without loading the page again, and leaves empty fields out of the URL.
+#[component]
+pub fn FilterForm(
+    action: &'static str,
+    /// What is searched, for screen readers.
+    label: &'static str,
+    children: Children,
+) -> impl IntoView {
+    let navigate = leptos_router::hooks::use_navigate();
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        let Ok(data) = form_data_from_event(&event) else { return };
+        let Ok(params) = leptos::web_sys::UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
+        event.prevent_default();
+        let text = params.to_string().as_string().unwrap_or_default();
+        let kept: Vec<&str> = text.split('&').filter(|pair| !pair.ends_with('=')).collect();
+        let url = if kept.is_empty() { action.to_owned() } else { format!("{action}?{}", kept.join("&")) };
+        navigate(&url, leptos_router::NavigateOptions { scroll: false, ..Default::default() });
+    };
+    view! {
+        <form class="filters" role="search" aria-label=label method="get" action=action on:submit=submit>
+            {children()}
+        </form>
+    }
+    .into_any()
+}

@@ -1,0 +1,97 @@
+//! What makes a page live: polling and debouncing. Everything here starts in an effect (never on the server) and ends
+//! with the page.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+/// Calls `tick` every so many milliseconds while `active` holds and the page is visible.
+pub fn every(
+    milliseconds: u64,
+    active: impl Fn() -> bool + Send + Sync + 'static,
+    tick: impl Fn() + Send + Sync + 'static,
+) {
+    every_inner(milliseconds, Box::new(active), StoredValue::new(Box::new(tick)));
+}
+
+fn every_inner(
+    milliseconds: u64,
+    active: Box<dyn Fn() -> bool + Send + Sync>,
+    tick: StoredValue<Box<dyn Fn() + Send + Sync>>,
+) {
+    let handle = StoredValue::new(None::<IntervalHandle>);
+    let stop = move || {
+        if let Some(Some(running)) = handle.try_update_value(Option::take) {
+            running.clear();
+        }
+    };
+    Effect::new(move |_| {
+        stop();
+        if active() {
+            let started = set_interval_with_handle(
+                move || {
+                    // The timer may fire once more while the page goes away: then the value is gone already.
+                    if !document().hidden() {
+                        let _ = tick.try_with_value(|tick| untrack(tick));
+                    }
+                },
+                Duration::from_millis(milliseconds),
+            );
+            handle.set_value(started.ok());
+        }
+    });
+    on_cleanup(stop);
+}
+
+/// A number that rises every so many milliseconds while `active` holds: put it into a resource's source to poll.
+///
+/// ```ignore
+/// let running = RwSignal::new(false);
+/// let tick = poll(2_000, move || running.get());
+/// let page = Resource::new(move || (id(), tick.get()), |(id, _)| load(id));
+/// ```
+pub fn poll(milliseconds: u64, active: impl Fn() -> bool + Send + Sync + 'static) -> RwSignal<u32> {
+    let count = RwSignal::new(0_u32);
+    every(milliseconds, active, move || {
+        let _ = count.try_update(|count| *count = count.wrapping_add(1));
+    });
+    count
+}
+
+/// Follows `source`, but only once it has not changed for so many milliseconds: for previews and live counts.
+pub fn debounced<T>(source: impl Fn() -> T + Send + Sync + 'static, milliseconds: u64) -> RwSignal<T>
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+{
+    let settled = RwSignal::new(untrack(&source));
+    let waiting = StoredValue::new(None::<TimeoutHandle>);
+    let stop = move || {
+        if let Some(Some(running)) = waiting.try_update_value(Option::take) {
+            running.clear();
+        }
+    };
+    Effect::new(move |_| {
+        let value = source();
+        stop();
+        if settled.with_untracked(|old| *old == value) {
+            return;
+        }
+        let started = set_timeout_with_handle(
+            move || {
+                settled.try_set(value);
+            },
+            Duration::from_millis(milliseconds),
+        );
+        waiting.set_value(started.ok());
+    });
+    on_cleanup(stop);
+    settled
+}
+
+/// Whether the page is live: `false` on the server and at the first paint. For what makes no sense without scripts.
+#[must_use]
+pub fn use_live() -> ReadSignal<bool> {
+    let (live, set_live) = signal(false);
+    Effect::new(move |_| set_live.set(true));
+    live
+}

@@ -1,0 +1,91 @@
+//! One way to show what a page has asked the server for: wait, show it, or say what went wrong.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::Redirect;
+
+use super::{
+    feedback::Skeleton,
+    icon::{Glyph, icon},
+    links::use_here,
+};
+use crate::{error::AppError, paths};
+
+/// Unpacks the page's resource: a skeleton while it is fetched the first time, the old content while it is fetched
+/// again, an error page when it failed, and else `children` with the value.
+///
+/// ```ignore
+/// let page = Resource::new(move || here.get("q"), list_contacts);
+/// view! { <Loaded from=page let:contacts><ContactTable contacts/></Loaded> }
+/// ```
+///
+/// Make actions and signals outside: what is made inside is made again at every reload.
+#[component]
+pub fn Loaded<T, V, F>(
+    from: Resource<Result<T, AppError>>,
+    children: F,
+    /// Lines of the skeleton.
+    #[prop(default = 6)]
+    rows: u32,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    V: IntoView + 'static,
+    F: Fn(T) -> V + Clone + Send + Sync + 'static,
+{
+    let content = move || {
+        let children = children.clone();
+        Suspend::new(async move {
+            match from.await {
+                Ok(value) => children(value).into_any(),
+                Err(error) => error_page(&error),
+            }
+        })
+    };
+    view! { <Transition fallback=move || view! { <Skeleton rows/> }>{content}</Transition> }.into_any()
+}
+
+/// A page that shows nothing but an error, with the right status.
+#[component]
+pub fn ErrorPage(error: AppError) -> impl IntoView {
+    error_page(&error)
+}
+
+pub(crate) fn error_page(error: &AppError) -> AnyView {
+    set_status(error.status());
+    if matches!(error, AppError::Unauthenticated) {
+        let here = use_here();
+        return view! { <Redirect path=untrack(move || paths::login_then(&here.url()))/> }.into_any();
+    }
+    let (glyph, again) = match error {
+        AppError::NotFound => (Glyph::Search, false),
+        AppError::Forbidden => (Glyph::Person, false),
+        AppError::Invalid { .. } | AppError::Conflict { .. } => (Glyph::Info, true),
+        _ => (Glyph::Warning, true),
+    };
+    view! {
+        <Title text=error.title()/>
+        <div class="empty empty--page">
+            <span class="empty__icon">{icon(glyph)}</span>
+            <h1 id="page-title" class="empty__title" tabindex="-1">{error.title()}</h1>
+            <p class="empty__text">{error.message()}</p>
+            <div class="actions actions--center">
+                {again.then(|| view! { <a class="btn" href="" rel="external">"Load again"</a> })}
+                <a class="btn btn--primary" href=paths::DASHBOARD>"Go to the dashboard"</a>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+#[cfg(feature = "ssr")]
+fn set_status(status: u16) {
+    if let (Some(response), Ok(status)) =
+        (use_context::<leptos_axum::ResponseOptions>(), http::StatusCode::from_u16(status))
+    {
+        response.set_status(status);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+const fn set_status(_: u16) {}

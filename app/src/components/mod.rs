@@ -1,0 +1,32 @@
+//! What several pages are made of. Pages import from here: `use crate::components::*;`.
+
+mod confirm;
+mod data;
+mod feedback;
+mod form;
+pub mod format;
+mod header;
+mod icon;
+mod layout;
+mod ledger;
+mod links;
+mod live;
+mod loaded;
+mod phone_preview;
+mod time;
+
+pub use confirm::*;
+pub use data::*;
+pub use feedback::*;
+pub use form::*;
+pub use header::*;
+pub use icon::*;
+pub use layout::Shell;
+pub use ledger::{LedgerBalance, LedgerBar};
+pub use links::*;
+pub use live::*;
+pub use loaded::{ErrorPage, Loaded};
+pub use phone_preview::*;
+pub use time::*;
+
+pub use crate::text::{Label, Tone};

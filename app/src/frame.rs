@@ -1,0 +1,69 @@
+//! What the frame around every page shows: who is logged in, whether sending is on, whether the simulator is used.
+//!
+//! The server puts a [`Frame`] into the request's extensions before it renders a page or runs a server function.
+
+use domain::{role::Role, settings::Sending};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::AppError;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Nobody, on the login page.
+    pub account: Option<FrameAccount>,
+    pub sending: Sending,
+    /// No Twilio account is set: the built-in simulator takes the messages.
+    pub simulator: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameAccount {
+    pub email: String,
+    pub role: Role,
+}
+
+impl FrameAccount {
+    /// One or two letters for the round badge.
+    #[must_use]
+    pub fn initials(&self) -> String {
+        let name = self.email.split('@').next().unwrap_or_default();
+        name.split(['.', '-', '_']).filter_map(|part| part.chars().next()).take(2).collect::<String>().to_uppercase()
+    }
+}
+
+/// The frame as a signal, anywhere below [`crate::App`]: pages hide what the role may not do.
+#[must_use]
+pub fn use_frame() -> RwSignal<Frame> {
+    use_context().unwrap_or_default()
+}
+
+/// The frame again, after it may have changed.
+#[server]
+pub async fn load_frame() -> Result<Frame, AppError> {
+    Ok(current())
+}
+
+/// The frame of the request at hand; empty where there is none (the route list is made without one).
+#[cfg(feature = "ssr")]
+pub(crate) fn current() -> Frame {
+    use_context::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Frame>().cloned()).unwrap_or_default()
+}
+
+/// Only the server knows it; the browser reads what the server has written into the page.
+#[cfg(not(feature = "ssr"))]
+pub(crate) fn current() -> Frame {
+    Frame::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials() {
+        let of = |email: &str| FrameAccount { email: email.to_owned(), role: Role::Viewer }.initials();
+        assert_eq!(of("nimal.perera@example.com"), "NP");
+        assert_eq!(of("ops@example.com"), "O");
+    }
+}

@@ -1,0 +1,12 @@
+//! The pages, by feature. A page imports from `components`, `domain` and its own folder, never from another page.
+
+pub mod audiences;
+pub mod campaigns;
+pub mod contacts;
+pub mod dashboard;
+pub mod imports;
+pub mod login;
+pub mod messages;
+pub mod simulator;
+pub mod templates;
+pub mod topics;

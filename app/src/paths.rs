@@ -1,0 +1,144 @@
+//! Every URL of the pages, as a constant or a function: used by the route table, links, redirects and tests.
+
+use std::fmt::{Display, Write};
+
+pub const DASHBOARD: &str = "/";
+pub const LOGIN: &str = "/login";
+/// A plain POST, with or without scripts: the session ends and the browser lands on the login page.
+pub const LOGOUT: &str = "/logout";
+pub const CONTACTS: &str = "/contacts";
+pub const NEW_CONTACT: &str = "/contacts/new";
+pub const IMPORTS: &str = "/imports";
+pub const NEW_IMPORT: &str = "/imports/new";
+pub const TOPICS: &str = "/topics";
+pub const AUDIENCES: &str = "/audiences";
+pub const NEW_AUDIENCE: &str = "/audiences/new";
+pub const TEMPLATES: &str = "/templates";
+pub const NEW_TEMPLATE: &str = "/templates/new";
+pub const CAMPAIGNS: &str = "/campaigns";
+pub const NEW_CAMPAIGN: &str = "/campaigns/new";
+pub const SIMULATOR: &str = "/simulator";
+
+#[must_use]
+pub fn contact(phone: impl Display) -> String {
+    format!("{CONTACTS}/{phone}")
+}
+
+#[must_use]
+pub fn import(id: impl Display) -> String {
+    format!("{IMPORTS}/{id}")
+}
+
+#[must_use]
+pub fn audience(id: impl Display) -> String {
+    format!("{AUDIENCES}/{id}")
+}
+
+#[must_use]
+pub fn template(id: impl Display) -> String {
+    format!("{TEMPLATES}/{id}")
+}
+
+#[must_use]
+pub fn campaign(id: impl Display) -> String {
+    format!("{CAMPAIGNS}/{id}")
+}
+
+#[must_use]
+pub fn edit_campaign(id: impl Display) -> String {
+    format!("{CAMPAIGNS}/{id}/edit")
+}
+
+#[must_use]
+pub fn launch_campaign(id: impl Display) -> String {
+    format!("{CAMPAIGNS}/{id}/launch")
+}
+
+#[must_use]
+pub fn cancel_campaign(id: impl Display) -> String {
+    format!("{CAMPAIGNS}/{id}/cancel")
+}
+
+#[must_use]
+pub fn recipients(campaign: impl Display) -> String {
+    format!("{CAMPAIGNS}/{campaign}/recipients")
+}
+
+#[must_use]
+pub fn message(id: impl Display) -> String {
+    format!("/messages/{id}")
+}
+
+/// The simulator's phone of one person.
+#[must_use]
+pub fn simulator_phone(phone: impl Display) -> String {
+    with_query(SIMULATOR, &[("phone", &phone.to_string())])
+}
+
+/// The login page, which leads back to where the person wanted to be.
+#[must_use]
+pub fn login_then(next: &str) -> String {
+    if next.is_empty() || next == DASHBOARD { LOGIN.to_owned() } else { with_query(LOGIN, &[("next", next)]) }
+}
+
+/// The page with a word of success on top: a code of [`crate::text::done`].
+#[must_use]
+pub fn done(path: &str, code: &str) -> String {
+    with_query(path, &[("done", code)])
+}
+
+/// The path with these query parameters; empty values are left out, so that URLs stay readable.
+#[must_use]
+pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut url = path.to_owned();
+    let mut mark = if path.contains('?') { '&' } else { '?' };
+    for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        url.push(mark);
+        encode(&mut url, key);
+        url.push('=');
+        encode(&mut url, value);
+        mark = '&';
+    }
+    url
+}
+
+/// A path on this site that a redirect may follow: no other host, no protocol.
+#[must_use]
+pub fn is_local(path: &str) -> bool {
+    path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && !path.contains(char::is_control)
+}
+
+fn encode(url: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:,".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_encoded_and_empty_values_left_out() {
+        assert_eq!(
+            with_query(CONTACTS, &[("q", "+94 77"), ("consent", ""), ("topic", "a&b")]),
+            "/contacts?q=%2B94%2077&topic=a%26b"
+        );
+        assert_eq!(with_query("/contacts?q=1", &[("cursor", "x")]), "/contacts?q=1&cursor=x");
+        assert_eq!(login_then("/campaigns/7"), "/login?next=/campaigns/7");
+        assert_eq!(login_then("/"), "/login");
+    }
+
+    #[test]
+    fn redirects_stay_on_this_site() {
+        assert!(is_local("/campaigns?x=1"));
+        for elsewhere in ["https://example.com", "//example.com", "/\\example.com", "campaigns", "/a\r\nb"] {
+            assert!(!is_local(elsewhere), "{elsewhere}");
+        }
+    }
+}

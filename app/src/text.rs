@@ -1,0 +1,465 @@
+//! The catalogue of words: what stored codes are called on the pages. English for now; a second language is a second
+//! set of these functions. Everything here is exhaustive over the domain's enums, so a new code cannot be forgotten.
+
+use std::borrow::Cow;
+
+use domain::{
+    campaign::CampaignStatus,
+    consent::{Category, Consent, ConsentSource, Subscription, SuppressionReason},
+    import::{ImportStatus, RejectReason},
+    message::{By, Channel, CheckOutcome, Kind, Outcome, State},
+    reason::{Check, Reason},
+    role::Role,
+    run::RunStatus,
+    settings::SendingState,
+};
+
+pub const PRODUCT: &str = "Event Stream Engine";
+
+/// What a colour says. Never alone: there is always a word beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing has happened, or nothing needs to.
+    #[default]
+    Idle,
+    /// Under way.
+    Info,
+    Ok,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    #[must_use]
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Info => "info",
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// A word with its tone: what a pill shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub tone: Tone,
+    pub text: Cow<'static, str>,
+}
+
+impl Label {
+    const fn of(tone: Tone, text: &'static str) -> Self {
+        Self { tone, text: Cow::Borrowed(text) }
+    }
+}
+
+impl<T: Into<Cow<'static, str>>> From<(Tone, T)> for Label {
+    fn from((tone, text): (Tone, T)) -> Self {
+        Self { tone, text: text.into() }
+    }
+}
+
+impl From<State> for Label {
+    fn from(state: State) -> Self {
+        match state {
+            State::Queued => Self::of(Tone::Idle, "Waiting"),
+            State::Sending => Self::of(Tone::Info, "Sending"),
+            State::Unknown => Self::of(Tone::Warn, "Unknown"),
+            State::Accepted => Self::of(Tone::Info, "Accepted"),
+            State::Sent => Self::of(Tone::Info, "Sent"),
+            State::Undelivered => Self::of(Tone::Bad, "Undelivered"),
+            State::Failed => Self::of(Tone::Bad, "Failed"),
+            State::Delivered => Self::of(Tone::Ok, "Delivered"),
+            State::Read => Self::of(Tone::Ok, "Read"),
+            State::Skipped => Self::of(Tone::Warn, "Skipped"),
+            State::Cancelled => Self::of(Tone::Idle, "Cancelled"),
+        }
+    }
+}
+
+impl From<RunStatus> for Label {
+    fn from(status: RunStatus) -> Self {
+        match status {
+            RunStatus::Planning => Self::of(Tone::Info, "Planning"),
+            RunStatus::Rehearsed => Self::of(Tone::Idle, "Rehearsed"),
+            RunStatus::Running => Self::of(Tone::Info, "Running"),
+            RunStatus::Paused => Self::of(Tone::Warn, "Paused"),
+            RunStatus::Completed => Self::of(Tone::Ok, "Completed"),
+            RunStatus::Cancelled => Self::of(Tone::Idle, "Cancelled"),
+            RunStatus::Failed => Self::of(Tone::Bad, "Failed"),
+        }
+    }
+}
+
+impl From<CampaignStatus> for Label {
+    fn from(status: CampaignStatus) -> Self {
+        match status {
+            CampaignStatus::Draft => Self::of(Tone::Idle, "Draft"),
+            CampaignStatus::Scheduled => Self::of(Tone::Info, "Scheduled"),
+            CampaignStatus::Running => Self::of(Tone::Info, "Running"),
+            CampaignStatus::Paused => Self::of(Tone::Warn, "Paused"),
+            CampaignStatus::Completed => Self::of(Tone::Ok, "Completed"),
+            CampaignStatus::Cancelled => Self::of(Tone::Idle, "Cancelled"),
+            CampaignStatus::Failed => Self::of(Tone::Bad, "Failed"),
+        }
+    }
+}
+
+impl From<Consent> for Label {
+    fn from(consent: Consent) -> Self {
+        match consent {
+            Consent::Unknown => Self::of(Tone::Idle, "No consent yet"),
+            Consent::Pending => Self::of(Tone::Info, "Asked for consent"),
+            Consent::OptedIn => Self::of(Tone::Ok, "Opted in"),
+            Consent::OptedOut => Self::of(Tone::Bad, "Opted out"),
+        }
+    }
+}
+
+impl From<Subscription> for Label {
+    fn from(subscription: Subscription) -> Self {
+        match subscription {
+            Subscription::Subscribed => Self::of(Tone::Ok, "Subscribed"),
+            Subscription::Unsubscribed => Self::of(Tone::Bad, "Unsubscribed"),
+        }
+    }
+}
+
+impl From<ImportStatus> for Label {
+    fn from(status: ImportStatus) -> Self {
+        match status {
+            ImportStatus::Queued => Self::of(Tone::Idle, "Waiting"),
+            ImportStatus::Running => Self::of(Tone::Info, "Reading"),
+            ImportStatus::Done => Self::of(Tone::Ok, "Done"),
+            ImportStatus::Failed => Self::of(Tone::Bad, "Failed"),
+        }
+    }
+}
+
+impl From<SendingState> for Label {
+    fn from(state: SendingState) -> Self {
+        match state {
+            SendingState::On => Self::of(Tone::Ok, "Sending is on"),
+            SendingState::Held => Self::of(Tone::Bad, "Sending is held"),
+        }
+    }
+}
+
+impl From<CheckOutcome> for Label {
+    fn from(outcome: CheckOutcome) -> Self {
+        match outcome {
+            CheckOutcome::Pass => Self::of(Tone::Ok, "Passed"),
+            CheckOutcome::Fail => Self::of(Tone::Bad, "Stopped it"),
+            CheckOutcome::NotChecked => Self::of(Tone::Idle, "Not reached"),
+        }
+    }
+}
+
+impl From<Outcome> for Label {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Send => Self::of(Tone::Ok, "Send"),
+            Outcome::Skip => Self::of(Tone::Warn, "Skip"),
+            Outcome::Wait => Self::of(Tone::Idle, "Wait"),
+        }
+    }
+}
+
+/// The state within a sentence or a legend: "1,617 skipped".
+#[must_use]
+pub const fn state_counted(state: State) -> &'static str {
+    match state {
+        State::Queued => "waiting",
+        State::Sending => "being sent",
+        State::Unknown => "unknown, being checked",
+        State::Accepted => "accepted",
+        State::Sent => "sent",
+        State::Undelivered => "undelivered",
+        State::Failed => "failed",
+        State::Delivered => "delivered",
+        State::Read => "read",
+        State::Skipped => "skipped",
+        State::Cancelled => "cancelled",
+    }
+}
+
+/// What a state means, for hints.
+#[must_use]
+pub const fn state_meaning(state: State) -> &'static str {
+    match state {
+        State::Queued => "Planned; goes out when its turn comes.",
+        State::Sending => "Being handed over right now.",
+        State::Unknown => "The hand-over was not answered. It is never repeated blindly: the provider is asked first.",
+        State::Accepted => "The provider has taken it.",
+        State::Sent => "On its way to the phone.",
+        State::Undelivered => "The phone did not get it.",
+        State::Failed => "It could not be sent.",
+        State::Delivered => "It is on the phone.",
+        State::Read => "The person has opened it.",
+        State::Skipped => "Left out on purpose; the reason says why.",
+        State::Cancelled => "The campaign was cancelled before its turn.",
+    }
+}
+
+/// Why a message was not sent, or waits.
+#[must_use]
+pub const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoConsent => "Has not agreed to marketing",
+        Reason::OptedOut => "Opted out",
+        Reason::Suppressed => "On the do-not-contact list",
+        Reason::NotSubscribed => "Not subscribed to the topic",
+        Reason::MissingVariable => "A value for the text is missing",
+        Reason::TooLong => "The text is too long",
+        Reason::OutsideWindow => "Has not written within 24 hours",
+        Reason::DeadlinePassed => "The deadline had passed",
+        Reason::FrequencyCap => "Has had enough messages lately",
+        Reason::NeedsTimezone => "The time zone is not known",
+        Reason::HeldForReview => "Held until somebody reads their answer",
+        Reason::OutcomeUnknown => "Given up: the outcome cannot be known",
+        Reason::ContactErased => "The person was erased",
+        Reason::ProviderRefused => "The provider refused it",
+        Reason::NoAnswer => "The provider did not answer",
+        Reason::RateLimited => "The provider asked to slow down",
+        Reason::NotReached => "The provider could not be reached",
+        Reason::LeaseExpired => "The worker that sent it disappeared",
+        Reason::RunCancelled => "The campaign was cancelled",
+        Reason::TemplateError => "The template failed for this person",
+        Reason::AlreadyReceived => "Has had this campaign before",
+    }
+}
+
+/// What to do about it, where there is something.
+#[must_use]
+pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::NoConsent => "Ask them to answer START, or import a file that states their consent.",
+        Reason::OptedOut => "Only the person can change this, by answering START.",
+        Reason::NotSubscribed => "Subscribe them to the topic, or send without one.",
+        Reason::MissingVariable => "Fill the attribute, or give the variable a default in the template.",
+        Reason::TooLong => "Shorten the template, or the attribute that makes it long.",
+        Reason::OutsideWindow => "Use an approved content template: it may start a conversation.",
+        Reason::NeedsTimezone => "Give the contact a time zone.",
+        Reason::TemplateError => "Open the template and preview it with this contact.",
+        _ => return None,
+    })
+}
+
+/// The words for a stored reason code; a code that is not known is shown as it is.
+#[must_use]
+pub fn reason_code(code: &str) -> &str {
+    match code.parse() {
+        Ok(known) => reason(known),
+        Err(_) => code,
+    }
+}
+
+#[must_use]
+pub const fn check(check: Check) -> &'static str {
+    match check {
+        Check::Suppression => "Do-not-contact list",
+        Check::Consent => "Consent",
+        Check::Subscription => "Topic subscription",
+        Check::Deadline => "Deadline",
+        Check::Window => "24-hour window",
+        Check::Variables => "Values for the text",
+        Check::Length => "Length of the text",
+    }
+}
+
+#[must_use]
+pub const fn channel(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Whatsapp => "WhatsApp",
+        Channel::Sms => "SMS",
+    }
+}
+
+#[must_use]
+pub const fn category(category: Category) -> &'static str {
+    match category {
+        Category::Marketing => "Marketing",
+        Category::Utility => "Utility",
+        Category::Authentication => "Authentication",
+    }
+}
+
+#[must_use]
+pub const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Campaign => "Campaign message",
+        Kind::Test => "Test message",
+        Kind::Single => "Single message",
+        Kind::Confirmation => "Confirmation",
+    }
+}
+
+/// Who moved a message.
+#[must_use]
+pub const fn by(by: By) -> &'static str {
+    match by {
+        By::Plan => "the plan",
+        By::Worker => "the sender",
+        By::Callback => "a callback of the provider",
+        By::Reconcile => "asking the provider",
+        By::Admin => "somebody here",
+        By::Recipient => "the person",
+    }
+}
+
+#[must_use]
+pub const fn consent_source(source: ConsentSource) -> &'static str {
+    match source {
+        ConsentSource::Keyword => "their own message",
+        ConsentSource::Provider => "the provider",
+        ConsentSource::Import => "an import",
+        ConsentSource::Api => "the API",
+        ConsentSource::Account => "somebody here",
+        ConsentSource::Recipient => "their own page",
+    }
+}
+
+#[must_use]
+pub const fn suppression_reason(reason: SuppressionReason) -> &'static str {
+    match reason {
+        SuppressionReason::Stop => "Wrote STOP",
+        SuppressionReason::Complaint => "Complained",
+        SuppressionReason::Erasure => "Asked to be erased",
+        SuppressionReason::Bounce => "The number does not work",
+        SuppressionReason::Manual => "Put on the list by hand",
+        SuppressionReason::Provider => "Reported by the provider",
+    }
+}
+
+#[must_use]
+pub const fn reject_reason(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::NoPhone => "No phone number",
+        RejectReason::InvalidPhone => "Not a phone number",
+        RejectReason::NoCountry => "A national number without a country",
+        RejectReason::Malformed => "The row cannot be read",
+    }
+}
+
+#[must_use]
+pub fn reject_code(code: &str) -> &str {
+    match code.parse() {
+        Ok(known) => reject_reason(known),
+        Err(_) => code,
+    }
+}
+
+#[must_use]
+pub const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "Admin",
+        Role::Marketer => "Marketer",
+        Role::Viewer => "Viewer",
+    }
+}
+
+/// What was just done, by the code a redirect carries: only known sentences can be put on a page by a link.
+#[must_use]
+pub fn done(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "saved" => "Saved.",
+        "created" => "Created.",
+        "deleted" => "Deleted.",
+        "imported" => "The import has started.",
+        "launched" => "The campaign has been launched.",
+        "rehearsed" => "The rehearsal is under way. Nothing is sent.",
+        "paused" => "Paused. Nothing more is handed over until you resume.",
+        "resumed" => "Resumed.",
+        "cancelled" => "Cancelled. Messages that were not handed over yet will not be.",
+        "duplicated" => "Duplicated: this is the copy.",
+        "test_sent" => "The test is on its way.",
+        "message_sent" => "The message is on its way.",
+        "opted_in" => "Consent recorded.",
+        "opted_out" => "Opted out. Nothing more will be sent to this person.",
+        "subscribed" => "Subscribed.",
+        "unsubscribed" => "Unsubscribed.",
+        "erased" => "The person has been erased.",
+        "held" => "Sending is held everywhere.",
+        "released" => "Sending is on again.",
+        "logged_out" => "You have logged out.",
+        _ => return None,
+    })
+}
+
+/// A provider's error code in plain words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub what: &'static str,
+    pub remedy: &'static str,
+}
+
+/// Twilio's error codes. Source: Twilio, "Error and Warning Dictionary".
+#[must_use]
+pub const fn fault(code: i32) -> Fault {
+    let (what, remedy) = match code {
+        20003 => ("Twilio did not accept the credentials", "An admin must check the account's token."),
+        20429 => ("Too many requests at once", "Tried again by itself, slower."),
+        21211 | 21614 => ("Not a phone number that can be messaged", "Correct the number."),
+        21408 => {
+            ("This country is switched off at Twilio", "An admin can allow it in Twilio's geographic permissions.")
+        }
+        21610 => ("Opted out at Twilio", "Recorded as an opt-out. Only the person can change it, by answering START."),
+        21611 => ("The sender's queue at Twilio is full", "Tried again by itself, slower."),
+        21617 => ("The text is too long", "Shorten the template."),
+        21654..=21656 => {
+            ("The content template or its variables are wrong", "Compare the template with the one at Twilio.")
+        }
+        30003 => ("The phone is off or out of reach", "Often works later."),
+        30004 => ("Blocked by the person or the carrier", "Do not try again."),
+        30005 | 30006 => ("The number does not exist or cannot get messages", "Correct or remove the number."),
+        30007 => ("Filtered as unwanted by the carrier", "Check the text and the sender's registration."),
+        30008 => ("The carrier gave no reason", "Often works at a second try."),
+        30034 => ("The sender is not registered for this country", "An admin must register it at Twilio."),
+        63003 | 63024 => ("Not a WhatsApp number", "Use SMS, or correct the number."),
+        63007 => ("The sender is not a WhatsApp sender", "An admin must check the sender at Twilio."),
+        63013 => ("Against WhatsApp's policy", "Check the text and the values filled in."),
+        63014 => ("Blocked by the person", "Recorded as an opt-out."),
+        63015 => ("The person has not joined the sandbox", "They must join it first."),
+        63016 => ("Outside the 24-hour window", "Use an approved content template."),
+        63018 => ("WhatsApp's rate limit was reached", "Slowed down and tried again by itself."),
+        63019 => ("The media could not be fetched", "Check the media's address."),
+        63021 => ("WhatsApp refused the content", "Check length and format of the text."),
+        63032 => ("WhatsApp keeps this person out of marketing", "Nothing to do."),
+        63033 => ("The person has stopped marketing messages", "Nothing to do; they can start them again."),
+        63038 => ("The account's daily limit was reached", "Goes on tomorrow, or ask Twilio to raise it."),
+        63049 => ("Meta limits this person's marketing messages", "Normal. Try again in some days at the earliest."),
+        63051 => ("The WhatsApp account is locked", "An admin must talk to Meta or Twilio."),
+        63112 => ("Meta has disabled the WhatsApp account", "An admin must talk to Meta."),
+        _ => ("The provider reported an error", "The provider's documentation of this code says more."),
+    };
+    Fault { what, remedy }
+}
+
+/// The words for a stored error code as a text; unknown codes get a general sentence.
+#[must_use]
+pub fn fault_code(code: &str) -> &'static str {
+    code.parse().map_or("The provider reported an error", |code| fault(code).what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_words_of_its_own() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|code| reason(*code)).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Reason::ALL.len());
+        assert_eq!(reason_code("opted_out"), "Opted out");
+        assert_eq!(reason_code("something_new"), "something_new");
+    }
+
+    #[test]
+    fn links_can_only_show_known_sentences() {
+        assert!(done("saved").is_some());
+        assert!(done("<b>You won</b>").is_none());
+    }
+}

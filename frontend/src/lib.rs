@@ -1,0 +1,9 @@
+//! The browser's entry point: makes the pages that the server rendered live, and nothing else.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(app::App);
+}
