@@ -121,6 +121,8 @@ pub(crate) async fn create(
     }
     let checked = match check(core, active, form, &fate) {
         Ok(checked) => checked,
+        // A rule may ask for it, and then with the same headers as the real limits.
+        Err(error) if error.code == 20429 => return too_many(core, settings),
         Err(error) => return refuse(core, error),
     };
     let early = dice.percent(settings.callbacks.callback_before_answer_percent);
