@@ -127,7 +127,8 @@ CREATE TABLE contacts (
     updated_at bigint NOT NULL,
     version bigint NOT NULL DEFAULT 1
 );
-CREATE INDEX contacts_by_age ON contacts (created_at, contact_id);
+-- Lists go by contact_id, which rises with time.
+CREATE INDEX contacts_by_consent ON contacts (consent, contact_id);
 CREATE INDEX contacts_by_name ON contacts (name_folded {text_prefix}) WHERE name_folded <> '';
 CREATE INDEX contacts_by_last_name ON contacts (name_last_folded {text_prefix}) WHERE name_last_folded <> '';
 {contacts_prefix_index}
@@ -217,7 +218,11 @@ CREATE TABLE imports (
     columns text NOT NULL DEFAULT '[]',
     error text,
     bytes_total bigint NOT NULL,
+    -- Where the next record begins, in bytes and in lines; moved with every chunk.
     bytes_done bigint NOT NULL DEFAULT 0,
+    lines_done bigint NOT NULL DEFAULT 1,
+    -- Until then the worker that has it is believed to be alive.
+    lease_until bigint NOT NULL DEFAULT 0,
     actor_kind text NOT NULL,
     actor_id text NOT NULL,
     created_at bigint NOT NULL,
@@ -235,7 +240,7 @@ CREATE TABLE import_rejects (
     PRIMARY KEY (import_id, line)
 ){without_rowid};
 
--- Exactly the people of a file. `flags` remembers what the file said of them in rows of earlier chunks.
+-- Exactly the people of a file. `flags` remembers whether rows of earlier chunks counted them as created or updated.
 CREATE TABLE import_contacts (
     import_id {uuid} NOT NULL,
     contact_id bigint NOT NULL,
@@ -345,7 +350,8 @@ CREATE TABLE runs (
     UNIQUE (campaign_id, number),
     UNIQUE (campaign_id, due_at)
 );
-CREATE INDEX runs_open ON runs (status) WHERE status IN ('planning', 'running', 'paused');
+-- A cancelled run is finished when the last of its messages is settled.
+CREATE INDEX runs_open ON runs (status) WHERE finished_at IS NULL;
 
 -- One row of counters a run: planned is the sum of all the others, at every commit.
 CREATE TABLE run_ledgers (

@@ -113,6 +113,31 @@ word_enum! {
     }
 }
 
+impl Kind {
+    /// The stored number.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        self as i16
+    }
+
+    /// The kind with this stored number.
+    #[must_use]
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
+    }
+
+    /// The stored priority: people who wait for an answer come before campaigns.
+    #[must_use]
+    pub const fn priority(self) -> i16 {
+        match self {
+            Self::Confirmation => 0,
+            Self::Single => 1,
+            Self::Test => 2,
+            Self::Campaign => 5,
+        }
+    }
+}
+
 word_enum! {
     /// Who moved a message.
     pub enum By {
@@ -245,6 +270,14 @@ mod tests {
             assert_eq!(State::from_rank(state.rank()), Some(*state));
         }
         assert_eq!(State::from_rank(99), None);
+    }
+
+    #[test]
+    fn kinds_keep_their_numbers() {
+        let numbers: Vec<_> = Kind::ALL.iter().map(|kind| kind.number()).collect();
+        assert_eq!(numbers, [0, 1, 2, 3]);
+        assert_eq!(Kind::from_number(2), Some(Kind::Single));
+        assert_eq!(Kind::from_number(9), None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ word_enum! {
         NotReached = "not_reached",
         /// The worker that held the message disappeared.
         LeaseExpired = "lease_expired",
+        /// The campaign says once per person, and an earlier run reached this one.
+        AlreadyReceived = "already_received",
         RunCancelled = "run_cancelled",
         /// The template cannot be rendered for this person for another reason than a missing variable.
         TemplateError = "template_error",
@@ -48,10 +50,46 @@ word_enum! {
     }
 }
 
+impl Reason {
+    /// The check that says no for this reason; none when the reason is not a check's.
+    #[must_use]
+    pub const fn check(self) -> Option<Check> {
+        Some(match self {
+            Self::Suppressed => Check::Suppression,
+            Self::NoConsent | Self::OptedOut => Check::Consent,
+            Self::NotSubscribed => Check::Subscription,
+            Self::DeadlinePassed => Check::Deadline,
+            Self::OutsideWindow => Check::Window,
+            Self::MissingVariable | Self::TemplateError => Check::Variables,
+            Self::TooLong => Check::Length,
+            _ => return None,
+        })
+    }
+}
+
 impl Check {
     /// The check's bit in a stored decision.
     #[must_use]
     pub const fn bit(self) -> i64 {
         1 << (self as i64)
+    }
+
+    /// The checks that are made before this one, and with it passed, as a stored decision keeps them.
+    #[must_use]
+    pub const fn bits_through(self) -> i64 {
+        (self.bit() << 1) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_follow_the_order_of_the_checks() {
+        assert_eq!(Check::Suppression.bit(), 1);
+        assert_eq!(Check::Subscription.bits_through(), 0b111);
+        let all = Check::ALL.iter().fold(0, |bits, check| bits | check.bit());
+        assert_eq!(Check::Length.bits_through(), all);
     }
 }

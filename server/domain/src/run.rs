@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    campaign::{Late, OnUnknown, Repeat},
+    consent::Category,
     ids::{CampaignId, RunId},
-    message::State,
+    message::{Channel, State},
     time::Timestamp,
     word_enum,
 };
@@ -104,6 +106,20 @@ pub struct Run {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
+}
+
+/// What a run executes by, frozen at its launch: later changes of the campaign touch only later runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Of the template: decides which consent is needed.
+    pub category: Category,
+    pub channel: Channel,
+    pub late: Late,
+    pub repeat: Repeat,
+    pub on_unknown: OnUnknown,
+    /// Nothing is handed over after this instant; `late` says what happens instead.
+    #[serde(default)]
+    pub send_before: Option<Timestamp>,
 }
 
 /// When the last message is expected to be handed over.

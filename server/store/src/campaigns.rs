@@ -1,1 +1,184 @@
-//! Not written yet.
+//! Campaigns: the intention behind runs.
+
+use domain::{
+    campaign::{Campaign, CampaignFilter, CampaignStatus},
+    ids::{CampaignId, SegmentId, SenderId, TemplateId, TopicId},
+    text::fold,
+    time::Timestamp,
+};
+use sea_orm::Value;
+use uuid::Uuid;
+
+use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, runs};
+
+const COLUMNS: &str = "c.id, c.name, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
+                       c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
+                       c.version";
+
+const FROM: &str = "FROM campaigns c LEFT JOIN topics t ON t.id = c.topic_id";
+
+fn read(row: &Row) -> Result<Campaign> {
+    Ok(Campaign {
+        id: CampaignId(row.get("id")?),
+        name: row.get("name")?,
+        topic: row.get("topic")?,
+        template_id: row.get::<Option<Uuid>>("template_id")?.map(TemplateId),
+        segment_id: row.get::<Option<Uuid>>("segment_id")?.map(SegmentId),
+        sender_id: row.get::<Option<Uuid>>("sender_id")?.map(SenderId),
+        trigger: row.json("trigger_json")?,
+        rate_per_second: row.get("rate_per_second")?,
+        late: row.word("late")?,
+        repeat: row.word("repeat")?,
+        on_unknown: row.word("on_unknown")?,
+        weight: row.get("weight")?,
+        status: row.word("status")?,
+        created_at: Timestamp::from_micros(row.get("created_at")?),
+        updated_at: Timestamp::from_micros(row.get("updated_at")?),
+        version: row.get("version")?,
+        run: None,
+    })
+}
+
+/// A campaign with its latest run.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn get(db: &impl ConnectionTrait, id: CampaignId) -> Result<Campaign> {
+    let query = format!("SELECT {COLUMNS} {FROM} WHERE c.id = $1");
+    let mut campaign = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
+    campaign.run = runs::latest(db, &[id]).await?.remove(&id);
+    Ok(campaign)
+}
+
+/// Campaigns before `before` (time of creation and id), newest first, each with its latest run.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    filter: &CampaignFilter,
+    before: Option<(Timestamp, CampaignId)>,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
+    let mut parts = vec!["TRUE".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(q) = filter.q.as_deref().filter(|q| !q.trim().is_empty()) {
+        values.push(fold(q.trim()).into_owned().into());
+        let position = match Kind::of(db) {
+            Kind::Postgres => "strpos",
+            Kind::Sqlite => "instr",
+        };
+        parts.push(format!("{position}(c.name_folded, ${}) > 0", values.len()));
+    }
+    if let Some(status) = filter.status {
+        values.push(status.as_str().into());
+        parts.push(format!("c.status = ${}", values.len()));
+    }
+    if let Some((at, id)) = before {
+        values.push(at.as_micros().into());
+        values.push(id.0.into());
+        parts.push(format!("(c.created_at, c.id) < (${}, ${})", values.len() - 1, values.len()));
+    }
+    values.push(i64::from(limit).into());
+    let query = format!(
+        "SELECT {COLUMNS} {FROM} WHERE {} ORDER BY c.created_at DESC, c.id DESC LIMIT ${}",
+        parts.join(" AND "),
+        values.len()
+    );
+    let mut campaigns: Vec<Campaign> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
+    let ids: Vec<_> = campaigns.iter().map(|campaign| campaign.id).collect();
+    let mut latest = runs::latest(db, &ids).await?;
+    for campaign in &mut campaigns {
+        campaign.run = latest.remove(&campaign.id);
+    }
+    Ok(campaigns)
+}
+
+/// Locks a campaign until the transaction ends, and says its status.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn lock(tx: &Tx, id: CampaignId) -> Result<CampaignStatus> {
+    let lock = match Kind::of(tx) {
+        Kind::Postgres => " FOR UPDATE",
+        Kind::Sqlite => "",
+    };
+    let query = format!("SELECT status FROM campaigns WHERE id = $1{lock}");
+    one(tx, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?.word("status")
+}
+
+fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
+    let trigger = serde_json::to_string(&campaign.trigger)
+        .map_err(|error| Error::Corrupt { column: "trigger_json", problem: error.to_string() })?;
+    Ok(vec![
+        campaign.name.clone().into(),
+        fold(&campaign.name).into_owned().into(),
+        topic.map(|topic| topic.0).into(),
+        campaign.template_id.map(|id| id.0).into(),
+        campaign.segment_id.map(|id| id.0).into(),
+        campaign.sender_id.map(|id| id.0).into(),
+        trigger.into(),
+        campaign.rate_per_second.into(),
+        campaign.late.as_str().into(),
+        campaign.repeat.as_str().into(),
+        campaign.on_unknown.as_str().into(),
+        campaign.weight.into(),
+        campaign.status.as_str().into(),
+        campaign.updated_at.as_micros().into(),
+    ])
+}
+
+/// Inserts a campaign; `topic` is the id behind its topic's key.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Result<()> {
+    let insert = "INSERT INTO campaigns (name, name_folded, topic_id, template_id, segment_id, sender_id, trigger_json, \
+                  rate_per_second, late, repeat, on_unknown, weight, status, updated_at, id, created_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    let mut values = columns(campaign, topic)?;
+    values.extend([campaign.id.0.into(), campaign.created_at.as_micros().into()]);
+    exec(tx, insert, values).await?;
+    Ok(())
+}
+
+/// Writes a campaign in place of its version `campaign.version`.
+///
+/// # Errors
+/// `Stale` when it was changed since.
+pub async fn update(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Result<()> {
+    let update = "UPDATE campaigns SET name = $1, name_folded = $2, topic_id = $3, template_id = $4, segment_id = $5, \
+                  sender_id = $6, trigger_json = $7, rate_per_second = $8, late = $9, repeat = $10, on_unknown = $11, \
+                  weight = $12, status = $13, updated_at = $14, version = version + 1 WHERE id = $15 AND version = $16";
+    let mut values = columns(campaign, topic)?;
+    values.extend([campaign.id.0.into(), campaign.version.into()]);
+    if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// Moves a campaign from one of the statuses `from` to another. False when it was in none of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_status(
+    tx: &Tx,
+    id: CampaignId,
+    from: &[CampaignStatus],
+    to: CampaignStatus,
+    at: Timestamp,
+) -> Result<bool> {
+    let from: Vec<String> = from.iter().map(|status| format!("'{status}'")).collect();
+    let update = format!(
+        "UPDATE campaigns SET status = $1, updated_at = $2, version = version + 1 WHERE id = $3 AND status IN ({})",
+        from.join(", ")
+    );
+    Ok(exec(tx, update, vec![to.as_str().into(), at.as_micros().into(), id.0.into()]).await? == 1)
+}
+
+/// Deletes a campaign. Its runs and messages stay: what was sent stays on record.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn delete(tx: &Tx, id: CampaignId) -> Result<()> {
+    let deleted = exec(tx, "DELETE FROM campaigns WHERE id = $1", vec![id.0.into()]).await?;
+    if deleted == 1 { Ok(()) } else { Err(Error::NotFound) }
+}

@@ -1,0 +1,255 @@
+//! Claiming: due messages of one lane become this worker's, read together with what deciding needs.
+
+use domain::{
+    consent::{Consent, Subscription},
+    contact::Attributes,
+    ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId, TopicId},
+    message::{Kind as MessageKind, State},
+    phone::Phone,
+    time::Timestamp,
+};
+use sea_orm::Value;
+use uuid::Uuid;
+
+use super::rows::{ids_json, ids_table};
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    ledger::{self, Move},
+    one,
+};
+
+/// Where messages queue: those of one run, or the single sends, replies and tests of one sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    Run { run: RunId, topic: Option<TopicId> },
+    Singles { sender: SenderId },
+}
+
+/// Whose the claimed messages are, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// By the engine's clock.
+    pub until: Timestamp,
+    /// New at every start of a process, so that a worker that was thought dead changes nothing.
+    pub owner: i64,
+}
+
+/// A message that now belongs to the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    pub id: MessageId,
+    pub run_id: Option<RunId>,
+    pub campaign_id: Option<CampaignId>,
+    pub contact_id: ContactId,
+    pub sender_id: SenderId,
+    pub kind: MessageKind,
+    /// The attempt that this claim begins; the first is 1.
+    pub attempt: i16,
+    /// Single sends and tests: what to render. A run's messages take the run's.
+    pub template: Option<(TemplateId, i64)>,
+    /// Null after the person was erased.
+    pub contact: Option<ClaimedContact>,
+    /// To the run's topic, when it has one.
+    pub subscription: Option<Subscription>,
+    /// A single send's text.
+    pub body: Option<String>,
+    /// A single send's own variables, which stand in front of the contact's attributes.
+    pub variables: Attributes,
+}
+
+/// The person, as known in the moment of the claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedContact {
+    pub phone: Phone,
+    pub name: Option<String>,
+    pub attributes: Attributes,
+    pub country: Option<String>,
+    pub timezone: Option<String>,
+    pub locale: Option<String>,
+    pub consent: Consent,
+    pub suppressed: bool,
+    pub last_inbound_at: Option<Timestamp>,
+}
+
+/// Takes up to `limit` due messages of a lane: they become `sending` with a lease and one more attempt, and the run's
+/// ledger follows. Nothing is taken from a run that is not running. The order of the answer is that of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
+    let rows = match Kind::of(tx) {
+        Kind::Postgres => claim_postgres(tx, now, lane, lease, limit).await?,
+        Kind::Sqlite => claim_sqlite(tx, now, lane, lease, limit).await?,
+    };
+    let mut claimed: Vec<Claimed> = rows.iter().map(read).collect::<Result<_>>()?;
+    claimed.sort_unstable_by_key(|message| message.id);
+    let moves: Vec<Move> = claimed
+        .iter()
+        .map(|message| Move {
+            run_id: message.run_id,
+            from: State::Queued,
+            to: State::Sending,
+            reason: None,
+            error_code: None,
+            former_code: None,
+        })
+        .collect();
+    ledger::apply(tx, &moves).await?;
+    Ok(claimed)
+}
+
+/// Which rows are the lane's and due; `$1` is the lane's id, `$2` now, `$3` the limit.
+fn due(lane: Lane, kind: Kind) -> (String, Value) {
+    let (whose, id) = match lane {
+        Lane::Run { run, .. } => (
+            "run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.status = 'running')",
+            run.0,
+        ),
+        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
+    };
+    let order = match lane {
+        Lane::Run { .. } => "not_before, id",
+        Lane::Singles { .. } => "priority, not_before, id",
+    };
+    let locked = kind.skip_locked();
+    let select = format!(
+        "SELECT id FROM messages WHERE {whose} AND state = 0 AND not_before <= $2 ORDER BY {order} LIMIT $3{locked}"
+    );
+    (select, id.into())
+}
+
+const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id, m.kind, m.attempt, m.template_id, \
+                       m.template_version";
+
+const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
+                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, t.body, t.variables";
+
+fn joins(topic: &str) -> String {
+    format!(
+        "LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+         LEFT JOIN subscriptions s ON s.contact_id = m.contact_id AND s.topic_id = {topic} \
+         LEFT JOIN message_texts t ON t.message_id = m.id"
+    )
+}
+
+fn topic(lane: Lane) -> Value {
+    match lane {
+        Lane::Run { topic, .. } => topic.map(|topic| topic.0).into(),
+        Lane::Singles { .. } => None::<Uuid>.into(),
+    }
+}
+
+/// One statement: whoever opted out before it began is seen as opted out.
+async fn claim_postgres(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Row>> {
+    let (due, id) = due(lane, Kind::Postgres);
+    let statement = format!(
+        "WITH due AS ({due}), m AS (\
+         UPDATE messages AS m SET state = 1, attempt = m.attempt + 1, lease_until = $4, lease_owner = $5, \
+         updated_at = $2 FROM due WHERE m.id = due.id RETURNING {CLAIMED}) \
+         SELECT {CLAIMED}, {JOINED} FROM m {}",
+        joins("$6")
+    );
+    let values = vec![
+        id,
+        now.as_micros().into(),
+        i64::from(limit).into(),
+        lease.until.as_micros().into(),
+        lease.owner.into(),
+        topic(lane),
+    ];
+    all(tx, statement, values).await
+}
+
+/// Two statements under the write lock: nothing can come between them.
+async fn claim_sqlite(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Row>> {
+    let (due, id) = due(lane, Kind::Sqlite);
+    let update = format!(
+        "UPDATE messages SET state = 1, attempt = attempt + 1, lease_until = $4, lease_owner = $5, updated_at = $2 \
+         WHERE id IN ({due}) RETURNING id"
+    );
+    let values = vec![
+        id,
+        now.as_micros().into(),
+        i64::from(limit).into(),
+        lease.until.as_micros().into(),
+        lease.owner.into(),
+    ];
+    let ids: Vec<i64> = all(tx, update, values).await?.iter().map(|row| row.get("id")).collect::<Result<_>>()?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = format!(
+        "SELECT {CLAIMED}, {JOINED} FROM messages m {} WHERE m.id IN (SELECT wanted.id FROM {})",
+        joins("$2"),
+        ids_table(Kind::Sqlite, "$1")
+    );
+    all(tx, query, vec![ids_json(ids.into_iter())?.into(), topic(lane)]).await
+}
+
+fn read(row: &Row) -> Result<Claimed> {
+    let kind: i16 = row.get("kind")?;
+    let template: Option<Uuid> = row.get("template_id")?;
+    let version: Option<i64> = row.get("template_version")?;
+    Ok(Claimed {
+        id: MessageId(row.get("id")?),
+        run_id: row.get::<Option<Uuid>>("run_id")?.map(RunId),
+        campaign_id: row.get::<Option<Uuid>>("campaign_id")?.map(CampaignId),
+        contact_id: ContactId(row.get("contact_id")?),
+        sender_id: SenderId(row.get("sender_id")?),
+        kind: MessageKind::from_number(kind)
+            .ok_or_else(|| Error::Corrupt { column: "messages.kind", problem: kind.to_string() })?,
+        attempt: row.get("attempt")?,
+        template: template.map(TemplateId).zip(version),
+        contact: read_contact(row)?,
+        subscription: row.word_or_null("subscription")?,
+        body: row.get("body")?,
+        variables: match row.get::<Option<String>>("variables")? {
+            Some(text) => parse("message_texts.variables", &text)?,
+            None => Attributes::new(),
+        },
+    })
+}
+
+fn read_contact(row: &Row) -> Result<Option<ClaimedContact>> {
+    let Some(phone) = row.get::<Option<String>>("phone")? else { return Ok(None) };
+    Ok(Some(ClaimedContact {
+        phone: phone
+            .parse()
+            .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?,
+        name: row.get("name")?,
+        attributes: parse("contacts.attributes", &row.get::<String>("attributes")?)?,
+        country: row.get("country")?,
+        timezone: row.get("timezone")?,
+        locale: row.get("locale")?,
+        consent: row.word("consent")?,
+        suppressed: row.get("suppressed")?,
+        last_inbound_at: row.get::<Option<i64>>("last_inbound_at")?.map(Timestamp::from_micros),
+    }))
+}
+
+fn parse(column: &'static str, text: &str) -> Result<Attributes> {
+    serde_json::from_str(text).map_err(|error| Error::Corrupt { column, problem: error.to_string() })
+}
+
+/// When the lane's next message is due, if any waits.
+///
+/// # Errors
+/// What the database says.
+pub async fn next_due(db: &impl ConnectionTrait, lane: Lane) -> Result<Option<Timestamp>> {
+    let (whose, id): (&str, Uuid) = match lane {
+        Lane::Run { run, .. } => ("run_id = $1", run.0),
+        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
+    };
+    let query = format!("SELECT not_before FROM messages WHERE {whose} AND state = 0 ORDER BY not_before LIMIT 1");
+    let row = one(db, query, vec![id.into()]).await?;
+    row.map(|row| row.get("not_before").map(Timestamp::from_micros)).transpose()
+}
+
+/// The senders for which single sends, replies or tests wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn single_lanes(db: &impl ConnectionTrait) -> Result<Vec<SenderId>> {
+    let query = "SELECT DISTINCT sender_id FROM messages WHERE run_id IS NULL AND state = 0";
+    all(db, query, Vec::new()).await?.iter().map(|row| row.get("sender_id").map(SenderId)).collect()
+}

@@ -1,0 +1,257 @@
+//! Messages for people: pages of a list, one with its whole history, a run's for export.
+
+use domain::{
+    ids::{CampaignId, MessageId, RunId},
+    message::{
+        By, CheckOutcome, CheckResult, Decision, HistoryEntry, Kind as MessageKind, Message, MessageFilter, Outcome, State,
+    },
+    reason::{Check, Reason},
+    time::Timestamp,
+};
+use sea_orm::Value;
+use uuid::Uuid;
+
+use super::rows::state;
+use crate::{ConnectionTrait, Error, Result, Row, all, one};
+
+const COLUMNS: &str = "m.id, m.run_id, m.campaign_id, m.kind, c.phone, c.name, s.channel, t.body, m.state, m.reason, \
+                       m.provider_sid, m.error_code, m.attempt, m.not_before, m.created_at, m.updated_at";
+
+const FROM: &str = "FROM messages m JOIN senders s ON s.id = m.sender_id \
+                    LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                    LEFT JOIN message_texts t ON t.message_id = m.id";
+
+/// Messages older than `before`, newest first, without their histories.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    filter: &MessageFilter,
+    before: Option<MessageId>,
+    limit: u32,
+) -> Result<Vec<Message>> {
+    let (condition, mut values) = condition(filter);
+    values.push(before.map_or(i64::MAX, |id| id.0).into());
+    let before = values.len();
+    values.push(i64::from(limit).into());
+    let query = format!(
+        "SELECT {COLUMNS} {FROM} WHERE {condition} AND m.id < ${before} ORDER BY m.id DESC LIMIT ${}",
+        values.len()
+    );
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// The filter's SQL and its values, numbered from 1.
+fn condition(filter: &MessageFilter) -> (String, Vec<Value>) {
+    let mut parts = vec!["TRUE".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |sql: &str, value: Value| {
+        values.push(value);
+        parts.push(sql.replace("$?", &format!("${}", values.len())));
+    };
+    if let Some(run) = filter.run {
+        add("m.run_id = $?", run.0.into());
+    }
+    if let Some(campaign) = filter.campaign {
+        add("m.run_id IN (SELECT r.id FROM runs r WHERE r.campaign_id = $?)", campaign.0.into());
+    }
+    if let Some(phone) = &filter.phone {
+        add("m.contact_id = (SELECT p.contact_id FROM contacts p WHERE p.phone = $?)", phone.as_str().into());
+    }
+    if let Some(state) = filter.state {
+        add("m.state = $?", state.rank().into());
+    }
+    if let Some(reason) = filter.reason {
+        add("m.reason = $?", reason.as_str().into());
+    }
+    if let Some(code) = filter.code {
+        add("m.error_code = $?", code.into());
+    }
+    if let Some(since) = filter.since {
+        add("m.created_at >= $?", since.as_micros().into());
+    }
+    (parts.join(" AND "), values)
+}
+
+fn kind(row: &Row) -> Result<MessageKind> {
+    let number: i16 = row.get("kind")?;
+    MessageKind::from_number(number)
+        .ok_or_else(|| Error::Corrupt { column: "messages.kind", problem: number.to_string() })
+}
+
+fn read(row: &Row) -> Result<Message> {
+    let phone: Option<String> = row.get("phone")?;
+    Ok(Message {
+        id: MessageId(row.get("id")?),
+        run_id: row.get::<Option<Uuid>>("run_id")?.map(RunId),
+        campaign_id: row.get::<Option<Uuid>>("campaign_id")?.map(CampaignId),
+        kind: kind(row)?,
+        phone: phone
+            .map(|phone| phone.parse())
+            .transpose()
+            .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?,
+        name: row.get("name")?,
+        channel: row.word("channel")?,
+        body: row.get("body")?,
+        state: state(row)?,
+        reason: row.word_or_null("reason")?,
+        provider_sid: row.get("provider_sid")?,
+        error_code: row.get("error_code")?,
+        attempts: i32::from(row.get::<i16>("attempt")?),
+        not_before: Timestamp::from_micros(row.get("not_before")?),
+        created_at: Timestamp::from_micros(row.get("created_at")?),
+        updated_at: Timestamp::from_micros(row.get("updated_at")?),
+        history: Vec::new(),
+        decisions: Vec::new(),
+    })
+}
+
+/// A message with its history and its decisions.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
+    let query = format!("SELECT {COLUMNS} {FROM} WHERE m.id = $1");
+    let mut message = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
+    message.decisions = decisions(db, id).await?;
+    message.history = history(db, &message).await?;
+    Ok(message)
+}
+
+async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decision>> {
+    let query = "SELECT at, attempt, outcome, reason, checks, detail FROM decisions WHERE message_id = $1 ORDER BY at, id";
+    all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
+}
+
+fn decision(row: &Row) -> Result<Decision> {
+    let outcome: Outcome = row.word("outcome")?;
+    let reason: Option<Reason> = row.word_or_null("reason")?;
+    Ok(Decision {
+        attempt: i32::from(row.get::<i16>("attempt")?),
+        outcome,
+        reason,
+        checks: checks(row.get("checks")?, reason.and_then(Reason::check), row.get("detail")?),
+        at: Timestamp::from_micros(row.get("at")?),
+    })
+}
+
+/// Every check with its result, from the stored bits and the one that failed.
+fn checks(passed: i64, failed: Option<Check>, detail: Option<String>) -> Vec<CheckResult> {
+    Check::ALL
+        .iter()
+        .map(|check| {
+            let result = if failed == Some(*check) {
+                CheckOutcome::Fail
+            } else if passed & check.bit() != 0 {
+                CheckOutcome::Pass
+            } else {
+                CheckOutcome::NotChecked
+            };
+            let detail = if failed == Some(*check) { detail.clone() } else { None };
+            CheckResult { check: *check, result, detail }
+        })
+        .collect()
+}
+
+/// Planned and claimed are not stored as transitions: they follow from the message's birth and its decisions.
+async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<HistoryEntry>> {
+    let mut entries = vec![birth(message)];
+    entries.extend(message.decisions.iter().filter(|made| made.attempt > 0 && made.outcome == Outcome::Send).map(
+        |made| HistoryEntry { state: State::Sending, at: made.at, by: By::Worker, reason: None, error_code: None },
+    ));
+    if message.state == State::Sending {
+        let at = message.updated_at;
+        entries.push(HistoryEntry { state: State::Sending, at, by: By::Worker, reason: None, error_code: None });
+    }
+    let query = "SELECT to_state AS state, at, by, reason, error_code FROM transitions WHERE message_id = $1 \
+                 ORDER BY at, id";
+    for row in all(db, query, vec![message.id.0.into()]).await? {
+        entries.push(HistoryEntry {
+            state: state(&row)?,
+            at: Timestamp::from_micros(row.get("at")?),
+            by: row.word("by")?,
+            reason: row.word_or_null("reason")?,
+            error_code: row.get("error_code")?,
+        });
+    }
+    let query = "SELECT state, at, error_code FROM receipts WHERE message_id = $1 AND moved ORDER BY at, state";
+    for row in all(db, query, vec![message.id.0.into()]).await? {
+        let code: i32 = row.get("error_code")?;
+        entries.push(HistoryEntry {
+            state: state(&row)?,
+            at: Timestamp::from_micros(row.get("at")?),
+            by: By::Callback,
+            reason: None,
+            error_code: (code != 0).then_some(code),
+        });
+    }
+    // Stable: what happened in the same microsecond keeps the order above.
+    entries.sort_by_key(|entry| entry.at);
+    Ok(entries)
+}
+
+fn birth(message: &Message) -> HistoryEntry {
+    let planned = message.kind == MessageKind::Campaign;
+    let skip = message.decisions.iter().find(|made| made.attempt == 0 && made.outcome == Outcome::Skip);
+    let state = match (skip, message.kind) {
+        (Some(_), _) => State::Skipped,
+        (None, MessageKind::Confirmation) => State::Accepted,
+        (None, _) => State::Queued,
+    };
+    HistoryEntry {
+        state,
+        at: message.created_at,
+        by: if planned { By::Plan } else { By::Admin },
+        reason: skip.and_then(|made| made.reason),
+        error_code: None,
+    }
+}
+
+/// A line of a run's export.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportRow {
+    pub id: MessageId,
+    pub phone: Option<String>,
+    pub name: Option<String>,
+    pub state: State,
+    pub reason: Option<Reason>,
+    pub error_code: Option<i32>,
+    pub provider_sid: Option<String>,
+    pub attempts: i16,
+    pub updated_at: Timestamp,
+}
+
+/// The run's messages after `after`, in the order of their contacts' numbers, with the number to go on from.
+///
+/// # Errors
+/// What the database says.
+pub async fn export_chunk(
+    db: &impl ConnectionTrait,
+    run: RunId,
+    after: i64,
+    limit: u32,
+) -> Result<(Vec<ExportRow>, Option<i64>)> {
+    let query = "SELECT m.id, m.contact_id, c.phone, c.name, m.state, m.reason, m.error_code, m.provider_sid, m.attempt, \
+                 m.updated_at FROM messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND m.contact_id > $2 ORDER BY m.contact_id LIMIT $3";
+    let rows = all(db, query, vec![run.0.into(), after.into(), i64::from(limit).into()]).await?;
+    let last = rows.last().map(|row| row.get("contact_id")).transpose()?;
+    let lines = rows
+        .iter()
+        .map(|row| {
+            Ok(ExportRow {
+                id: MessageId(row.get("id")?),
+                phone: row.get("phone")?,
+                name: row.get("name")?,
+                state: state(row)?,
+                reason: row.word_or_null("reason")?,
+                error_code: row.get("error_code")?,
+                provider_sid: row.get("provider_sid")?,
+                attempts: row.get("attempt")?,
+                updated_at: Timestamp::from_micros(row.get("updated_at")?),
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok((lines, last))
+}

@@ -1,0 +1,21 @@
+//! Messages: claim, outcome, callbacks, lists.
+//!
+//! Every function that moves messages locks their rows in the order of their ids, moves them, writes what explains the
+//! move, and moves the run's counters last (see [`crate::ledger`] for the order of locks).
+
+mod claim;
+mod history;
+mod list;
+mod outcome;
+mod receipts;
+mod rows;
+mod single;
+mod sweep;
+
+pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, next_due, single_lanes};
+pub use history::{DecisionIn, RULES_VERSION};
+pub use list::{ExportRow, export_chunk, get, list};
+pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
+pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
+pub use single::{NewSingle, insert_single};
+pub use sweep::{cancel_queued, expire_leases, skip_queued};

@@ -1,0 +1,216 @@
+//! What became of claimed messages, written by the batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    ids::{MessageId, RunId},
+    message::{By, State},
+    reason::Reason,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::{
+    history::{DecisionIn, Transition, write_decisions, write_transitions},
+    rows::{Locked, lock, owners_of_sids, to_json, write_back},
+};
+use crate::{
+    Kind, Result, Tx,
+    batch::{Type, table},
+    exec, ledger,
+};
+
+/// What a worker learned of one claimed message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The provider has it.
+    Accepted { sid: String },
+    /// The provider refused it for good, or the attempts are used up.
+    Failed { reason: Reason, code: Option<i32> },
+    /// The decision says no.
+    Skipped(Reason),
+    /// Known not sent: again, not before then.
+    Later { not_before: Timestamp, reason: Reason, code: Option<i32> },
+    /// It may or may not have been sent.
+    Unknown(Reason),
+    /// Never tried: back to the queue as if it had not been claimed.
+    Released,
+}
+
+/// One message's outcome. `attempt` and `lease_owner` are those of the claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeIn {
+    pub id: MessageId,
+    pub attempt: i16,
+    pub lease_owner: i64,
+    pub effect: Effect,
+    pub decision: Option<DecisionIn>,
+    /// The text as it was handed over, or as it may have been.
+    pub text: Option<String>,
+}
+
+/// What the outcome did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub id: MessageId,
+    pub run_id: Option<RunId>,
+    pub from: State,
+    pub to: State,
+    /// The claim was no longer this worker's, so that only a proof of acceptance counted.
+    pub late: bool,
+}
+
+/// Writes outcomes: states, SIDs, texts, transitions, decisions, counters. An acceptance is a proof and counts whoever
+/// holds the message by now, and never takes back what a callback said first; everything else counts only while the
+/// claim still holds. Unknown ids are left out of the answer.
+///
+/// # Errors
+/// What the database says; then nothing is written.
+pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> Result<Vec<Settled>> {
+    let former = lock(tx, outcomes.iter().map(|outcome| outcome.id.0)).await?;
+    let mut present = former.clone();
+    let mut owners = owners_of_sids(tx, outcomes.iter().filter_map(|outcome| outcome.sid())).await?;
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let Some(row) = present.get_mut(&outcome.id) else { continue };
+        let from = row.state;
+        let late = !holds(row, outcome);
+        apply(row, outcome, late, &mut owners);
+        settled.push(Settled { id: row.id, run_id: row.run_id, from, to: row.state, late });
+    }
+    let changed: Vec<(&Locked, &Locked)> =
+        present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
+    write_back(tx, at, changed.iter().map(|(_, row)| *row)).await?;
+    write_texts(tx, outcomes, &former).await?;
+    let moved = changed.iter().filter(|(was, row)| was.state != row.state && !is_release(was, row));
+    let transitions: Vec<_> = moved.map(|(was, row)| transition(was, row)).collect();
+    write_transitions(tx, at, By::Worker, &transitions).await?;
+    let decisions = outcomes.iter().filter_map(|outcome| {
+        Some((outcome.id, former.get(&outcome.id)?.month, outcome.attempt, outcome.decision.as_ref()?))
+    });
+    write_decisions(tx, decisions).await?;
+    let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
+    ledger::apply(tx, &moves).await?;
+    Ok(settled)
+}
+
+impl OutcomeIn {
+    fn sid(&self) -> Option<&str> {
+        match &self.effect {
+            Effect::Accepted { sid } => Some(sid),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the row is still claimed by the one who reports.
+fn holds(row: &Locked, outcome: &OutcomeIn) -> bool {
+    row.state == State::Sending && row.attempt == outcome.attempt && row.lease_owner == Some(outcome.lease_owner)
+}
+
+fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool, owners: &mut BTreeMap<String, MessageId>) {
+    match &outcome.effect {
+        Effect::Accepted { sid } => {
+            bind_sid(row, sid, owners);
+            let raised = row.state.after_callback(State::Accepted);
+            if raised != row.state {
+                row.state = raised;
+                row.reason = None;
+                row.error_code = None;
+            }
+        }
+        _ if late => tracing::warn!(
+            message.id = row.id.0,
+            message.state = %row.state,
+            attempt = outcome.attempt,
+            "an outcome came after its claim had ended: it changes nothing"
+        ),
+        Effect::Failed { reason, code } => set(row, State::Failed, Some(*reason), *code),
+        Effect::Skipped(reason) => set(row, State::Skipped, Some(*reason), None),
+        Effect::Unknown(reason) => set(row, State::Unknown, Some(*reason), None),
+        Effect::Later { not_before, reason, code } => {
+            set(row, State::Queued, Some(*reason), *code);
+            row.not_before = not_before.as_micros();
+        }
+        Effect::Released => {
+            set(row, State::Queued, row.reason, row.error_code);
+            row.attempt -= 1;
+        }
+    }
+}
+
+fn set(row: &mut Locked, state: State, reason: Option<Reason>, code: Option<i32>) {
+    row.state = state;
+    row.reason = reason;
+    row.error_code = code;
+}
+
+/// Binds the SID to a message that has none. Returns false for a second SID: then the message was really sent twice.
+pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String, MessageId>) -> bool {
+    match &row.provider_sid {
+        Some(bound) if bound == sid => true,
+        Some(bound) => {
+            tracing::error!(
+                message.id = row.id.0,
+                sid,
+                bound,
+                "one message has two SIDs: it was really sent twice"
+            );
+            false
+        }
+        None => {
+            let owner = *owners.entry(sid.to_owned()).or_insert(row.id);
+            if owner == row.id {
+                row.provider_sid = Some(sid.to_owned());
+            } else {
+                tracing::error!(message.id = row.id.0, sid, owner = owner.0, "the SID belongs to another message");
+            }
+            true
+        }
+    }
+}
+
+/// A release leaves no trace: the message was never tried.
+const fn is_release(was: &Locked, row: &Locked) -> bool {
+    matches!((was.state, row.state), (State::Sending, State::Queued)) && row.attempt < was.attempt
+}
+
+fn transition(was: &Locked, row: &Locked) -> Transition {
+    Transition {
+        message_id: row.id,
+        month: row.month,
+        from: was.state,
+        to: row.state,
+        attempt: was.attempt,
+        reason: row.reason,
+        error_code: row.error_code,
+    }
+}
+
+#[derive(Serialize)]
+struct TextRow<'a> {
+    id: i64,
+    body: &'a str,
+}
+
+async fn write_texts(tx: &Tx, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId, Locked>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    // The latest text of a message wins: one statement may not touch a row twice.
+    let rows: Vec<_> = outcomes
+        .iter()
+        .rev()
+        .filter(|outcome| known.contains_key(&outcome.id))
+        .filter_map(|outcome| outcome.text.as_deref().map(|body| TextRow { id: outcome.id.0, body }))
+        .filter(|row| seen.insert(row.id))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let upsert = format!(
+        "INSERT INTO message_texts (message_id, body) SELECT t.id, t.body FROM {} WHERE TRUE \
+         ON CONFLICT (message_id) DO UPDATE SET body = EXCLUDED.body",
+        table(Kind::of(tx), "t", "$1", &[("id", Type::BigInt), ("body", Type::Text)])
+    );
+    exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Status callbacks, by the batch. How to use it, in one transaction:
+//!
+//! 1. [`plan_receipts`] moves the messages and their runs' counters, and says for each callback what it did;
+//! 2. the caller inserts its `webhook_events` with those outcomes and so gets their ids;
+//! 3. [`write_receipts`] stores the receipts with these ids; repeats only raise a counter.
+//!
+//! The end state depends neither on the order nor on the number of repeats nor on how the callbacks fall into batches:
+//! a state only rises, and of two failures of the same rank the larger code stays. Do it in a transaction of its own,
+//! apart from consent changes: both lock messages, and both move the counters last. Repeat the whole transaction when
+//! its error [is transient](crate::Error::is_transient).
+//!
+//! `contacts.last_read_at` is not moved here: contacts are locked before messages, so that is another transaction's
+//! work, for those whose `moved_to` is `read`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    ids::{ContactId, MessageId, RunId, WebhookEventId},
+    message::State,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::{
+    outcome::bind_sid,
+    rows::{Locked, lock, owners_of_sids, to_json, write_back},
+};
+use crate::{
+    Kind, Result, Tx, all,
+    batch::{Type, table},
+    exec, ledger,
+};
+
+/// One status callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptIn {
+    /// From the callback's URL (`m`); without one the SID finds the message.
+    pub message_id: Option<MessageId>,
+    pub provider_sid: String,
+    /// The word as it came.
+    pub status: String,
+    /// What it stands for; none when it is not known.
+    pub state: Option<State>,
+    pub error_code: Option<i32>,
+    pub received_at: Timestamp,
+}
+
+/// What a callback did to its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptOutcome {
+    /// It moved the message.
+    Applied,
+    /// A repeat, a late one, or a status that is not known.
+    NoChange,
+    /// No message of ours.
+    Orphan,
+}
+
+/// See [`plan_receipts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptOut {
+    pub outcome: ReceiptOutcome,
+    pub message: Option<ReceiptMessage>,
+    /// The state this callback moved the message to.
+    pub moved_to: Option<State>,
+    /// The message already has another SID: it was really sent twice. An alarm was logged.
+    pub second_sid: bool,
+}
+
+/// The message a callback speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptMessage {
+    pub id: MessageId,
+    pub contact_id: ContactId,
+    pub run_id: Option<RunId>,
+    /// The partition of everything that belongs to the message.
+    pub month: i32,
+}
+
+/// Moves messages by their callbacks: rank by rank upwards only; binds the SID where there is none; moves the runs'
+/// counters. One answer for each callback, in the same order.
+///
+/// # Errors
+/// What the database says; then nothing is written.
+pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Result<Vec<ReceiptOut>> {
+    // A callback's own id first; the SID serves where it has none, or one that is not ours.
+    let mut owners = owners_of_sids(tx, receipts.iter().map(|receipt| receipt.provider_sid.as_str())).await?;
+    let wanted: BTreeSet<i64> =
+        receipts.iter().filter_map(|receipt| receipt.message_id).chain(owners.values().copied()).map(|id| id.0).collect();
+    let former = lock(tx, wanted.into_iter()).await?;
+    let mut present = former.clone();
+    let mut answers = Vec::with_capacity(receipts.len());
+    for receipt in receipts {
+        let id = receipt
+            .message_id
+            .filter(|id| present.contains_key(id))
+            .or_else(|| owners.get(&receipt.provider_sid).copied());
+        let row = id.and_then(|id| present.get_mut(&id));
+        answers.push(row.map_or_else(orphan, |row| apply(row, receipt, &mut owners)));
+    }
+    let changed: Vec<(&Locked, &Locked)> =
+        present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
+    write_back(tx, at, changed.iter().map(|(_, row)| *row)).await?;
+    let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
+    ledger::apply(tx, &moves).await?;
+    Ok(answers)
+}
+
+const fn orphan() -> ReceiptOut {
+    ReceiptOut { outcome: ReceiptOutcome::Orphan, message: None, moved_to: None, second_sid: false }
+}
+
+fn apply(row: &mut Locked, receipt: &ReceiptIn, owners: &mut BTreeMap<String, MessageId>) -> ReceiptOut {
+    let message = ReceiptMessage { id: row.id, contact_id: row.contact_id, run_id: row.run_id, month: row.month };
+    let still = ReceiptOut {
+        outcome: ReceiptOutcome::NoChange,
+        message: Some(message),
+        moved_to: None,
+        second_sid: row.provider_sid.as_ref().is_some_and(|bound| *bound != receipt.provider_sid),
+    };
+    // A word we do not know changes nothing at all.
+    let Some(reported) = receipt.state else { return still };
+    bind_sid(row, &receipt.provider_sid, owners);
+    let code = if is_failure(reported) { receipt.error_code } else { None };
+    if reported.rank() > row.state.rank() {
+        row.state = reported;
+        row.reason = None;
+        row.error_code = code;
+        return ReceiptOut { outcome: ReceiptOutcome::Applied, moved_to: Some(reported), ..still };
+    }
+    // Two codes for the same failure: the same one stays in whatever order they come.
+    if reported == row.state && is_failure(reported) && code > row.error_code {
+        row.error_code = code;
+        return ReceiptOut { outcome: ReceiptOutcome::Applied, ..still };
+    }
+    still
+}
+
+const fn is_failure(state: State) -> bool {
+    matches!(state, State::Failed | State::Undelivered)
+}
+
+#[derive(Serialize)]
+struct ReceiptRow<'a> {
+    message_id: i64,
+    month: i32,
+    provider_sid: &'a str,
+    status: &'a str,
+    error_code: i32,
+    state: Option<i16>,
+    moved: bool,
+    at: i64,
+    event_id: i64,
+}
+
+/// What makes two callbacks the same one.
+type Key = (i64, String, String, i32);
+
+/// Stores the callbacks that have a message. One row for each SID, status and error code; repeats raise a counter
+/// beside it. The slices run in parallel: the callbacks, what [`plan_receipts`] said of them, and their events' ids.
+///
+/// # Errors
+/// What the database says; then nothing is written.
+pub async fn write_receipts(
+    tx: &Tx,
+    receipts: &[ReceiptIn],
+    outs: &[ReceiptOut],
+    events: &[WebhookEventId],
+) -> Result<()> {
+    let mut firsts: BTreeMap<Key, ReceiptRow<'_>> = BTreeMap::new();
+    let mut repeats: BTreeMap<Key, (i32, i64)> = BTreeMap::new();
+    for ((receipt, out), event) in receipts.iter().zip(outs).zip(events) {
+        let Some(message) = out.message else { continue };
+        let row = row(receipt, out, message, *event);
+        let key = (row.message_id, row.provider_sid.to_owned(), row.status.to_owned(), row.error_code);
+        if firsts.contains_key(&key) {
+            repeated(&mut repeats, key, row.at);
+        } else {
+            firsts.insert(key, row);
+        }
+    }
+    for key in insert_new(tx, &firsts).await? {
+        if let Some(row) = firsts.get(&key) {
+            let at = row.at;
+            repeated(&mut repeats, key, at);
+        }
+    }
+    count_repeats(tx, &repeats).await
+}
+
+fn repeated(repeats: &mut BTreeMap<Key, (i32, i64)>, key: Key, at: i64) {
+    let (count, last_at) = repeats.entry(key).or_default();
+    *count += 1;
+    *last_at = (*last_at).max(at);
+}
+
+fn row<'a>(receipt: &'a ReceiptIn, out: &ReceiptOut, message: ReceiptMessage, event: WebhookEventId) -> ReceiptRow<'a> {
+    ReceiptRow {
+        message_id: message.id.0,
+        month: message.month,
+        provider_sid: &receipt.provider_sid,
+        status: &receipt.status,
+        error_code: receipt.error_code.unwrap_or(0),
+        state: receipt.state.map(State::rank),
+        moved: out.moved_to.is_some(),
+        at: receipt.received_at.as_micros(),
+        event_id: event.0,
+    }
+}
+
+/// Inserts what is new and returns the keys of what was there already.
+async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec<Key>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [
+        ("message_id", Type::BigInt),
+        ("month", Type::Int),
+        ("provider_sid", Type::Text),
+        ("status", Type::Text),
+        ("error_code", Type::Int),
+        ("state", Type::SmallInt),
+        ("moved", Type::Bool),
+        ("at", Type::BigInt),
+        ("event_id", Type::BigInt),
+    ];
+    let insert = format!(
+        "INSERT INTO receipts (message_id, month, provider_sid, status, error_code, state, moved, at, event_id) \
+         SELECT r.message_id, r.month, r.provider_sid, r.status, r.error_code, r.state, r.moved, r.at, r.event_id \
+         FROM {} WHERE TRUE ON CONFLICT (message_id, provider_sid, status, error_code, month) DO NOTHING \
+         RETURNING message_id, provider_sid, status, error_code",
+        table(Kind::of(tx), "r", "$1", &columns)
+    );
+    let values: Vec<_> = rows.values().collect();
+    let new: BTreeSet<Key> = all(tx, insert, vec![to_json(&values)?.into()])
+        .await?
+        .iter()
+        .map(|row| Ok((row.get("message_id")?, row.get("provider_sid")?, row.get("status")?, row.get("error_code")?)))
+        .collect::<Result<_>>()?;
+    Ok(rows.keys().filter(|key| !new.contains(*key)).cloned().collect())
+}
+
+#[derive(Serialize)]
+struct RepeatRow<'a> {
+    message_id: i64,
+    provider_sid: &'a str,
+    status: &'a str,
+    error_code: i32,
+    count: i32,
+    last_at: i64,
+}
+
+async fn count_repeats(tx: &Tx, repeats: &BTreeMap<Key, (i32, i64)>) -> Result<()> {
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = repeats
+        .iter()
+        .map(|((message_id, provider_sid, status, error_code), (count, last_at))| RepeatRow {
+            message_id: *message_id,
+            provider_sid,
+            status,
+            error_code: *error_code,
+            count: *count,
+            last_at: *last_at,
+        })
+        .collect();
+    let columns = [
+        ("message_id", Type::BigInt),
+        ("provider_sid", Type::Text),
+        ("status", Type::Text),
+        ("error_code", Type::Int),
+        ("count", Type::Int),
+        ("last_at", Type::BigInt),
+    ];
+    let latest = match Kind::of(tx) {
+        Kind::Postgres => "greatest",
+        Kind::Sqlite => "max",
+    };
+    let upsert = format!(
+        "INSERT INTO receipt_repeats (message_id, provider_sid, status, error_code, count, last_at) \
+         SELECT r.message_id, r.provider_sid, r.status, r.error_code, r.count, r.last_at FROM {} WHERE TRUE \
+         ON CONFLICT (message_id, provider_sid, status, error_code) DO UPDATE \
+         SET count = receipt_repeats.count + EXCLUDED.count, \
+         last_at = {latest}(receipt_repeats.last_at, EXCLUDED.last_at)",
+        table(Kind::of(tx), "r", "$1", &columns)
+    );
+    exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Runs: one execution of a campaign. Frozen at launch, planned in chunks, sent lane by lane, completed by the ledger.
+
+mod lanes;
+mod plan;
+mod read;
+mod state;
+
+pub use lanes::{RunLane, lanes};
+pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, to_plan};
+pub use read::{get, latest, list, rates};
+pub use state::{NewRun, cancelled, close_cancelled, complete, done, insert, open_run, set_rate, set_status};

@@ -1,0 +1,276 @@
+//! A run's plan: one message row for each person of the segment, inserted by the database in chunks.
+
+use domain::{
+    consent::{Category, Consent},
+    ids::{CampaignId, ContactId, RunId, SenderId, TopicId},
+    campaign::Repeat,
+    message::{Kind as MessageKind, State},
+    reason::{Check, Reason},
+    run::Rules,
+    segment::Group,
+    time::Timestamp,
+};
+use sea_orm::Value;
+use uuid::Uuid;
+
+use crate::{ConnectionTrait, Kind, Result, Row, Tx, all, exec, ledger, one, segments};
+
+/// A run that is being planned.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    pub run: RunId,
+    pub campaign: CampaignId,
+    pub sender: SenderId,
+    pub topic: Option<TopicId>,
+    pub definition: Group,
+    pub rules: Rules,
+    pub snapshot_at: Timestamp,
+}
+
+/// What one chunk added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkPlanned {
+    pub rows: i64,
+    /// Nobody is left: the plan is complete.
+    pub complete: bool,
+}
+
+/// Runs that are to be planned, oldest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn to_plan(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
+    // A run that was paused while it was planned goes on being planned: only its messages wait.
+    let query = "SELECT id, campaign_id, sender_id, topic_id, definition, rules, snapshot_at FROM runs \
+                 WHERE finished_at IS NULL AND NOT planned AND status IN ('planning', 'paused') ORDER BY created_at";
+    all(db, query, Vec::new()).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<RunPlan> {
+    Ok(RunPlan {
+        run: RunId(row.get("id")?),
+        campaign: CampaignId(row.get("campaign_id")?),
+        sender: SenderId(row.get("sender_id")?),
+        topic: row.get::<Option<Uuid>>("topic_id")?.map(TopicId),
+        definition: row.json("definition")?,
+        rules: row.json("rules")?,
+        snapshot_at: Timestamp::from_micros(row.get("snapshot_at")?),
+    })
+}
+
+/// Plans the next `limit` people: message rows (queued, or skipped with their reason), the first decision of each, the
+/// ledger and the cursor, in the caller's transaction. After a crash the next chunk begins where the last commit ended.
+///
+/// # Errors
+/// What the database says.
+pub async fn plan_chunk(tx: &Tx, plan: &RunPlan, now: Timestamp, limit: u32) -> Result<ChunkPlanned> {
+    let Some(cursor) = lock_cursor(tx, plan.run).await? else {
+        return Ok(ChunkPlanned { rows: 0, complete: false });
+    };
+    insert_messages(tx, plan, now, cursor, limit).await?;
+    let query = "SELECT max(contact_id) AS last FROM messages WHERE run_id = $1 AND contact_id > $2";
+    let row = one(tx, query, vec![plan.run.0.into(), cursor.into()]).await?;
+    let Some(last) = row.map(|row| row.get::<Option<i64>>("last")).transpose()?.flatten() else {
+        return Ok(ChunkPlanned { rows: 0, complete: true });
+    };
+    let planned = Planned { run: plan.run, after: cursor, last };
+    planned.decide(tx, now).await?;
+    let rows = planned.count(tx).await?;
+    exec(tx, "UPDATE runs SET plan_cursor = $1 WHERE id = $2", vec![last.into(), plan.run.0.into()]).await?;
+    Ok(ChunkPlanned { rows, complete: rows < i64::from(limit) })
+}
+
+/// Where planning stands; none when the run is no longer to be planned. Locks the run against a second planner.
+async fn lock_cursor(tx: &Tx, run: RunId) -> Result<Option<i64>> {
+    let lock = match Kind::of(tx) {
+        Kind::Postgres => " FOR UPDATE",
+        Kind::Sqlite => "",
+    };
+    let query = format!(
+        "SELECT plan_cursor FROM runs WHERE id = $1 AND NOT planned AND status IN ('planning', 'paused'){lock}"
+    );
+    let Some(row) = one(tx, query, vec![run.0.into()]).await? else { return Ok(None) };
+    Ok(Some(row.get::<Option<i64>>("plan_cursor")?.unwrap_or(-1)))
+}
+
+async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, limit: u32) -> Result<()> {
+    let kind = Kind::of(tx);
+    let mut values: Vec<Value> = vec![
+        plan.run.0.into(),
+        plan.campaign.0.into(),
+        plan.sender.0.into(),
+        now.as_micros().into(),
+        now.month().into(),
+        plan.topic.map(|topic| topic.0).into(),
+        cursor.into(),
+        i64::from(limit).into(),
+    ];
+    let (people, more) = segments::compile(kind, &plan.definition, plan.snapshot_at, values.len() + 1)?;
+    values.extend(more);
+    let reason = reason_sql(plan.rules.category, plan.topic.is_some(), earlier(plan.rules.repeat, "$2", "$1"));
+    let insert = format!(
+        "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \
+         month, reason, not_before, created_at, updated_at) \
+         SELECT $1, p.contact_id, 0, $2, $3, {kind}, {priority}, \
+         CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, $4, $4, $4 \
+         FROM (SELECT c.contact_id, {reason} AS reason FROM contacts c \
+         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $6 \
+         WHERE c.contact_id > $7 AND {people} ORDER BY c.contact_id LIMIT $8) AS p \
+         WHERE TRUE ON CONFLICT (run_id, contact_id, occurrence) DO NOTHING",
+        kind = MessageKind::Campaign.number(),
+        priority = MessageKind::Campaign.priority(),
+        queued = State::Queued.rank(),
+        skipped = State::Skipped.rank(),
+    );
+    exec(tx, insert, values).await?;
+    Ok(())
+}
+
+/// The SQL of the reason that a person is skipped for at planning, null for nobody's: the checks that SQL can see, in
+/// the order of `decide`.
+fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> String {
+    let refused: Vec<String> = Consent::ALL
+        .iter()
+        .filter(|consent| **consent != Consent::OptedOut && !category.allows(**consent))
+        .map(|consent| format!("'{consent}'"))
+        .collect();
+    let mut cases = vec![
+        format!("WHEN c.suppressed THEN '{}'", Reason::Suppressed),
+        format!("WHEN c.consent = '{}' THEN '{}'", Consent::OptedOut, Reason::OptedOut),
+    ];
+    if !refused.is_empty() {
+        cases.push(format!("WHEN c.consent IN ({}) THEN '{}'", refused.join(", "), Reason::NoConsent));
+    }
+    if topic {
+        cases.push(format!("WHEN COALESCE(s.state, '') <> 'subscribed' THEN '{}'", Reason::NotSubscribed));
+    }
+    cases.extend(earlier.map(|sql| format!("WHEN {sql} THEN '{}'", Reason::AlreadyReceived)));
+    format!("CASE {} ELSE NULL END", cases.join(" "))
+}
+
+/// Whether an earlier run of the campaign reached the person, or still may. What was skipped, cancelled or failed did
+/// not reach anybody.
+fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
+    let not_reached: Vec<String> = [State::Undelivered, State::Failed, State::Skipped, State::Cancelled]
+        .iter()
+        .map(|state| state.rank().to_string())
+        .collect();
+    (repeat == Repeat::OncePerPerson).then(|| {
+        format!(
+            "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
+             AND e.run_id <> {run} AND e.state NOT IN ({}))",
+            not_reached.join(", ")
+        )
+    })
+}
+
+/// The rows that a chunk has just inserted: those of a run between two contacts.
+struct Planned {
+    run: RunId,
+    after: i64,
+    last: i64,
+}
+
+impl Planned {
+    const ROWS: &'static str = "FROM messages m WHERE m.run_id = $1 AND m.contact_id > $2 AND m.contact_id <= $3";
+
+    fn values(&self) -> Vec<Value> {
+        vec![self.run.0.into(), self.after.into(), self.last.into()]
+    }
+
+    /// The first decision of each: attempt 0, by the checks that SQL can see.
+    async fn decide(&self, tx: &Tx, now: Timestamp) -> Result<()> {
+        let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
+        let skipped: Vec<String> =
+            [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::NotSubscribed]
+                .iter()
+                .map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason)))
+                .collect();
+        let insert = format!(
+            "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
+             SELECT m.month, m.id, $4, 0, CASE WHEN m.reason IS NULL THEN 'send' ELSE 'skip' END, m.reason, {version}, \
+             CASE m.reason {skipped} ELSE {all} END {rows}",
+            version = crate::messages::RULES_VERSION,
+            skipped = skipped.join(" "),
+            all = Check::Subscription.bits_through(),
+            rows = Self::ROWS,
+        );
+        let mut values = self.values();
+        values.push(now.as_micros().into());
+        exec(tx, insert, values).await?;
+        Ok(())
+    }
+
+    /// Moves the ledger, and returns how many rows there are.
+    async fn count(&self, tx: &Tx) -> Result<i64> {
+        let query =
+            format!("SELECT m.reason, CAST(count(*) AS bigint) AS n {} GROUP BY m.reason ORDER BY m.reason", Self::ROWS);
+        let tally = tally(&all(tx, query, self.values()).await?)?;
+        ledger::plan(tx, self.run, tally.queued, &tally.skipped).await?;
+        Ok(tally.total())
+    }
+}
+
+/// How many of a segment would be queued, and how many skipped for which reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanTally {
+    pub queued: i64,
+    pub skipped: Vec<(Reason, i64)>,
+}
+
+impl PlanTally {
+    /// Everybody in the segment.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.queued + self.skipped.iter().map(|(_, count)| count).sum::<i64>()
+    }
+}
+
+fn tally(rows: &[Row]) -> Result<PlanTally> {
+    let mut tally = PlanTally::default();
+    for row in rows {
+        let count: i64 = row.get("n")?;
+        match row.word_or_null("reason")? {
+            None => tally.queued += count,
+            Some(reason) => tally.skipped.push((reason, count)),
+        }
+    }
+    Ok(tally)
+}
+
+/// What planning would do now, without doing it; and the first person who would be queued.
+///
+/// # Errors
+/// What the database says.
+pub async fn preview(
+    db: &impl ConnectionTrait,
+    definition: &Group,
+    topic: Option<TopicId>,
+    category: Category,
+    now: Timestamp,
+) -> Result<(PlanTally, Option<ContactId>)> {
+    let mut values: Vec<Value> = vec![topic.map(|topic| topic.0).into()];
+    let (people, more) = segments::compile(Kind::of(db), definition, now, values.len() + 1)?;
+    values.extend(more);
+    let people = format!(
+        "SELECT c.contact_id, {} AS reason FROM contacts c \
+         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
+        reason_sql(category, topic.is_some(), None)
+    );
+    let query = format!("SELECT p.reason, CAST(count(*) AS bigint) AS n FROM ({people}) AS p GROUP BY p.reason ORDER BY 1");
+    let tally = tally(&all(db, query, values.clone()).await?)?;
+    let query = format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");
+    let first = one(db, query, values).await?.map(|row| row.get("contact_id").map(ContactId)).transpose()?;
+    Ok((tally, first))
+}
+
+/// The plan is complete: a run in `planning` runs from now on, a paused one stays paused.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish_plan(tx: &Tx, run: RunId, at: Timestamp) -> Result<bool> {
+    let update = "UPDATE runs SET planned = TRUE, started_at = $1, \
+                  status = CASE WHEN status = 'planning' THEN 'running' ELSE status END \
+                  WHERE id = $2 AND NOT planned AND status IN ('planning', 'paused')";
+    Ok(exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 1)
+}

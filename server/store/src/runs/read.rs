@@ -1,0 +1,151 @@
+//! Runs for people.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    ids::{CampaignId, RunId},
+    run::{Forecast, Run, RunSummary},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, all,
+    batch::{Type, table},
+    ledger, one,
+};
+
+const COLUMNS: &str = "r.id, r.campaign_id, r.number, r.status, r.template_version, r.rate_per_second, r.reason, \
+                       r.created_at, r.started_at, r.finished_at";
+
+/// A run with its ledger and tallies; the forecast is the caller's.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
+    let query =
+        format!("SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id WHERE r.id = $1", ledger::COLUMNS);
+    let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
+    let tallies = ledger::tallies(db, id).await?;
+    run.skipped_by_reason = tallies.skipped_by_reason;
+    run.failures_by_code = tallies.failures_by_code;
+    Ok(run)
+}
+
+/// The campaign's runs below a number, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    campaign: CampaignId,
+    before: Option<i32>,
+    limit: u32,
+) -> Result<Vec<Run>> {
+    let query = format!(
+        "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+         WHERE r.campaign_id = $1 AND r.number < $2 ORDER BY r.number DESC LIMIT $3",
+        ledger::COLUMNS
+    );
+    let values = vec![campaign.0.into(), before.unwrap_or(i32::MAX).into(), i64::from(limit).into()];
+    let mut runs: Vec<Run> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
+    let mut tallies = tallies_of(db, &runs).await?;
+    for run in &mut runs {
+        if let Some(of) = tallies.remove(&run.id) {
+            run.skipped_by_reason = of.skipped_by_reason;
+            run.failures_by_code = of.failures_by_code;
+        }
+    }
+    Ok(runs)
+}
+
+#[derive(Serialize)]
+struct IdRow {
+    id: String,
+}
+
+fn ids(of: impl Iterator<Item = String>) -> Result<String> {
+    serde_json::to_string(&of.map(|id| IdRow { id }).collect::<Vec<_>>())
+        .map_err(|error| Error::Corrupt { column: "ids", problem: error.to_string() })
+}
+
+async fn tallies_of(db: &impl ConnectionTrait, runs: &[Run]) -> Result<BTreeMap<RunId, ledger::Tallies>> {
+    let query = format!(
+        "SELECT run_id, kind, key, count FROM run_tallies WHERE count > 0 AND run_id IN (SELECT wanted.id FROM {})",
+        table(Kind::of(db), "wanted", "$1", &[("id", Type::Uuid)])
+    );
+    let mut found: BTreeMap<RunId, ledger::Tallies> = BTreeMap::new();
+    for row in all(db, query, vec![ids(runs.iter().map(|run| run.id.to_string()))?.into()]).await? {
+        let tallies = found.entry(RunId(row.get("run_id")?)).or_default();
+        let of = match row.get::<String>("kind")?.as_str() {
+            "reason" => &mut tallies.skipped_by_reason,
+            _ => &mut tallies.failures_by_code,
+        };
+        of.insert(row.get("key")?, row.get("count")?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row) -> Result<Run> {
+    Ok(Run {
+        id: RunId(row.get("id")?),
+        campaign_id: CampaignId(row.get("campaign_id")?),
+        number: row.get("number")?,
+        status: row.word("status")?,
+        ledger: ledger::read(row)?,
+        skipped_by_reason: BTreeMap::new(),
+        failures_by_code: BTreeMap::new(),
+        forecast: Forecast::default(),
+        template_version: row.get("template_version")?,
+        rate_per_second: row.get("rate_per_second")?,
+        reason: row.get("reason")?,
+        created_at: Timestamp::from_micros(row.get("created_at")?),
+        started_at: row.get::<Option<i64>>("started_at")?.map(Timestamp::from_micros),
+        finished_at: row.get::<Option<i64>>("finished_at")?.map(Timestamp::from_micros),
+    })
+}
+
+/// The latest run of each of these campaigns.
+///
+/// # Errors
+/// What the database says.
+pub async fn latest(
+    db: &impl ConnectionTrait,
+    campaigns: &[CampaignId],
+) -> Result<BTreeMap<CampaignId, RunSummary>> {
+    if campaigns.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = format!(
+        "SELECT r.id, r.campaign_id, r.status, r.started_at, r.finished_at, {} \
+         FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+         WHERE r.campaign_id IN (SELECT wanted.id FROM {}) \
+         AND r.number = (SELECT max(x.number) FROM runs x WHERE x.campaign_id = r.campaign_id)",
+        ledger::COLUMNS,
+        table(Kind::of(db), "wanted", "$1", &[("id", Type::Uuid)])
+    );
+    let rows = all(db, query, vec![ids(campaigns.iter().map(ToString::to_string))?.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let summary = RunSummary {
+                id: RunId(row.get("id")?),
+                status: row.word("status")?,
+                ledger: ledger::read(row)?,
+                started_at: row.get::<Option<i64>>("started_at")?.map(Timestamp::from_micros),
+                finished_at: row.get::<Option<i64>>("finished_at")?.map(Timestamp::from_micros),
+            };
+            Ok((CampaignId(row.get("campaign_id")?), summary))
+        })
+        .collect()
+}
+
+/// The messages per second that a run's sender and the run itself allow.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn rates(db: &impl ConnectionTrait, run: RunId) -> Result<(i32, Option<i32>)> {
+    let query = "SELECT s.rate_per_second AS sender, r.rate_per_second AS run FROM runs r \
+                 JOIN senders s ON s.id = r.sender_id WHERE r.id = $1";
+    let row = one(db, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?;
+    Ok((row.get("sender")?, row.get("run")?))
+}

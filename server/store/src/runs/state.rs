@@ -1,0 +1,156 @@
+//! A run's life: launched, paused, completed, cancelled.
+
+use domain::{
+    actor::Actor,
+    ids::{CampaignId, RunId, SenderId, TemplateId, TopicId},
+    run::{Rules, RunStatus},
+    segment::Group,
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use crate::{ConnectionTrait, Error, Result, Tx, all, exec, ledger, one};
+
+/// What a run executes.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    pub id: RunId,
+    pub campaign_id: CampaignId,
+    pub template_id: TemplateId,
+    pub template_version: i64,
+    /// With every named segment inlined.
+    pub definition: &'a Group,
+    pub topic_id: Option<TopicId>,
+    pub sender_id: SenderId,
+    pub rules: &'a Rules,
+    pub rate_per_second: Option<i32>,
+    pub weight: i32,
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Corrupt { column: "runs", problem: error.to_string() })
+}
+
+/// Inserts a run in status `planning` with its empty ledger.
+///
+/// # Errors
+/// `Duplicate` when the campaign has a run for this instant.
+pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> Result<()> {
+    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
+                  topic_id, sender_id, rules, rate_per_second, weight, snapshot_at, actor_kind, actor_id, created_at) \
+                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3 \
+                  FROM runs WHERE campaign_id = $2";
+    let values = vec![
+        run.id.0.into(),
+        run.campaign_id.0.into(),
+        at.as_micros().into(),
+        RunStatus::Planning.as_str().into(),
+        run.template_id.0.into(),
+        run.template_version.into(),
+        json(run.definition)?.into(),
+        run.topic_id.map(|topic| topic.0).into(),
+        run.sender_id.0.into(),
+        json(run.rules)?.into(),
+        run.rate_per_second.into(),
+        run.weight.into(),
+        actor.kind.as_str().into(),
+        actor.id.clone().into(),
+    ];
+    exec(tx, insert, values).await?;
+    ledger::open(tx, run.id).await
+}
+
+/// Moves a run from one of the statuses `from` to another. False when it was in none of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_status(
+    tx: &Tx,
+    run: RunId,
+    from: &[RunStatus],
+    to: RunStatus,
+    reason: Option<&str>,
+) -> Result<bool> {
+    let from: Vec<String> = from.iter().map(|status| format!("'{status}'")).collect();
+    let update =
+        format!("UPDATE runs SET status = $1, reason = $2 WHERE id = $3 AND status IN ({})", from.join(", "));
+    let values = vec![to.as_str().into(), reason.map(ToOwned::to_owned).into(), run.0.into()];
+    Ok(exec(tx, update, values).await? == 1)
+}
+
+/// The campaign's run that is not over, if there is one.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_run(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<(RunId, RunStatus, bool)>> {
+    let query = "SELECT id, status, planned FROM runs WHERE campaign_id = $1 \
+                 AND status IN ('planning', 'running', 'paused') ORDER BY number DESC LIMIT 1";
+    let Some(row) = one(db, query, vec![campaign.0.into()]).await? else { return Ok(None) };
+    Ok(Some((RunId(row.get("id")?), row.word("status")?, row.get("planned")?)))
+}
+
+/// Changes the rate of the campaign's open run.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_rate(tx: &Tx, campaign: CampaignId, rate: Option<i32>) -> Result<()> {
+    let update = "UPDATE runs SET rate_per_second = $1 WHERE campaign_id = $2 AND finished_at IS NULL";
+    exec(tx, update, vec![rate.into(), campaign.0.into()]).await?;
+    Ok(())
+}
+
+const NOTHING_OPEN: &str = "EXISTS (SELECT 1 FROM run_ledgers l WHERE l.run_id = runs.id \
+                            AND l.queued + l.sending + l.unknown = 0)";
+
+/// Runs whose plan is complete and of which nothing is open any more: see [`complete`].
+///
+/// # Errors
+/// What the database says.
+pub async fn done(db: &impl ConnectionTrait) -> Result<Vec<(RunId, CampaignId)>> {
+    let query = format!(
+        "SELECT id, campaign_id FROM runs WHERE finished_at IS NULL AND status IN ('running', 'paused') AND planned \
+         AND {NOTHING_OPEN}"
+    );
+    let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((RunId(row.get("id")?), CampaignId(row.get("campaign_id")?)))).collect()
+}
+
+/// Completes a run, and its campaign, when its ledger says so. False when it does not (any more).
+///
+/// # Errors
+/// What the database says.
+pub async fn complete(tx: &Tx, run: RunId, campaign: CampaignId, at: Timestamp) -> Result<bool> {
+    crate::campaigns::lock(tx, campaign).await?;
+    let update = format!(
+        "UPDATE runs SET status = 'completed', reason = NULL, finished_at = $1 \
+         WHERE id = $2 AND status IN ('running', 'paused') AND planned AND {NOTHING_OPEN}"
+    );
+    if exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 0 {
+        return Ok(false);
+    }
+    let update = "UPDATE campaigns SET status = 'completed', updated_at = $1 WHERE id = $2 \
+                  AND status IN ('running', 'paused')";
+    exec(tx, update, vec![at.as_micros().into(), campaign.0.into()]).await?;
+    Ok(true)
+}
+
+/// Cancelled runs of which messages are still open.
+///
+/// # Errors
+/// What the database says.
+pub async fn cancelled(db: &impl ConnectionTrait) -> Result<Vec<RunId>> {
+    let query = "SELECT id FROM runs WHERE finished_at IS NULL AND status = 'cancelled'";
+    all(db, query, Vec::new()).await?.iter().map(|row| row.get::<Uuid>("id").map(RunId)).collect()
+}
+
+/// Marks a cancelled run as finished once nothing of it is open.
+///
+/// # Errors
+/// What the database says.
+pub async fn close_cancelled(tx: &Tx, run: RunId, at: Timestamp) -> Result<bool> {
+    let update = format!(
+        "UPDATE runs SET finished_at = $1 WHERE id = $2 AND status = 'cancelled' AND finished_at IS NULL \
+         AND {NOTHING_OPEN}"
+    );
+    Ok(exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 1)
+}
