@@ -1,5 +1,12 @@
 //! Who is meant: a definition of rules over a person's data. The shape is the one that query-builder libraries use.
 
+mod condition;
+mod field;
+mod parse;
+
+pub use condition::{Condition, Fault, Number, Range, Scalar, Search, Test};
+pub use field::{FIELDS, Field, FieldKind};
+pub use parse::{MAX_DEPTH, MAX_NODES, parse, rules};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
