@@ -1,14 +1,28 @@
 //! The consent ledger and its projections: contacts, subscriptions, suppressions, queued messages. One function
 //! records, so that nothing can be forgotten.
 
+use std::collections::BTreeMap;
+
 use domain::{
     actor::Actor,
-    consent::{Consent, ConsentSource, SuppressionReason},
+    consent::{Consent, ConsentSource, Subscription, SuppressionReason},
     ids::{ContactId, TopicId},
+    reason::Reason,
     time::Timestamp,
 };
+use serde::Serialize;
+use serde_json::json;
 
-use crate::{Result, Tx};
+use crate::{
+    ConnectionTrait, Kind, Result, Tx, all,
+    batch::{self, Type, hex},
+    chain,
+    contacts::{add_counts, for_update, ids_json, json as to_json},
+    exec, messages,
+    suppressions::{self, NewSuppression},
+};
+
+const STREAM: &str = "consent";
 
 /// One change of a person's wish. The rules of who may lift what were applied before.
 #[derive(Clone, Debug)]
@@ -37,11 +51,272 @@ pub enum SuppressionChange {
 }
 
 /// Appends the events to the ledger (chained), moves the contacts' consent and its counts, subscriptions and
-/// suppressions, and skips the queued messages of people who opted out of everything.
+/// suppressions, and skips the queued messages of people who opted out of everything. Where a batch holds several
+/// events of one person, the last one counts.
+///
+/// Locks in this order: the people by id, then suppressions, subscriptions, the head of the ledger, messages.
 ///
 /// # Errors
 /// What the database says.
 pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
-    let _ = (tx, actor, at, events);
-    todo!()
+    if events.is_empty() {
+        return Ok(());
+    }
+    project_contacts(tx, at, events).await?;
+    project_suppressions(tx, actor, at, events).await?;
+    project_subscriptions(tx, at, events).await?;
+    append(tx, actor, at, events).await?;
+    let last: BTreeMap<ContactId, Consent> =
+        global(events).map(|event| (event.contact_id, event.consent)).collect();
+    let opted_out: Vec<ContactId> =
+        last.into_iter().filter(|(_, consent)| *consent == Consent::OptedOut).map(|(id, _)| id).collect();
+    if !opted_out.is_empty() {
+        messages::skip_queued(tx, at, &opted_out, Reason::OptedOut).await?;
+    }
+    Ok(())
+}
+
+/// How these people stand to these topics now; those who never said anything are left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn subscriptions(
+    db: &impl ConnectionTrait,
+    contacts: &[ContactId],
+) -> Result<BTreeMap<(ContactId, TopicId), (Subscription, ConsentSource)>> {
+    if contacts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = format!(
+        "SELECT s.contact_id, s.topic_id, s.state, s.source FROM {} CROSS JOIN subscriptions s \
+         WHERE s.contact_id = b.contact_id",
+        batch::table(Kind::of(db), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let rows = all(db, query, vec![ids_json(contacts)?.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let key = (ContactId(row.get("contact_id")?), TopicId(row.get("topic_id")?));
+            Ok((key, (row.word("state")?, row.word("source")?)))
+        })
+        .collect()
+}
+
+fn global(events: &[ConsentEvent]) -> impl Iterator<Item = &ConsentEvent> {
+    events.iter().filter(|event| event.topic_id.is_none())
+}
+
+/// What a batch makes of one person.
+struct Outcome {
+    consent: Consent,
+    suppressed: Option<bool>,
+}
+
+/// Moves consent and suppression of the people where they differ from what is stored.
+async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Moved {
+        contact_id: i64,
+        consent: Consent,
+        changed_at: Option<i64>,
+        suppressed: bool,
+    }
+    let outcomes = outcomes(events);
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let kind = Kind::of(tx);
+    let ids: Vec<ContactId> = outcomes.keys().copied().collect();
+    let query = format!(
+        "SELECT c.contact_id, c.consent, c.consent_changed_at, c.suppressed FROM {} CROSS JOIN contacts c \
+         WHERE c.contact_id = b.contact_id ORDER BY c.contact_id{}",
+        batch::table(kind, "b", "$1", &[("contact_id", Type::BigInt)]),
+        for_update(kind)
+    );
+    let mut moved = Vec::new();
+    let mut counts = BTreeMap::new();
+    for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
+        let id = ContactId(row.get("contact_id")?);
+        let Some(outcome) = outcomes.get(&id) else { continue };
+        let former: Consent = row.word("consent")?;
+        let was_suppressed: bool = row.get("suppressed")?;
+        let suppressed = outcome.suppressed.unwrap_or(was_suppressed);
+        if former == outcome.consent && was_suppressed == suppressed {
+            continue;
+        }
+        let mut changed_at = row.get("consent_changed_at")?;
+        if former != outcome.consent {
+            changed_at = Some(at.as_micros());
+            *counts.entry(former).or_insert(0) -= 1;
+            *counts.entry(outcome.consent).or_insert(0) += 1;
+        }
+        moved.push(Moved { contact_id: id.0, consent: outcome.consent, changed_at, suppressed });
+    }
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        ("contact_id", Type::BigInt),
+        ("consent", Type::Text),
+        ("changed_at", Type::BigInt),
+        ("suppressed", Type::Bool),
+    ];
+    let update = format!(
+        "UPDATE contacts SET consent = b.consent, consent_changed_at = b.changed_at, suppressed = b.suppressed, \
+         updated_at = $2 FROM {} WHERE contacts.contact_id = b.contact_id",
+        batch::table(kind, "b", "$1", &columns)
+    );
+    exec(tx, update, vec![to_json(&moved)?.into(), at.as_micros().into()]).await?;
+    add_counts(tx, &counts).await
+}
+
+fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
+    let mut outcomes = BTreeMap::<ContactId, Outcome>::new();
+    for event in global(events) {
+        let outcome =
+            outcomes.entry(event.contact_id).or_insert(Outcome { consent: event.consent, suppressed: None });
+        outcome.consent = event.consent;
+        match event.suppression {
+            SuppressionChange::None => {}
+            SuppressionChange::Add { .. } => outcome.suppressed = Some(true),
+            SuppressionChange::Lift { .. } => outcome.suppressed = Some(false),
+        }
+    }
+    outcomes
+}
+
+async fn project_suppressions(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+    let mut last = BTreeMap::<ContactId, &SuppressionChange>::new();
+    for event in events {
+        if !matches!(event.suppression, SuppressionChange::None) {
+            last.insert(event.contact_id, &event.suppression);
+        }
+    }
+    let mut lifted: Vec<Vec<u8>> = Vec::new();
+    let mut added = Vec::new();
+    for (id, change) in last {
+        match change {
+            SuppressionChange::None => {}
+            SuppressionChange::Lift { phone_hashes } => lifted.extend(phone_hashes.iter().cloned()),
+            SuppressionChange::Add { phone_hash, key_id, reason } => {
+                added.push(NewSuppression { phone_hash, key_id, reason: *reason, contact_id: Some(id) });
+            }
+        }
+    }
+    suppressions::remove(tx, &lifted).await?;
+    suppressions::add(tx, actor, at, &added).await
+}
+
+async fn project_subscriptions(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Entry {
+        contact_id: i64,
+        topic_id: TopicId,
+        state: Subscription,
+        source: ConsentSource,
+    }
+    let mut last = BTreeMap::new();
+    for event in events {
+        let Some(topic_id) = event.topic_id else { continue };
+        let state = match event.consent {
+            Consent::OptedIn => Subscription::Subscribed,
+            _ => Subscription::Unsubscribed,
+        };
+        let entry = Entry { contact_id: event.contact_id.0, topic_id, state, source: event.source };
+        last.insert((event.contact_id, topic_id), entry);
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        ("contact_id", Type::BigInt),
+        ("topic_id", Type::Uuid),
+        ("state", Type::Text),
+        ("source", Type::Text),
+    ];
+    let upsert = format!(
+        "INSERT INTO subscriptions (contact_id, topic_id, state, changed_at, source) \
+         SELECT contact_id, topic_id, state, $2, source FROM {} WHERE TRUE \
+         ON CONFLICT (contact_id, topic_id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at, \
+         source = excluded.source",
+        batch::table(Kind::of(tx), "b", "$1", &columns)
+    );
+    let entries: Vec<Entry> = last.into_values().collect();
+    exec(tx, upsert, vec![to_json(&entries)?.into(), at.as_micros().into()]).await?;
+    Ok(())
+}
+
+/// Writes the ledger's rows, chained together under the lock of its head.
+async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        seq: i64,
+        contact_id: i64,
+        topic_id: Option<TopicId>,
+        consent: Consent,
+        source: ConsentSource,
+        reference: Option<&'a str>,
+        evidence: Option<String>,
+        prev_hash: String,
+        hash: String,
+    }
+    let mut head = chain::Head::lock(tx, STREAM).await?;
+    let lines: Vec<Line<'_>> = events
+        .iter()
+        .map(|event| {
+            let link = head.link(content(actor, at, event).as_bytes());
+            Line {
+                seq: link.seq,
+                contact_id: event.contact_id.0,
+                topic_id: event.topic_id,
+                consent: event.consent,
+                source: event.source,
+                reference: event.reference.as_deref(),
+                evidence: event.evidence.as_deref().map(hex),
+                prev_hash: hex(&link.prev_hash),
+                hash: hex(&link.hash),
+            }
+        })
+        .collect();
+    let columns = [
+        ("seq", Type::BigInt),
+        ("contact_id", Type::BigInt),
+        ("topic_id", Type::Uuid),
+        ("consent", Type::Text),
+        ("source", Type::Text),
+        ("reference", Type::Text),
+        ("evidence", Type::Bytes),
+        ("prev_hash", Type::Bytes),
+        ("hash", Type::Bytes),
+    ];
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    let insert = format!(
+        "INSERT INTO consent_ledger (stream, at, actor_kind, actor_id, {names}) SELECT $2, $3, $4, $5, {names} FROM {}",
+        batch::table(Kind::of(tx), "b", "$1", &columns)
+    );
+    let values = vec![
+        to_json(&lines)?.into(),
+        STREAM.into(),
+        at.as_micros().into(),
+        actor.kind.as_str().into(),
+        actor.id.clone().into(),
+    ];
+    exec(tx, insert, values).await?;
+    head.save(tx).await
+}
+
+/// The text of a line that its hash covers: its columns but the chain's own.
+fn content(actor: &Actor, at: Timestamp, event: &ConsentEvent) -> String {
+    json!([
+        at.as_micros(),
+        event.contact_id,
+        event.topic_id,
+        event.consent,
+        event.source,
+        actor.kind,
+        actor.id,
+        event.reference,
+        event.evidence.as_deref().map(hex)
+    ])
+    .to_string()
 }

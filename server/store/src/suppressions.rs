@@ -1,1 +1,153 @@
-//! Not written yet.
+//! Numbers that must not be messaged, known by their keyed hashes alone.
+
+use domain::{actor::Actor, consent::SuppressionReason, ids::ContactId, time::Timestamp};
+use serde::Serialize;
+
+use crate::{
+    ConnectionTrait, Kind, Result, Tx, all,
+    batch::{self, Type, hex},
+    contacts::json,
+    exec,
+};
+
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub phone_hash: Vec<u8>,
+    pub reason: SuppressionReason,
+    /// Null once the person was erased.
+    pub contact_id: Option<ContactId>,
+    pub created_at: Timestamp,
+}
+
+/// An entry to add.
+#[derive(Clone, Debug)]
+pub struct NewSuppression<'a> {
+    pub phone_hash: &'a [u8],
+    /// The key that made the hash.
+    pub key_id: &'a str,
+    pub reason: SuppressionReason,
+    pub contact_id: Option<ContactId>,
+}
+
+#[derive(Serialize)]
+struct Hash {
+    phone_hash: String,
+}
+
+/// The entries under any of these hashes.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: &impl ConnectionTrait, hashes: &[Vec<u8>]) -> Result<Vec<Suppression>> {
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let batch = batch::table(Kind::of(db), "b", "$1", &[("phone_hash", Type::Bytes)]);
+    let query = format!(
+        "SELECT s.phone_hash, s.reason, s.contact_id, s.created_at FROM {batch} CROSS JOIN suppressions s \
+         WHERE s.phone_hash = b.phone_hash"
+    );
+    let rows = all(db, query, vec![hashes_json(hashes)?.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Suppression {
+                phone_hash: row.get("phone_hash")?,
+                reason: row.word("reason")?,
+                contact_id: row.get::<Option<i64>>("contact_id")?.map(ContactId),
+                created_at: Timestamp::from_micros(row.get("created_at")?),
+            })
+        })
+        .collect()
+}
+
+/// Adds entries. A hash that is there already keeps its time, and its reason unless the new one is the person's own
+/// act and the old one is not.
+///
+/// # Errors
+/// What the database says.
+pub async fn add(tx: &Tx, actor: &Actor, at: Timestamp, entries: &[NewSuppression<'_>]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        phone_hash: String,
+        key_id: &'a str,
+        reason: SuppressionReason,
+        contact_id: Option<i64>,
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    // A hash may come only once in a statement: the last entry counts.
+    let rows: std::collections::BTreeMap<&[u8], Entry<'_>> = entries
+        .iter()
+        .map(|entry| {
+            let NewSuppression { phone_hash, key_id, reason, contact_id } = entry;
+            let contact_id = contact_id.map(|id| id.0);
+            (*phone_hash, Entry { phone_hash: hex(phone_hash), key_id, reason: *reason, contact_id })
+        })
+        .collect();
+    let columns = [
+        ("phone_hash", Type::Bytes),
+        ("key_id", Type::Text),
+        ("reason", Type::Text),
+        ("contact_id", Type::BigInt),
+    ];
+    let removable: Vec<String> = SuppressionReason::ALL
+        .iter()
+        .filter(|reason| reason.removable())
+        .map(|reason| format!("'{reason}'"))
+        .collect();
+    let statement = format!(
+        "INSERT INTO suppressions (phone_hash, key_id, reason, contact_id, actor_kind, actor_id, created_at) \
+         SELECT phone_hash, key_id, reason, contact_id, $2, $3, $4 FROM {} WHERE TRUE \
+         ON CONFLICT (phone_hash) DO UPDATE SET contact_id = excluded.contact_id, \
+         reason = CASE WHEN suppressions.reason IN ({removable}) THEN excluded.reason ELSE suppressions.reason END",
+        batch::table(Kind::of(tx), "b", "$1", &columns),
+        removable = removable.join(", ")
+    );
+    let rows: Vec<_> = rows.into_values().collect();
+    let values = vec![json(&rows)?.into(), actor.kind.as_str().into(), actor.id.clone().into(), at.as_micros().into()];
+    exec(tx, statement, values).await?;
+    Ok(())
+}
+
+/// Ties known entries to the person who was stored again under the number.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim(tx: &Tx, entries: &[(Vec<u8>, ContactId)]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Entry {
+        phone_hash: String,
+        contact_id: i64,
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Entry> =
+        entries.iter().map(|(hash, id)| Entry { phone_hash: hex(hash), contact_id: id.0 }).collect();
+    let columns = [("phone_hash", Type::Bytes), ("contact_id", Type::BigInt)];
+    let statement = format!(
+        "UPDATE suppressions SET contact_id = b.contact_id FROM {} WHERE suppressions.phone_hash = b.phone_hash",
+        batch::table(Kind::of(tx), "b", "$1", &columns)
+    );
+    exec(tx, statement, vec![json(&rows)?.into()]).await?;
+    Ok(())
+}
+
+/// Removes what is stored under these hashes. Returns how many entries that were.
+///
+/// # Errors
+/// What the database says.
+pub async fn remove(tx: &Tx, hashes: &[Vec<u8>]) -> Result<u64> {
+    if hashes.is_empty() {
+        return Ok(0);
+    }
+    let batch = batch::table(Kind::of(tx), "b", "$1", &[("phone_hash", Type::Bytes)]);
+    let statement = format!("DELETE FROM suppressions WHERE phone_hash IN (SELECT phone_hash FROM {batch})");
+    exec(tx, statement, vec![hashes_json(hashes)?.into()]).await
+}
+
+fn hashes_json(hashes: &[Vec<u8>]) -> Result<String> {
+    json(&hashes.iter().map(|hash| Hash { phone_hash: hex(hash) }).collect::<Vec<_>>())
+}

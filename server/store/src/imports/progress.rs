@@ -1,0 +1,243 @@
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{
+    ids::{ContactId, ImportId},
+    import::{ImportReject, ImportStatus},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::{Stored, find, rejects};
+use crate::{
+    Error, Kind, Result, Tx, all,
+    batch::{self, Type},
+    contacts::{ids_json, json},
+    exec, one,
+};
+
+/// What the rows of one chunk came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub rows: i64,
+    pub created: i64,
+    pub updated: i64,
+    /// May be negative: somebody whom an earlier chunk left unchanged is changed by a later row.
+    pub unchanged: i64,
+    pub duplicates: i64,
+    pub rejected: i64,
+    pub suppressed: i64,
+    pub by_reason: BTreeMap<String, i64>,
+    pub warnings: BTreeMap<String, i64>,
+}
+
+/// A chunk that is done: from where to where it reached, and what it came to.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    pub from: i64,
+    pub to: i64,
+    pub line: i64,
+    pub counters: Counters,
+    pub rejects: Vec<ImportReject>,
+}
+
+/// A person of the file, as an earlier chunk left them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Counted as created or updated already.
+    pub counted: bool,
+}
+
+/// A person of the file to remember.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    pub id: ContactId,
+    /// Counted as created or updated.
+    pub counted: bool,
+}
+
+const COUNTED: i64 = 1;
+
+/// Takes the import that waits longest: one that nobody works on, or whose worker has not been heard of since its lease
+/// ran out.
+///
+/// # Errors
+/// What the database says.
+pub async fn take(tx: &Tx, now: Timestamp, lease_until: Timestamp) -> Result<Option<ImportId>> {
+    let query = format!(
+        "SELECT id FROM imports WHERE status IN ($1, $2) AND lease_until < $3 ORDER BY created_at, id LIMIT 1{}",
+        Kind::of(tx).skip_locked()
+    );
+    let values = vec![
+        ImportStatus::Queued.as_str().into(),
+        ImportStatus::Running.as_str().into(),
+        now.as_micros().into(),
+    ];
+    let Some(row) = one(tx, query, values).await? else { return Ok(None) };
+    let id = ImportId(row.get("id")?);
+    exec(tx, "UPDATE imports SET lease_until = $1 WHERE id = $2", vec![lease_until.as_micros().into(), id.0.into()])
+        .await?;
+    Ok(Some(id))
+}
+
+/// Begins or takes up an import that waits or was interrupted. `None` when it is done or failed.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn start(tx: &Tx, id: ImportId, now: Timestamp, lease_until: Timestamp) -> Result<Option<Stored>> {
+    let update = "UPDATE imports SET status = $1, started_at = COALESCE(started_at, $2), lease_until = $3 \
+                  WHERE id = $4 AND status IN ($5, $1)";
+    let values = vec![
+        ImportStatus::Running.as_str().into(),
+        now.as_micros().into(),
+        lease_until.as_micros().into(),
+        id.0.into(),
+        ImportStatus::Queued.as_str().into(),
+    ];
+    let begun = exec(tx, update, values).await? == 1;
+    let found = find(tx, id).await?.ok_or(Error::NotFound)?;
+    Ok(begun.then_some(found))
+}
+
+/// The worker is still at it.
+///
+/// # Errors
+/// What the database says.
+pub async fn renew(tx: &Tx, id: ImportId, lease_until: Timestamp) -> Result<()> {
+    exec(tx, "UPDATE imports SET lease_until = $1 WHERE id = $2", vec![lease_until.as_micros().into(), id.0.into()])
+        .await?;
+    Ok(())
+}
+
+/// Lets go of an import, so that another worker may take it up at once.
+///
+/// # Errors
+/// What the database says.
+pub async fn release(tx: &Tx, id: ImportId) -> Result<()> {
+    exec(tx, "UPDATE imports SET lease_until = 0 WHERE id = $1", vec![id.0.into()]).await?;
+    Ok(())
+}
+
+/// Those of these people who stood in an earlier chunk of the file.
+///
+/// # Errors
+/// What the database says.
+pub async fn seen(tx: &Tx, import: ImportId, people: &[ContactId]) -> Result<HashMap<ContactId, Seen>> {
+    if people.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = format!(
+        "SELECT i.contact_id, CAST(i.flags AS bigint) AS flags FROM {} CROSS JOIN import_contacts i \
+         WHERE i.import_id = $2 AND i.contact_id = b.contact_id",
+        batch::table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let rows = all(tx, query, vec![ids_json(people)?.into(), import.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let counted = row.get::<i64>("flags")? & COUNTED != 0;
+            Ok((ContactId(row.get("contact_id")?), Seen { counted }))
+        })
+        .collect()
+}
+
+/// Remembers people as standing in the file.
+///
+/// # Errors
+/// What the database says.
+pub async fn join(tx: &Tx, import: ImportId, people: &[Member]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Line {
+        contact_id: i64,
+        flags: i64,
+    }
+    if people.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Line> = people
+        .iter()
+        .map(|person| Line { contact_id: person.id.0, flags: if person.counted { COUNTED } else { 0 } })
+        .collect();
+    let statement = format!(
+        "INSERT INTO import_contacts (import_id, contact_id, flags) SELECT $2, contact_id, flags FROM {} WHERE TRUE \
+         ON CONFLICT (import_id, contact_id) DO UPDATE SET flags = excluded.flags",
+        batch::table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("flags", Type::SmallInt)])
+    );
+    exec(tx, statement, vec![json(&rows)?.into(), import.0.into()]).await?;
+    Ok(())
+}
+
+/// Moves an import on by one chunk, in the transaction that stored the chunk's people: what was counted was stored, and
+/// the next chunk begins where this one ended, whatever happens in between.
+///
+/// # Errors
+/// [`Error::Stale`] when the import does not stand where the chunk begins: another worker was faster.
+pub async fn commit_chunk(tx: &Tx, id: ImportId, chunk: &Chunk, lease_until: Timestamp) -> Result<()> {
+    let lock = match Kind::of(tx) {
+        Kind::Postgres => " FOR UPDATE",
+        Kind::Sqlite => "",
+    };
+    let query = format!("SELECT rejected, by_reason, warnings FROM imports WHERE id = $1{lock}");
+    let row = one(tx, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?;
+    let room = usize::try_from((rejects::REJECTS_KEPT - row.get::<i64>("rejected")?).max(0)).unwrap_or(0);
+    rejects::insert(tx, id, &chunk.rejects[..chunk.rejects.len().min(room)]).await?;
+    let counters = &chunk.counters;
+    let by_reason = added(row.json("by_reason")?, &counters.by_reason);
+    let warnings = added(row.json("warnings")?, &counters.warnings);
+    let update = "UPDATE imports SET rows_read = rows_read + $1, created = created + $2, updated = updated + $3, \
+                  unchanged = unchanged + $4, duplicates = duplicates + $5, rejected = rejected + $6, \
+                  suppressed = suppressed + $7, by_reason = $8, warnings = $9, bytes_done = $10, lines_done = $11, \
+                  lease_until = $12 WHERE id = $13 AND bytes_done = $14 AND status = $15";
+    let values = vec![
+        counters.rows.into(),
+        counters.created.into(),
+        counters.updated.into(),
+        counters.unchanged.into(),
+        counters.duplicates.into(),
+        counters.rejected.into(),
+        counters.suppressed.into(),
+        json(&by_reason)?.into(),
+        json(&warnings)?.into(),
+        chunk.to.into(),
+        chunk.line.into(),
+        lease_until.as_micros().into(),
+        id.0.into(),
+        chunk.from.into(),
+        ImportStatus::Running.as_str().into(),
+    ];
+    if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
+}
+
+fn added(mut sum: BTreeMap<String, i64>, more: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    for (key, count) in more {
+        *sum.entry(key.clone()).or_insert(0) += count;
+    }
+    sum
+}
+
+/// The import has read its file to the end.
+///
+/// # Errors
+/// [`Error::Stale`] when it was not running.
+pub async fn finish(tx: &Tx, id: ImportId, at: Timestamp) -> Result<()> {
+    end(tx, id, ImportStatus::Done, None, at).await
+}
+
+/// The import cannot go on; what it has stored stays.
+///
+/// # Errors
+/// [`Error::Stale`] when it was not running.
+pub async fn fail(tx: &Tx, id: ImportId, error: &str, at: Timestamp) -> Result<()> {
+    end(tx, id, ImportStatus::Failed, Some(error), at).await
+}
+
+async fn end(tx: &Tx, id: ImportId, status: ImportStatus, error: Option<&str>, at: Timestamp) -> Result<()> {
+    let update = "UPDATE imports SET status = $1, error = $2, finished_at = $3, lease_until = 0 \
+                  WHERE id = $4 AND status = $5";
+    let values = vec![
+        status.as_str().into(),
+        error.map(str::to_owned).into(),
+        at.as_micros().into(),
+        id.0.into(),
+        ImportStatus::Running.as_str().into(),
+    ];
+    if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
+}
