@@ -284,7 +284,7 @@ pub fn TextField(
 pub fn NumberField(
     #[prop(into)] name: String,
     #[prop(into)] label: String,
-    #[prop(optional, into)] value: Option<i64>,
+    #[prop(optional_no_strip, into)] value: Option<i64>,
     #[prop(optional, into)] hint: String,
     #[prop(optional)] required: bool,
     #[prop(optional)] optional: bool,

@@ -109,7 +109,7 @@ pub fn Pagination(
     /// How many are on this page.
     shown: usize,
     /// How many there are in all, if that is known.
-    #[prop(optional, into)]
+    #[prop(optional_no_strip, into)]
     total: Option<i64>,
 ) -> impl IntoView {
     let here = use_here();
