@@ -1,20 +1,50 @@
-//! Contacts.
+//! Contacts: the list, a new one, one person.
 
+mod api;
+mod detail;
+mod list;
+
+pub use detail::ContactPage;
+pub use list::ContactsPage;
 use leptos::prelude::*;
 
+use self::api::CreateContact;
 use crate::{components::*, paths};
 
-#[component]
-pub fn ContactsPage() -> impl IntoView {
-    view! { <PageHeader title="Contacts"/> }.into_any()
-}
-
+/// One person by hand; many come by import.
 #[component]
 pub fn NewContactPage() -> impl IntoView {
-    view! { <PageHeader title="New contact" crumbs=vec![crumb("Contacts", paths::CONTACTS)]/> }.into_any()
-}
-
-#[component]
-pub fn ContactPage() -> impl IntoView {
-    view! { <PageHeader title="Contact" crumbs=vec![crumb("Contacts", paths::CONTACTS)]/> }.into_any()
+    let create = ServerAction::<CreateContact>::new();
+    let consents = vec![
+        Choice::new("", "Not known").hint("May get utility messages, no marketing."),
+        Choice::new("opted_in", "Opted in").hint("The person has agreed to marketing. You can prove it."),
+        Choice::new("opted_out", "Opted out").hint("Nothing is sent to this person."),
+    ];
+    view! {
+        <PageHeader title="New contact" crumbs=vec![crumb("Contacts", paths::CONTACTS)]>
+            <a class="btn" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import a file instead"</a>
+        </PageHeader>
+        <Card>
+            <FormFor action=create class="form form--narrow">
+                <TextField
+                    name="phone"
+                    label="Phone number"
+                    kind="tel"
+                    required=true
+                    autofocus=true
+                    placeholder="+94 77 123 4567"
+                    hint="With the country code, in any usual writing."
+                />
+                <TextField name="name" label="Name" optional=true/>
+                <TextField name="locale" label="Language" optional=true placeholder="en" hint="Chooses the template's language: en, de, pt-BR …"/>
+                <TextField name="timezone" label="Time zone" optional=true placeholder="Asia/Colombo"/>
+                <RadioCards name="consent" legend="Consent" choices=consents/>
+                <FormActions>
+                    <SubmitButton label="Create contact" busy="Creating…"/>
+                    <a class="btn" href=paths::CONTACTS>"Cancel"</a>
+                </FormActions>
+            </FormFor>
+        </Card>
+    }
+    .into_any()
 }

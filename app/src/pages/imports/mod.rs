@@ -1,20 +1,79 @@
-//! Imports.
+//! Imports: the list, a new one, one with its progress and report.
 
+mod api;
+mod report;
+mod upload;
+
+use domain::import::Import;
 use leptos::prelude::*;
+pub use report::ImportPage;
+pub use upload::NewImportPage;
 
+use self::api::load_imports;
 use crate::{components::*, paths};
 
 #[component]
 pub fn ImportsPage() -> impl IntoView {
-    view! { <PageHeader title="Imports"/> }.into_any()
+    let here = use_here();
+    let imports = Resource::new(move || here.get("cursor"), load_imports);
+    view! {
+        <PageHeader title="Imports" crumbs=vec![crumb("Contacts", paths::CONTACTS)]>
+            <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import a file"</a>
+        </PageHeader>
+        <Loaded from=imports let:page>
+            {if page.items.is_empty() {
+                view! {
+                    <Card>
+                        <Empty glyph=Glyph::Upload title="No files yet" text="CSV, JSON or JSON lines; columns are recognised by their headings.">
+                            <a class="btn btn--primary" href=paths::NEW_IMPORT>"Import a file"</a>
+                        </Empty>
+                    </Card>
+                }
+                .into_any()
+            } else {
+                let shown = page.items.len();
+                let rows = page.items.iter().map(row).collect::<Vec<_>>();
+                view! {
+                    <Card flush=true>
+                        <Table
+                            caption="Imports"
+                            columns=vec![
+                                Col::text("File"),
+                                Col::text("State"),
+                                Col::number("Rows"),
+                                Col::number("New"),
+                                Col::number("Changed"),
+                                Col::number("Rejected"),
+                                Col::number("When"),
+                            ]
+                        >
+                            {rows}
+                        </Table>
+                    </Card>
+                    <Pagination next=page.next_cursor shown=shown/>
+                }
+                .into_any()
+            }}
+        </Loaded>
+    }
+    .into_any()
 }
 
-#[component]
-pub fn NewImportPage() -> impl IntoView {
-    view! { <PageHeader title="Import contacts" crumbs=vec![crumb("Imports", paths::IMPORTS)]/> }.into_any()
+fn row(import: &Import) -> AnyView {
+    view! {
+        <tr>
+            <td class="main" data-label="File"><a class="link" href=paths::import(import.id)>{name(import)}</a></td>
+            <td data-label="State">{pill(Label::from(import.status))}</td>
+            <td class="num" data-label="Rows">{format::num(import.rows)}</td>
+            <td class="num" data-label="New">{format::num(import.created)}</td>
+            <td class="num" data-label="Changed">{format::num(import.updated)}</td>
+            <td class="num" data-label="Rejected">{format::num(import.rejected)}</td>
+            <td class="num" data-label="When"><Time at=import.created_at/></td>
+        </tr>
+    }
+    .into_any()
 }
 
-#[component]
-pub fn ImportPage() -> impl IntoView {
-    view! { <PageHeader title="Import" crumbs=vec![crumb("Imports", paths::IMPORTS)]/> }.into_any()
+fn name(import: &Import) -> String {
+    import.file_name.clone().unwrap_or_else(|| "Unnamed file".to_owned())
 }

@@ -1,0 +1,237 @@
+//! An audience as the builder edits it: flat rows, each alone or in a group, instead of a tree.
+//!
+//! Groups say the opposite of the whole: within "all of these" a group means "any of these". That covers what people
+//! build by hand; definitions of programs that go further are edited as JSON.
+
+use domain::segment::{Combinator, Field, FieldKind, Group, Node, Operator, Rule};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// One rule as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// 0: a rule of its own; else the number of its group.
+    #[serde(default)]
+    pub group: u32,
+    #[serde(default)]
+    pub field: String,
+    #[serde(default)]
+    pub operator: String,
+    #[serde(default)]
+    pub value: String,
+}
+
+/// What the builder holds; travels in the URL when scripts are off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    #[serde(default)]
+    pub name: String,
+    /// `and` or `or`.
+    #[serde(default)]
+    pub combinator: String,
+    #[serde(default)]
+    pub rows: Vec<Row>,
+}
+
+impl Draft {
+    /// The definition the rows stand for.
+    #[must_use]
+    pub fn definition(&self) -> Value {
+        let rules: Vec<Value> = self
+            .blocks()
+            .into_iter()
+            .map(|(group, rows)| {
+                if group == 0 {
+                    rule(rows[0].1)
+                } else {
+                    let rules: Vec<Value> = rows.iter().map(|(_, row)| rule(row)).collect();
+                    json!({"combinator": self.inner().as_str(), "rules": rules})
+                }
+            })
+            .collect();
+        json!({"combinator": self.outer().as_str(), "rules": rules})
+    }
+
+    /// Where each row stands in the definition: `definition.rules[1].rules[0]`.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = vec![String::new(); self.rows.len()];
+        for (block, (group, rows)) in self.blocks().into_iter().enumerate() {
+            for (place, (index, _)) in rows.into_iter().enumerate() {
+                paths[index] = if group == 0 {
+                    format!("definition.rules[{block}]")
+                } else {
+                    format!("definition.rules[{block}].rules[{place}]")
+                };
+            }
+        }
+        paths
+    }
+
+    /// The rows of a definition; nothing when it is not of the builder's form.
+    #[must_use]
+    pub fn read(name: &str, definition: &Group) -> Option<Self> {
+        if definition.not {
+            return None;
+        }
+        let mut rows = Vec::new();
+        let mut groups = 0;
+        for node in &definition.rules {
+            match node {
+                Node::Rule(rule) => rows.push(row(0, rule)?),
+                Node::Group(group) if !group.not && group.combinator != definition.combinator && !group.rules.is_empty() => {
+                    groups += 1;
+                    for node in &group.rules {
+                        let Node::Rule(rule) = node else { return None };
+                        rows.push(row(groups, rule)?);
+                    }
+                }
+                Node::Group(_) => return None,
+            }
+        }
+        Some(Self { name: name.to_owned(), combinator: definition.combinator.as_str().to_owned(), rows })
+    }
+
+    #[must_use]
+    pub fn outer(&self) -> Combinator {
+        self.combinator.parse().unwrap_or(Combinator::And)
+    }
+
+    /// What the rules of a group are joined by.
+    #[must_use]
+    pub fn inner(&self) -> Combinator {
+        match self.outer() {
+            Combinator::And => Combinator::Or,
+            Combinator::Or => Combinator::And,
+        }
+    }
+
+    /// A number for a new group.
+    #[must_use]
+    pub fn next_group(&self) -> u32 {
+        self.rows.iter().map(|row| row.group).max().unwrap_or(0) + 1
+    }
+
+    /// Rules and groups in the order in which they first appear, with the rows' places.
+    fn blocks(&self) -> Vec<(u32, Vec<(usize, &Row)>)> {
+        let mut blocks: Vec<(u32, Vec<(usize, &Row)>)> = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            match blocks.iter_mut().find(|(group, _)| *group != 0 && *group == row.group) {
+                Some((_, rows)) => rows.push((index, row)),
+                None => blocks.push((row.group, vec![(index, row)])),
+            }
+        }
+        blocks
+    }
+}
+
+/// The kind of a field by its name; unknown names count as attributes, and are refused where they are saved.
+#[must_use]
+pub fn kind(field: &str) -> FieldKind {
+    Field::parse(field).map_or(FieldKind::Attribute, |field| field.kind())
+}
+
+fn rule(row: &Row) -> Value {
+    let text = row.value.trim();
+    let typed = |text: &str| typed(kind(&row.field), text);
+    let list = |text: &str| text.split(',').map(|part| typed(part.trim())).collect::<Vec<_>>();
+    let value = match row.operator.parse() {
+        Ok(Operator::Null | Operator::NotNull) => Value::Null,
+        Ok(Operator::In | Operator::NotIn) => Value::Array(list(text)),
+        Ok(Operator::Between) => Value::Array(list(text)),
+        Ok(Operator::WithinLast | Operator::NotWithinLast) => span(text),
+        Ok(Operator::Contains | Operator::BeginsWith | Operator::EndsWith) => text.into(),
+        _ => typed(text),
+    };
+    json!({"field": row.field, "operator": row.operator, "value": value})
+}
+
+/// `30 days` as the definition writes it; other text is kept, and refused with a reason where it is checked.
+fn span(text: &str) -> Value {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, "days"));
+    let unit = match unit.trim() {
+        "h" | "hour" | "hours" => "hours",
+        _ => "days",
+    };
+    number.trim().parse::<u32>().map_or_else(|_| text.into(), |n| json!({"n": n, "unit": unit}))
+}
+
+/// Numbers of attributes are numbers, unless they stand in quotes.
+fn typed(kind: FieldKind, text: &str) -> Value {
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match (kind, quoted) {
+        (_, Some(inner)) => inner.into(),
+        (FieldKind::Attribute, None) => {
+            serde_json::from_str::<serde_json::Number>(text).map_or_else(|_| text.into(), Value::Number)
+        }
+        _ => text.into(),
+    }
+}
+
+fn row(group: u32, rule: &Rule) -> Option<Row> {
+    let kind = kind(&rule.field);
+    let value = match (rule.operator, &rule.value) {
+        (Operator::Null | Operator::NotNull, _) => String::new(),
+        (Operator::WithinLast | Operator::NotWithinLast, value) => {
+            format!("{} {}", value.get("n")?.as_u64()?, value.get("unit")?.as_str()?)
+        }
+        (_, Value::Array(parts)) => {
+            let parts = parts.iter().map(|part| written(kind, part)).collect::<Option<Vec<_>>>()?;
+            if parts.iter().any(|part| part.contains(',')) {
+                return None;
+            }
+            parts.join(", ")
+        }
+        (Operator::Contains | Operator::BeginsWith | Operator::EndsWith, value) => value.as_str()?.to_owned(),
+        (_, value) => written(kind, value)?,
+    };
+    Some(Row { group, field: rule.field.clone(), operator: rule.operator.as_str().to_owned(), value })
+}
+
+/// The text that is read back as this value.
+fn written(kind: FieldKind, value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if typed(kind, text) == *value => Some(text.clone()),
+        Value::String(text) => Some(format!("\"{text}\"")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::segment::parse;
+
+    use super::*;
+
+    fn row(group: u32, field: &str, operator: &str, value: &str) -> Row {
+        Row { group, field: field.to_owned(), operator: operator.to_owned(), value: value.to_owned() }
+    }
+
+    #[test]
+    fn rows_and_definition_say_the_same() {
+        let draft = Draft {
+            name: "Gold".to_owned(),
+            combinator: "and".to_owned(),
+            rows: vec![
+                row(0, "attributes.city", "=", "Colombo"),
+                row(1, "attributes.spend", ">=", "100"),
+                row(0, "attributes.zip", "=", "\"0120\""),
+                row(1, "last_inbound_at", "withinLast", "30 days"),
+                row(0, "attributes.tier", "in", "gold, silver"),
+                row(0, "attributes.email", "null", ""),
+            ],
+        };
+        let definition = parse(&draft.definition()).unwrap();
+        let back = Draft::read("Gold", &definition).unwrap();
+        assert_eq!(back.definition(), draft.definition());
+        assert_eq!(draft.paths()[3], "definition.rules[1].rules[1]");
+        assert_eq!(draft.paths()[5], "definition.rules[4]");
+    }
+
+    #[test]
+    fn what_the_builder_cannot_show_stays_a_definition() {
+        let not = json!({"combinator": "and", "not": true, "rules": []});
+        assert!(Draft::read("x", &parse(&not).unwrap()).is_none());
+    }
+}

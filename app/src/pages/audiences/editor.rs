@@ -1,0 +1,159 @@
+//! The builder's page: name and rules on one side, how many people that is and ten of them on the other.
+
+use domain::segment::SegmentPreview;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::{
+    api::{DeleteAudience, EditorView, SaveAudience, load_editor, preview_audience},
+    builder::{Builder, builder},
+    draft::Draft,
+};
+use crate::{components::*, error::AppError, paths};
+
+#[component]
+pub fn AudienceEditorPage() -> impl IntoView {
+    let params = use_params_map();
+    let here = use_here();
+    let save = ServerAction::<SaveAudience>::new();
+    let delete = ServerAction::<DeleteAudience>::new();
+    let source = move || {
+        // A fixed address (`/audiences/new`) has no parameter.
+        let id = params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
+        (id, here.get("draft"), here.get("import"))
+    };
+    let audience = Resource::new(source, |(id, draft, import)| load_editor(id, draft, import));
+    view! { <Loaded from=audience let:view>{page(view, save, delete)}</Loaded> }.into_any()
+}
+
+fn page(view: EditorView, save: ServerAction<SaveAudience>, delete: ServerAction<DeleteAudience>) -> AnyView {
+    let EditorView { id, version, mut draft, json, vocabulary, preview } = view;
+    // After a try that failed without scripts the rows are those that were tried.
+    let failed = form_state(save).problem;
+    if let Some(kept) = failed.with_untracked(|problem| problem.as_ref().and_then(|error| error.typed("draft").map(str::to_owned)))
+        && let Ok(kept) = serde_json::from_str::<Draft>(&kept)
+    {
+        draft = kept;
+    }
+    let fresh = id.is_empty();
+    let deleted = id.clone();
+    let title = if fresh { "New audience".to_owned() } else { draft.name.clone() };
+    let people = paths::with_query(paths::CONTACTS, &[("segment", &id)]);
+    let builder_of = Builder::new(draft, vocabulary);
+    let advanced = json.is_some();
+    let text = RwSignal::new(json.unwrap_or_default());
+    let definition = move || if advanced { text.get() } else { builder_of.draft().definition().to_string() };
+    let count = LiveCount::new(definition, preview);
+    view! {
+        <PageHeader title=title crumbs=vec![crumb("Audiences", paths::AUDIENCES)]>
+            {(!fresh).then(|| view! { <a class="btn" href=people>{icon(Glyph::People)} "See these people"</a> })}
+        </PageHeader>
+        <ActionError action=delete/>
+        <div class="grid grid--3-2">
+            <Card>
+                <FormFor action=save class="form form--wide">
+                    <Hidden name="id" value=id.clone()/>
+                    <VersionField version/>
+                    <TextField name="name" label="Name" required=true maxlength=200 live=builder_of.name/>
+                    {if advanced { definition_field(builder_of, text) } else { builder(builder_of) }}
+                    <FormActions>
+                        <SubmitButton label="Save audience" busy="Saving…" name="op" value="save"/>
+                        <span class="static-only">
+                            <SubmitButton label="Update and count" class="btn" name="op" value="count"/>
+                        </span>
+                        <a class="btn" href=paths::AUDIENCES>"Cancel"</a>
+                    </FormActions>
+                </FormFor>
+            </Card>
+            <div class="stack sticky">
+                {count.view()}
+                {(!fresh).then(|| view! {
+                    <FormFor action=delete class="form--inline">
+                        <Hidden name="id" value=deleted/>
+                        <SubmitButton label="Delete this audience" busy="Deleting…" class="btn btn--small btn--danger"/>
+                    </FormFor>
+                })}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// For definitions that rows cannot show: the JSON itself.
+fn definition_field(builder: Builder, text: RwSignal<String>) -> AnyView {
+    view! {
+        <Alert title="Made by a program.">
+            "These rules are nested further than the builder shows, so they are edited as JSON here."
+        </Alert>
+        <input type="hidden" name="combinator" value=move || builder.combinator.get()/>
+        <TextAreaField name="json" label="Definition" rows=18 code=true required=true live=text/>
+    }
+    .into_any()
+}
+
+/// The number of people and a sample, following the rules as they are edited.
+#[derive(Clone, Copy)]
+struct LiveCount {
+    latest: Signal<Option<Result<SegmentPreview, AppError>>>,
+    counting: Signal<bool>,
+}
+
+impl LiveCount {
+    fn new(definition: impl Fn() -> String + Copy + Send + Sync + 'static, first: Option<SegmentPreview>) -> Self {
+        let settled = debounced(definition, 350);
+        let preview = Action::new(|definition: &String| preview_audience(definition.clone()));
+        Effect::new(move |before: Option<()>| {
+            let definition = settled.get();
+            // The server has counted what the page started with.
+            if before.is_some() {
+                preview.dispatch(definition);
+            }
+        });
+        let first = StoredValue::new(first.map(Ok));
+        let value = preview.value();
+        Self {
+            latest: Signal::derive(move || value.get().or_else(|| first.get_value())),
+            counting: preview.pending().into(),
+        }
+    }
+
+    fn view(self) -> AnyView {
+        let body = move || match self.latest.get() {
+            Some(Ok(preview)) => counted(&preview),
+            Some(Err(AppError::Invalid { fields, .. })) => {
+                let first = fields.into_iter().next().map(|error| error.message).unwrap_or_default();
+                view! { <p class="muted">"Not complete yet: " {first}</p> }.into_any()
+            }
+            Some(Err(error)) => view! { <p class="muted">{error.message()}</p> }.into_any(),
+            None => view! { <p class="muted">"Finish the rules to see who is meant."</p> }.into_any(),
+        };
+        view! {
+            <Card title="Who that is">
+                <div aria-live="polite" aria-busy=move || self.counting.get().to_string()>{body}</div>
+            </Card>
+        }
+        .into_any()
+    }
+}
+
+fn counted(preview: &SegmentPreview) -> AnyView {
+    let rows = preview.sample.iter().map(|contact| {
+        view! {
+            <li class="list__item">
+                <span class="list__main"><Who name=contact.name.clone() phone=Some(contact.phone.to_string())/></span>
+                <span class="list__aside">{pill(contact.consent)}</span>
+            </li>
+        }
+        .into_any()
+    });
+    let note = match preview.count {
+        0 => "Nobody: are the rules too narrow?",
+        _ => "Of them, a campaign reaches those who agreed to its topic and are not opted out.",
+    };
+    view! {
+        <p class="figure"><b>{format::num(preview.count)}</b> " people"</p>
+        <p class="muted small">{note}</p>
+        <ul class="list">{rows.collect::<Vec<_>>()}</ul>
+    }
+    .into_any()
+}
