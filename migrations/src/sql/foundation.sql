@@ -187,6 +187,7 @@ CREATE TABLE consent_ledger (
     PRIMARY KEY (stream, seq)
 );
 CREATE INDEX consent_ledger_by_contact ON consent_ledger (contact_id, at);
+CREATE INDEX consent_ledger_opt_outs ON consent_ledger (at) WHERE consent = 'opted_out' AND topic_id IS NULL;
 
 CREATE TABLE suppressions (
     -- HMAC-SHA-256 of the E.164 number with a key derived from ENCRYPTION_KEY.
@@ -253,6 +254,7 @@ CREATE TABLE import_contacts (
 CREATE TABLE segments (
     id {uuid} PRIMARY KEY,
     name text NOT NULL UNIQUE,
+    name_folded text NOT NULL DEFAULT '',
     definition text NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
@@ -262,6 +264,7 @@ CREATE TABLE segments (
 CREATE TABLE templates (
     id {uuid} PRIMARY KEY,
     name text NOT NULL UNIQUE,
+    name_folded text NOT NULL DEFAULT '',
     channel text NOT NULL,
     version bigint NOT NULL,
     created_at bigint NOT NULL,

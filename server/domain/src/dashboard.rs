@@ -10,7 +10,7 @@ pub struct Dashboard {
     pub contacts: i64,
     pub opted_in: i64,
     pub opted_out: i64,
-    /// Handed over, delivered and read, inbound messages and opt-outs in the last 24 hours.
+    /// The last 24 hours.
     pub today: Today,
     /// Running and paused first, then the latest.
     pub campaigns: Vec<Campaign>,
@@ -21,11 +21,16 @@ pub struct Dashboard {
     pub simulator: bool,
 }
 
+/// Messages are those of the runs that were active in the last 24 hours, by their ledgers; inbound messages and
+/// opt-outs are counted by their own times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Today {
+    /// The provider took them, whatever became of them then.
     pub handed_over: i64,
+    /// Delivered, read or not.
     pub delivered: i64,
     pub read: i64,
+    /// Failed and undelivered.
     pub failed: i64,
     pub inbound: i64,
     pub opt_outs: i64,

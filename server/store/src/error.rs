@@ -1,4 +1,4 @@
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
 
 /// What can go wrong below the services.
 #[derive(Debug, thiserror::Error)]
@@ -41,5 +41,37 @@ impl Error {
         ["40P01", "40001", "deadlock detected", "could not serialize", "database is locked", "database table is locked"]
             .iter()
             .any(|sign| text.contains(sign))
+    }
+
+    /// Whether the database is not to be had for the moment: it cannot be reached, has no connection left, is stopping
+    /// or has no room. Nothing is wrong with what was to be done.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+                SqlxError::Database(error) => error.code().is_some_and(|code| is_out_of_service(&code)),
+                error => matches!(
+                    error,
+                    SqlxError::Io(_)
+                        | SqlxError::Tls(_)
+                        | SqlxError::Protocol(_)
+                        | SqlxError::PoolTimedOut
+                        | SqlxError::PoolClosed
+                        | SqlxError::WorkerCrashed
+                ),
+            },
+            _ => false,
+        }
+    }
+}
+
+/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (stopped by an operator), 58 (system); SQLite's I/O
+/// error (10 and its variants) and full disk (13).
+fn is_out_of_service(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 10 | 13),
+        _ => ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
     }
 }

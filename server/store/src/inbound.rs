@@ -1,1 +1,304 @@
-//! Not written yet.
+//! What people write to us.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    consent::{Consent, ConsentSource},
+    ids::{ContactId, InboundId, SenderId, TopicId, WebhookEventId},
+    inbound::{Inbound, Keyword},
+    message::Channel,
+    phone::Phone,
+    time::Timestamp,
+};
+use sea_orm::Value;
+use serde::Serialize;
+
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    batch::{Type, table},
+    exec, one,
+};
+
+/// An inbound message to store.
+#[derive(Clone, Debug)]
+pub struct NewInbound<'a> {
+    pub provider_sid: &'a str,
+    pub contact_id: ContactId,
+    pub channel: Channel,
+    pub our_address: &'a str,
+    pub received_at: Timestamp,
+    pub keyword: Option<Keyword>,
+    pub media_count: i32,
+    /// The message of ours that the person answered to.
+    pub replied_sid: Option<&'a str>,
+    pub event_id: WebhookEventId,
+    pub body: &'a str,
+    /// Addresses and content types, as JSON text.
+    pub media: String,
+}
+
+/// Those of these SIDs that are stored already.
+///
+/// # Errors
+/// What the database says.
+pub async fn known(tx: &Tx, sids: &[&str]) -> Result<BTreeSet<String>> {
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        sid: &'a str,
+    }
+    if sids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let wanted: Vec<_> = sids.iter().map(|sid| Wanted { sid }).collect();
+    let query = format!(
+        "SELECT i.provider_sid FROM {} CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
+        table(Kind::of(tx), "b", "$1", &[("sid", Type::Text)])
+    );
+    all(tx, query, vec![json(&wanted)?]).await?.iter().map(|row| row.get("provider_sid")).collect()
+}
+
+#[derive(Serialize)]
+struct MessageRow<'a> {
+    provider_sid: &'a str,
+    contact_id: i64,
+    channel: Channel,
+    our_address: &'a str,
+    received_at: i64,
+    keyword: Option<Keyword>,
+    media_count: i32,
+    replied_sid: Option<&'a str>,
+    event_id: i64,
+}
+
+const MESSAGE: &[(&str, Type)] = &[
+    ("provider_sid", Type::Text),
+    ("contact_id", Type::BigInt),
+    ("channel", Type::Text),
+    ("our_address", Type::Text),
+    ("received_at", Type::BigInt),
+    ("keyword", Type::Text),
+    ("media_count", Type::Int),
+    ("replied_sid", Type::Text),
+    ("event_id", Type::BigInt),
+];
+
+#[derive(Serialize)]
+struct TextRow<'a> {
+    sid: &'a str,
+    body: &'a str,
+    media: &'a str,
+}
+
+/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one.
+///
+/// # Errors
+/// `Duplicate` when one of the SIDs is taken.
+pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let kind = Kind::of(tx);
+    let rows: Vec<MessageRow<'_>> = messages
+        .iter()
+        .map(|message| MessageRow {
+            provider_sid: message.provider_sid,
+            contact_id: message.contact_id.0,
+            channel: message.channel,
+            our_address: message.our_address,
+            received_at: message.received_at.as_micros(),
+            keyword: message.keyword,
+            media_count: message.media_count,
+            replied_sid: message.replied_sid,
+            event_id: message.event_id.0,
+        })
+        .collect();
+    let names: Vec<&str> = MESSAGE.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    let insert =
+        format!("INSERT INTO inbound_messages ({names}) SELECT {names} FROM {}", table(kind, "i", "$1", MESSAGE));
+    exec(tx, insert, vec![json(&rows)?]).await?;
+    insert_texts(tx, messages).await?;
+    touch(tx, messages).await
+}
+
+async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+    let rows: Vec<TextRow<'_>> = messages
+        .iter()
+        .map(|message| TextRow { sid: message.provider_sid, body: message.body, media: &message.media })
+        .collect();
+    let columns = [("sid", Type::Text), ("body", Type::Text), ("media", Type::Text)];
+    let insert = format!(
+        "INSERT INTO inbound_texts (inbound_id, body, media) SELECT i.id, b.body, b.media FROM {} \
+         CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
+        table(Kind::of(tx), "b", "$1", &columns)
+    );
+    exec(tx, insert, vec![json(&rows)?]).await?;
+    Ok(())
+}
+
+/// Every inbound message opens the provider's customer service window anew.
+async fn touch(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Latest {
+        contact_id: i64,
+        at: i64,
+    }
+    let mut latest = BTreeMap::<i64, i64>::new();
+    for message in messages {
+        let at = latest.entry(message.contact_id.0).or_default();
+        *at = (*at).max(message.received_at.as_micros());
+    }
+    let rows: Vec<_> = latest.into_iter().map(|(contact_id, at)| Latest { contact_id, at }).collect();
+    let update = format!(
+        "UPDATE contacts SET last_inbound_at = b.at FROM {} WHERE contacts.contact_id = b.contact_id \
+         AND (contacts.last_inbound_at IS NULL OR contacts.last_inbound_at < b.at)",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("at", Type::BigInt)])
+    );
+    exec(tx, update, vec![json(&rows)?]).await?;
+    Ok(())
+}
+
+/// Those of these people whose own STOP stands: written after their last opt-in.
+///
+/// # Errors
+/// What the database says.
+pub async fn stopped(tx: &Tx, people: &[ContactId]) -> Result<BTreeSet<ContactId>> {
+    if people.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let query = format!(
+        "SELECT l.contact_id, MAX(CASE WHEN l.consent = $2 AND l.source = $3 THEN l.seq END) AS out_seq, \
+         MAX(CASE WHEN l.consent = $4 THEN l.seq END) AS in_seq FROM {} CROSS JOIN consent_ledger l \
+         WHERE l.contact_id = b.contact_id AND l.topic_id IS NULL GROUP BY l.contact_id",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let values = vec![
+        crate::contacts::ids_json(people)?.into(),
+        Consent::OptedOut.as_str().into(),
+        ConsentSource::Keyword.as_str().into(),
+        Consent::OptedIn.as_str().into(),
+    ];
+    let mut stopped = BTreeSet::new();
+    for row in all(tx, query, values).await? {
+        let (out_seq, in_seq): (Option<i64>, Option<i64>) = (row.get("out_seq")?, row.get("in_seq")?);
+        // None is less than any number.
+        if out_seq > in_seq {
+            stopped.insert(ContactId(row.get("contact_id")?));
+        }
+    }
+    Ok(stopped)
+}
+
+/// A topic by what people call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicName {
+    pub id: TopicId,
+    pub key: String,
+    pub name: String,
+}
+
+/// All topics, by key.
+///
+/// # Errors
+/// What the database says.
+pub async fn topic_names(db: &impl ConnectionTrait) -> Result<Vec<TopicName>> {
+    let rows = all(db, "SELECT id, key, name FROM topics ORDER BY key", vec![]).await?;
+    rows.iter()
+        .map(|row| Ok(TopicName { id: TopicId(row.get("id")?), key: row.get("key")?, name: row.get("name")? }))
+        .collect()
+}
+
+/// The sender that has this address, else the channel's default one, else any of the channel.
+///
+/// # Errors
+/// What the database says.
+pub async fn sender_at(tx: &Tx, channel: Channel, address: &str) -> Result<Option<SenderId>> {
+    let query = "SELECT id FROM senders WHERE channel = $1 \
+                 ORDER BY CASE WHEN address = $2 THEN 0 ELSE 1 END, is_default DESC, created_at LIMIT 1";
+    let row = one(tx, query, vec![channel.as_str().into(), address.into()]).await?;
+    row.map(|row| row.get("id").map(SenderId)).transpose()
+}
+
+/// The display names of these people, as far as they are known and have one.
+///
+/// # Errors
+/// What the database says.
+pub async fn names_of(db: &impl ConnectionTrait, phones: &[Phone]) -> Result<BTreeMap<Phone, String>> {
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        phone: &'a str,
+    }
+    let wanted: Vec<_> = phones.iter().map(|phone| Wanted { phone: phone.as_str() }).collect();
+    let query = format!(
+        "SELECT c.phone, c.name FROM {} CROSS JOIN contacts c WHERE c.phone = b.phone AND c.name IS NOT NULL",
+        table(Kind::of(db), "b", "$1", &[("phone", Type::Text)])
+    );
+    let rows = all(db, query, vec![json(&wanted)?]).await?;
+    rows.iter().map(|row| Ok((phone_of(row)?, row.get("name")?))).collect()
+}
+
+fn phone_of(row: &Row) -> Result<Phone> {
+    let phone: String = row.get("phone")?;
+    phone.parse().map_err(|_| Error::Corrupt { column: "phone", problem: "not E.164".to_owned() })
+}
+
+/// Where a list goes on: time and id of the last one that was shown.
+pub type Cursor = (i64, i64);
+
+/// The messages before `before`, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    phone: Option<&Phone>,
+    since: Option<Timestamp>,
+    before: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<Inbound>> {
+    let (before_at, before_id) = before.unwrap_or((i64::MAX, i64::MAX));
+    let mut conditions = vec![
+        "(i.received_at, i.id) < ($1, $2)".to_owned(),
+        // Says nothing more, but is what the index is searched by.
+        "i.received_at <= $1".to_owned(),
+    ];
+    let mut values: Vec<Value> = vec![before_at.into(), before_id.into()];
+    if let Some(phone) = phone {
+        values.push(phone.as_str().into());
+        let contact = format!("(SELECT contact_id FROM contacts WHERE phone = ${})", values.len());
+        conditions.push(format!("i.contact_id = {contact}"));
+    }
+    if let Some(since) = since {
+        values.push(since.as_micros().into());
+        conditions.push(format!("i.received_at >= ${}", values.len()));
+    }
+    let query = format!(
+        "SELECT i.id, c.phone, i.our_address, i.channel, t.body, i.media_count, i.keyword, i.provider_sid, \
+         i.received_at FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
+         LEFT JOIN inbound_texts t ON t.inbound_id = i.id WHERE {} ORDER BY i.received_at DESC, i.id DESC \
+         LIMIT {limit}",
+        conditions.join(" AND ")
+    );
+    all(db, query, values).await?.iter().map(inbound).collect()
+}
+
+fn inbound(row: &Row) -> Result<Inbound> {
+    let erased = row.get::<Option<String>>("phone")?.is_none();
+    Ok(Inbound {
+        id: InboundId(row.get("id")?),
+        phone: if erased { None } else { Some(phone_of(row)?) },
+        to: row.get("our_address")?,
+        channel: row.word("channel")?,
+        body: row.get("body")?,
+        media_count: row.get("media_count")?,
+        keyword: row.word_or_null("keyword")?,
+        provider_sid: row.get("provider_sid")?,
+        received_at: Timestamp::from_micros(row.get("received_at")?),
+    })
+}
+
+fn json(rows: &impl Serialize) -> Result<Value> {
+    serde_json::to_string(rows)
+        .map(Value::from)
+        .map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
+}

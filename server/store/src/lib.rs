@@ -9,6 +9,7 @@ pub mod chain;
 mod connect;
 pub mod consent;
 pub mod contacts;
+pub mod dashboard;
 mod error;
 pub mod idempotency;
 pub mod imports;

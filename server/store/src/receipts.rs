@@ -1,1 +1,82 @@
-//! Not written yet.
+//! What callbacks say of people rather than of messages: who reads, and who is to be known by a message. Receipts
+//! themselves are written with the messages they move (see [`crate::messages::plan_receipts`]).
+
+use domain::{
+    ids::{ContactId, MessageId},
+    message::State,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use crate::{
+    Error, Kind, Result, Tx,
+    batch::{Type, table},
+    exec, one,
+};
+
+/// Which message a callback speaks of: by its id, else by its SID.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    pub message_id: Option<MessageId>,
+    pub provider_sid: &'a str,
+}
+
+#[derive(Serialize)]
+struct NamedRow<'a> {
+    id: Option<i64>,
+    sid: &'a str,
+}
+
+const NAMED: &[(&str, Type)] = &[("id", Type::BigInt), ("sid", Type::Text)];
+
+/// The person behind a failure that no callback told of before.
+///
+/// # Errors
+/// What the database says.
+pub async fn newly_failed(
+    tx: &Tx,
+    callback: Named<'_>,
+    status: &str,
+    error_code: i32,
+) -> Result<Option<ContactId>> {
+    let new = " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = m.id AND r.provider_sid = b.sid \
+               AND r.status = $2 AND r.error_code = $3)";
+    let values = vec![named(&[callback])?.into(), status.into(), error_code.into()];
+    let row = one(tx, people_of(Kind::of(tx), new), values).await?;
+    row.map(|row| row.get("contact_id").map(ContactId)).transpose()
+}
+
+/// Remembers that these people read something now, where the callback is the first that says so of its message.
+///
+/// # Errors
+/// What the database says.
+pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Result<()> {
+    if callbacks.is_empty() {
+        return Ok(());
+    }
+    let unread = format!(" AND m.state < {}", State::Read.rank());
+    let update = format!(
+        "UPDATE contacts SET last_read_at = $2 WHERE contact_id IN ({}) AND (last_read_at IS NULL OR last_read_at < $2)",
+        people_of(Kind::of(tx), &unread)
+    );
+    exec(tx, update, vec![named(callbacks)?.into(), at.as_micros().into()]).await?;
+    Ok(())
+}
+
+/// The contacts of the messages named in `$1`; two branches, each along its own index.
+fn people_of(kind: Kind, condition: &str) -> String {
+    let batch = table(kind, "b", "$1", NAMED);
+    format!(
+        "SELECT m.contact_id FROM {batch} CROSS JOIN messages m WHERE m.id = b.id{condition} \
+         UNION SELECT m.contact_id FROM {batch} CROSS JOIN messages m \
+         WHERE b.id IS NULL AND m.provider_sid = b.sid{condition}"
+    )
+}
+
+fn named(callbacks: &[Named<'_>]) -> Result<String> {
+    let rows: Vec<NamedRow<'_>> = callbacks
+        .iter()
+        .map(|callback| NamedRow { id: callback.message_id.map(|id| id.0), sid: callback.provider_sid })
+        .collect();
+    serde_json::to_string(&rows).map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
+}
