@@ -4,6 +4,8 @@ mod api;
 mod builder;
 mod draft;
 mod editor;
+#[cfg(feature = "ssr")]
+mod read;
 
 pub use editor::AudienceEditorPage;
 use domain::segment::Segment;
