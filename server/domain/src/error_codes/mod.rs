@@ -85,7 +85,10 @@ pub fn class_for(code: i32, sync: bool, to: &Phone) -> Class {
 #[must_use]
 pub fn explain(code: i32) -> Explained {
     let (meaning, remedy) = find(code).map_or(
-        ("The provider refused the message for a reason that is not listed here.", "Look the code up in Twilio's error dictionary."),
+        (
+            "The provider refused the message for a reason that is not listed here.",
+            "Look the code up in Twilio's error dictionary.",
+        ),
         |known| (known.meaning, known.remedy),
     );
     Explained { code, class: class(code, false), meaning: meaning.to_owned(), remedy: remedy.to_owned() }

@@ -93,7 +93,8 @@ impl Condition {
         let kind = field.kind();
         if !kind.operators().contains(&rule.operator) {
             let allowed: Vec<&str> = kind.operators().iter().map(|operator| operator.as_str()).collect();
-            let message = format!("`{}` does not go with `{}`. Use one of {}.", rule.operator, rule.field, allowed.join(" "));
+            let message =
+                format!("`{}` does not go with `{}`. Use one of {}.", rule.operator, rule.field, allowed.join(" "));
             return Err(Fault { part: "operator", message });
         }
         let negated = matches!(rule.operator, Operator::NotEqual | Operator::NotIn | Operator::Null);
@@ -125,16 +126,18 @@ fn test(field: &Field, operator: Operator, value: &Value) -> Result<Test, Fault>
 
 fn scalar(field: &Field, value: &Value) -> Result<Scalar, Fault> {
     match (field.kind(), value) {
-        (FieldKind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Scalar::Text(text.clone())),
+        (FieldKind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => {
+            Ok(Scalar::Text(text.clone()))
+        }
         (FieldKind::Choice(words), _) => Err(Fault::value(format!("Use one of {}.", words.join(", ")))),
         (FieldKind::Text, Value::String(text)) => plain(text).map(Scalar::Text),
         (FieldKind::Text, _) => Err(Fault::value("Give a text.")),
         (FieldKind::Time, value) => time(value).map(Scalar::Time),
-        (FieldKind::State, value) => value
-            .as_str()
-            .and_then(|word| word.parse().ok())
-            .map(Scalar::State)
-            .ok_or_else(|| Fault::value(format!("Use one of {}.", words(State::ALL.iter().map(|state| state.as_str()))))),
+        (FieldKind::State, value) => {
+            value.as_str().and_then(|word| word.parse().ok()).map(Scalar::State).ok_or_else(|| {
+                Fault::value(format!("Use one of {}.", words(State::ALL.iter().map(|state| state.as_str()))))
+            })
+        }
         (FieldKind::Membership, Value::String(text)) if *field == Field::Topic => plain(text).map(Scalar::Text),
         (FieldKind::Membership, value) => {
             let what = match field {
@@ -147,7 +150,9 @@ fn scalar(field: &Field, value: &Value) -> Result<Scalar, Fault> {
         (FieldKind::Attribute, Value::String(text)) => plain(text).map(Scalar::Text),
         (FieldKind::Attribute, Value::Bool(yes)) => Ok(Scalar::Bool(*yes)),
         (FieldKind::Attribute, Value::Number(number)) => Number::of(number).map(Scalar::Number),
-        (FieldKind::Attribute, Value::Null) => Err(Fault::value("To find people without a value use the operator null.")),
+        (FieldKind::Attribute, Value::Null) => {
+            Err(Fault::value("To find people without a value use the operator null."))
+        }
         (FieldKind::Attribute, _) => Err(Fault::value("Give a text, a number, true or false.")),
     }
 }

@@ -66,12 +66,8 @@ pub const FIELDS: &[(&str, Field)] = &[
     ("segment", Field::Segment),
 ];
 
-const CONSENTS: &[&str] = &[
-    Consent::OptedIn.as_str(),
-    Consent::OptedOut.as_str(),
-    Consent::Pending.as_str(),
-    Consent::Unknown.as_str(),
-];
+const CONSENTS: &[&str] =
+    &[Consent::OptedIn.as_str(), Consent::OptedOut.as_str(), Consent::Pending.as_str(), Consent::Unknown.as_str()];
 
 impl Field {
     /// Reads a field's name.
@@ -87,12 +83,12 @@ impl Field {
         }
         if let Some(rest) = name.strip_prefix("campaign.") {
             let id = rest.strip_suffix(".state").and_then(|id| id.parse().ok());
-            return id
-                .map(Self::CampaignState)
-                .ok_or_else(|| "Write campaign.<id of the campaign>.state.".to_owned());
+            return id.map(Self::CampaignState).ok_or_else(|| "Write campaign.<id of the campaign>.state.".to_owned());
         }
         if name.starts_with("clicked.") {
-            return Err("Clicks on links are not recorded by this version, so nobody can be selected by them.".to_owned());
+            return Err(
+                "Clicks on links are not recorded by this version, so nobody can be selected by them.".to_owned()
+            );
         }
         let known: Vec<&str> = FIELDS.iter().map(|(known, _)| *known).collect();
         Err(format!("There is no field `{name}`. Use one of {} or attributes.<name>.", known.join(", ")))
@@ -119,8 +115,19 @@ impl FieldKind {
             Self::Text => &[Equal, NotEqual, Contains, BeginsWith, EndsWith, In, NotIn, Null, NotNull],
             Self::Choice(_) => &[Equal, NotEqual, In, NotIn, Null, NotNull],
             Self::Time => &[
-                WithinLast, NotWithinLast, Less, LessOrEqual, Greater, GreaterOrEqual, Between, Equal, NotEqual, In,
-                NotIn, Null, NotNull,
+                WithinLast,
+                NotWithinLast,
+                Less,
+                LessOrEqual,
+                Greater,
+                GreaterOrEqual,
+                Between,
+                Equal,
+                NotEqual,
+                In,
+                NotIn,
+                Null,
+                NotNull,
             ],
             Self::Membership => &[Equal, NotEqual, In, NotIn],
             Self::State => &[Equal, NotEqual, In, NotIn, Null, NotNull],
@@ -137,8 +144,10 @@ fn attribute(path: &str) -> Result<Vec<String>, String> {
     // These need escaping inside JSON, and not every database finds an escaped key.
     let odd = |c: char| c == '"' || c == '\\' || c.is_control();
     if steps.iter().any(|step| step.is_empty() || step.contains(odd)) {
-        return Err("Write attributes.<name>, with further names after dots; quotes and backslashes cannot stand in it."
-            .to_owned());
+        return Err(
+            "Write attributes.<name>, with further names after dots; quotes and backslashes cannot stand in it."
+                .to_owned(),
+        );
     }
     Ok(steps)
 }

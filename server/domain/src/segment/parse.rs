@@ -219,9 +219,15 @@ mod tests {
             ("import", "=", json!("last")),
             ("campaign.0192f6a0-0000-7000-8000-000000000001.state", "=", json!("lost")),
         ] {
-            assert_eq!(errors(&rule(field, operator, value.clone())), ["definition.rules[0].value"], "{field} {operator} {value}");
+            assert_eq!(
+                errors(&rule(field, operator, value.clone())),
+                ["definition.rules[0].value"],
+                "{field} {operator} {value}"
+            );
         }
-        for field in ["attributes.", "attributes.a..b", "attributes.a\"b", "attributes", "campaign.7.state", "clicked.7", ""] {
+        for field in
+            ["attributes.", "attributes.a..b", "attributes.a\"b", "attributes", "campaign.7.state", "clicked.7", ""]
+        {
             assert_eq!(errors(&rule(field, "=", json!("x"))), ["definition.rules[0].field"], "{field}");
         }
     }
@@ -229,7 +235,8 @@ mod tests {
     #[test]
     fn depth_and_size_are_bounded() {
         let leaf = json!({"field": "phone", "operator": "notNull"});
-        let nest = |times: usize| (0..times).fold(leaf.clone(), |inner, _| json!({"combinator": "and", "rules": [inner]}));
+        let nest =
+            |times: usize| (0..times).fold(leaf.clone(), |inner, _| json!({"combinator": "and", "rules": [inner]}));
         assert!(parse(&nest(MAX_DEPTH)).is_ok());
         assert!(parse(&nest(MAX_DEPTH + 1)).is_err());
         let wide = |rules: usize| json!({"combinator": "or", "rules": vec![leaf.clone(); rules]});

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn case_is_folded_by_unicode() {
-        for (one, other) in [("COLOMBO", "colombo"), ("Straße", "STRASSE"), ("ΟΔΟΣ", "οδος"), ("Ärger", "äRGER")] {
+        for (one, other) in [("COLOMBO", "colombo"), ("Straße", "STRASSE"), ("ΟΔΟΣ", "οδος"), ("Ärger", "äRGER")]
+        {
             assert_eq!(fold(one), fold(other), "{one}");
         }
         assert_ne!(fold("résumé"), fold("resume"));
@@ -101,7 +102,9 @@ mod tests {
         assert_eq!(at("2026-11-23T09:30:00+05:30").as_deref(), Some("2026-11-23T04:00:00Z"));
         assert_eq!(at("2026-11-23T09:30").as_deref(), Some("2026-11-23T09:30:00Z"));
         assert_eq!(at("2026-11-23 09:30:15").as_deref(), Some("2026-11-23T09:30:15Z"));
-        for no_date in ["2026-02-30", "23.11.2026", "2026-11", "2026-1-3", "2026-11-23T25:00:00Z", "20261123", "soon", ""] {
+        for no_date in
+            ["2026-02-30", "23.11.2026", "2026-11", "2026-1-3", "2026-11-23T25:00:00Z", "20261123", "soon", ""]
+        {
             assert_eq!(at(no_date), None, "{no_date}");
         }
     }

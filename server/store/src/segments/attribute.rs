@@ -33,7 +33,8 @@ impl<'a> Attribute<'a> {
                 // `->` with a text finds keys of objects only, never places in lists.
                 let steps: Vec<String> =
                     path.iter().map(|step| format!("CAST({} AS text)", compiler.bind(step.as_str()))).collect();
-                let (last, before) = steps.split_last().map_or(("''", &[][..]), |(last, before)| (last.as_str(), before));
+                let (last, before) =
+                    steps.split_last().map_or(("''", &[][..]), |(last, before)| (last.as_str(), before));
                 let place = |column: &str| {
                     let parent = before.iter().fold(column.to_owned(), |at, step| format!("{at} -> {step}"));
                     Place {
@@ -99,9 +100,10 @@ impl<'a> Attribute<'a> {
         let each: Vec<String> = scalars
             .iter()
             .map(|scalar| {
-                let document = self.path.iter().rev().fold(json(scalar), |inner, step| {
-                    Json::Object(std::iter::once((step.clone(), inner)).collect())
-                });
+                let document =
+                    self.path.iter().rev().fold(json(scalar), |inner, step| {
+                        Json::Object(std::iter::once((step.clone(), inner)).collect())
+                    });
                 format!("c.attributes @> CAST({} AS jsonb)", compiler.bind(document.to_string()))
             })
             .collect();

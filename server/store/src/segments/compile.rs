@@ -19,12 +19,7 @@ use crate::{Error, Kind, Result};
 ///
 /// # Errors
 /// When a rule is not valid: the definition was not read by `domain::segment::parse`.
-pub fn compile(
-    kind: Kind,
-    definition: &Group,
-    now: Timestamp,
-    first_parameter: usize,
-) -> Result<(String, Vec<Value>)> {
+pub fn compile(kind: Kind, definition: &Group, now: Timestamp, first_parameter: usize) -> Result<(String, Vec<Value>)> {
     let mut compiler = Compiler { kind, now, first_parameter, values: Vec::new() };
     let sql = compiler.group(definition)?;
     Ok((sql, compiler.values))

@@ -3,6 +3,8 @@
 mod attribute;
 mod compile;
 mod nested;
+mod rows;
 
 pub use compile::compile;
 pub use nested::{NestingFault, inline, named, nest};
+pub use rows::{delete, find, insert, list, update, used_by};
