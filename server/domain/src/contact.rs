@@ -21,6 +21,7 @@ pub struct Contact {
     pub phone: Phone,
     /// The display name: the attribute `name`, else `first_name` and `last_name`.
     pub name: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub attributes: Attributes,
     pub consent: Consent,
     pub consent_changed_at: Option<Timestamp>,
@@ -46,6 +47,7 @@ pub struct NewContact {
     /// Any usual writing; stored in international form.
     pub phone: String,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub attributes: Attributes,
     #[serde(default)]
     pub consent: Option<Consent>,
@@ -65,6 +67,7 @@ pub struct NewContact {
 #[serde(deny_unknown_fields)]
 pub struct ContactPatch {
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub attributes: Attributes,
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
