@@ -2,6 +2,7 @@
 //!
 //! SQLite is always there. PostgreSQL is added when `TEST_DATABASE_URL` names a server where databases may be made.
 
+pub mod build;
 mod database;
 
 pub use database::{TestDb, databases, unmigrated};

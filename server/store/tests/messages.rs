@@ -1,0 +1,604 @@
+//! The plan, the claim, outcomes and callbacks, on both databases.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    campaign::Repeat,
+    consent::Consent,
+    ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
+    message::{CheckOutcome, Outcome, State},
+    reason::{Check, Reason},
+    run::{Ledger, RunStatus},
+    time::Timestamp,
+};
+use store::{
+    Db,
+    messages::{
+        Claimed, DecisionIn, Effect, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled,
+    },
+};
+use testkit::build::{self, START, TestRun, commit};
+use uuid::Uuid;
+
+const OWNER: i64 = 42;
+
+fn lease() -> Lease {
+    Lease { until: START.plus(60 * Timestamp::SECOND), owner: OWNER }
+}
+
+fn lane(test: &TestRun) -> Lane {
+    Lane::Run { run: test.run, topic: test.topic }
+}
+
+async fn claim(db: &Db, test: &TestRun, limit: u32) -> Vec<Claimed> {
+    let lane = lane(test);
+    commit(db, async |tx| store::messages::claim(tx, START, lane, lease(), limit).await).await
+}
+
+async fn ledger(db: &Db, run: RunId) -> Ledger {
+    let ledger = store::ledger::load(db.reader(), run).await.expect("a ledger");
+    assert!(ledger.balances(), "{ledger:?}");
+    ledger
+}
+
+/// The ledger, and the same counted from the messages.
+async fn checked_ledger(db: &Db, run: RunId) -> Ledger {
+    let ledger = ledger(db, run).await;
+    let query = "SELECT state, CAST(count(*) AS bigint) AS n FROM messages WHERE run_id = $1 GROUP BY state";
+    let mut total = 0;
+    for row in store::all(db.reader(), query, vec![run.0.into()]).await.expect("counts") {
+        let state = State::from_rank(row.get("state").expect("a rank")).expect("a state");
+        let count: i64 = row.get("n").expect("a count");
+        assert_eq!(ledger.count(state), count, "{state}");
+        total += count;
+    }
+    assert_eq!(ledger.planned, total);
+    ledger
+}
+
+fn outcome(message: &Claimed, effect: Effect) -> OutcomeIn {
+    OutcomeIn {
+        id: message.id,
+        attempt: message.attempt,
+        lease_owner: OWNER,
+        effect,
+        decision: Some(DecisionIn {
+            at: START,
+            outcome: Outcome::Send,
+            reason: None,
+            checks: Check::Length.bits_through(),
+            detail: None,
+        }),
+        text: Some("Hello".to_owned()),
+    }
+}
+
+async fn write(db: &Db, outcomes: &[OutcomeIn]) -> Vec<Settled> {
+    commit(db, async |tx| store::messages::write_outcomes(tx, START, outcomes).await).await
+}
+
+fn sid(number: i64) -> String {
+    format!("SM{number:032x}")
+}
+
+fn receipt(id: MessageId, status: &str, code: Option<i32>) -> ReceiptIn {
+    ReceiptIn {
+        message_id: Some(id),
+        provider_sid: sid(id.0),
+        status: status.to_owned(),
+        state: State::from_twilio(status),
+        error_code: code,
+        received_at: START,
+    }
+}
+
+async fn receive(db: &Db, receipts: &[ReceiptIn]) -> Vec<store::messages::ReceiptOut> {
+    commit(db, async |tx| {
+        let outs = store::messages::plan_receipts(tx, START, receipts).await?;
+        let events: Vec<_> = (1..).take(receipts.len()).map(WebhookEventId).collect();
+        store::messages::write_receipts(tx, receipts, &outs, &events).await?;
+        Ok(outs)
+    })
+    .await
+}
+
+async fn running(db: &Db, people: i64) -> TestRun {
+    build::people(db, 1, people, Consent::OptedIn).await;
+    let test = build::run(db, build::sender(db).await, build::rules(), None).await;
+    test.plan_all(db).await;
+    test
+}
+
+#[tokio::test]
+async fn planning_skips_what_sql_can_see_and_gives_everybody_a_row() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let topic = TopicId(Uuid::new_v4());
+        build::people(db, 1, 6, Consent::OptedIn).await;
+        build::people(db, 7, 1, Consent::Unknown).await;
+        build::people(db, 8, 1, Consent::OptedOut).await;
+        build::set_person(db, ContactId(1), "suppressed = TRUE, consent = 'opted_out'").await;
+        build::subscribe(db, topic, [1, 2, 3, 7, 8], "subscribed").await;
+        build::subscribe(db, topic, [4], "unsubscribed").await;
+        let run = build::run(db, build::sender(db).await, build::rules(), Some(topic)).await;
+        run.plan_all(db).await;
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.planned, ledger.queued, ledger.skipped), (8, 2, 6));
+        let tallies = store::ledger::tallies(db.reader(), run.run).await.expect("tallies").skipped_by_reason;
+        let expected = [("no_consent", 1), ("not_subscribed", 3), ("opted_out", 1), ("suppressed", 1)];
+        assert_eq!(tallies.iter().map(|(reason, n)| (reason.as_str(), *n)).collect::<Vec<_>>(), expected);
+        let (preview, first) =
+            store::runs::preview(db.reader(), &run.definition, Some(topic), run.rules.category, START)
+                .await
+                .expect("a preview");
+        assert_eq!((preview.queued, preview.total(), first), (2, 8, Some(ContactId(2))));
+        let claimed = claim(db, &run, 10).await;
+        let who: BTreeSet<i64> = claimed.iter().map(|message| message.contact_id.0).collect();
+        assert_eq!(who, BTreeSet::from([2, 3]));
+    }
+}
+
+#[tokio::test]
+async fn every_planned_message_has_its_first_decision() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 1, Consent::OptedIn).await;
+        build::people(db, 2, 1, Consent::Unknown).await;
+        let run = build::run(db, build::sender(db).await, build::rules(), None).await;
+        run.plan_all(db).await;
+        let filter = domain::message::MessageFilter { run: Some(run.run), ..Default::default() };
+        let listed = store::messages::list(db.reader(), &filter, None, 10).await.expect("a list");
+        assert_eq!(listed.len(), 2);
+        for listed in listed {
+            let message = store::messages::get(db.reader(), listed.id).await.expect("a message");
+            let [decision] = &message.decisions[..] else { panic!("{:?}", message.decisions) };
+            let result = |check| {
+                decision.checks.iter().find(|made| made.check == check).map(|made| made.result).expect("every check")
+            };
+            assert_eq!(decision.attempt, 0);
+            assert_eq!(result(Check::Suppression), CheckOutcome::Pass);
+            assert_eq!(result(Check::Length), CheckOutcome::NotChecked);
+            if message.state == State::Queued {
+                assert_eq!((decision.outcome, decision.reason), (Outcome::Send, None));
+                assert_eq!(result(Check::Consent), CheckOutcome::Pass);
+            } else {
+                assert_eq!((decision.outcome, decision.reason), (Outcome::Skip, Some(Reason::NoConsent)));
+                assert_eq!(result(Check::Consent), CheckOutcome::Fail);
+                assert_eq!(message.history[0].state, State::Skipped);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn planning_goes_on_after_the_last_commit() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 25, Consent::OptedIn).await;
+        let run = build::run(db, build::sender(db).await, build::rules(), None).await;
+        let plan = run.plan();
+        let first = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, 10).await).await;
+        assert_eq!((first.rows, first.complete), (10, false));
+        // The process dies in the middle of the second chunk.
+        let tx = db.begin().await.expect("a transaction");
+        store::runs::plan_chunk(&tx, &plan, START, 10).await.expect("a chunk");
+        tx.rollback().await.expect("a rollback");
+        assert_eq!(checked_ledger(db, run.run).await.planned, 10);
+        assert_eq!(store::runs::to_plan(db.reader()).await.expect("plans").len(), 1);
+        run.plan_all(db).await;
+        assert_eq!(checked_ledger(db, run.run).await.planned, 25);
+        assert!(store::runs::to_plan(db.reader()).await.expect("plans").is_empty());
+        let more = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, 10).await).await;
+        assert_eq!(more.rows, 0, "a planned run takes nobody more");
+    }
+}
+
+#[tokio::test]
+async fn once_per_person_leaves_out_whom_an_earlier_run_reached() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 4, Consent::OptedIn).await;
+        let sender = build::sender(db).await;
+        let rules = domain::run::Rules { repeat: Repeat::OncePerPerson, ..build::rules() };
+        let first = build::run(db, sender, rules.clone(), None).await;
+        first.plan_all(db).await;
+        let claimed = claim(db, &first, 3).await;
+        let effects = [
+            Effect::Accepted { sid: sid(1) },
+            Effect::Failed { reason: Reason::ProviderRefused, code: Some(21_211) },
+            Effect::Unknown(Reason::NoAnswer),
+        ];
+        let outcomes: Vec<_> = claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
+        write(db, &outcomes).await;
+        let second = build::next_run(db, first.campaign, sender, rules, None).await;
+        second.plan_all(db).await;
+        let queued: Vec<_> = claim(db, &second, 10).await.iter().map(|message| message.contact_id).collect();
+        assert_eq!(queued, [claimed[1].contact_id], "only whom the first run failed to reach");
+        assert_eq!(
+            store::ledger::tallies(db.reader(), second.run).await.expect("tallies").skipped_by_reason["already_received"],
+            3
+        );
+    }
+}
+
+#[tokio::test]
+async fn four_claimers_never_share_a_message() {
+    for test in testkit::databases().await {
+        let run = running(&test.db, 400).await;
+        let claimers = (0..4).map(|number| {
+            let (db, lane) = (test.db.clone(), lane(&run));
+            tokio::spawn(async move {
+                let lease = Lease { owner: number, ..lease() };
+                let mut mine = Vec::new();
+                loop {
+                    let batch =
+                        commit(&db, async |tx| store::messages::claim(tx, START, lane, lease, 7).await).await;
+                    if batch.is_empty() {
+                        return mine;
+                    }
+                    mine.extend(batch.into_iter().map(|message| message.id));
+                }
+            })
+        });
+        let claimers: Vec<_> = claimers.collect();
+        let mut all = Vec::new();
+        for claimer in claimers {
+            all.extend(claimer.await.expect("no panic"));
+        }
+        assert_eq!(all.len(), 400);
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 400, "{:?}", test.kind());
+        assert_eq!(checked_ledger(&test.db, run.run).await.sending, 400);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_from_a_paused_run_nor_before_its_time() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let status = |from: RunStatus, to: RunStatus| {
+            commit(db, async move |tx| store::runs::set_status(tx, run.run, &[from], to, None).await)
+        };
+        assert!(status(RunStatus::Running, RunStatus::Paused).await);
+        assert_eq!(claim(db, &run, 10).await, []);
+        assert!(!status(RunStatus::Running, RunStatus::Paused).await, "it is not running any more");
+        assert!(status(RunStatus::Paused, RunStatus::Running).await);
+        let claimed = claim(db, &run, 1).await;
+        let later = START.plus(Timestamp::MINUTE);
+        let again = Effect::Later { not_before: later, reason: Reason::RateLimited, code: Some(20_429) };
+        write(db, &[outcome(&claimed[0], again)]).await;
+        assert_eq!(claim(db, &run, 10).await.len(), 2, "the third one waits");
+        let next = store::messages::next_due(db.reader(), lane(&run)).await.expect("a time");
+        assert_eq!(next, Some(later));
+        let lane = lane(&run);
+        let due = commit(db, async move |tx| store::messages::claim(tx, later, lane, lease(), 10).await).await;
+        assert_eq!(due.iter().map(|message| (message.id, message.attempt)).collect::<Vec<_>>(), [(claimed[0].id, 2)]);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_reads_the_person_as_of_now() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 2).await;
+        build::set_person(db, ContactId(1), "consent = 'opted_out', suppressed = TRUE").await;
+        let claimed = claim(db, &run, 10).await;
+        let person = |id: i64| {
+            let message = claimed.iter().find(|message| message.contact_id == ContactId(id)).expect("claimed");
+            message.contact.clone().expect("a person")
+        };
+        assert_eq!((person(1).consent, person(1).suppressed), (Consent::OptedOut, true));
+        assert_eq!((person(2).consent, person(2).suppressed), (Consent::OptedIn, false));
+        assert_eq!(person(2).attributes["first_name"], "Ana");
+        assert_eq!(person(2).phone, build::phone(2));
+    }
+}
+
+#[tokio::test]
+async fn outcomes_move_states_counters_and_history() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 6).await;
+        let claimed = claim(db, &run, 6).await;
+        let effects = [
+            Effect::Accepted { sid: sid(1) },
+            Effect::Failed { reason: Reason::ProviderRefused, code: Some(21_211) },
+            Effect::Skipped(Reason::OptedOut),
+            Effect::Later { not_before: START, reason: Reason::NotReached, code: None },
+            Effect::Unknown(Reason::NoAnswer),
+            Effect::Released,
+        ];
+        let outcomes: Vec<_> = claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
+        write(db, &outcomes).await;
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!(
+            (ledger.accepted, ledger.failed, ledger.skipped, ledger.queued, ledger.unknown, ledger.sending),
+            (1, 1, 1, 2, 1, 0)
+        );
+        let tallies = store::ledger::tallies(db.reader(), run.run).await.expect("tallies");
+        assert_eq!(tallies.failures_by_code["21211"], 1);
+        assert_eq!(tallies.skipped_by_reason["opted_out"], 1);
+        let accepted = store::messages::get(db.reader(), claimed[0].id).await.expect("a message");
+        let states: Vec<_> = accepted.history.iter().map(|entry| entry.state).collect();
+        assert_eq!(states, [State::Queued, State::Sending, State::Accepted]);
+        assert_eq!((accepted.provider_sid, accepted.body), (Some(sid(1)), Some("Hello".to_owned())));
+        let released = store::messages::get(db.reader(), claimed[5].id).await.expect("a message");
+        assert_eq!((released.state, released.attempts), (State::Queued, 0), "as if it had never been claimed");
+        let retried = store::messages::get(db.reader(), claimed[3].id).await.expect("a message");
+        assert_eq!((retried.state, retried.attempts, retried.reason), (State::Queued, 1, Some(Reason::NotReached)));
+    }
+}
+
+#[tokio::test]
+async fn a_callback_before_the_answer_is_not_taken_back() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1).await;
+        let message = claim(db, &run, 1).await.remove(0);
+        receive(db, &[receipt(message.id, "delivered", None)]).await;
+        let settled = write(db, &[outcome(&message, Effect::Accepted { sid: sid(message.id.0) })]).await;
+        assert_eq!((settled[0].from, settled[0].to), (State::Delivered, State::Delivered));
+        let stored = store::messages::get(db.reader(), message.id).await.expect("a message");
+        assert_eq!((stored.state, stored.provider_sid), (State::Delivered, Some(sid(message.id.0))));
+        assert_eq!(checked_ledger(db, run.run).await.delivered, 1);
+        // A failure of the same attempt that is reported later changes nothing either.
+        let failed = Effect::Failed { reason: Reason::ProviderRefused, code: Some(21_211) };
+        assert!(write(db, &[outcome(&message, failed)]).await[0].late);
+        assert_eq!(checked_ledger(db, run.run).await.delivered, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_ended_lease_makes_unknown_and_only_proofs_count_afterwards() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let claimed = claim(db, &run, 3).await;
+        let expire = |at: Timestamp| {
+            commit(db, async move |tx| store::messages::expire_leases(tx, at, 100).await)
+        };
+        assert_eq!(expire(lease().until).await, 0, "not before its end");
+        assert_eq!(expire(lease().until.plus(1)).await, 3);
+        assert_eq!(checked_ledger(db, run.run).await.unknown, 3);
+        let again = Effect::Later { not_before: START, reason: Reason::NotReached, code: None };
+        let settled = write(
+            db,
+            &[
+                outcome(&claimed[0], again),
+                outcome(&claimed[1], Effect::Released),
+                outcome(&claimed[2], Effect::Accepted { sid: sid(3) }),
+            ],
+        )
+        .await;
+        assert!(settled.iter().all(|message| message.late));
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.unknown, ledger.accepted, ledger.queued), (2, 1, 0), "nothing unknown is sent again");
+        receive(db, &[receipt(claimed[0].id, "sent", None)]).await;
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.unknown, ledger.sent), (1, 1), "a callback settles it");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_was_thought_dead_changes_nothing() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1).await;
+        let first = claim(db, &run, 1).await.remove(0);
+        write(db, &[outcome(&first, Effect::Released)]).await;
+        let lane = lane(&run);
+        let other = Lease { owner: 7, ..lease() };
+        let second = commit(db, async |tx| store::messages::claim(tx, START, lane, other, 1).await).await.remove(0);
+        assert_eq!((second.id, second.attempt), (first.id, first.attempt));
+        let failed = Effect::Failed { reason: Reason::ProviderRefused, code: None };
+        assert!(write(db, &[outcome(&first, failed)]).await[0].late);
+        assert_eq!(checked_ledger(db, run.run).await.sending, 1);
+    }
+}
+
+#[tokio::test]
+async fn opting_out_skips_what_is_queued_in_every_run() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let first = running(db, 3).await;
+        let second = build::run(db, first.sender, build::rules(), None).await;
+        second.plan_all(db).await;
+        let claimed = claim(db, &first, 1).await.remove(0);
+        let who = [claimed.contact_id, ContactId(3)];
+        let skipped =
+            commit(db, async |tx| store::messages::skip_queued(tx, START, &who, Reason::OptedOut).await).await;
+        assert_eq!(skipped, 3, "two of the second run, one of the first: the claimed one is under way");
+        assert_eq!(checked_ledger(db, first.run).await.skipped, 1);
+        assert_eq!(checked_ledger(db, second.run).await.skipped, 2);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_ends_the_queue_and_the_run_when_the_rest_is_settled() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 5).await;
+        let message = claim(db, &run, 1).await.remove(0);
+        let from = [RunStatus::Running];
+        commit(db, async |tx| store::runs::set_status(tx, run.run, &from, RunStatus::Cancelled, None).await).await;
+        assert_eq!(store::runs::cancelled(db.reader()).await.expect("runs"), [run.run]);
+        let cancelled =
+            commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
+        assert_eq!(cancelled, 3);
+        let cancelled =
+            commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
+        assert_eq!(cancelled, 1);
+        let close = || commit(db, async |tx| store::runs::close_cancelled(tx, run.run, START).await);
+        assert!(!close().await, "one is still being sent");
+        write(db, &[outcome(&message, Effect::Accepted { sid: sid(1) })]).await;
+        assert!(close().await);
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.cancelled, ledger.accepted), (4, 1));
+        assert!(store::runs::cancelled(db.reader()).await.expect("runs").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_complete_when_its_ledger_says_so() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 2).await;
+        let claimed = claim(db, &run, 2).await;
+        let done = || async { store::runs::done(db.reader()).await.expect("runs") };
+        assert!(done().await.is_empty());
+        write(db, &[outcome(&claimed[0], Effect::Accepted { sid: sid(1) })]).await;
+        write(db, &[outcome(&claimed[1], Effect::Unknown(Reason::NoAnswer))]).await;
+        assert!(done().await.is_empty(), "an unknown message keeps the run open");
+        let complete = || commit(db, async |tx| store::runs::complete(tx, run.run, run.campaign, START).await);
+        assert!(!complete().await);
+        receive(db, &[receipt(claimed[1].id, "sent", None)]).await;
+        assert_eq!(done().await, [(run.run, run.campaign)]);
+        assert!(complete().await);
+        assert!(!complete().await, "once");
+        assert_eq!(store::runs::get(db.reader(), run.run).await.expect("a run").status, RunStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn orphans_repeats_and_second_sids_are_told() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1).await;
+        let message = claim(db, &run, 1).await.remove(0);
+        write(db, &[outcome(&message, Effect::Accepted { sid: sid(message.id.0) })]).await;
+        let sent = receipt(message.id, "sent", None);
+        let by_sid = ReceiptIn { message_id: None, status: "delivered".to_owned(), state: Some(State::Delivered), ..sent.clone() };
+        let outs = receive(
+            db,
+            &[
+                sent.clone(),
+                sent.clone(),
+                by_sid,
+                ReceiptIn { message_id: Some(MessageId(9_999)), provider_sid: sid(77), ..sent.clone() },
+                ReceiptIn { provider_sid: sid(78), ..sent.clone() },
+                ReceiptIn { status: "levitating".to_owned(), state: None, ..sent.clone() },
+            ],
+        )
+        .await;
+        let outcomes: Vec<_> = outs.iter().map(|out| out.outcome).collect();
+        use ReceiptOutcome::{Applied, NoChange, Orphan};
+        assert_eq!(outcomes, [Applied, NoChange, Applied, Orphan, NoChange, NoChange]);
+        assert!(outs[4].second_sid && !outs[0].second_sid);
+        receive(db, &[sent]).await;
+        let query = "SELECT CAST(count(*) AS bigint) AS n FROM receipts";
+        let rows: i64 = store::one(db.reader(), query, vec![]).await.expect("a count").expect("a row").get("n").expect("n");
+        assert_eq!(rows, 4, "sent, delivered, sent by another SID, and the unknown word");
+        let query = "SELECT count FROM receipt_repeats";
+        let repeats: i32 =
+            store::one(db.reader(), query, vec![]).await.expect("a row").expect("a row").get("count").expect("count");
+        assert_eq!(repeats, 2);
+        assert_eq!(checked_ledger(db, run.run).await.delivered, 1);
+    }
+}
+
+/// A small generator of its own: the same cases on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % sides
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.roll(last + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn callbacks_come_to_the_same_in_any_order_with_any_repeats_in_any_batches() {
+    const WORDS: [(&str, Option<i32>); 8] = [
+        ("queued", None),
+        ("sent", None),
+        ("delivered", None),
+        ("read", None),
+        ("undelivered", Some(30_003)),
+        ("undelivered", Some(30_005)),
+        ("failed", Some(30_008)),
+        ("failed", None),
+    ];
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 12, Consent::OptedIn).await;
+        let sender = build::sender(db).await;
+        let mut dice = Dice(2_026);
+        for case in 0..12 {
+            // What comes for each of the twelve people, the same in both runs.
+            let words: Vec<Vec<usize>> =
+                (0..12).map(|_| (0..dice.roll(6)).map(|_| dice.roll(WORDS.len())).collect()).collect();
+            let mut ends = Vec::new();
+            for _ in 0..2 {
+                let run = build::run(db, sender, build::rules(), None).await;
+                run.plan_all(db).await;
+                let claimed = claim(db, &run, 12).await;
+                let accepted: Vec<_> = claimed
+                    .iter()
+                    .filter(|message| message.contact_id.0 % 2 == 0)
+                    .map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) }))
+                    .collect();
+                write(db, &accepted).await;
+                let mut receipts: Vec<ReceiptIn> = claimed
+                    .iter()
+                    .zip(&words)
+                    .flat_map(|(message, words)| {
+                        words.iter().map(|word| receipt(message.id, WORDS[*word].0, WORDS[*word].1))
+                    })
+                    .collect();
+                for _ in 0..dice.roll(8) {
+                    if !receipts.is_empty() {
+                        receipts.push(receipts[dice.roll(receipts.len())].clone());
+                    }
+                }
+                dice.shuffle(&mut receipts);
+                let size = 1 + dice.roll(9);
+                for batch in receipts.chunks(size) {
+                    receive(db, batch).await;
+                }
+                let ledger = checked_ledger(db, run.run).await;
+                let tallies = store::ledger::tallies(db.reader(), run.run).await.expect("tallies");
+                let (rows, _) = store::messages::export_chunk(db.reader(), run.run, -1, 100).await.expect("rows");
+                let states: Vec<_> = rows.into_iter().map(|row| (row.state, row.error_code)).collect();
+                ends.push((ledger, tallies, states));
+            }
+            assert_eq!(ends[0], ends[1], "case {case} on {:?}", test.kind());
+        }
+    }
+}
+
+#[tokio::test]
+async fn receipts_and_outcomes_of_the_same_messages_do_not_block_each_other() {
+    for test in testkit::databases().await {
+        let run = running(&test.db, 200).await;
+        let claimed = claim(&test.db, &run, 200).await;
+        let outcomes: Vec<_> = claimed
+            .iter()
+            .rev()
+            .map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) }))
+            .collect();
+        let receipts: Vec<_> = claimed.iter().map(|message| receipt(message.id, "sent", None)).collect();
+        let mut tasks = Vec::new();
+        for part in outcomes.chunks(50) {
+            let (db, part) = (test.db.clone(), part.to_vec());
+            tasks.push(tokio::spawn(async move {
+                write(&db, &part).await;
+            }));
+        }
+        for part in receipts.chunks(70) {
+            let (db, part) = (test.db.clone(), part.to_vec());
+            tasks.push(tokio::spawn(async move {
+                receive(&db, &part).await;
+            }));
+        }
+        for task in tasks {
+            task.await.expect("no deadlock");
+        }
+        assert_eq!(checked_ledger(&test.db, run.run).await.sent, 200);
+    }
+}
