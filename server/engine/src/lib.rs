@@ -3,6 +3,8 @@
 pub mod bell;
 pub mod clock;
 pub mod config;
+mod csv_out;
+mod cursor;
 pub mod decide;
 mod error;
 pub mod import;
@@ -11,6 +13,7 @@ pub mod optouts;
 pub mod phone;
 pub mod planner;
 pub mod provider;
+mod retry;
 pub mod secrets;
 pub mod sender;
 pub mod services;

@@ -1,8 +1,21 @@
 //! Topics: what people subscribe to.
 
-use domain::topic::{NewTopic, Topic, TopicPatch};
+use domain::{
+    ids::TopicId,
+    problem::FieldError,
+    role::Permission,
+    topic::{NewTopic, Topic, TopicPatch},
+};
+use serde_json::json;
 
-use crate::{Actor, Engine, Error, Result};
+use crate::{Actor, Engine, Error, Result, require};
+
+const KEY_MAX: usize = 40;
+const NAME_MAX: usize = 100;
+const DESCRIPTION_MAX: usize = 1_000;
+
+/// So many uses are named where a topic cannot be deleted.
+const USES_NAMED: u32 = 3;
 
 /// See [`Engine::topics`].
 pub struct Topics<'a>(&'a Engine);
@@ -15,25 +28,140 @@ impl Engine {
     }
 }
 
+const NO_TOPIC: Error = Error::NotFound { what: "topic" };
+
 impl Topics<'_> {
+    /// All topics, newest first; with `q` those whose key or name contains it.
+    ///
+    /// # Errors
+    /// What the database says.
     pub async fn list(&self, actor: &Actor, q: Option<&str>) -> Result<Vec<Topic>> {
-        todo!()
+        require(actor, Permission::Read)?;
+        Ok(store::topics::list(self.0.db().reader(), q).await?)
     }
 
+    /// One topic.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub async fn get(&self, actor: &Actor, key: &str) -> Result<Topic> {
-        todo!()
+        require(actor, Permission::Read)?;
+        let found = store::topics::find(self.0.db().reader(), key).await?;
+        found.map(|(_, topic)| topic).ok_or(NO_TOPIC)
     }
 
+    /// Stores a topic.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct, `Conflict` when the key is taken.
     pub async fn create(&self, actor: &Actor, new: NewTopic) -> Result<Topic> {
-        todo!()
+        require(actor, Permission::Write)?;
+        let new = checked(new)?;
+        let now = self.0.now();
+        let tx = self.0.db().begin().await?;
+        if store::topics::id_of(&tx, &new.key).await?.is_some() {
+            return Err(Error::Conflict(format!("There is a topic with the key `{}` already.", new.key)));
+        }
+        store::topics::insert(&tx, TopicId(self.0.new_uuid()), &new, now).await?;
+        store::audit::append(&tx, actor, now, "create", ("topic", &new.key), &json!({ "name": new.name })).await?;
+        let (_, topic) = store::topics::find(&tx, &new.key).await?.ok_or(NO_TOPIC)?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(topic)
     }
 
+    /// Changes name and description; the key stays, because people write it.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct, `NotFound`, `Conflict` for a stale version.
     pub async fn update(&self, actor: &Actor, key: &str, patch: TopicPatch) -> Result<Topic> {
-        todo!()
+        require(actor, Permission::Write)?;
+        let now = self.0.now();
+        let tx = self.0.db().begin().await?;
+        let (id, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
+        if patch.version.is_some_and(|read| read != topic.version) {
+            return Err(store::Error::Stale.into());
+        }
+        let name = patch.name.unwrap_or_else(|| topic.name.clone()).trim().to_owned();
+        let description = patch.description.unwrap_or_else(|| topic.description.clone()).trim().to_owned();
+        let mut errors = Vec::new();
+        check_texts(&name, &description, &mut errors);
+        Error::unless_valid(errors)?;
+        store::topics::update(&tx, id, topic.version, &name, &description, now).await?;
+        let detail = json!({ "name": name, "former_name": topic.name });
+        store::audit::append(&tx, actor, now, "update", ("topic", key), &detail).await?;
+        let (_, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(topic)
     }
 
+    /// Removes a topic and its subscriptions.
+    ///
+    /// # Errors
+    /// `NotFound`, and `Conflict` naming the campaigns or segments that use it.
     pub async fn delete(&self, actor: &Actor, key: &str) -> Result<()> {
-        todo!()
+        require(actor, Permission::Write)?;
+        let now = self.0.now();
+        let tx = self.0.db().begin().await?;
+        let (id, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
+        let campaigns = store::topics::campaigns_using(&tx, id, USES_NAMED + 1).await?;
+        unless_used("campaigns", campaigns.into_iter().map(|(_, name)| name).collect())?;
+        unless_used("audiences", store::topics::segments_using(&tx, key).await?)?;
+        store::topics::delete(&tx, id).await?;
+        let detail = json!({ "name": topic.name, "subscribers": topic.subscribers });
+        store::audit::append(&tx, actor, now, "delete", ("topic", key), &detail).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(())
     }
+}
 
+/// `Err(Conflict)` naming what uses a topic.
+fn unless_used(what: &str, names: Vec<String>) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let more = if names.len() > USES_NAMED as usize { " and others" } else { "" };
+    let named: Vec<String> = names.into_iter().take(USES_NAMED as usize).map(|name| format!("“{name}”")).collect();
+    Err(Error::Conflict(format!("The topic is used by these {what}: {}{more}. Change them first.", named.join(", "))))
+}
+
+fn checked(new: NewTopic) -> Result<NewTopic> {
+    let new = NewTopic {
+        key: new.key.trim().to_owned(),
+        name: new.name.trim().to_owned(),
+        description: new.description.trim().to_owned(),
+    };
+    let mut errors = Vec::new();
+    let well_formed = (1..=KEY_MAX).contains(&new.key.len())
+        && new.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+    if !well_formed {
+        let message = format!("Use 1 to {KEY_MAX} lower-case letters, digits, - and _. People write it after SUBSCRIBE.");
+        errors.push(FieldError::new("key", message));
+    }
+    check_texts(&new.name, &new.description, &mut errors);
+    Error::unless_valid(errors)?;
+    Ok(new)
+}
+
+fn check_texts(name: &str, description: &str, errors: &mut Vec<FieldError>) {
+    if name.is_empty() || name.chars().count() > NAME_MAX || name.contains('\0') {
+        errors.push(FieldError::new("name", format!("Use 1 to {NAME_MAX} characters.")));
+    }
+    if description.chars().count() > DESCRIPTION_MAX || description.contains('\0') {
+        errors.push(FieldError::new("description", format!("Use at most {DESCRIPTION_MAX} characters.")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_what_people_can_write() {
+        let new = |key: &str| NewTopic { key: key.to_owned(), name: " Offers ".to_owned(), description: String::new() };
+        assert_eq!(checked(new(" spring-offers_2 ")).unwrap().key, "spring-offers_2");
+        assert_eq!(checked(new("offers")).unwrap().name, "Offers");
+        for key in ["", "Offers", "two words", "a.b", "ü", &"x".repeat(41)] {
+            assert!(matches!(checked(new(key)), Err(Error::Invalid(errors)) if errors[0].field == "key"), "{key}");
+        }
+    }
 }

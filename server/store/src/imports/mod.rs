@@ -11,7 +11,7 @@ use domain::{
     import::{Import, ImportOptions, ImportStatus},
     time::Timestamp,
 };
-pub use progress::{Chunk, Counters, Member, Seen, commit_chunk, fail, finish, join, release, renew, seen, start, take};
+pub use progress::{Chunk, Counters, Member, Seen, commit_chunk, fail, finish, join, release, release_all, seen, start, take};
 pub use rejects::{REJECTS_KEPT, blank, rejects, scan, ScannedReject};
 
 use crate::{ConnectionTrait, Result, Row, all, exec, one};

@@ -98,22 +98,21 @@ pub async fn start(tx: &Tx, id: ImportId, now: Timestamp, lease_until: Timestamp
     Ok(begun.then_some(found))
 }
 
-/// The worker is still at it.
-///
-/// # Errors
-/// What the database says.
-pub async fn renew(tx: &Tx, id: ImportId, lease_until: Timestamp) -> Result<()> {
-    exec(tx, "UPDATE imports SET lease_until = $1 WHERE id = $2", vec![lease_until.as_micros().into(), id.0.into()])
-        .await?;
-    Ok(())
-}
-
 /// Lets go of an import, so that another worker may take it up at once.
 ///
 /// # Errors
 /// What the database says.
 pub async fn release(tx: &Tx, id: ImportId) -> Result<()> {
     exec(tx, "UPDATE imports SET lease_until = 0 WHERE id = $1", vec![id.0.into()]).await?;
+    Ok(())
+}
+
+/// Lets go of all imports: on an embedded database, when the process starts and nobody else can be at them.
+///
+/// # Errors
+/// What the database says.
+pub async fn release_all(tx: &Tx) -> Result<()> {
+    exec(tx, "UPDATE imports SET lease_until = 0 WHERE status = $1", vec![ImportStatus::Running.as_str().into()]).await?;
     Ok(())
 }
 
@@ -230,14 +229,15 @@ pub async fn fail(tx: &Tx, id: ImportId, error: &str, at: Timestamp) -> Result<(
 }
 
 async fn end(tx: &Tx, id: ImportId, status: ImportStatus, error: Option<&str>, at: Timestamp) -> Result<()> {
-    let update = "UPDATE imports SET status = $1, error = $2, finished_at = $3, lease_until = 0 \
-                  WHERE id = $4 AND status = $5";
+    let update = "UPDATE imports SET status = $1, error = $2, finished_at = $3, lease_until = 0, \
+                  bytes_done = CASE WHEN $1 = $6 THEN bytes_total ELSE bytes_done END WHERE id = $4 AND status = $5";
     let values = vec![
         status.as_str().into(),
         error.map(str::to_owned).into(),
         at.as_micros().into(),
         id.0.into(),
         ImportStatus::Running.as_str().into(),
+        ImportStatus::Done.as_str().into(),
     ];
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
 }

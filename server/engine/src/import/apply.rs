@@ -1,0 +1,301 @@
+//! Storing one chunk: everything in one transaction, in a fixed number of statements.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use domain::{
+    actor::Actor,
+    consent::{Consent, ConsentSource, Subscription},
+    contact::{Attributes, Contact},
+    ids::{ContactId, ImportId, TopicId},
+    time::Timestamp,
+};
+use store::{
+    Db, Tx,
+    consent::ConsentEvent,
+    contacts::{Change, New, Stored},
+    imports::{Counters, Member, Seen},
+};
+
+use super::{
+    chunk::{Chunk, Person},
+    row::{Wish, warning},
+};
+use crate::{
+    secrets::KeyRing,
+    services::contacts::{event, opt_out_of_everything, still_opted_out},
+};
+
+/// What is the same for all chunks of an import.
+pub(super) struct Job<'a> {
+    pub db: &'a Db,
+    pub keys: &'a KeyRing,
+    pub id: ImportId,
+    pub actor: Actor,
+    /// Everybody in the file is subscribed to these, except those who unsubscribed.
+    pub topics: Vec<TopicId>,
+}
+
+/// Stores a chunk and moves the import on; returns who opted out by it.
+///
+/// # Errors
+/// What the database says; nothing is stored then. `Stale` when another worker was faster. `Duplicate` when somebody
+/// stored one of the people at the same time: the chunk can be tried again.
+pub(super) async fn apply(
+    job: &Job<'_>,
+    chunk: &Chunk,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> store::Result<Vec<ContactId>> {
+    let tx = job.db.begin().await?;
+    let known = Known::load(&tx, job, &chunk.people).await?;
+    let mut outcome = Outcome::default();
+    let mut ids = store::contacts::new_ids(now, known.missing(&chunk.people)).into_iter();
+    for person in &chunk.people {
+        match known.people.get(person.phone.as_str()) {
+            Some(stored) => outcome.meet(job, &known, person, stored),
+            None => outcome.create(job, &known, person, ids.next().ok_or(store::Error::NotFound)?),
+        }
+    }
+    outcome.write(&tx, job, now).await?;
+    let chunk = store::imports::Chunk {
+        from: i64::try_from(chunk.from.byte).unwrap_or(i64::MAX),
+        to: i64::try_from(chunk.to.byte).unwrap_or(i64::MAX),
+        line: chunk.to.line,
+        counters: outcome.count(chunk),
+        rejects: chunk.rejects.clone(),
+    };
+    store::imports::commit_chunk(&tx, job.id, &chunk, lease_until).await?;
+    tx.commit().await?;
+    Ok(outcome.opted_out)
+}
+
+/// What the database knows of a chunk's people.
+struct Known {
+    people: HashMap<String, Stored>,
+    /// Those who stood in an earlier chunk.
+    seen: HashMap<ContactId, Seen>,
+    /// Hashes that are on the suppression list, of people who are not stored.
+    suppressed: HashSet<Vec<u8>>,
+    subscriptions: BTreeMap<(ContactId, TopicId), (Subscription, ConsentSource)>,
+}
+
+impl Known {
+    async fn load(tx: &Tx, job: &Job<'_>, people: &[Person]) -> store::Result<Self> {
+        let phones: Vec<_> = people.iter().map(|person| &person.phone).collect();
+        let stored: HashMap<String, Stored> = store::contacts::lock_many(tx, &phones)
+            .await?
+            .into_iter()
+            .map(|stored| (stored.contact.phone.as_str().to_owned(), stored))
+            .collect();
+        let ids: Vec<ContactId> = stored.values().map(|stored| stored.id).collect();
+        let hashes: Vec<Vec<u8>> = people
+            .iter()
+            .filter(|person| !stored.contains_key(person.phone.as_str()))
+            .flat_map(|person| person.hashes.iter().cloned())
+            .collect();
+        let suppressed = store::suppressions::find(tx, &hashes).await?;
+        Ok(Self {
+            seen: store::imports::seen(tx, job.id, &ids).await?,
+            suppressed: suppressed.into_iter().map(|entry| entry.phone_hash).collect(),
+            subscriptions: if job.topics.is_empty() {
+                BTreeMap::new()
+            } else {
+                store::consent::subscriptions(tx, &ids).await?
+            },
+            people: stored,
+        })
+    }
+
+    fn missing(&self, people: &[Person]) -> usize {
+        people.iter().filter(|person| !self.people.contains_key(person.phone.as_str())).count()
+    }
+}
+
+/// A known person with what the file says of them.
+struct Changed<'a> {
+    id: ContactId,
+    attributes: Attributes,
+    timezone: Option<&'a str>,
+    locale: Option<&'a str>,
+}
+
+/// What a chunk comes to.
+#[derive(Default)]
+struct Outcome<'a> {
+    new: Vec<New<'a>>,
+    changed: Vec<Changed<'a>>,
+    members: Vec<Member>,
+    events: Vec<ConsentEvent>,
+    /// Entries of the suppression list whose people are stored again.
+    claimed: Vec<(Vec<u8>, ContactId)>,
+    opted_out: Vec<ContactId>,
+    counters: Counters,
+}
+
+impl<'a> Outcome<'a> {
+    fn create(&mut self, job: &Job<'_>, known: &Known, person: &'a Person, id: ContactId) {
+        let entries: Vec<_> = person.hashes.iter().filter(|hash| known.suppressed.contains(*hash)).collect();
+        let suppressed = !entries.is_empty();
+        self.claimed.extend(entries.into_iter().map(|hash| (hash.clone(), id)));
+        let consent = match person.wish {
+            _ if suppressed => Consent::OptedOut,
+            Some(Wish::Out) => Consent::OptedOut,
+            Some(Wish::In) => Consent::OptedIn,
+            None => Consent::Unknown,
+        };
+        if suppressed {
+            self.events.push(still_opted_out(&job.actor, id));
+            self.counters.suppressed += 1;
+            self.keep_opt_out(person);
+        } else if let Some(wish) = person.wish {
+            self.record(job, person, id, wish);
+        }
+        for topic in &job.topics {
+            self.subscribe(job, id, *topic);
+        }
+        self.new.push(New {
+            id,
+            phone: &person.phone,
+            country: person.region.as_deref(),
+            attributes: &person.attributes,
+            timezone: person.timezone.as_deref(),
+            locale: person.locale.as_deref(),
+            consent,
+            suppressed: consent == Consent::OptedOut,
+        });
+        self.members.push(Member { id, counted: true });
+        self.counters.created += 1;
+        self.counters.duplicates += person.rows - 1;
+    }
+
+    fn meet(&mut self, job: &Job<'_>, known: &Known, person: &'a Person, stored: &'a Stored) {
+        let Stored { id, contact } = stored;
+        // Not `||` between them: each does its part.
+        let changes = [
+            self.change(person, *id, contact),
+            self.consent(job, person, *id, contact),
+            self.topics(job, known, *id),
+        ];
+        let is_changed = changes.contains(&true);
+        match known.seen.get(id) {
+            None => {
+                self.counters.duplicates += person.rows - 1;
+                self.counters.suppressed += i64::from(contact.suppressed);
+                *(if is_changed { &mut self.counters.updated } else { &mut self.counters.unchanged }) += 1;
+                self.members.push(Member { id: *id, counted: is_changed });
+            }
+            Some(seen) => {
+                self.counters.duplicates += person.rows;
+                if is_changed && !seen.counted {
+                    self.counters.unchanged -= 1;
+                    self.counters.updated += 1;
+                    self.members.push(Member { id: *id, counted: true });
+                }
+            }
+        }
+    }
+
+    /// Cells that are not empty replace what is stored.
+    fn change(&mut self, person: &'a Person, id: ContactId, contact: &'a Contact) -> bool {
+        let timezone = person.timezone.as_ref().or(contact.timezone.as_ref());
+        let locale = person.locale.as_ref().or(contact.locale.as_ref());
+        let differs = person.attributes.iter().any(|(key, value)| contact.attributes.get(key) != Some(value));
+        if !differs && timezone == contact.timezone.as_ref() && locale == contact.locale.as_ref() {
+            return false;
+        }
+        let mut attributes = contact.attributes.clone();
+        attributes.extend(person.attributes.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let (timezone, locale) = (timezone.map(String::as_str), locale.map(String::as_str));
+        self.changed.push(Changed { id, attributes, timezone, locale });
+        true
+    }
+
+    /// "Out" always applies; "in" only to people who have not said anything yet.
+    fn consent(&mut self, job: &Job<'_>, person: &Person, id: ContactId, contact: &Contact) -> bool {
+        let is_out = contact.consent == Consent::OptedOut || contact.suppressed;
+        match person.wish {
+            Some(Wish::Out) if contact.consent != Consent::OptedOut || !contact.suppressed => {
+                self.record(job, person, id, Wish::Out);
+                true
+            }
+            Some(Wish::In) if is_out => {
+                self.keep_opt_out(person);
+                false
+            }
+            Some(Wish::In) if contact.consent != Consent::OptedIn => {
+                self.record(job, person, id, Wish::In);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn topics(&mut self, job: &Job<'_>, known: &Known, id: ContactId) -> bool {
+        let mut is_changed = false;
+        for topic in &job.topics {
+            match known.subscriptions.get(&(id, *topic)) {
+                None => {
+                    self.subscribe(job, id, *topic);
+                    is_changed = true;
+                }
+                Some((Subscription::Unsubscribed, _)) => self.warn(warning::UNSUBSCRIBED_KEPT),
+                Some((Subscription::Subscribed, _)) => {}
+            }
+        }
+        is_changed
+    }
+
+    fn record(&mut self, job: &Job<'_>, person: &Person, id: ContactId, wish: Wish) {
+        let event = match wish {
+            Wish::In => event(&job.actor, id, None, Consent::OptedIn),
+            Wish::Out => {
+                self.opted_out.push(id);
+                opt_out_of_everything(job.keys, &job.actor, id, &person.phone)
+            }
+        };
+        let reference = Some(format!("import {} line {}", job.id, person.wish_line));
+        self.events.push(ConsentEvent { reference, ..event });
+    }
+
+    fn subscribe(&mut self, job: &Job<'_>, id: ContactId, topic: TopicId) {
+        let reference = Some(format!("import {}", job.id));
+        self.events.push(ConsentEvent { reference, ..event(&job.actor, id, Some(topic), Consent::OptedIn) });
+    }
+
+    fn keep_opt_out(&mut self, person: &Person) {
+        if person.wish == Some(Wish::In) {
+            self.warn(warning::OPT_OUT_KEPT);
+        }
+    }
+
+    fn warn(&mut self, what: &'static str) {
+        *self.counters.warnings.entry(what.to_owned()).or_insert(0) += 1;
+    }
+
+    async fn write(&self, tx: &Tx, job: &Job<'_>, now: Timestamp) -> store::Result<()> {
+        store::contacts::insert(tx, now, &self.new).await?;
+        let changes: Vec<Change<'_>> = self
+            .changed
+            .iter()
+            .map(|Changed { id, attributes, timezone, locale }| Change { id: *id, attributes, timezone: *timezone, locale: *locale })
+            .collect();
+        store::contacts::update(tx, now, &changes).await?;
+        store::imports::join(tx, job.id, &self.members).await?;
+        store::suppressions::claim(tx, &self.claimed).await?;
+        store::consent::record(tx, &job.actor, now, &self.events).await
+    }
+
+    /// The counters, completed by what was found while reading.
+    fn count(&self, chunk: &Chunk) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.rows = chunk.rows;
+        counters.rejected = i64::try_from(chunk.rejects.len()).unwrap_or(i64::MAX);
+        for reject in &chunk.rejects {
+            *counters.by_reason.entry(reject.reason.as_str().to_owned()).or_insert(0) += 1;
+        }
+        for (what, count) in &chunk.warnings {
+            *counters.warnings.entry((*what).to_owned()).or_insert(0) += count;
+        }
+        counters
+    }
+}

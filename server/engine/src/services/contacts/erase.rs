@@ -1,0 +1,62 @@
+//! A person is forgotten.
+
+use domain::{
+    consent::{Consent, SuppressionReason},
+    ids::ImportId,
+    phone::Phone,
+    reason::Reason,
+};
+use serde_json::json;
+use store::{contacts::Stored, suppressions::NewSuppression};
+
+use super::{NO_CONTACT, audit};
+use crate::{Actor, Engine, Result};
+
+/// Rejected rows looked through at a time.
+const SCANNED: u32 = 1_000;
+
+/// So many last digits of a number are looked for in rows that could not be read: written nationally, the country code
+/// is missing.
+const TELLING_DIGITS: usize = 8;
+
+pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Result<()> {
+    let rejects = rejects_naming(engine, phone).await?;
+    let now = engine.now();
+    let keys = &engine.config().keys;
+    let tx = engine.db().begin().await?;
+    let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
+    // Before the person goes, so that no message is handed over from now on.
+    store::messages::skip_queued(&tx, now, &[id], Reason::ContactErased).await?;
+    store::contacts::delete(&tx, id, phone).await?;
+    store::imports::blank(&tx, &rejects).await?;
+    let opted_out = contact.consent == Consent::OptedOut || contact.suppressed;
+    if opted_out {
+        let entry = NewSuppression {
+            phone_hash: &keys.suppression_hash(phone.as_str()),
+            key_id: keys.current_id(),
+            reason: SuppressionReason::Erasure,
+            contact_id: None,
+        };
+        store::suppressions::add(&tx, actor, now, &[entry]).await?;
+    }
+    let detail = json!({ "suppression_kept": opted_out, "rejected_rows": rejects.len() });
+    audit(&tx, actor, now, "erase", id, &detail).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    engine.inner().opt_outs.add(id);
+    Ok(())
+}
+
+/// The rejected rows of imports that tell of this number, in whatever writing: their digits are compared.
+async fn rejects_naming(engine: &Engine, phone: &Phone) -> Result<Vec<(ImportId, i64)>> {
+    let digits = phone.digits();
+    let telling = &digits[digits.len().saturating_sub(TELLING_DIGITS)..];
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = store::imports::scan(engine.db().reader(), after, SCANNED).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = Some((last.import, last.line));
+        let tells = |text: &str| crate::phone::digits(text).contains(telling);
+        found.extend(rows.iter().filter(|row| tells(&row.raw) || tells(&row.value)).map(|row| (row.import, row.line)));
+    }
+}
