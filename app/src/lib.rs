@@ -3,6 +3,8 @@
 //! Pages live in `pages/<feature>/`; what several of them need is in `components/`. See README.md.
 
 pub mod components;
+#[cfg(feature = "ssr")]
+pub mod context;
 pub mod error;
 pub mod frame;
 mod pages;
