@@ -6,6 +6,7 @@ pub mod audit;
 pub mod campaigns;
 pub mod contacts;
 pub mod dashboard;
+pub mod idempotency;
 pub mod imports;
 pub mod inbound;
 pub mod installation;

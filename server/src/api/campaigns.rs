@@ -1,0 +1,196 @@
+//! `/campaigns`: the intention, and what can be done with it.
+
+use axum::{Json as Reply, extract::State, http::StatusCode};
+use domain::{
+    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, TestRequest},
+    ids::CampaignId,
+    message::Message,
+    page::Page,
+    run::Run,
+};
+use engine::Engine;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth::Caller,
+    extract::{Json, NoBody, PageQuery, Path, Query, page},
+};
+use crate::problem::Problem;
+
+const TAG: &str = "Campaigns";
+
+pub(super) fn routes() -> OpenApiRouter<Engine> {
+    OpenApiRouter::new()
+        .routes(routes!(list_campaigns, create_campaign))
+        .routes(routes!(get_campaign, update_campaign, delete_campaign))
+        .routes(routes!(launch_campaign))
+        .routes(routes!(pause_campaign))
+        .routes(routes!(resume_campaign))
+        .routes(routes!(cancel_campaign))
+        .routes(routes!(duplicate_campaign))
+        .routes(routes!(test_campaign))
+        .routes(routes!(list_runs))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CampaignsQuery {
+    /// How many, 1 to 1000; 50 when absent.
+    limit: Option<u32>,
+    /// Where to go on: `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// A part of the name.
+    q: Option<String>,
+    status: Option<CampaignStatus>,
+}
+
+/// List campaigns
+#[utoipa::path(get, path = "/campaigns", tag = TAG, params(CampaignsQuery), responses((status = 200, body = Page<Campaign>)), extensions(("x-permission" = json!("read"))))]
+async fn list_campaigns(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Query(query): Query<CampaignsQuery>,
+) -> Result<Reply<Page<Campaign>>, Problem> {
+    let page = page(query.limit, query.cursor)?;
+    let filter = CampaignFilter { q: query.q, status: query.status };
+    Ok(Reply(engine.campaigns().list(&actor, &filter, &page).await?))
+}
+
+/// Create a campaign
+///
+/// A draft: nothing is sent before it is launched.
+#[utoipa::path(post, path = "/campaigns", tag = TAG, request_body = NewCampaign, responses((status = 201, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+async fn create_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Json(new): Json<NewCampaign>,
+) -> Result<(StatusCode, Reply<Campaign>), Problem> {
+    Ok((StatusCode::CREATED, Reply(engine.campaigns().create(&actor, new).await?)))
+}
+
+/// Get a campaign
+#[utoipa::path(get, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("read"))))]
+async fn get_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().get(&actor, id).await?))
+}
+
+/// Change a campaign
+///
+/// While it runs only the name and the rate.
+#[utoipa::path(patch, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), request_body = CampaignPatch, responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+async fn update_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(patch): Json<CampaignPatch>,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().update(&actor, id, patch).await?))
+}
+
+/// Delete a campaign
+///
+/// 409 once it has run: what was sent stays on record.
+#[utoipa::path(delete, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 204)), extensions(("x-permission" = json!("write"))))]
+async fn delete_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<StatusCode, Problem> {
+    engine.campaigns().delete(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Launch a campaign
+///
+/// Makes its run and begins to send. A second launch is 409: duplicate the campaign instead.
+#[utoipa::path(post, path = "/campaigns/{id}/launch", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 202, body = Run)), extensions(("x-permission" = json!("send"))))]
+async fn launch_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<(StatusCode, Reply<Run>), Problem> {
+    Ok((StatusCode::ACCEPTED, Reply(engine.campaigns().launch(&actor, id).await?)))
+}
+
+/// Pause a campaign
+///
+/// No new hand-over begins; what is on the wire finishes.
+#[utoipa::path(post, path = "/campaigns/{id}/pause", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+async fn pause_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().pause(&actor, id).await?))
+}
+
+/// Resume a campaign
+#[utoipa::path(post, path = "/campaigns/{id}/resume", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+async fn resume_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().resume(&actor, id).await?))
+}
+
+/// Cancel a campaign
+///
+/// What was not handed over yet is cancelled, for good.
+#[utoipa::path(post, path = "/campaigns/{id}/cancel", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+async fn cancel_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().cancel(&actor, id).await?))
+}
+
+/// Duplicate a campaign
+///
+/// A new draft with the same settings.
+#[utoipa::path(post, path = "/campaigns/{id}/duplicate", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+async fn duplicate_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<Reply<Campaign>, Problem> {
+    Ok(Reply(engine.campaigns().duplicate(&actor, id).await?))
+}
+
+/// Send a test
+///
+/// Really sent to these few, outside the run and its counts; suppression still binds.
+#[utoipa::path(post, path = "/campaigns/{id}/test", tag = TAG, params(("id" = CampaignId, Path)), request_body = TestRequest, responses((status = 202, body = Page<Message>)), extensions(("x-permission" = json!("send"))))]
+async fn test_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(request): Json<TestRequest>,
+) -> Result<(StatusCode, Reply<Page<Message>>), Problem> {
+    let items = engine.campaigns().test(&actor, id, &request).await?;
+    Ok((StatusCode::ACCEPTED, Reply(Page { items, next_cursor: None })))
+}
+
+/// List a campaign's runs
+#[utoipa::path(get, path = "/campaigns/{id}/runs", tag = TAG, params(("id" = CampaignId, Path), PageQuery), responses((status = 200, body = Page<Run>)), extensions(("x-permission" = json!("read"))))]
+async fn list_runs(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Reply<Page<Run>>, Problem> {
+    Ok(Reply(engine.runs().list(&actor, id, &query.page()?).await?))
+}

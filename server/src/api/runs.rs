@@ -1,0 +1,72 @@
+//! `/runs`: one execution of a campaign.
+
+use axum::{Json as Reply, extract::State, response::Response};
+use domain::{
+    ids::RunId,
+    message::{Message, MessageFilter, State as MessageState},
+    page::Page,
+    reason::Reason,
+    run::Run,
+};
+use engine::Engine;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth::Caller,
+    extract::{Path, Query, page},
+};
+use crate::{http::downloads, problem::Problem};
+
+const TAG: &str = "Runs";
+
+pub(super) fn routes() -> OpenApiRouter<Engine> {
+    OpenApiRouter::new().routes(routes!(get_run)).routes(routes!(list_run_messages)).routes(routes!(export_run))
+}
+
+/// Get a run
+///
+/// Its ledger always balances: `planned` is the sum of all the other counts.
+#[utoipa::path(get, path = "/runs/{id}", tag = TAG, params(("id" = RunId, Path)), responses((status = 200, body = Run)), extensions(("x-permission" = json!("read"))))]
+async fn get_run(State(engine): State<Engine>, Caller(actor): Caller, Path(id): Path<RunId>) -> Result<Reply<Run>, Problem> {
+    Ok(Reply(engine.runs().get(&actor, id).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RunMessagesQuery {
+    /// How many, 1 to 1000; 50 when absent.
+    limit: Option<u32>,
+    /// Where to go on: `next_cursor` of the page before.
+    cursor: Option<String>,
+    state: Option<MessageState>,
+    /// Twilio's error code.
+    code: Option<i32>,
+    reason: Option<Reason>,
+}
+
+/// List a run's messages
+#[utoipa::path(get, path = "/runs/{id}/messages", tag = TAG, params(("id" = RunId, Path), RunMessagesQuery), responses((status = 200, body = Page<Message>)), extensions(("x-permission" = json!("read"))))]
+async fn list_run_messages(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<RunId>,
+    Query(query): Query<RunMessagesQuery>,
+) -> Result<Reply<Page<Message>>, Problem> {
+    let page = page(query.limit, query.cursor)?;
+    // So that an unknown run is not an empty list.
+    engine.runs().get(&actor, id).await?;
+    let RunMessagesQuery { state, code, reason, .. } = query;
+    let filter = MessageFilter { run: Some(id), state, code, reason, ..MessageFilter::default() };
+    Ok(Reply(engine.messages().list(&actor, &filter, &page).await?))
+}
+
+/// Export a run
+///
+/// A CSV file with one line for each message; cells that a spreadsheet would calculate are defused.
+#[utoipa::path(get, path = "/runs/{id}/export.csv", tag = TAG, params(("id" = RunId, Path)), responses((status = 200, body = String, content_type = "text/csv")), extensions(("x-permission" = json!("read"))))]
+async fn export_run(State(engine): State<Engine>, Caller(actor): Caller, Path(id): Path<RunId>) -> Result<Response, Problem> {
+    downloads::export_csv(&engine, &actor, id).await
+}

@@ -1,0 +1,68 @@
+//! Files that pages link to.
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use domain::{actor::Actor, ids::{ImportId, RunId}};
+use engine::Engine;
+use futures::TryStreamExt as _;
+
+use crate::problem::Problem;
+
+/// `GET /imports/{id}/rejects.csv` and `GET /runs/{id}/export.csv`.
+pub fn router(engine: Engine) -> Router {
+    Router::new()
+        .route("/imports/{id}/rejects.csv", get(rejects))
+        .route("/runs/{id}/export.csv", get(export))
+        .with_state(engine)
+}
+
+async fn rejects(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: ImportId = id.parse().map_err(|_| Problem::not_found())?;
+    rejects_csv(&engine, &actor, id).await
+}
+
+async fn export(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: RunId = id.parse().map_err(|_| Problem::not_found())?;
+    export_csv(&engine, &actor, id).await
+}
+
+/// The rows of a file that were not taken, each with its line and reason.
+///
+/// # Errors
+/// What the engine says.
+pub async fn rejects_csv(engine: &Engine, actor: &Actor, id: ImportId) -> Result<Response, Problem> {
+    let text = engine.imports().rejects_csv(actor, id).await?;
+    Ok((csv_headers(&format!("rejects-{id}.csv")), text).into_response())
+}
+
+/// The messages of a run, one line each, sent while they are read.
+///
+/// # Errors
+/// What the engine says before the first line; later the connection breaks, so that a part is never taken for the whole.
+pub async fn export_csv(engine: &Engine, actor: &Actor, id: RunId) -> Result<Response, Problem> {
+    let lines = engine.runs().export_csv(actor, id).await?;
+    let body = lines.inspect_err(|error| tracing::error!(%error, "an export broke off"));
+    Ok((csv_headers(&format!("run-{id}.csv")), Body::from_stream(body)).into_response())
+}
+
+fn csv_headers(name: &str) -> [(HeaderName, HeaderValue); 2] {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment"))),
+    ]
+}

@@ -1,0 +1,66 @@
+//! Everything that goes over HTTP: one router, the layers around it, and the pages.
+
+pub mod account;
+pub mod assets;
+pub mod client;
+pub mod downloads;
+pub mod headers;
+pub mod limits;
+pub mod login;
+pub mod observe;
+pub mod origin;
+pub mod pages;
+pub mod session;
+pub mod uploads;
+
+use axum::{Router, middleware};
+use engine::Engine;
+use ipnet::IpNet;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use url::Url;
+
+use crate::{api, problem::Problem, webhooks};
+
+/// What the router is made of.
+pub struct Parts {
+    pub engine: Engine,
+    pub sessions: session::Sessions,
+    /// `/healthz`, `/readyz`, `/metrics`.
+    pub operators: Router,
+    pub public_url: Url,
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Who calls what: Twilio the webhooks, programs the API, operators the health routes, people everything else. Only the
+/// last have sessions.
+pub fn router(parts: Parts) -> Router {
+    let site = assets::Site::embedded();
+    let trusted = client::TrustedProxies::new(parts.trusted_proxies);
+    let origin = origin::Allowed::new(&parts.public_url, trusted.clone());
+    let headers = headers::Policy::new(&parts.public_url);
+    let people = pages::router(&parts.engine, &site)
+        .merge(downloads::router(parts.engine.clone()))
+        .merge(uploads::router(parts.engine.clone()))
+        .merge(login::router(parts.engine.clone(), trusted))
+        .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
+        .layer(session::layer(parts.sessions, &parts.public_url))
+        .layer(middleware::from_fn_with_state(origin, origin::check));
+    Router::new()
+        .merge(webhooks::twilio::router(parts.engine.clone()))
+        .merge(api::router(&parts.engine))
+        .merge(parts.operators)
+        .merge(site.router())
+        .merge(people)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(limits::time))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(headers, headers::add))
+        .layer(middleware::from_fn(observe::observe))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("of an unknown kind"), "a request panicked");
+    axum::response::IntoResponse::into_response(Problem::internal())
+}

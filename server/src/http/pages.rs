@@ -1,0 +1,41 @@
+//! The Leptos app: pages and their server functions.
+
+use app::{App, shell};
+use axum::{Router, http::request::Parts};
+use engine::Engine;
+use leptos::{
+    config::LeptosOptions,
+    context::{provide_context, use_context},
+    nonce::Nonce,
+};
+use leptos_axum::{LeptosRoutes as _, generate_route_list, render_app_async_with_context};
+
+use super::{assets::Site, headers};
+
+/// Every page, every server function, and the page for addresses that do not exist.
+pub fn router(engine: &Engine, site: &Site) -> Router {
+    let options = LeptosOptions::builder().output_name("event-stream-engine").build();
+    let provide = {
+        let engine = engine.clone();
+        let names = site.names();
+        move || {
+            provide_context(engine.clone());
+            if let Some(names) = names.clone() {
+                provide_context(names);
+            }
+            // The word that the response's policy names (see `headers`).
+            let nonce = use_context::<Parts>().and_then(|parts| parts.extensions.get::<headers::Nonce>().cloned());
+            if let Some(headers::Nonce(nonce)) = nonce {
+                provide_context(Nonce::from_value(nonce));
+            }
+        }
+    };
+    let page = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    Router::new()
+        .leptos_routes_with_context(&options, generate_route_list(App), provide.clone(), page.clone())
+        .fallback(render_app_async_with_context(provide, page))
+        .with_state(options)
+}

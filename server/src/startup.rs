@@ -1,0 +1,260 @@
+//! Putting the program together: `main` and the tests start the same server.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, serve::ListenerExt as _};
+use engine::{Engine, clock::SystemClock, workers::{self, Workers}};
+use migrations::{DbErr, Migrator, MigratorTrait as _};
+use sea_orm_migration::MigrationStatus;
+use simulator::Simulator;
+use store::Db;
+use tokio::net::TcpListener;
+
+use crate::{config::Config, health, http, shutdown::Shutdown, telemetry};
+
+/// How long requests under way may take to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long the database may take to say that it is there.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the metrics' histograms are folded.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Whether the start brings the schema up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    Yes,
+    No,
+}
+
+/// A server that listens and is not serving yet.
+pub struct Server {
+    addr: SocketAddr,
+    public_url: String,
+    engine: Engine,
+    db: Db,
+    listener: TcpListener,
+    router: Router,
+    simulator: Option<simulator::Running>,
+}
+
+/// Binds, connects, migrates, and puts everything together. Nothing runs by itself before [`Server::run`].
+///
+/// # Errors
+/// When the address is taken, or the database is away, foreign, or of another schema or key.
+pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> {
+    // First, because it tells quickest that the program runs already.
+    let listener = TcpListener::bind(config.bind)
+        .await
+        .with_context(|| format!("cannot listen on {} (BIND_ADDR)", config.bind))?;
+    let addr = listener.local_addr()?;
+    let public_url = config.public_url(addr);
+    let db = open_database(config, migrate).await?;
+    let simulator = match &config.twilio {
+        Some(_) => None,
+        None => Some(start_simulator(&public_url).await?),
+    };
+    let simulator_url = simulator.as_ref().map(simulator::Running::base_url);
+    let engine = open_engine(db.clone(), config, public_url.clone(), simulator_url).await?;
+    let readiness = Readiness::new(db.clone());
+    let metrics = telemetry::metrics()?;
+    let router = http::router(http::Parts {
+        sessions: http::session::Sessions::new(db.clone(), engine.clone()),
+        operators: health::router(readiness, metrics),
+        engine: engine.clone(),
+        public_url: url::Url::parse(&public_url)?,
+        trusted_proxies: config.trusted_proxies.clone(),
+    });
+    Ok(Server { addr, public_url, engine, db, listener, router, simulator })
+}
+
+/// The engine without a server around it, for the command line.
+///
+/// # Errors
+/// As [`build`].
+pub async fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let db = open_database(config, Migrate::Yes).await?;
+    open_engine(db, config, config.public_url(config.bind), None).await
+}
+
+async fn open_engine(db: Db, config: &Config, public_url: String, simulator: Option<String>) -> anyhow::Result<Engine> {
+    let engine_config = config.engine(public_url, simulator);
+    Engine::open(db, engine_config, Arc::new(SystemClock)).await.context("cannot start on this database (DATABASE_URL)")
+}
+
+async fn open_database(config: &Config, migrate: Migrate) -> anyhow::Result<Db> {
+    let db = connect(config).await?;
+    if migrate == Migrate::Yes {
+        migrations::up(db.writer()).await.context("cannot bring the database's schema up to date (DATABASE_URL)")?;
+    }
+    if let Err(problem) = check_schema(&db).await {
+        anyhow::bail!("the database (DATABASE_URL) does not fit this program: {problem}");
+    }
+    Ok(db)
+}
+
+async fn connect(config: &Config) -> anyhow::Result<Db> {
+    if config.database_url.starts_with("sqlite:") {
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("cannot make the folder {} (DATABASE_URL)", config.data_dir.display()))?;
+    }
+    Db::connect(&config.database_url, config.database_connections)
+        .await
+        .context("cannot open the database (DATABASE_URL)")
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// When the database is away, or its schema is not ours.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    open_database(config, Migrate::Yes).await.map(|_| ())
+}
+
+/// The program's migrations in order, and whether each of them ran.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn schema(config: &Config) -> anyhow::Result<Vec<(String, bool)>> {
+    migration_status(&connect(config).await?).await.map_err(|problem| anyhow::anyhow!("the database (DATABASE_URL): {problem}"))
+}
+
+async fn start_simulator(public_url: &str) -> anyhow::Result<simulator::Running> {
+    let settings = simulator::Settings {
+        inbound_url: Some(format!("{public_url}/webhooks/twilio/inbound")),
+        ..simulator::Settings::default()
+    };
+    Ok(Simulator::start(("127.0.0.1", 0), settings).await?)
+}
+
+impl Server {
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What people call.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The built-in simulator, when there is one.
+    #[must_use]
+    pub fn simulator(&self) -> Option<&simulator::Control> {
+        self.simulator.as_ref().map(simulator::Running::control)
+    }
+
+    /// Serves until told to stop, then takes nothing new and finishes what is under way.
+    ///
+    /// # Errors
+    /// When the listener or the database fails.
+    pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
+        let workers = workers::start(&self.engine);
+        let upkeep = tokio::spawn(fold_metrics());
+        let listener = self.listener.tap_io(|stream| {
+            // Small answers must not wait for more; if it cannot be set, they are only slower.
+            let _ = stream.set_nodelay(true);
+        });
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, service).with_graceful_shutdown(shutdown.soft.clone().cancelled_owned());
+        let served = tokio::select! {
+            served = serve.into_future() => served.context("the listener failed"),
+            () = drained(&shutdown) => {
+                tracing::warn!("some requests did not finish in time");
+                Ok(())
+            }
+        };
+        tokio::select! {
+            () = stop(workers, self.simulator) => {}
+            () = shutdown.hard.cancelled() => {}
+        }
+        upkeep.abort();
+        drop(self.engine);
+        // Connections in use by what did not finish would keep it waiting.
+        let closed = tokio::time::timeout(DRAIN, self.db.close()).await;
+        served?;
+        if let Ok(closed) = closed {
+            closed.context("the database did not close")?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Ends once requests under way have had their time.
+async fn drained(shutdown: &Shutdown) {
+    shutdown.soft.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(DRAIN) => {}
+        () = shutdown.hard.cancelled() => {}
+    }
+}
+
+async fn stop(workers: Workers, simulator: Option<simulator::Running>) {
+    workers.stop().await;
+    // After the workers: their requests end there.
+    if let Some(simulator) = simulator {
+        simulator.shutdown().await;
+    }
+}
+
+async fn fold_metrics() {
+    let mut tick = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tick.tick().await;
+        if let Ok(metrics) = telemetry::metrics() {
+            metrics.run_upkeep();
+        }
+    }
+}
+
+/// Whether the server may get traffic: the database answers and has the schema that this program serves.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    db: Db,
+}
+
+impl Readiness {
+    #[must_use]
+    pub const fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// # Errors
+    /// Why not, in words.
+    pub async fn check(&self) -> Result<(), String> {
+        match tokio::time::timeout(READY_TIMEOUT, check_schema(&self.db)).await {
+            Ok(checked) => checked,
+            Err(_) => Err("the database does not answer".to_owned()),
+        }
+    }
+}
+
+/// Compares the migrations that ran with those of this program.
+async fn check_schema(db: &Db) -> Result<(), String> {
+    let migrations = migration_status(db).await?;
+    match migrations.iter().find(|(_, applied)| !applied) {
+        Some((name, _)) => Err(format!("its schema lacks {name}: run `event-stream-engine migrate up`")),
+        None => Ok(()),
+    }
+}
+
+/// Each migration and whether it ran; in words what is wrong with the list.
+async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, String> {
+    let migrations = Migrator::get_migration_with_status_read_only(db.reader()).await.map_err(|error| match error {
+        DbErr::Custom(_) => "its schema was made by another program, or by a newer version of this one".to_owned(),
+        error => {
+            tracing::warn!(%error, "the list of migrations cannot be read");
+            "its list of migrations cannot be read".to_owned()
+        }
+    })?;
+    let applied = |status| matches!(status, MigrationStatus::Applied);
+    Ok(migrations.iter().map(|migration| (migration.name().to_owned(), applied(migration.status()))).collect())
+}

@@ -1,0 +1,3 @@
+//! What providers call.
+
+pub mod twilio;

@@ -1,0 +1,82 @@
+//! Twilio's two webhooks. The answer says that the event is durable; the signature over the raw form is checked by the
+//! engine, which knows the account's token.
+//!
+//! 204 (status) or 200 with TwiML (inbound) · 400 not a form · 403 no or a wrong signature · 413 above 64 kB · 503 the
+//! queue is full or the database is away, and Twilio tries again.
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{OriginalUri, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use engine::{Engine, Error, ingest::Webhook};
+
+use crate::problem::Problem;
+
+/// Twilio's forms are below 10 kB; nothing that is larger is one.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// `/webhooks/twilio/…`.
+pub fn router(engine: Engine) -> Router {
+    Router::new()
+        .route("/webhooks/twilio/status", post(status))
+        .route("/webhooks/twilio/inbound", post(inbound))
+        .with_state(engine)
+}
+
+async fn status(State(engine): State<Engine>, request: Request) -> Result<StatusCode, Refusal> {
+    engine.ingest_status(read(request).await?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn inbound(State(engine): State<Engine>, request: Request) -> Result<Response, Refusal> {
+    let twiml = engine.ingest_inbound(read(request).await?).await?;
+    Ok(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], twiml).into_response())
+}
+
+async fn read(request: Request) -> Result<Webhook, Refusal> {
+    let (parts, body) = request.into_parts();
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let target = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
+    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| Refusal(Problem::too_large(BODY_LIMIT)))?;
+    let text = |name: &str| text_of(&parts.headers, name);
+    Ok(Webhook {
+        target,
+        content_type: text("content-type"),
+        signature: text("x-twilio-signature"),
+        idempotency_token: text("i-twilio-idempotency-token"),
+        body,
+    })
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Why a webhook was not taken.
+struct Refusal(Problem);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(match error {
+            Error::Forbidden | Error::Unauthenticated => {
+                Problem::new(StatusCode::FORBIDDEN, "X-Twilio-Signature is missing or does not fit PUBLIC_URL and the auth token.")
+            }
+            // A form that cannot be read is no form to Twilio's library either.
+            Error::Invalid(errors) => {
+                let detail = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
+                Problem::new(StatusCode::BAD_REQUEST, detail)
+            }
+            other => Problem::from(other),
+        })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
