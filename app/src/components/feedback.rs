@@ -1,13 +1,14 @@
 //! What tells people how things stand: alerts, empty states, skeletons, pills, toasts.
 
-use leptos::prelude::*;
-use leptos_router::hooks::{use_location, use_query_map};
+use std::time::Duration;
 
-use super::icon::{Glyph, icon};
-use crate::{
-    paths,
-    text::{self, Label, Tone},
+use leptos::prelude::*;
+
+use super::{
+    icon::{Glyph, icon},
+    links::use_here,
 };
+use crate::text::{self, Label, Tone};
 
 /// A word with a dot in its tone: `<Pill label=message.state/>`, `<Pill label=(Tone::Ok, "Ledger balances")/>`.
 #[component]
@@ -88,6 +89,9 @@ pub fn Skeleton(#[prop(default = 6)] rows: u32) -> impl IntoView {
     .into_any()
 }
 
+/// How long a toast stays.
+const SHOWN: Duration = Duration::from_secs(8);
+
 /// Short messages of the page itself, such as "Copied".
 #[derive(Clone, Copy)]
 pub struct Toasts(RwSignal<Vec<(u32, Label)>>);
@@ -113,7 +117,7 @@ impl Toasts {
             move || {
                 let _ = list.try_update(|all| all.retain(|(other, _)| *other != id));
             },
-            std::time::Duration::from_secs(6),
+            SHOWN,
         );
     }
 }
@@ -127,31 +131,36 @@ pub fn use_toasts() -> Toasts {
 /// Where toasts appear, and the word of success that a redirect carries (`?done=saved`).
 #[component]
 pub fn ToastRegion(toasts: Toasts) -> impl IntoView {
-    let query = use_query_map();
-    let location = use_location();
+    let here = use_here();
+    let hidden = RwSignal::new(false);
     let done = move || {
-        let text = query.with(|query| query.get_str("done").and_then(text::done))?;
-        // Without `done`, so that loading the page again does not repeat it.
-        let rest: Vec<(String, String)> = query.with(|query| {
-            query
-                .clone()
-                .into_iter()
-                .filter(|(key, _)| key != "done")
-                .map(|(key, value)| (key.into_owned(), value))
-                .collect()
-        });
-        let pairs: Vec<(&str, &str)> = rest.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let here = paths::with_query(&location.pathname.get(), &pairs);
+        let text = text::done(&here.get("done")).filter(|_| !hidden.get())?;
         Some(
             view! {
                 <div class="toast toast--ok">
                     {icon(Glyph::Check)} <span>{text}</span>
-                    <a class="toast__close" href=here aria-label="Dismiss">{icon(Glyph::Close)}</a>
+                    <a class="toast__close" href=here.url() aria-label="Dismiss">{icon(Glyph::Close)}</a>
                 </div>
             }
             .into_any(),
         )
     };
+    Effect::new(move |_| {
+        hidden.set(false);
+        if !here.get("done").is_empty() {
+            // Loading the page again must not say it again.
+            if let Ok(history) = window().history() {
+                let state = history.state().unwrap_or_default();
+                let _ = history.replace_state_with_url(&state, "", Some(&here.url()));
+            }
+            set_timeout(
+                move || {
+                    hidden.try_set(true);
+                },
+                SHOWN,
+            );
+        }
+    });
     let others = move || {
         let shown = toasts.0.get();
         let views = shown.into_iter().map(|(_, label)| {

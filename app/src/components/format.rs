@@ -58,7 +58,7 @@ pub fn bytes(count: i64) -> String {
     }
     let (unit, name) = match count {
         ..1_000_000 => (1_000, "kB"),
-        ..1_000_000_000 => (1_000_000, "MB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
         _ => (1_000_000_000, "GB"),
     };
     let tenths = count * 10 / unit;

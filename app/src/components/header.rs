@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+use super::icon::{Glyph, icon};
 use crate::text::Label;
 
 /// The way up: label and path.
@@ -31,7 +32,10 @@ pub fn PageHeader(
     children: Option<Children>,
 ) -> impl IntoView {
     let trail = (!crumbs.is_empty()).then(|| {
-        let steps = crumbs.into_iter().map(|(label, href)| view! { <li><a href=href>{label}</a></li> }.into_any());
+        let steps = crumbs.into_iter().enumerate().map(|(index, (label, href))| {
+            let back = (index == 0).then(|| icon(Glyph::Left));
+            view! { <li><a href=href>{back}{label}</a></li> }.into_any()
+        });
         view! { <nav class="crumbs" aria-label="Breadcrumb"><ol>{steps.collect::<Vec<_>>()}</ol></nav> }
     });
     view! {

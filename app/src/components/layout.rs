@@ -1,7 +1,12 @@
 //! The frame of the app: navigation, who is logged in, whether sending is on.
 
 use domain::settings::SendingState;
-use leptos::{prelude::*, task::spawn_local, web_sys::js_sys};
+use leptos::{
+    prelude::*,
+    task::spawn_local,
+    wasm_bindgen::JsCast,
+    web_sys::{Element, HtmlElement, js_sys},
+};
 use leptos_router::hooks::use_location;
 
 use super::{
@@ -97,6 +102,7 @@ fn follow(frame: RwSignal<Frame>, path: Memo<String>) {
         });
     };
     every(15_000, move || path.with(|path| path != paths::LOGIN), reload);
+    close_menus_from_outside();
     Effect::new(move |before: Option<String>| {
         let now = path.get();
         if let Some(before) = before
@@ -121,10 +127,37 @@ fn close_menus() {
     }
 }
 
+/// Escape and a press elsewhere close an open menu; Escape gives the focus back to what opened it.
+fn close_menus_from_outside() {
+    Effect::new(|_| {
+        let pressed = window_event_listener(leptos::ev::pointerdown, |event| {
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            let inside =
+                target.is_some_and(|element| element.closest("details.menu[open]").is_ok_and(|menu| menu.is_some()));
+            if !inside {
+                close_menus();
+            }
+        });
+        let keyed = window_event_listener(leptos::ev::keydown, |event| {
+            if event.key() == "Escape"
+                && let Ok(Some(opener)) = document().query_selector("details.menu[open] > summary")
+            {
+                close_menus();
+                if let Ok(opener) = opener.dyn_into::<HtmlElement>() {
+                    let _ = opener.focus();
+                }
+            }
+        });
+        on_cleanup(move || {
+            pressed.remove();
+            keyed.remove();
+        });
+    });
+}
+
 fn focus_heading() {
-    use leptos::wasm_bindgen::JsCast;
     let target = document().get_element_by_id("page-title").or_else(|| document().get_element_by_id("main"));
-    if let Some(target) = target.and_then(|element| element.dyn_into::<leptos::web_sys::HtmlElement>().ok()) {
+    if let Some(target) = target.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         let _ = target.focus();
     }
 }
@@ -149,7 +182,7 @@ fn sidebar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
         for section in SECTIONS.iter().filter(|section| shown(section, frame)) {
             if section.group != group {
                 group = section.group;
-                views.push(view! { <h2 class="nav__group">{group}</h2> }.into_any());
+                views.push(view! { <p class="nav__group">{group}</p> }.into_any());
             }
             views.push(nav_link(section, path));
         }
@@ -201,7 +234,7 @@ fn top_bar(frame: RwSignal<Frame>) -> AnyView {
         frame.with(|frame| frame.simulator).then(|| {
             view! {
                 <a class="pill pill--info top__simulator" href=paths::SIMULATOR title="No Twilio account is set: nothing leaves this machine.">
-                    "Simulator" <span class="wide">": no Twilio account connected"</span>
+                    <span>"Simulator"<span class="wide">": no Twilio account connected"</span></span>
                 </a>
             }
             .into_any()
@@ -235,7 +268,7 @@ fn search() -> AnyView {
         on_cleanup(move || listener.remove());
     });
     view! {
-        <form class="search" role="search" method="get" action=paths::CONTACTS aria-label="Find a contact">
+        <form class="search" role="search" method="get" action=paths::CONTACTS aria-label="Everywhere">
             {icon(Glyph::Search)}
             <input
                 node_ref=field
@@ -244,7 +277,7 @@ fn search() -> AnyView {
                 id="find"
                 autocomplete="off"
                 placeholder="Find a contact"
-                aria-label="Find a contact by phone or name"
+                aria-label="Find a contact"
                 aria-keyshortcuts="Control+K"
             />
             <kbd class="live-only" aria-hidden="true">"Ctrl K"</kbd>

@@ -22,7 +22,7 @@ const ORDER: [State; 11] = [
 ];
 
 /// The smallest part of the bar that can be seen, in thousandths.
-const SMALLEST: i64 = 6;
+const SMALLEST: i64 = 14;
 
 /// The bar with its legend. Give `href` to make the legend lead to the people of a state.
 #[component]

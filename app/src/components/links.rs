@@ -1,8 +1,13 @@
 //! Links that change a part of the present URL: filters, pages of a list. The state of a list is its URL.
 
-use leptos::prelude::*;
+use leptos::{
+    prelude::*,
+    wasm_bindgen::JsValue,
+    web_sys::{UrlSearchParams, js_sys::Reflect},
+};
 use leptos_router::{
-    hooks::{use_location, use_query_map},
+    NavigateOptions,
+    hooks::{use_location, use_navigate, use_query_map},
     params::ParamsMap,
 };
 
@@ -42,6 +47,12 @@ impl Here {
     #[must_use]
     pub fn get(self, key: &str) -> String {
         self.query.with(|query| query.get(key).unwrap_or_default())
+    }
+
+    /// The value as it is now, for what a field starts with.
+    #[must_use]
+    pub fn once(self, key: &str) -> String {
+        untrack(|| self.get(key))
     }
 
     /// Path and query, to come back to.
@@ -159,20 +170,48 @@ pub fn FilterForm(
     label: &'static str,
     children: Children,
 ) -> impl IntoView {
-    let navigate = leptos_router::hooks::use_navigate();
+    let navigate = use_navigate();
     let submit = move |event: leptos::ev::SubmitEvent| {
         let Ok(data) = form_data_from_event(&event) else { return };
-        let Ok(params) = leptos::web_sys::UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
+        let Ok(params) = UrlSearchParams::new_with_str_sequence_sequence(&data) else { return };
         event.prevent_default();
         let text = params.to_string().as_string().unwrap_or_default();
         let kept: Vec<&str> = text.split('&').filter(|pair| !pair.ends_with('=')).collect();
         let url = if kept.is_empty() { action.to_owned() } else { format!("{action}?{}", kept.join("&")) };
-        navigate(&url, leptos_router::NavigateOptions { scroll: false, ..Default::default() });
+        navigate(&url, NavigateOptions { scroll: false, ..Default::default() });
     };
+    let form = NodeRef::<leptos::html::Form>::new();
+    let here = use_here();
+    // The fields follow the URL: after "back", and after a link that clears the filter.
+    Effect::new(move |before: Option<()>| {
+        here.query.track();
+        if before.is_some()
+            && let Some(form) = form.get_untracked()
+        {
+            follow_query(&form, here);
+        }
+    });
     view! {
-        <form class="filters" role="search" aria-label=label method="get" action=action on:submit=submit>
+        <form node_ref=form class="filters" role="search" aria-label=label method="get" action=action on:submit=submit>
             {children()}
         </form>
     }
     .into_any()
+}
+
+/// Sets every control of the form to the query's value, but the one that is being typed in.
+fn follow_query(form: &JsValue, here: Here) {
+    let get = |target: &JsValue, key: &str| Reflect::get(target, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    let controls = get(form, "elements");
+    let count = get(&controls, "length").as_f64().unwrap_or_default();
+    let typing: JsValue = document().active_element().into();
+    for index in (0_u32..).take_while(|index| f64::from(*index) < count) {
+        let control = Reflect::get_u32(&controls, index).unwrap_or(JsValue::UNDEFINED);
+        let name = get(&control, "name").as_string().unwrap_or_default();
+        let kind = get(&control, "type").as_string().unwrap_or_default();
+        if !name.is_empty() && control != typing && !matches!(kind.as_str(), "checkbox" | "radio" | "submit" | "hidden")
+        {
+            let _ = Reflect::set(&control, &"value".into(), &here.once(&name).into());
+        }
+    }
 }
