@@ -10,10 +10,14 @@ pub(crate) struct CsvOut(csv::Writer<Vec<u8>>);
 impl CsvOut {
     /// A file with this heading.
     pub(crate) fn new<'a>(heading: impl IntoIterator<Item = &'a str>) -> Self {
-        let writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let mut file = Self(writer);
+        let mut file = Self::continued();
         file.row(heading);
         file
+    }
+
+    /// The next part of a file that is written in parts.
+    pub(crate) fn continued() -> Self {
+        Self(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()))
     }
 
     /// Appends a row.

@@ -43,9 +43,12 @@ pub(crate) struct Inner {
     pub throttle: throttle::Throttle,
     pub provider: provider::Provider,
     pub templates: templates::Templates,
+    pub in_hand: sender::InHand,
+    pub pace: sender::Pace,
     pub ingest: ingest::Ingest,
     pub settings: services::settings::Cache,
     pub api_keys: services::api_keys::Cache,
+    pub simulator: services::simulator::Client,
 }
 
 impl Engine {
@@ -65,9 +68,12 @@ impl Engine {
             throttle: throttle::Throttle::default(),
             provider,
             templates: templates::Templates::default(),
+            in_hand: sender::InHand::default(),
+            pace: sender::Pace::default(),
             ingest: ingest::Ingest::default(),
             settings: services::settings::Cache::default(),
             api_keys: services::api_keys::Cache::default(),
+            simulator: services::simulator::Client::default(),
             config,
         }));
         services::senders::ensure_first(&engine).await?;

@@ -1,1 +1,70 @@
-//! A run's plan.
+//! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
+//! Whatever stops the process, the next one goes on after the last chunk that was committed.
+
+use std::time::Duration;
+
+use store::{Kind, runs::RunPlan};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, Error, Result, bell::Who, retry::retrying};
+
+/// How often runs to plan are looked for without a bell.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// After an error, before the run is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// People of one chunk: on SQLite a transaction holds the only writer.
+const fn chunk(kind: Kind) -> u32 {
+    match kind {
+        Kind::Postgres => 10_000,
+        Kind::Sqlite => 2_000,
+    }
+}
+
+/// Plans runs until told to stop.
+pub async fn run(engine: Engine, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match plan_all(&engine, &stop).await {
+            Ok(()) => {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = engine.inner().bell.wait(Who::Planner, LOOK) => {}
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "planning failed; trying again");
+                let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
+            }
+        }
+    }
+}
+
+/// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
+async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    loop {
+        let plans = store::runs::to_plan(engine.db().reader()).await?;
+        if plans.is_empty() || stop.is_cancelled() {
+            return Ok(());
+        }
+        for plan in &plans {
+            if retrying!(plan_chunk(engine, plan).await)? {
+                tracing::info!(run.id = %plan.run, "a run is planned");
+                engine.inner().bell.ring(Who::Senders);
+            }
+        }
+    }
+}
+
+/// Plans one chunk. True when the plan is complete.
+async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    let planned = store::runs::plan_chunk(&tx, plan, now, chunk(engine.db().kind())).await?;
+    if planned.complete {
+        store::runs::finish_plan(&tx, plan.run, now).await?;
+    }
+    tx.commit().await.map_err(store::Error::from)?;
+    metrics::counter!("messages_planned_total").increment(planned.rows.unsigned_abs());
+    Ok::<_, Error>(planned.complete)
+}

@@ -1,1 +1,129 @@
 //! Claim, decide, hand over, write outcomes.
+//!
+//! One dispatcher claims due messages lane by lane, only as many as the throttle grants and as there is room for. Each
+//! claimed message is a task: decide, wait for one of the slots to the provider, look at the lease and at the opt-outs
+//! once more, hand over. Outcomes go through a bounded channel to one writer that commits them by the batch. A sweep
+//! beside it settles leases that ran out and runs that are done.
+//!
+//! The intent to send is committed with the claim, before the first byte goes out: whatever stops the process leaves
+//! `sending` behind, which becomes `unknown` when its lease ends, and is never simply sent again.
+
+mod backoff;
+mod content;
+mod deliver;
+mod dispatch;
+mod guard;
+mod in_hand;
+mod lanes;
+mod outcomes;
+mod pace;
+mod sweep;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+pub(crate) use content::sample;
+use domain::{
+    campaign::Late,
+    ids::TopicId,
+    run::Rules,
+};
+pub use in_hand::InHand;
+pub use pace::Pace;
+use store::{messages::Lane, senders::SenderRow};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Engine, templates::Compiled, throttle::Limit};
+
+/// Claimed messages that may wait for a slot, for each slot: enough to keep the slots busy while the next batch is
+/// claimed; what a crash leaves in doubt.
+const CLAIMED_PER_SLOT: usize = 8;
+
+/// What all parts of the sender share.
+struct Shared {
+    engine: Engine,
+    /// New at every start: outcomes of an earlier process change nothing.
+    lease_owner: i64,
+    /// Requests in flight to the provider.
+    slots: Semaphore,
+    outcomes: mpsc::Sender<outcomes::Done>,
+    claimed: AtomicUsize,
+    /// Rings when a claimed message is done with.
+    freed: Notify,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// How many more messages may be claimed now; none until it is worth a batch.
+    fn room(&self) -> usize {
+        let most = self.engine.config().worker_concurrency * CLAIMED_PER_SLOT;
+        let room = most.saturating_sub(self.claimed.load(Ordering::Relaxed));
+        if room * 4 >= most { room } else { 0 }
+    }
+
+    fn took(&self, messages: usize) {
+        self.claimed.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    fn done_with(&self, messages: usize) {
+        self.claimed.fetch_sub(messages, Ordering::Relaxed);
+        if self.room() > 0 {
+            self.freed.notify_one();
+        }
+    }
+}
+
+/// A lane with everything that deciding and handing over need, as of the latest look at the database.
+#[derive(Clone)]
+struct LaneContext {
+    lane: Lane,
+    sender: SenderRow,
+    limits: Vec<Limit>,
+    /// A run's rules and template; single sends bring their own.
+    run: Option<RunContext>,
+    enforce_window: bool,
+}
+
+#[derive(Clone)]
+struct RunContext {
+    rules: Rules,
+    topic: Option<TopicId>,
+    template: Arc<Compiled>,
+}
+
+impl LaneContext {
+    fn late(&self) -> Late {
+        self.run.as_ref().map_or(Late::Wait, |run| run.rules.late)
+    }
+}
+
+/// Sends until told to stop; then lets requests in flight finish, writes their outcomes, and gives unsent messages back.
+pub async fn run(engine: Engine, stop: CancellationToken) {
+    let (sender, receiver) = mpsc::channel(outcomes::QUEUE);
+    let shared = Arc::new(Shared {
+        lease_owner: rand::random_range(1..i64::MAX),
+        slots: Semaphore::new(engine.config().worker_concurrency),
+        outcomes: sender,
+        claimed: AtomicUsize::new(0),
+        freed: Notify::new(),
+        stop: stop.clone(),
+        engine: engine.clone(),
+    });
+    let writer = tokio::spawn(outcomes::write(engine.clone(), receiver));
+    let sweep = tokio::spawn(sweep::run(engine, stop));
+    let deliveries = TaskTracker::new();
+    dispatch::run(&shared, &deliveries).await;
+    deliveries.close();
+    // Each of them ends within the request's own time-out.
+    deliveries.wait().await;
+    // The last sender: the writer drains the channel and ends.
+    drop(shared);
+    for part in [writer, sweep] {
+        if let Err(error) = part.await {
+            tracing::error!(%error, "a part of the sender ended badly");
+        }
+    }
+}

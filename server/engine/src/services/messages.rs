@@ -1,8 +1,25 @@
 //! Messages: recipients of runs, single sends, tests.
 
-use domain::{ids::MessageId, message::{Message, MessageFilter, NewMessage}, page::{Page, PageRequest}};
+use domain::{
+    ids::{ContactId, MessageId},
+    message::{Channel, Kind, Message, MessageFilter, NewMessage, State},
+    page::{Page, PageRequest},
+    phone::Phone,
+    problem::FieldError,
+    role::Permission,
+    template::MAX_BODY_CHARACTERS,
+};
+use serde_json::json;
+use store::{Tx, messages::NewSingle, senders::SenderRow};
 
-use crate::{Actor, Engine, Error, Result};
+use crate::{
+    Actor, Engine, Error, Result,
+    bell::Who,
+    cursor::{Cursor, page_of, rows_to_ask_for},
+    require,
+    retry::retrying,
+    services::contacts::{Birth, born},
+};
 
 /// See [`Engine::messages`].
 pub struct Messages<'a>(&'a Engine);
@@ -16,16 +33,125 @@ impl Engine {
 }
 
 impl Messages<'_> {
+    /// Messages, newest first, without their histories.
+    ///
+    /// # Errors
+    /// `Invalid` for a cursor or limit that cannot be used.
     pub async fn list(&self, actor: &Actor, filter: &MessageFilter, page: &PageRequest) -> Result<Page<Message>> {
-        todo!()
+        require(actor, Permission::Read)?;
+        let limit = rows_to_ask_for(page)?;
+        let before = Cursor::read(page, |parts| match parts {
+            [id] => id.parse().ok(),
+            _ => None,
+        })?;
+        let rows = store::messages::list(self.0.db().reader(), filter, before, limit).await?;
+        Ok(page_of(rows, page, |last| Cursor::new([last.id])))
     }
 
+    /// One message with its history and every check of its decisions.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub async fn get(&self, actor: &Actor, id: MessageId) -> Result<Message> {
-        todo!()
+        require(actor, Permission::Read)?;
+        store::messages::get(self.0.db().reader(), id).await.map_err(|error| match error {
+            store::Error::NotFound => Error::NotFound { what: "message" },
+            other => other.into(),
+        })
     }
 
+    /// Takes one message to one person, who is stored first when new. Whether it may go is decided like any other
+    /// message's: one that may not ends `skipped` with its reason.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct, `Conflict` when the channel has no sender.
     pub async fn create(&self, actor: &Actor, new: NewMessage) -> Result<Message> {
-        todo!()
+        require(actor, Permission::Send)?;
+        check(&new)?;
+        let message = retrying!(create(self.0, actor, &new).await)?;
+        self.0.inner().bell.ring(Who::Senders);
+        Ok(message)
     }
+}
 
+fn check(new: &NewMessage) -> Result<()> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: String| errors.push(FieldError::new(field, message));
+    match (&new.template_id, &new.body) {
+        (Some(_), Some(_)) => wrong("body", "Give either a template or a text, not both.".to_owned()),
+        (None, None) => wrong("body", "Give a template (template_id) or a text (body).".to_owned()),
+        (None, Some(body)) if body.trim().is_empty() => wrong("body", "Write a text.".to_owned()),
+        (None, Some(body)) if body.chars().count() > MAX_BODY_CHARACTERS => {
+            wrong("body", format!("Use at most {MAX_BODY_CHARACTERS} characters."));
+        }
+        (None, Some(_)) if !new.variables.is_empty() => {
+            wrong("variables", "Variables fill a template; a text goes out as it is.".to_owned());
+        }
+        _ => {}
+    }
+    Error::unless_valid(errors)
+}
+
+async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Message> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    let (template, channel) = match new.template_id {
+        Some(id) => {
+            let template = store::templates::find(&tx, id)
+                .await?
+                .ok_or_else(|| Error::invalid("template_id", "There is no template with this id."))?;
+            if new.channel.is_some_and(|channel| channel != template.channel) {
+                let text = format!("The template is for {}. Leave the channel out.", template.channel);
+                return Err(Error::invalid("channel", text));
+            }
+            (Some((id, template.version)), Some(template.channel))
+        }
+        None => (None, new.channel),
+    };
+    let sender = default_sender(&tx, channel).await?;
+    let single = NewSingle {
+        contact_id: contact(engine, &tx, actor, &new.phone).await?,
+        sender_id: sender.sender.id,
+        kind: Kind::Single,
+        state: State::Queued,
+        campaign_id: None,
+        template,
+        body: new.body.clone(),
+        variables: new.variables.clone(),
+    };
+    let id = store::messages::insert_single(&tx, now, &single).await?;
+    store::audit::append(&tx, actor, now, "send", ("message", &id.to_string()), &json!({})).await?;
+    let message = store::messages::get(&tx, id).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(message)
+}
+
+/// The default sender of the channel; without a channel WhatsApp's, else that of SMS.
+async fn default_sender(tx: &Tx, channel: Option<Channel>) -> Result<SenderRow> {
+    let channels = channel.map_or_else(|| Channel::ALL.to_vec(), |channel| vec![channel]);
+    for channel in &channels {
+        if let Some(sender) = store::senders::default_of(tx, *channel).await? {
+            return Ok(sender);
+        }
+    }
+    let names: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
+    Err(Error::Conflict(format!("There is no sender for {}. Add one on the Senders page.", names.join(" or "))))
+}
+
+/// The person with this number, stored first when new: so that the suppression list is asked.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn contact(engine: &Engine, tx: &Tx, actor: &Actor, phone: &Phone) -> Result<ContactId> {
+    if let Some(found) = store::contacts::find(tx, phone).await? {
+        return Ok(found.id);
+    }
+    let birth = Birth { phone, attributes: &serde_json::Map::new(), timezone: None, locale: None };
+    match born(tx, &engine.config().keys, actor, engine.now(), birth).await {
+        Ok(born) => Ok(born.id),
+        Err(store::Error::Duplicate(_)) => {
+            Err(Error::Conflict("This number is being stored by somebody else right now. Try again.".to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -1,4 +1,200 @@
-//! Messages per second.
+//! Messages per second, by account, sender and campaign.
+//!
+//! A grant takes from all its limits at once and is as large as the narrowest of them allows. Time is passed in. A
+//! throttle that several processes share would be another variant with the same answers, checked by the same tests.
 
-#[derive(Default)]
-pub struct Throttle {}
+mod local;
+
+use std::time::Duration;
+
+use domain::{
+    ids::{RunId, SenderId},
+    time::Timestamp,
+};
+
+use local::Local;
+
+/// What has a rate of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    Account,
+    Sender(SenderId),
+    Run(RunId),
+}
+
+/// At most this many messages per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub key: Key,
+    /// At least 1.
+    pub per_second: u32,
+}
+
+/// What was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub granted: u32,
+    /// How long to wait before asking again, when less was granted than wanted.
+    pub retry_after: Duration,
+}
+
+/// The meter.
+pub enum Throttle {
+    /// For one process.
+    Local(Local),
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::Local(Local::default())
+    }
+}
+
+impl Throttle {
+    /// Takes up to `want` messages out of all these limits.
+    pub async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+        match self {
+            Self::Local(local) => local.grant(now, limits, want),
+        }
+    }
+
+    /// Gives back what was granted just now and not used.
+    pub async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
+        match self {
+            Self::Local(local) => local.give_back(now, limits, unused),
+        }
+    }
+
+    /// The provider asked to slow down: the key's rate goes down at once and comes back slowly. `wait` stops it
+    /// altogether for a while.
+    pub async fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
+        match self {
+            Self::Local(local) => local.slow_down(now, key, wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Every implementation passes these.
+    fn throttles() -> Vec<Throttle> {
+        vec![Throttle::default()]
+    }
+
+    const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+    fn sender(per_second: u32) -> Limit {
+        Limit { key: Key::Sender(SenderId(Uuid::from_u128(1))), per_second }
+    }
+
+    fn run(per_second: u32) -> Limit {
+        Limit { key: Key::Run(RunId(Uuid::from_u128(2))), per_second }
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+
+    /// Asks every `step` for a second and a half; returns when how many were granted.
+    async fn ask(throttle: &Throttle, limits: &[Limit], step: i64, want: u32) -> Vec<(i64, u32)> {
+        let mut grants = Vec::new();
+        for at in (0..1_500_000).step_by(usize::try_from(step).expect("positive")) {
+            let grant = throttle.grant(START.plus(at), limits, want).await;
+            assert!(grant.granted <= want);
+            grants.push((at, grant.granted));
+        }
+        grants
+    }
+
+    /// The most that any window of this length got.
+    fn most_in(grants: &[(i64, u32)], window: i64) -> u32 {
+        grants
+            .iter()
+            .map(|(from, _)| grants.iter().filter(|(at, _)| *at >= *from && at - from < window).map(|(_, n)| n).sum())
+            .max()
+            .unwrap_or(0)
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_gets_more_than_its_rate_and_one_burst(
+            rate in 1_u32..3_000,
+            step in 1_000_i64..90_000,
+            want in 1_u32..500,
+            window in 10_000_i64..1_000_000,
+        ) {
+            for throttle in throttles() {
+                let grants = block_on(ask(&throttle, &[sender(rate)], step, want));
+                let burst = f64::from(rate) * 0.1;
+                let allowed = f64::from(rate) * window as f64 / 1e6 + burst.max(1.0);
+                prop_assert!(f64::from(most_in(&grants, window)) <= allowed.ceil(), "{grants:?}");
+            }
+        }
+
+        #[test]
+        fn the_narrowest_limit_counts(rates in (1_u32..500, 1_u32..500)) {
+            for throttle in throttles() {
+                let grants = block_on(ask(&throttle, &[sender(rates.0), run(rates.1)], 20_000, 1_000));
+                let narrow = f64::from(rates.0.min(rates.1));
+                let total: u32 = grants.iter().map(|(_, n)| n).sum();
+                prop_assert!(f64::from(total) <= (narrow * 1.6).ceil() + 1.0);
+                prop_assert!(f64::from(total) >= (narrow * 1.4).floor());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn waiting_as_told_reaches_the_rate() {
+        for throttle in throttles() {
+            let (mut at, mut total) = (START, 0);
+            while at < START.plus(10 * Timestamp::SECOND) {
+                let grant = throttle.grant(at, &[sender(80)], 1_000).await;
+                total += grant.granted;
+                at = at.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1));
+            }
+            assert!((800..=810).contains(&total), "{total}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_can_be_granted_again() {
+        for throttle in throttles() {
+            let limits = [sender(100)];
+            let first = throttle.grant(START, &limits, 10).await.granted;
+            assert_eq!(first, 10);
+            assert_eq!(throttle.grant(START, &limits, 10).await.granted, 0);
+            throttle.give_back(START, &limits, 7).await;
+            assert_eq!(throttle.grant(START, &limits, 10).await.granted, 7);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slowed_key_recovers_slowly() {
+        for throttle in throttles() {
+            let limits = [sender(1_000)];
+            throttle.slow_down(START, limits[0].key, None).await;
+            let slowed: u32 = ask(&throttle, &limits, 10_000, 1_000).await.iter().map(|(_, n)| n).sum();
+            assert!((1_000..=1_200).contains(&slowed), "0.7 of the rate for 1.5 seconds, and a burst: {slowed}");
+            let later = START.plus(10 * Timestamp::MINUTE);
+            let grant = throttle.grant(later, &limits, 1_000).await;
+            assert_eq!(grant.granted, 100, "the full burst again");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stopped_key_waits() {
+        for throttle in throttles() {
+            let limits = [sender(1_000)];
+            throttle.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
+            let grant = throttle.grant(START.plus(Timestamp::SECOND), &limits, 10).await;
+            assert_eq!(grant.granted, 0);
+            assert!(grant.retry_after > Duration::from_millis(3_900), "{:?}", grant.retry_after);
+            assert!(throttle.grant(START.plus(6 * Timestamp::SECOND), &limits, 10).await.granted > 0);
+        }
+    }
+}

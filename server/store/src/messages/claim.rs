@@ -1,7 +1,7 @@
 //! Claiming: due messages of one lane become this worker's, read together with what deciding needs.
 
 use domain::{
-    consent::{Consent, Subscription},
+    consent::{Category, Consent, Subscription},
     contact::Attributes,
     ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId, TopicId},
     message::{Kind as MessageKind, State},
@@ -46,7 +46,7 @@ pub struct Claimed {
     /// The attempt that this claim begins; the first is 1.
     pub attempt: i16,
     /// Single sends and tests: what to render. A run's messages take the run's.
-    pub template: Option<(TemplateId, i64)>,
+    pub template: Option<(TemplateId, i64, Category)>,
     /// Null after the person was erased.
     pub contact: Option<ClaimedContact>,
     /// To the run's topic, when it has one.
@@ -122,13 +122,14 @@ const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id,
                        m.template_version";
 
 const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
-                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, t.body, t.variables";
+                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, t.body, t.variables, v.category";
 
 fn joins(topic: &str) -> String {
     format!(
         "LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN subscriptions s ON s.contact_id = m.contact_id AND s.topic_id = {topic} \
-         LEFT JOIN message_texts t ON t.message_id = m.id"
+         LEFT JOIN message_texts t ON t.message_id = m.id \
+         LEFT JOIN template_versions v ON v.template_id = m.template_id AND v.version = m.template_version"
     )
 }
 
@@ -199,7 +200,10 @@ fn read(row: &Row) -> Result<Claimed> {
         kind: MessageKind::from_number(kind)
             .ok_or_else(|| Error::Corrupt { column: "messages.kind", problem: kind.to_string() })?,
         attempt: row.get("attempt")?,
-        template: template.map(TemplateId).zip(version),
+        template: match (template, version, row.word_or_null("category")?) {
+            (Some(template), Some(version), Some(category)) => Some((TemplateId(template), version, category)),
+            _ => None,
+        },
         contact: read_contact(row)?,
         subscription: row.word_or_null("subscription")?,
         body: row.get("body")?,

@@ -1,0 +1,43 @@
+//! WhatsApp: free text only within 24 hours of the person's last message (Twilio error 63016).
+
+use domain::{message::Channel, reason::Reason, time::Timestamp};
+
+use super::{Facts, No, Person};
+
+pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
+    let needed = facts.enforce_window && facts.channel == Channel::Whatsapp && facts.free_text;
+    if !needed {
+        return Ok(());
+    }
+    match person.last_inbound_at {
+        Some(last) if facts.now.since(last) < Timestamp::DAY => Ok(()),
+        Some(last) => Err(No::with(Reason::OutsideWindow, format!("last message from the person: {last}"))),
+        None => Err(No::with(Reason::OutsideWindow, "the person never wrote")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::willing;
+
+    #[test]
+    fn free_text_needs_a_message_of_the_last_day() {
+        let facts = Facts { enforce_window: true, ..willing() };
+        let wrote = |ago: i64| Person {
+            last_inbound_at: Some(facts.now.plus(-ago)),
+            ..facts.person.expect("a person")
+        };
+        assert_eq!(check(&facts, wrote(Timestamp::DAY - 1)), Ok(()));
+        assert_eq!(check(&facts, wrote(Timestamp::DAY)).err().map(|no| no.reason), Some(Reason::OutsideWindow));
+        let never = facts.person.expect("a person");
+        assert!(check(&facts, never).is_err());
+        for free in [
+            Facts { enforce_window: false, ..facts.clone() },
+            Facts { channel: Channel::Sms, ..facts.clone() },
+            Facts { free_text: false, ..facts.clone() },
+        ] {
+            assert_eq!(check(&free, never), Ok(()));
+        }
+    }
+}

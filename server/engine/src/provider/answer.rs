@@ -1,0 +1,167 @@
+//! What Twilio's answer, or its absence, means for the message.
+
+use std::time::Duration;
+
+use domain::error_codes::{self, Class};
+use reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
+
+/// What became of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Twilio has the message.
+    Accepted { sid: String },
+    /// Known not sent: slow down and try again.
+    RateLimited { retry_after: Option<Duration>, code: i32 },
+    /// Known not sent, and refused for a reason; see `domain::error_codes`.
+    Refused { code: i32, message: String },
+    /// Known not sent: there was no connection.
+    NotReached(String),
+    /// It may or may not have been sent.
+    Ambiguous(String),
+}
+
+#[derive(Deserialize)]
+struct Created {
+    sid: String,
+}
+
+/// Twilio's two shapes of errors; lenient, because proxies answer too.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    code: Option<i32>,
+    message: Option<String>,
+    detail: Option<String>,
+}
+
+/// As much of an answer as is read.
+const LIMIT: usize = 64 * 1024;
+
+pub(super) async fn read(response: Response) -> Outcome {
+    let status = response.status();
+    let retry_after = retry_after(&response);
+    match body(response).await {
+        Ok(body) => judge(status, retry_after, &body),
+        // The status line came, the rest did not: an acceptance cannot be told from a refusal only for 2xx.
+        Err(_) if status.is_client_error() => judge(status, retry_after, b""),
+        Err(error) => Outcome::Ambiguous(describe(&error)),
+    }
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LIMIT {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    // More than an hour is no answer to a burst.
+    Some(Duration::from_secs(u64::min(seconds, 3_600)))
+}
+
+fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    if status.is_success() {
+        return match serde_json::from_slice::<Created>(body) {
+            Ok(created) if is_message_sid(&created.sid) => Outcome::Accepted { sid: created.sid },
+            _ => Outcome::Ambiguous(format!("HTTP {} without a message SID", status.as_u16())),
+        };
+    }
+    // 408 comes from proxies, not from Twilio: the request may have gone through.
+    if !status.is_client_error() || status == StatusCode::REQUEST_TIMEOUT {
+        return Outcome::Ambiguous(format!("HTTP {}", status.as_u16()));
+    }
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let code = refusal.code.unwrap_or_else(|| code_of(status));
+    match error_codes::class(code, true) {
+        Class::Retry | Class::WaitSender => Outcome::RateLimited { retry_after, code },
+        Class::Ambiguous => Outcome::Ambiguous(format!("code {code}")),
+        _ if status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited { retry_after, code },
+        _ => Outcome::Refused { code, message: refusal.message.or(refusal.detail).unwrap_or_default() },
+    }
+}
+
+/// Twilio's code for an answer that carries none.
+fn code_of(status: StatusCode) -> i32 {
+    match status {
+        StatusCode::UNAUTHORIZED => 20_003,
+        StatusCode::FORBIDDEN => 20_403,
+        StatusCode::NOT_FOUND => 20_404,
+        StatusCode::TOO_MANY_REQUESTS => 20_429,
+        other => i32::from(other.as_u16()),
+    }
+}
+
+fn is_message_sid(sid: &str) -> bool {
+    let hex = sid.strip_prefix("SM").or_else(|| sid.strip_prefix("MM"));
+    hex.is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+pub(super) fn not_answered(error: &reqwest::Error) -> Outcome {
+    // No connection, no name, no TLS: not a byte of the request was written.
+    if error.is_connect() || error.is_builder() {
+        Outcome::NotReached(describe(error))
+    } else {
+        Outcome::Ambiguous(describe(error))
+    }
+}
+
+/// The whole chain of causes, without the URL.
+fn describe(error: &reqwest::Error) -> String {
+    let kind = if error.is_timeout() { "timed out" } else { "failed" };
+    let mut text = format!("request {kind}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, body: &str) -> Outcome {
+        judge(StatusCode::from_u16(status).expect("a status"), None, body.as_bytes())
+    }
+
+    #[test]
+    fn only_a_sid_is_an_acceptance() {
+        let sid = format!("SM{}", "0a".repeat(16));
+        assert_eq!(judged(201, &format!(r#"{{"sid":"{sid}","status":"queued"}}"#)), Outcome::Accepted { sid });
+        for body in ["", "<html>", r#"{"sid":null}"#, r#"{"sid":"nonsense"}"#] {
+            assert!(matches!(judged(201, body), Outcome::Ambiguous(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn clear_refusals_carry_their_code() {
+        let body = r#"{"code":21211,"message":"Invalid 'To' Phone Number","status":400}"#;
+        let message = "Invalid 'To' Phone Number".to_owned();
+        assert_eq!(judged(400, body), Outcome::Refused { code: 21_211, message });
+        assert!(matches!(judged(401, ""), Outcome::Refused { code: 20_003, .. }));
+        assert!(matches!(judged(404, "<html>"), Outcome::Refused { code: 20_404, .. }));
+    }
+
+    #[test]
+    fn asking_to_slow_down_is_known_by_code_or_status() {
+        assert!(matches!(judged(429, r#"{"code":20429}"#), Outcome::RateLimited { code: 20_429, .. }));
+        assert!(matches!(judged(429, ""), Outcome::RateLimited { code: 20_429, .. }));
+        assert!(matches!(judged(400, r#"{"code":63018}"#), Outcome::RateLimited { code: 63_018, .. }));
+    }
+
+    #[test]
+    fn what_may_have_gone_through_is_ambiguous() {
+        for status in [302, 408, 500, 502, 503, 504] {
+            assert!(matches!(judged(status, r#"{"code":20500}"#), Outcome::Ambiguous(_)), "{status}");
+        }
+    }
+}

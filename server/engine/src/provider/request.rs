@@ -1,0 +1,98 @@
+//! The form of `POST /Messages.json`.
+
+use domain::{
+    ids::MessageId,
+    message::Channel,
+    phone::Phone,
+};
+
+use crate::decide::Content;
+
+/// One message, ready to be handed over.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    pub id: MessageId,
+    pub attempt: i16,
+    pub to: &'a Phone,
+    pub channel: Channel,
+    /// The sender's number, or a Messaging Service (`MG…`).
+    pub from: &'a str,
+    pub content: &'a Content,
+}
+
+/// Asks Twilio to repeat a callback up to three times when we do not answer, or answer that we are overloaded; its
+/// default is once, and only when there is no connection.
+const CALLBACK_RETRIES: &str = "#rc=3&rp=ct,rt,5xx";
+
+pub(super) fn form(message: &Outgoing<'_>, public_url: &str) -> Vec<(&'static str, String)> {
+    let mut form = vec![("To", address(message.channel, message.to.as_str()))];
+    if message.from.starts_with("MG") {
+        form.push(("MessagingServiceSid", message.from.to_owned()));
+    } else {
+        form.push(("From", address(message.channel, message.from)));
+    }
+    match &message.content.content {
+        Some((sid, variables)) => {
+            form.push(("ContentSid", sid.clone()));
+            form.push(("ContentVariables", variables.clone()));
+        }
+        None => {
+            form.push(("Body", message.content.text.clone()));
+            form.extend(message.content.media_url.clone().map(|url| ("MediaUrl", url)));
+        }
+    }
+    let callback = format!(
+        "{public_url}/webhooks/twilio/status?m={}&a={}{CALLBACK_RETRIES}",
+        message.id, message.attempt
+    );
+    form.push(("StatusCallback", callback));
+    form
+}
+
+fn address(channel: Channel, number: &str) -> String {
+    match channel {
+        Channel::Whatsapp => format!("whatsapp:{number}"),
+        Channel::Sms => number.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(channel: Channel, from: &str, content: &Content) -> Vec<(&'static str, String)> {
+        let to = "+14155550100".parse().expect("a phone");
+        form(&Outgoing { id: MessageId(7), attempt: 2, to: &to, channel, from, content }, "https://ese.example")
+    }
+
+    #[test]
+    fn free_text_from_a_number() {
+        let content = Content {
+            text: "Hi".to_owned(),
+            content: None,
+            media_url: Some("https://ese.example/a.png".to_owned()),
+        };
+        let expected = [
+            ("To", "whatsapp:+14155550100"),
+            ("From", "whatsapp:+15005550006"),
+            ("Body", "Hi"),
+            ("MediaUrl", "https://ese.example/a.png"),
+            ("StatusCallback", "https://ese.example/webhooks/twilio/status?m=7&a=2#rc=3&rp=ct,rt,5xx"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
+        assert_eq!(fields(Channel::Whatsapp, "+15005550006", &content), expected);
+    }
+
+    #[test]
+    fn a_content_template_from_a_messaging_service_carries_no_body() {
+        let content = Content {
+            text: "Hi Ana".to_owned(),
+            content: Some(("HX1".to_owned(), r#"{"1":"Ana"}"#.to_owned())),
+            media_url: None,
+        };
+        let form = fields(Channel::Sms, "MG1", &content);
+        let names: Vec<_> = form.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["To", "MessagingServiceSid", "ContentSid", "ContentVariables", "StatusCallback"]);
+        assert_eq!(form[0].1, "+14155550100");
+    }
+}

@@ -1,0 +1,41 @@
+//! When a message that is known not sent is tried again.
+
+use domain::time::Timestamp;
+use rand::Rng as _;
+
+/// Attempts before a message that the provider keeps refusing for its rate is given up: more than an hour.
+pub(super) const MAX_ATTEMPTS: i16 = 12;
+
+const LONGEST: i64 = 15 * Timestamp::MINUTE;
+
+/// One second after the first attempt, twice as long after each further one, at most 15 minutes; the second half of
+/// the time at random, so that messages that failed together do not come back together.
+pub(super) fn next_try(now: Timestamp, attempt: i16) -> Timestamp {
+    let longest = longest(attempt);
+    now.plus(rand::rng().random_range(longest / 2..=longest))
+}
+
+fn longest(attempt: i16) -> i64 {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(20);
+    (Timestamp::SECOND << doublings).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_a_quarter_of_an_hour() {
+        assert_eq!(longest(0), Timestamp::SECOND);
+        assert_eq!(longest(1), Timestamp::SECOND);
+        assert_eq!(longest(4), 8 * Timestamp::SECOND);
+        assert_eq!(longest(i16::MAX), LONGEST);
+        let now = Timestamp::from_seconds(5);
+        for attempt in 1..14 {
+            let waited = next_try(now, attempt).since(now);
+            assert!((longest(attempt) / 2..=longest(attempt)).contains(&waited));
+        }
+        let all: i64 = (1..MAX_ATTEMPTS).map(|attempt| longest(attempt) / 2).sum();
+        assert!(all > 20 * Timestamp::MINUTE);
+    }
+}

@@ -1,0 +1,192 @@
+//! The claim loop: which lane, how many, and each of them on its way.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{settings::SendingState, time::Timestamp};
+use store::messages::{Claimed, Lane, Lease};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::{LaneContext, RunContext, Shared, content, deliver, lanes::Lanes};
+use crate::{
+    Error, Result,
+    bell::Who,
+    retry::retrying,
+    services::settings,
+    throttle::{Key, Limit},
+};
+
+/// How often the lanes are looked up: launching, pausing and holding take effect within this time, also without a bell.
+const REFRESH: Duration = Duration::from_millis(250);
+
+/// Messages in one claim at most: a batch that costs little a message and is sent within a second.
+const BATCH: usize = 256;
+
+/// After an error, before the lane is tried again.
+const PAUSE: i64 = Timestamp::SECOND;
+
+pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
+    let mut lanes: Lanes<Arc<LaneContext>> = Lanes::default();
+    let mut refreshed: Option<Instant> = None;
+    while !shared.stop.is_cancelled() {
+        if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
+            refresh(shared, &mut lanes).await;
+            refreshed = Some(Instant::now());
+        }
+        let now = shared.engine.now();
+        match lanes.next(now).filter(|_| shared.room() > 0) {
+            Some((lane, context)) => {
+                if let Err(error) = serve(shared, deliveries, &mut lanes, &context).await {
+                    tracing::error!(%error, ?lane, "claiming failed");
+                    lanes.wait(lane, now.plus(PAUSE));
+                }
+            }
+            None => {
+                if wait(shared, lanes.next_time(), now).await {
+                    lanes.wake_all();
+                    refreshed = None;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for work: for a lane's time, for room, for the bell. True when the bell may have rung.
+async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool {
+    let until_next = next.map_or(REFRESH, |next| Duration::from_micros(u64::try_from(next.since(now)).unwrap_or(0)));
+    let at_most = until_next.clamp(Duration::from_millis(1), REFRESH);
+    let bell = &shared.engine.inner().bell;
+    let began = Instant::now();
+    tokio::select! {
+        () = shared.stop.cancelled() => false,
+        () = shared.freed.notified() => false,
+        // The bell also returns when nobody rang in time.
+        () = bell.wait(Who::Senders, at_most) => began.elapsed() < at_most,
+    }
+}
+
+/// Looks the lanes up. When that fails there are none: nothing is sent that was not looked at.
+async fn refresh(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>) {
+    match look_up(shared).await {
+        Ok(found) => lanes.set(found),
+        Err(error) => {
+            tracing::error!(%error, "the lanes cannot be looked up: nothing is claimed for the moment");
+            lanes.set([]);
+        }
+    }
+}
+
+async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> {
+    let engine = &shared.engine;
+    let settings = settings::current(engine).await?;
+    if settings.sending.state == SendingState::Held {
+        return Ok(Vec::new());
+    }
+    let account = settings.account_rate_per_second;
+    let db = engine.db().reader();
+    let mut found = Vec::new();
+    let waiting = store::messages::single_lanes(db).await?;
+    if !waiting.is_empty() {
+        let senders = store::senders::list(db).await?;
+        let ready = senders.into_iter().filter(|row| row.sender.enabled && row.held.is_none());
+        for sender in ready.filter(|row| waiting.contains(&row.sender.id)) {
+            let lane = Lane::Singles { sender: sender.sender.id };
+            let limits = limits(account, &sender, None);
+            let context =
+                LaneContext { lane, sender, limits, run: None, enforce_window: settings.enforce_whatsapp_window };
+            found.push((lane, Arc::new(context), 1));
+        }
+    }
+    for run in store::runs::lanes(db).await? {
+        let lane = Lane::Run { run: run.run, topic: run.topic };
+        let template = match content::compiled(engine, run.template).await {
+            Ok(template) => template,
+            Err(error) => {
+                tracing::error!(%error, run.id = %run.run, "the run's template cannot be read: it is not sent");
+                continue;
+            }
+        };
+        let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
+        let context = LaneContext {
+            lane,
+            limits: limits(account, &run.sender, own),
+            sender: run.sender,
+            run: Some(RunContext { rules: run.rules, topic: run.topic, template }),
+            enforce_window: settings.enforce_whatsapp_window,
+        };
+        found.push((lane, Arc::new(context), run.weight));
+    }
+    Ok(found)
+}
+
+fn limits(account: Option<i32>, sender: &store::senders::SenderRow, own: Option<Limit>) -> Vec<Limit> {
+    let sender =
+        Limit { key: Key::Sender(sender.sender.id), per_second: per_second(sender.sender.rate_per_second) };
+    let account = account.map(|rate| Limit { key: Key::Account, per_second: per_second(rate) });
+    [Some(sender), own, account].into_iter().flatten().collect()
+}
+
+fn per_second(rate: i32) -> u32 {
+    u32::try_from(rate).unwrap_or(1).max(1)
+}
+
+/// Takes one batch out of a lane and sends it on its way.
+async fn serve(
+    shared: &Arc<Shared>,
+    deliveries: &TaskTracker,
+    lanes: &mut Lanes<Arc<LaneContext>>,
+    context: &Arc<LaneContext>,
+) -> Result<()> {
+    let engine = &shared.engine;
+    let now = engine.now();
+    let want = u32::try_from(shared.room().min(BATCH)).unwrap_or(u32::MAX);
+    let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
+    if grant.granted < want {
+        lanes.wait(context.lane, now.plus(i64::try_from(grant.retry_after.as_micros()).unwrap_or(i64::MAX)));
+    }
+    if grant.granted == 0 {
+        return Ok(());
+    }
+    let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: shared.lease_owner };
+    let claimed = claim(shared, now, context.lane, lease, grant.granted).await;
+    let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
+    if taken < grant.granted {
+        engine.inner().throttle.give_back(now, &context.limits, grant.granted - taken).await;
+    }
+    let claimed = claimed?;
+    if claimed.is_empty() {
+        rest(shared, lanes, context.lane, now).await?;
+    }
+    lanes.served(context.lane, claimed.len());
+    metrics::counter!("messages_claimed_total").increment(u64::from(taken));
+    shared.took(claimed.len());
+    for message in claimed {
+        engine.inner().in_hand.begin(message.contact_id);
+        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), message, lease));
+    }
+    Ok(())
+}
+
+async fn claim(shared: &Shared, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
+    retrying!(
+        async {
+            let tx = shared.engine.db().begin().await?;
+            let claimed = store::messages::claim(&tx, now, lane, lease, limit).await?;
+            tx.commit().await.map_err(store::Error::from)?;
+            Ok::<_, Error>(claimed)
+        }
+        .await
+    )
+}
+
+/// Nothing is due: the lane waits for its next message.
+async fn rest(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>, lane: Lane, now: Timestamp) -> Result<()> {
+    let soon = now.plus(micros(REFRESH));
+    let next = store::messages::next_due(shared.engine.db().reader(), lane).await?;
+    lanes.wait(lane, next.map_or(soon, |next| next.max(now.plus(1)).min(soon)));
+    Ok(())
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

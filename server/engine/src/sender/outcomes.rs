@@ -1,0 +1,176 @@
+//! One writer for what became of the messages: by the batch, whichever comes first of a few milliseconds and a few
+//! hundred outcomes. Its channel is bounded: while the database is away, deliveries wait, and nothing new is claimed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    actor::{Actor, ActorKind},
+    campaign::CampaignStatus,
+    consent::SuppressionReason,
+    ids::{CampaignId, ContactId, RunId},
+    message::State,
+    phone::Phone,
+    role::Role,
+    run::RunStatus,
+};
+use serde_json::json;
+use store::{
+    consent::{ConsentEvent, SuppressionChange},
+    messages::{OutcomeIn, Settled},
+};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::guard::Guard;
+use crate::{Engine, Error, Result, retry::retrying, services::contacts::opt_out_of_everything};
+
+/// Outcomes that may wait to be written.
+pub(super) const QUEUE: usize = 4_096;
+
+const BATCH: usize = 500;
+const GATHER: Duration = Duration::from_millis(4);
+
+/// How long the writer keeps trying when the process is stopping and the database does not answer.
+const LAST_TRIES: Duration = Duration::from_secs(10);
+
+/// An outcome and what follows from it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub outcome: OutcomeIn,
+    pub run: Option<RunId>,
+    pub campaign: Option<CampaignId>,
+    /// The run is to be paused, for this reason.
+    pub stop_run: Option<String>,
+    /// The provider refused the text, not the person.
+    pub text_refused: bool,
+    /// The provider says that the person opted out: the code that says so.
+    pub opted_out: Option<(ContactId, Phone, i32)>,
+}
+
+/// Writes until every sender of the channel is gone.
+pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
+    let mut guard = Guard::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        gather(&mut queue, &mut batch).await;
+        let began = Instant::now();
+        while let Err(error) = write_batch(&engine, &mut guard, &batch).await {
+            tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written; trying again");
+            if queue.is_closed() && began.elapsed() > LAST_TRIES {
+                tracing::error!(outcomes = batch.len(), "gave up: their leases will say that they are unknown");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
+        batch.clear();
+    }
+}
+
+async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>) {
+    let until = Instant::now() + GATHER;
+    while batch.len() < BATCH {
+        let room = BATCH - batch.len();
+        match tokio::time::timeout_at(until, queue.recv_many(batch, room)).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn write_batch(engine: &Engine, guard: &mut Guard, batch: &[Done]) -> Result<()> {
+    // Before the outcomes: a crash in between leaves the opt-out standing, not the message.
+    record_opt_outs(engine, batch).await?;
+    let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.outcome.clone()).collect();
+    let settled = retrying!(write_outcomes(engine, &outcomes).await)?;
+    report(engine, &settled);
+    for (run, (campaign, reason)) in to_stop(guard, batch) {
+        retrying!(stop_run(engine, run, campaign, &reason).await)?;
+    }
+    Ok(())
+}
+
+async fn write_outcomes(engine: &Engine, outcomes: &[OutcomeIn]) -> Result<Vec<Settled>> {
+    let tx = engine.db().begin().await?;
+    let settled = store::messages::write_outcomes(&tx, engine.now(), outcomes).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(settled)
+}
+
+fn report(engine: &Engine, settled: &[Settled]) {
+    let mut accepted: BTreeMap<RunId, u32> = BTreeMap::new();
+    for message in settled {
+        metrics::counter!("messages_settled_total", "state" => message.to.as_str()).increment(1);
+        let handed_over = message.from == State::Sending && message.to.rank() >= State::Accepted.rank();
+        if let (Some(run), true) = (message.run_id, handed_over && message.to.rank() <= State::Read.rank()) {
+            *accepted.entry(run).or_default() += 1;
+        }
+    }
+    for (run, messages) in accepted {
+        engine.inner().pace.count(run, engine.now(), messages);
+    }
+}
+
+async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
+    let people: Vec<_> = batch.iter().filter_map(|done| done.opted_out.as_ref().map(|who| (done, who))).collect();
+    if people.is_empty() {
+        return Ok(());
+    }
+    retrying!(
+        async {
+            let actor = Actor::new(ActorKind::Provider, "twilio", Role::Viewer);
+            let keys = &engine.config().keys;
+            let tx = engine.db().begin().await?;
+            let events: Vec<_> = people
+                .iter()
+                .map(|(done, (contact, phone, code))| {
+                    let suppression = SuppressionChange::Add {
+                        phone_hash: keys.suppression_hash(phone.as_str()),
+                        key_id: keys.current_id().to_owned(),
+                        reason: SuppressionReason::Provider,
+                    };
+                    let reference = Some(format!("message {} code {code}", done.outcome.id));
+                    ConsentEvent { suppression, reference, ..opt_out_of_everything(keys, &actor, *contact, phone) }
+                })
+                .collect();
+            store::consent::record(&tx, &actor, engine.now(), &events).await?;
+            tx.commit().await.map_err(store::Error::from)?;
+            Ok::<_, Error>(())
+        }
+        .await
+    )?;
+    engine.inner().opt_outs.set_all(people.iter().map(|(_, (contact, ..))| *contact), true);
+    Ok(())
+}
+
+/// Which runs are to be paused, and why.
+fn to_stop(guard: &mut Guard, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, String)> {
+    let mut stops = BTreeMap::new();
+    for done in batch {
+        let (Some(run), Some(campaign)) = (done.run, done.campaign) else { continue };
+        if let Some(reason) = &done.stop_run {
+            stops.insert(run, (campaign, reason.clone()));
+        } else if guard.note(run, done.text_refused) {
+            let reason = "Twilio refuses this text or template for many people; see the failures by code";
+            stops.insert(run, (campaign, reason.to_owned()));
+        }
+    }
+    stops
+}
+
+/// Pauses a run and its campaign with a stated reason.
+async fn stop_run(engine: &Engine, run: RunId, campaign: CampaignId, reason: &str) -> Result<()> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    store::campaigns::lock(&tx, campaign).await?;
+    if store::runs::set_status(&tx, run, &[RunStatus::Running], RunStatus::Paused, Some(reason)).await? {
+        let from = [CampaignStatus::Running];
+        store::campaigns::set_status(&tx, campaign, &from, CampaignStatus::Paused, now).await?;
+        let actor = Actor::worker("sender");
+        let entity = ("campaign", &*campaign.to_string());
+        let detail = json!({ "run": run.to_string(), "reason": reason });
+        store::audit::append(&tx, &actor, now, "pause", entity, &detail).await?;
+        tracing::error!(run.id = %run, reason, "a run was paused");
+    }
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Launching: what it needs, what it would do, doing it.
+
+use domain::{
+    campaign::{Campaign, CampaignStatus, LaunchCheck},
+    ids::{CampaignId, RunId, TopicId},
+    problem::FieldError,
+    run::{Rules, Run},
+    segment::{Group, Segment},
+    template::Template,
+};
+use serde_json::json;
+use store::{ConnectionTrait, runs::NewRun, senders::SenderRow};
+
+use super::{audit, campaign_or, commit, status_words};
+use crate::{Actor, Engine, Error, Result, bell::Who, sender};
+
+/// Everything a campaign names, as far as it is there, and what is missing.
+pub(super) struct Parts {
+    pub template: Option<Template>,
+    pub segment: Option<Segment>,
+    pub sender: Option<SenderRow>,
+    pub topic: Option<TopicId>,
+    pub problems: Vec<FieldError>,
+}
+
+const NO_SENDER: &str = "No sender is set for this channel. Add one on the Senders page, or choose one here.";
+
+pub(super) async fn parts(db: &impl ConnectionTrait, campaign: &Campaign) -> Result<Parts> {
+    let mut problems = Vec::new();
+    let template = match campaign.template_id {
+        Some(id) => store::templates::find(db, id).await?,
+        None => None,
+    };
+    if template.is_none() {
+        problems.push(FieldError::new("template_id", "Choose a template."));
+    }
+    let segment = match campaign.segment_id {
+        Some(id) => store::segments::find(db, id).await?,
+        None => None,
+    };
+    if segment.is_none() {
+        problems.push(FieldError::new("segment_id", "Choose an audience."));
+    }
+    let topic = match &campaign.topic {
+        Some(key) => store::topics::id_of(db, key).await?,
+        None => None,
+    };
+    if topic.is_none() && campaign.topic.is_some() {
+        problems.push(FieldError::new("topic", "This topic is gone. Choose another one, or none."));
+    }
+    let sender = sender_of(db, campaign, template.as_ref()).await?;
+    match (&sender, &template) {
+        (None, Some(_)) => problems.push(FieldError::new("sender_id", NO_SENDER)),
+        (Some(row), _) if !row.sender.enabled => {
+            problems.push(FieldError::new("sender_id", "This sender is switched off. Choose another one."));
+        }
+        (Some(row), Some(template)) if row.sender.channel != template.channel => {
+            let text = format!("This sender is for {}; the template is for {}.", row.sender.channel, template.channel);
+            problems.push(FieldError::new("sender_id", text));
+        }
+        _ => {}
+    }
+    Ok(Parts { template, segment, sender, topic, problems })
+}
+
+/// The campaign's own sender, else the default of its template's channel.
+async fn sender_of(
+    db: &impl ConnectionTrait,
+    campaign: &Campaign,
+    template: Option<&Template>,
+) -> Result<Option<SenderRow>> {
+    match (campaign.sender_id, template) {
+        (Some(id), _) => match store::senders::get(db, id).await {
+            Ok(row) => Ok(Some(row)),
+            Err(store::Error::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+        (None, Some(template)) => Ok(store::senders::default_of(db, template.channel).await?),
+        (None, None) => Ok(None),
+    }
+}
+
+impl Parts {
+    /// All of them, or why not.
+    fn complete(self) -> Result<(Template, Segment, SenderRow, Option<TopicId>)> {
+        let (mut problems, only_sender) = (self.problems, self.sender.is_none());
+        // A missing sender is nothing to correct in the campaign: it is the workspace that lacks one.
+        if only_sender && problems.len() == 1 {
+            return Err(Error::Conflict(problems.remove(0).message));
+        }
+        Error::unless_valid(problems)?;
+        match (self.template, self.segment, self.sender) {
+            (Some(template), Some(segment), Some(sender)) => Ok((template, segment, sender, self.topic)),
+            _ => Err(Error::internal("a campaign without problems lacks a part")),
+        }
+    }
+}
+
+pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck> {
+    let db = engine.db().reader();
+    let campaign = campaign_or(store::campaigns::get(db, id).await)?;
+    let parts = parts(db, &campaign).await?;
+    let mut problems = parts.problems;
+    if !may_launch(campaign.status) {
+        problems.push(FieldError::new("status", launched_before(campaign.status)));
+    }
+    let mut check = LaunchCheck {
+        audience_name: parts.segment.as_ref().map(|segment| segment.name.clone()).unwrap_or_default(),
+        template_name: parts.template.as_ref().map(|template| template.name.clone()).unwrap_or_default(),
+        sender_name: parts.sender.as_ref().map(|row| row.sender.name.clone()).unwrap_or_default(),
+        audience: 0,
+        skipped: Vec::new(),
+        rate_per_second: rate(&campaign, parts.sender.as_ref()),
+        problems,
+        sample_text: None,
+        campaign,
+    };
+    let (Some(template), Some(segment)) = (&parts.template, &parts.segment) else { return Ok(check) };
+    let definition = store::segments::inline(db, &segment.definition).await?;
+    let (tally, first) =
+        store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
+    check.audience = tally.total();
+    check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+    if let Some(first) = first {
+        let person = store::contacts::by_ids(db, &[first]).await?.pop();
+        check.sample_text = person.and_then(|person| sender::sample(template, &person.contact));
+    }
+    Ok(check)
+}
+
+fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
+    let sender = sender.map_or(i32::MAX, |row| row.sender.rate_per_second);
+    let narrower = campaign.rate_per_second.unwrap_or(i32::MAX).min(sender);
+    if narrower == i32::MAX { 0 } else { narrower }
+}
+
+const fn may_launch(status: CampaignStatus) -> bool {
+    matches!(status, CampaignStatus::Draft | CampaignStatus::Scheduled)
+}
+
+fn launched_before(status: CampaignStatus) -> String {
+    format!("The campaign is {} already. Duplicate it to send it again.", status_words(status))
+}
+
+pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
+    if !may_launch(status) {
+        return Err(Error::Conflict(launched_before(status)));
+    }
+    let campaign = store::campaigns::get(&tx, id).await?;
+    let (template, segment, sender, topic) = parts(&tx, &campaign).await?.complete()?;
+    let definition: Group = store::segments::inline(&tx, &segment.definition).await?;
+    let rules = Rules {
+        category: template.category,
+        channel: template.channel,
+        late: campaign.late,
+        repeat: campaign.repeat,
+        on_unknown: campaign.on_unknown,
+        send_before: None,
+    };
+    let run = NewRun {
+        id: RunId(engine.new_uuid()),
+        campaign_id: id,
+        template_id: template.id,
+        template_version: template.version,
+        definition: &definition,
+        topic_id: topic,
+        sender_id: sender.sender.id,
+        rules: &rules,
+        rate_per_second: campaign.rate_per_second,
+        weight: campaign.weight,
+    };
+    store::runs::insert(&tx, actor, now, &run).await?;
+    store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Running, now).await?;
+    let detail = json!({ "run": run.id.to_string(), "template_version": template.version });
+    audit(&tx, actor, now, "launch", id, detail).await?;
+    let launched = store::runs::get(&tx, run.id).await?;
+    commit(tx).await?;
+    engine.inner().bell.ring(Who::Planner);
+    Ok(launched)
+}

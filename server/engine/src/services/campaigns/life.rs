@@ -1,0 +1,81 @@
+//! Pausing, resuming, cancelling: the status decides what is claimed, no message row is touched.
+
+use domain::{
+    campaign::{Campaign, CampaignStatus},
+    ids::CampaignId,
+    run::RunStatus,
+};
+use serde_json::json;
+
+use super::{audit, campaign_or, commit, status_words};
+use crate::{Actor, Engine, Error, Result, bell::Who};
+
+/// A change of a campaign's life, and from where it is possible.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    action: &'static str,
+    from: &'static [CampaignStatus],
+    to: CampaignStatus,
+    run_from: &'static [RunStatus],
+}
+
+pub(super) const PAUSE: Change = Change {
+    action: "pause",
+    from: &[CampaignStatus::Running],
+    to: CampaignStatus::Paused,
+    run_from: &[RunStatus::Planning, RunStatus::Running],
+};
+
+pub(super) const RESUME: Change = Change {
+    action: "resume",
+    from: &[CampaignStatus::Paused],
+    to: CampaignStatus::Running,
+    run_from: &[RunStatus::Paused],
+};
+
+pub(super) const CANCEL: Change = Change {
+    action: "cancel",
+    from: &[CampaignStatus::Running, CampaignStatus::Paused],
+    to: CampaignStatus::Cancelled,
+    run_from: &[RunStatus::Planning, RunStatus::Running, RunStatus::Paused],
+};
+
+pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, change: Change) -> Result<Campaign> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
+    if !store::campaigns::set_status(&tx, id, change.from, change.to, now).await? {
+        let text = format!("The campaign is {}: it cannot be {}.", status_words(status), past(change));
+        return Err(Error::Conflict(text));
+    }
+    let open = store::runs::open_run(&tx, id).await?;
+    if let Some((run, _, planned)) = open {
+        store::runs::set_status(&tx, run, change.run_from, run_status(change, planned), None).await?;
+    }
+    let run = open.map(|(run, ..)| run.to_string());
+    audit(&tx, actor, now, change.action, id, json!({ "run": run })).await?;
+    let campaign = store::campaigns::get(&tx, id).await?;
+    commit(tx).await?;
+    for who in [Who::Planner, Who::Senders] {
+        engine.inner().bell.ring(who);
+    }
+    Ok(campaign)
+}
+
+/// A run that was paused before its plan was complete goes back to planning.
+const fn run_status(change: Change, planned: bool) -> RunStatus {
+    match change.to {
+        CampaignStatus::Paused => RunStatus::Paused,
+        CampaignStatus::Cancelled => RunStatus::Cancelled,
+        _ if planned => RunStatus::Running,
+        _ => RunStatus::Planning,
+    }
+}
+
+const fn past(change: Change) -> &'static str {
+    match change.to {
+        CampaignStatus::Paused => "paused",
+        CampaignStatus::Cancelled => "cancelled",
+        _ => "resumed",
+    }
+}

@@ -1,0 +1,187 @@
+//! Campaigns: drafts, launching, pausing, tests.
+
+mod draft;
+mod launch;
+mod life;
+mod test;
+
+use domain::{
+    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, TestRequest},
+    ids::CampaignId,
+    message::Message,
+    page::{Page, PageRequest},
+    role::Permission,
+    run::Run,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use store::Tx;
+
+use crate::{
+    Actor, Engine, Error, Result,
+    cursor::{Cursor, page_of, rows_to_ask_for},
+    require,
+    retry::retrying,
+};
+
+/// See [`Engine::campaigns`].
+pub struct Campaigns<'a>(&'a Engine);
+
+impl Engine {
+    /// Campaigns: drafts, launching, pausing, tests.
+    #[must_use]
+    pub const fn campaigns(&self) -> Campaigns<'_> {
+        Campaigns(self)
+    }
+}
+
+const NO_CAMPAIGN: Error = Error::NotFound { what: "campaign" };
+
+/// `NotFound` said in the campaign's words.
+fn campaign_or<T>(result: store::Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        store::Error::NotFound => NO_CAMPAIGN,
+        other => other.into(),
+    })
+}
+
+impl Campaigns<'_> {
+    /// Campaigns, newest first; `q` is a part of the name.
+    ///
+    /// # Errors
+    /// `Invalid` for a cursor or limit that cannot be used.
+    pub async fn list(&self, actor: &Actor, filter: &CampaignFilter, page: &PageRequest) -> Result<Page<Campaign>> {
+        require(actor, Permission::Read)?;
+        let limit = rows_to_ask_for(page)?;
+        let before = Cursor::read(page, |parts| match parts {
+            [at, id] => Some((Timestamp::from_micros(at.parse().ok()?), id.parse().ok()?)),
+            _ => None,
+        })?;
+        let rows = store::campaigns::list(self.0.db().reader(), filter, before, limit).await?;
+        Ok(page_of(rows, page, |last| Cursor::new([last.created_at.as_micros().to_string(), last.id.to_string()])))
+    }
+
+    /// One campaign with its latest run.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn get(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Read)?;
+        campaign_or(store::campaigns::get(self.0.db().reader(), id).await)
+    }
+
+    /// Makes a draft.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct.
+    pub async fn create(&self, actor: &Actor, new: NewCampaign) -> Result<Campaign> {
+        require(actor, Permission::Write)?;
+        retrying!(draft::create(self.0, actor, &new).await)
+    }
+
+    /// Changes a campaign: a draft in everything, one that was launched in name and rate only.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct, `NotFound`, `Conflict` for a stale version or a field that is fixed.
+    pub async fn update(&self, actor: &Actor, id: CampaignId, patch: CampaignPatch) -> Result<Campaign> {
+        require(actor, Permission::Write)?;
+        retrying!(draft::update(self.0, actor, id, &patch).await)
+    }
+
+    /// Deletes a draft, or a campaign that is over; its runs and messages stay on record.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` while it is under way.
+    pub async fn delete(&self, actor: &Actor, id: CampaignId) -> Result<()> {
+        require(actor, Permission::Write)?;
+        retrying!(draft::delete(self.0, actor, id).await)
+    }
+
+    /// Makes a draft like this campaign.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn duplicate(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Write)?;
+        retrying!(draft::duplicate(self.0, actor, id).await)
+    }
+
+    /// What launching would do, with numbers, and what keeps it from being done.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn launch_check(&self, actor: &Actor, id: CampaignId) -> Result<LaunchCheck> {
+        require(actor, Permission::Read)?;
+        launch::check(self.0, id).await
+    }
+
+    /// Starts the campaign's run: it is planned at once and sent as soon as it is planned.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` with what is missing, `Conflict` when it was launched before or has no sender.
+    pub async fn launch(&self, actor: &Actor, id: CampaignId) -> Result<Run> {
+        require(actor, Permission::Send)?;
+        retrying!(launch::launch(self.0, actor, id).await)
+    }
+
+    /// Nothing more of the campaign is handed over until it is resumed.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when it does not run.
+    pub async fn pause(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Send)?;
+        retrying!(life::change(self.0, actor, id, life::PAUSE).await)
+    }
+
+    /// Goes on where it was paused.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when it is not paused.
+    pub async fn resume(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Send)?;
+        retrying!(life::change(self.0, actor, id, life::RESUME).await)
+    }
+
+    /// Ends the campaign: what is queued is cancelled, what was handed over stays.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when it is not under way.
+    pub async fn cancel(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Send)?;
+        retrying!(life::change(self.0, actor, id, life::CANCEL).await)
+    }
+
+    /// Sends the campaign's message to a few people, outside any run.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` with what is missing or wrong, `Conflict` when there is no sender.
+    pub async fn test(&self, actor: &Actor, id: CampaignId, request: &TestRequest) -> Result<Vec<Message>> {
+        require(actor, Permission::Send)?;
+        test::send(self.0, actor, id, request).await
+    }
+}
+
+/// What a person is told of a status.
+const fn status_words(status: CampaignStatus) -> &'static str {
+    match status {
+        CampaignStatus::Draft => "a draft",
+        CampaignStatus::Scheduled => "scheduled",
+        CampaignStatus::Running => "running",
+        CampaignStatus::Paused => "paused",
+        CampaignStatus::Completed => "completed",
+        CampaignStatus::Cancelled => "cancelled",
+        CampaignStatus::Failed => "failed",
+    }
+}
+
+async fn audit(tx: &Tx, actor: &Actor, at: Timestamp, action: &str, id: CampaignId, detail: Value) -> Result<()> {
+    Ok(store::audit::append(tx, actor, at, action, ("campaign", &id.to_string()), &detail).await?)
+}
+
+async fn commit(tx: Tx) -> Result<()> {
+    Ok(tx.commit().await.map_err(store::Error::from)?)
+}
+
+fn named(name: &str) -> Value {
+    json!({ "name": name })
+}

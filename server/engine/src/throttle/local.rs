@@ -1,0 +1,146 @@
+//! In this process: GCRA, one number a key.
+//!
+//! The number is the theoretical arrival time: when the messages granted so far would have gone out, evenly spaced. A
+//! grant moves it on by one interval a message and may run ahead of the clock by the burst, which keeps batches
+//! worthwhile. Rates below ten a second have a burst of one message.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use domain::time::Timestamp;
+
+use super::{Grant, Key, Limit};
+
+const NANOS: i64 = 1_000_000_000;
+
+/// How far grants may run ahead of the clock.
+const BURST: i64 = NANOS / 10;
+
+/// Each complaint of the provider leaves this share of the rate …
+const SLOWER: f64 = 0.7;
+/// … but never less than this, …
+const SLOWEST: f64 = 0.05;
+/// … counts once in this time, because many requests are under way when it comes, …
+const COMPLAINT: i64 = NANOS;
+/// … and the rate comes back by this share of the full rate in [`RECOVERY`].
+const RECOVERED: f64 = 0.05;
+const RECOVERY: i64 = 10 * NANOS;
+
+/// How many keys are kept before those that are idle are forgotten.
+const KEYS: usize = 4_096;
+
+/// The meter of one process.
+#[derive(Default)]
+pub struct Local(Mutex<HashMap<Key, Meter>>);
+
+/// Instants are nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+struct Meter {
+    /// Theoretical arrival time.
+    tat: i64,
+    /// Share of the rate that the provider's complaints left, as of `since`.
+    share: f64,
+    since: i64,
+}
+
+impl Meter {
+    const fn new() -> Self {
+        Self { tat: 0, share: 1.0, since: 0 }
+    }
+
+    fn share(&self, now: i64) -> f64 {
+        let recovered = (now - self.since).max(0) as f64 / RECOVERY as f64 * RECOVERED;
+        (self.share + recovered).min(1.0)
+    }
+
+    /// The time between two messages, rounded up so that the rate is never exceeded.
+    fn interval(&self, now: i64, per_second: u32) -> i64 {
+        (NANOS as f64 / (f64::from(per_second.max(1)) * self.share(now))).ceil() as i64
+    }
+
+    /// How many messages there is room for.
+    fn room(&self, now: i64, interval: i64) -> i64 {
+        ((now + BURST.max(interval) - self.tat.max(now)) / interval).max(0)
+    }
+
+    /// How long until there is room for `count`.
+    fn wait(&self, now: i64, interval: i64, count: i64) -> i64 {
+        (self.tat.max(now) + count * interval - BURST.max(interval) - now).max(0)
+    }
+}
+
+fn nanos(time: Timestamp) -> i64 {
+    time.as_micros().saturating_mul(1_000)
+}
+
+impl Local {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Key, Meter>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+        let now = nanos(now);
+        self.with(|meters| {
+            forget_idle(meters, now);
+            let of = |meters: &HashMap<Key, Meter>, limit: &Limit| {
+                let meter = meters.get(&limit.key).copied().unwrap_or(Meter::new());
+                (meter, meter.interval(now, limit.per_second))
+            };
+            let room = limits.iter().map(|limit| {
+                let (meter, interval) = of(meters, limit);
+                meter.room(now, interval)
+            });
+            let granted = room.min().unwrap_or(i64::MAX).min(i64::from(want));
+            for limit in limits {
+                let (meter, interval) = of(meters, limit);
+                meters.insert(limit.key, Meter { tat: meter.tat.max(now) + granted * interval, ..meter });
+            }
+            // Wait for half a burst at once: many small batches cost more than they gain.
+            let wait = limits.iter().map(|limit| {
+                let (meter, interval) = of(meters, limit);
+                let batch = (BURST / 2 / interval).clamp(1, i64::from(want).max(1));
+                meter.wait(now, interval, batch)
+            });
+            Grant {
+                granted: u32::try_from(granted).unwrap_or(want),
+                retry_after: Duration::from_nanos(wait.max().unwrap_or(0).unsigned_abs()),
+            }
+        })
+    }
+
+    pub(super) fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
+        let now = nanos(now);
+        self.with(|meters| {
+            for limit in limits {
+                if let Some(meter) = meters.get_mut(&limit.key) {
+                    meter.tat -= i64::from(unused) * meter.interval(now, limit.per_second);
+                }
+            }
+        });
+    }
+
+    pub(super) fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
+        let now = nanos(now);
+        self.with(|meters| {
+            let meter = meters.entry(key).or_insert(Meter::new());
+            if now - meter.since >= COMPLAINT {
+                meter.share = (meter.share(now) * SLOWER).max(SLOWEST);
+                meter.since = now;
+            }
+            if let Some(wait) = wait {
+                let until = now.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+                meter.tat = meter.tat.max(until);
+            }
+        });
+    }
+}
+
+/// A key that has caught up with the clock and has its full rate is as good as new.
+fn forget_idle(meters: &mut HashMap<Key, Meter>, now: i64) {
+    if meters.len() > KEYS {
+        meters.retain(|_, meter| meter.tat > now || meter.share(now) < 1.0);
+    }
+}
