@@ -9,7 +9,7 @@ use sea_orm::Value;
 use serde::Serialize;
 
 use crate::{
-    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    ConnectionTrait, Db, Error, Kind, Result, Row, Tx, all,
     batch::{Type, hex, table},
     exec, one,
 };
@@ -200,6 +200,25 @@ pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option
     let period: Option<i32> = row.get("period")?;
     let sealed: Option<Vec<u8>> = row.get("sealed")?;
     Ok(Some(Found { event: event(&row)?, body: period.zip(sealed) }))
+}
+
+/// Destroys the keys of the periods before `before` (`yyyymmdd`). Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
+    exec(tx, "DELETE FROM period_keys WHERE period < $1", vec![before.into()]).await
+}
+
+/// Removes up to `limit` raw forms of the periods before `before`, the oldest first. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn purge_bodies(db: &Db, before: i32, limit: u32) -> Result<u64> {
+    // Ids rise with time: the oldest are found without an index by period.
+    let delete = "DELETE FROM webhook_bodies WHERE period < $1 AND event_id IN \
+                  (SELECT event_id FROM webhook_bodies ORDER BY event_id LIMIT $2)";
+    exec(db.writer(), delete, vec![before.into(), i64::from(limit).into()]).await
 }
 
 fn event(row: &Row) -> Result<WebhookEvent> {

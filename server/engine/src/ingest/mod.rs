@@ -1,8 +1,33 @@
 //! Webhooks: signature, group commit, consent.
+//!
+//! A request is checked, read and put into a bounded queue; [`writer::run`] stores everything that arrived within a few
+//! milliseconds in one transaction and only then lets the requests be answered. So an answer says that the webhook is
+//! durable, and a commit is shared by hundreds of them.
+
+mod answers;
+mod event;
+mod inbound;
+mod keywords;
+mod sealing;
+mod signature;
+mod status;
+mod wishes;
+pub mod writer;
+
+use std::time::Duration;
 
 use bytes::Bytes;
+use domain::{event::WebhookKind, ids::ContactId};
+use tokio::sync::oneshot;
 
-use crate::{Engine, Result};
+use crate::{Engine, Error, Result};
+use event::Event;
+pub(crate) use sealing::{open_body, period};
+use writer::Job;
+pub use writer::Ingest;
+
+/// How long the answer to a STOP waits for what is already on its way out.
+const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// A webhook as it came in.
 #[derive(Clone, Debug)]
@@ -16,27 +41,64 @@ pub struct Webhook {
     pub body: Bytes,
 }
 
-/// The queue to the group-commit writer.
-#[derive(Default)]
-pub struct Ingest {}
+/// What became of a webhook that is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The answer to an inbound message.
+    twiml: String,
+    /// Who opted out of everything by it.
+    opted_out: Option<ContactId>,
+}
 
 impl Engine {
-    /// A status callback: `Ok` once it is durable.
+    /// A status callback: `Ok` once it is durable, also when it makes no sense (it is kept raw then).
     ///
     /// # Errors
-    /// `Forbidden` for a missing or wrong signature, `Invalid` for a body that is no form, `Unavailable` when the
-    /// queue is full or the database is away.
+    /// `Forbidden` for a missing or wrong signature, `Unavailable` when the queue is full or the database is away.
     pub async fn ingest_status(&self, webhook: Webhook) -> Result<()> {
-        let _ = webhook;
-        todo!()
+        self.take_in(WebhookKind::Status, &webhook).await?;
+        Ok(())
     }
 
-    /// An inbound message: the TwiML to answer with, once it is durable.
+    /// An inbound message: the TwiML to answer with, once it is durable. After an opt-out it also waits, two seconds
+    /// at most, for a message to this person that is already on its way out.
     ///
     /// # Errors
     /// As [`Engine::ingest_status`].
     pub async fn ingest_inbound(&self, webhook: Webhook) -> Result<String> {
-        let _ = webhook;
-        todo!()
+        let done = self.take_in(WebhookKind::Inbound, &webhook).await?;
+        if let Some(contact) = done.opted_out
+            && !self.inner().in_hand.settled(contact, STOP_WAIT).await
+        {
+            tracing::warn!(%contact, "a STOP is answered while a message to the person is still on its way out");
+        }
+        Ok(done.twiml)
+    }
+
+    async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
+        if let Err(reason) = self.check_signature(webhook) {
+            metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
+            return Err(Error::Forbidden);
+        }
+        let event = Event::read(kind, webhook, self.now());
+        let (answer, answered) = oneshot::channel();
+        self.inner().ingest.queue(Job { event, answer })?;
+        // The writer went away without an answer: whether the webhook is stored is not known, so it has to come again.
+        answered.await.unwrap_or_else(|_| Err(writer::unavailable()))
+    }
+
+    fn check_signature(&self, webhook: &Webhook) -> Result<(), &'static str> {
+        let provider = &self.config().provider;
+        let signature = webhook.signature.as_deref().filter(|text| !text.is_empty()).ok_or("no_signature")?;
+        let account = url::form_urlencoded::parse(&webhook.body).find(|(name, _)| name == "AccountSid");
+        // Subaccounts sign with tokens of their own, which we do not have.
+        if account.is_some_and(|(_, sid)| sid != provider.account_sid) {
+            return Err("unknown_account");
+        }
+        let url = format!("{}{}", self.config().public_url, webhook.target);
+        let request =
+            signature::Request { url: &url, content_type: webhook.content_type.as_deref(), body: &webhook.body };
+        let is_signed = request.is_signed(&[provider.auth_token.reveal()], Some(signature));
+        if is_signed { Ok(()) } else { Err("wrong_signature") }
     }
 }

@@ -1,8 +1,16 @@
 //! The audit log.
 
-use domain::{account::AuditEntry, page::{Page, PageRequest}};
+use domain::{
+    account::AuditEntry,
+    page::{Page, PageRequest},
+    role::Permission,
+};
 
-use crate::{Actor, Engine, Error, Result};
+use crate::{
+    Actor, Engine, Result,
+    cursor::{Cursor, page_of, rows_to_ask_for},
+    require,
+};
 
 /// See [`Engine::audit`].
 pub struct Audit<'a>(&'a Engine);
@@ -16,8 +24,17 @@ impl Engine {
 }
 
 impl Audit<'_> {
+    /// What admins and programs did, newest first.
+    ///
+    /// # Errors
+    /// `Forbidden` without the permission, `Invalid` for a limit or cursor that will not do.
     pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<AuditEntry>> {
-        todo!()
+        require(actor, Permission::Audit)?;
+        let before = Cursor::read(page, |parts| match parts {
+            [seq] => seq.parse().ok(),
+            _ => None,
+        })?;
+        let rows = store::audit::list(self.0.db().reader(), before, rows_to_ask_for(page)?).await?;
+        Ok(page_of(rows, page, |last| Cursor::new([last.seq])))
     }
-
 }

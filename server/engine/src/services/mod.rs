@@ -17,5 +17,6 @@ pub mod senders;
 pub mod settings;
 pub mod simulator;
 pub mod templates;
+pub mod tidy;
 pub mod topics;
 pub mod webhook_events;

@@ -13,7 +13,7 @@ use serde_json::json;
 use store::settings::Stored;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Actor, Engine, Error, Result, config::Config, require};
+use crate::{Actor, Engine, Error, Result, config::Config, require, services::simulator};
 
 /// The key of the document in the settings table.
 const KEY: &str = "workspace";
@@ -132,7 +132,9 @@ impl SettingsService<'_> {
         audit(&tx, actor, now, &former, &document, &changed).await?;
         tx.commit().await.map_err(store::Error::from)?;
         *self.0.inner().settings.0.lock().await = None;
-        load(self.0.db().reader(), self.0.config()).await
+        let settings = load(self.0.db().reader(), self.0.config()).await?;
+        simulator::follow(self.0, &settings).await;
+        Ok(settings)
     }
 }
 

@@ -1,8 +1,85 @@
-//! The simulator's phone; only when no Twilio account is set.
+//! The simulator's phone; only when no Twilio account is set. Speaks to the simulator's control API.
 
-use domain::{phone::Phone, simulator::{Conversation, SimulatorPhone}};
+use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
 
-use crate::{Actor, Engine, Error, Result};
+use domain::{
+    message::Channel,
+    phone::Phone,
+    role::Permission,
+    settings::Settings,
+    simulator::{Bubble, Conversation, SimulatorPhone},
+    time::Timestamp,
+};
+use reqwest::RequestBuilder;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{Actor, Engine, Error, Result, require};
+
+/// How many messages are looked through for people.
+const LOOKED_THROUGH: u32 = 2_000;
+
+/// How many people are shown.
+const SHOWN: usize = 50;
+
+/// WhatsApp takes this much free text.
+const TEXT_MAX: usize = 1_600;
+
+/// The HTTP client, made when the first page asks.
+#[derive(Default)]
+pub(crate) struct Client(OnceLock<reqwest::Client>);
+
+impl Client {
+    fn get(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        // An answer takes as long as our own webhook does.
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().map_err(Error::internal)?;
+        Ok(self.0.get_or_init(|| client))
+    }
+}
+
+/// A message as the simulator tells of it.
+#[derive(Debug, Deserialize)]
+struct Told {
+    to: String,
+    from: Option<String>,
+    body: String,
+    status: String,
+    direction: String,
+    created_at: String,
+}
+
+impl Told {
+    fn is_from_person(&self) -> bool {
+        self.direction == "inbound"
+    }
+
+    /// The person's address, with its channel.
+    fn person(&self) -> &str {
+        if self.is_from_person() { self.from.as_deref().unwrap_or_default() } else { &self.to }
+    }
+
+    fn phone(&self) -> Option<Phone> {
+        let address = self.person();
+        address.strip_prefix("whatsapp:").unwrap_or(address).parse().ok()
+    }
+
+    fn channel(&self) -> Channel {
+        if self.person().starts_with("whatsapp:") { Channel::Whatsapp } else { Channel::Sms }
+    }
+
+    fn at(&self) -> Timestamp {
+        self.created_at.parse().unwrap_or_default()
+    }
+}
+
+/// What the application answered to a person's message.
+#[derive(Debug, Deserialize)]
+struct Answered {
+    status: Option<u16>,
+}
 
 /// See [`Engine::simulator`].
 pub struct SimulatorService<'a>(&'a Engine);
@@ -16,16 +93,106 @@ impl Engine {
 }
 
 impl SimulatorService<'_> {
+    /// The people of the latest messages, the last one first.
+    ///
+    /// # Errors
+    /// `NotFound` with a real account, `Unavailable` when the simulator does not answer.
     pub async fn phones(&self, actor: &Actor) -> Result<Vec<SimulatorPhone>> {
-        todo!()
+        require(actor, Permission::Read)?;
+        let request = self.call(reqwest::Method::GET, "messages")?;
+        let limit = LOOKED_THROUGH.to_string();
+        let told: Vec<Told> = fetch(request.query(&[("direction", "all"), ("limit", limit.as_str())])).await?;
+        let mut seen = BTreeSet::new();
+        let mut phones: Vec<SimulatorPhone> = Vec::new();
+        for told in told {
+            let Some(phone) = told.phone().filter(|phone| seen.insert(phone.clone())) else { continue };
+            let last_at = told.at();
+            phones.push(SimulatorPhone { phone, name: None, last_text: told.body, last_at });
+            if phones.len() == SHOWN {
+                break;
+            }
+        }
+        let wanted: Vec<Phone> = phones.iter().map(|shown| shown.phone.clone()).collect();
+        let mut names = store::inbound::names_of(self.0.db().reader(), &wanted).await?;
+        for shown in &mut phones {
+            shown.name = names.remove(&shown.phone);
+        }
+        Ok(phones)
     }
 
+    /// What went to and fro between this person and us, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::phones`].
     pub async fn conversation(&self, actor: &Actor, phone: &Phone) -> Result<Conversation> {
-        todo!()
+        require(actor, Permission::Read)?;
+        self.load(phone).await
     }
 
+    /// The person writes this to the sender they last heard from.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is empty or too long, `Unavailable` when the message was not taken, and as
+    /// [`Self::phones`].
     pub async fn answer(&self, actor: &Actor, phone: &Phone, text: &str) -> Result<Conversation> {
-        todo!()
+        require(actor, Permission::Send)?;
+        if text.trim().is_empty() || text.chars().count() > TEXT_MAX {
+            return Err(Error::invalid("text", format!("Write a text of at most {TEXT_MAX} characters.")));
+        }
+        let from = match self.load(phone).await?.channel {
+            Channel::Whatsapp => format!("whatsapp:{phone}"),
+            Channel::Sms => phone.to_string(),
+        };
+        let request = self.call(reqwest::Method::POST, "inbound")?;
+        let answered: Answered = fetch(request.json(&json!({ "from": from, "body": text }))).await?;
+        match answered.status {
+            Some(status) if (200..300).contains(&status) => self.load(phone).await,
+            Some(status) => Err(Error::Unavailable(format!("The message was not taken: our webhook answered {status}."))),
+            None => Err(Error::Unavailable("The message was not taken: our webhook did not answer.".to_owned())),
+        }
     }
 
+    async fn load(&self, phone: &Phone) -> Result<Conversation> {
+        let request = self.call(reqwest::Method::GET, "conversation")?;
+        let told: Vec<Told> = fetch(request.query(&[("phone", phone.as_str())])).await?;
+        let channel = told.last().map_or(Channel::Whatsapp, Told::channel);
+        let bubbles = told.into_iter().map(|told| Bubble {
+            from_person: told.is_from_person(),
+            at: told.at(),
+            text: told.body,
+            status: told.status,
+        });
+        Ok(Conversation { phone: phone.clone(), channel, bubbles: bubbles.collect() })
+    }
+
+    fn call(&self, method: reqwest::Method, path: &str) -> Result<RequestBuilder> {
+        let base = self.0.config().provider.simulator.as_deref().ok_or(Error::NotFound { what: "simulator" })?;
+        let url = format!("{}/control/{path}", base.trim_end_matches('/'));
+        Ok(self.0.inner().simulator.get()?.request(method, url))
+    }
+}
+
+async fn fetch<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
+    let away = |error: reqwest::Error| {
+        tracing::warn!(%error, "the simulator does not answer");
+        Error::Unavailable("The simulator does not answer.".to_owned())
+    };
+    let response = request.send().await.and_then(reqwest::Response::error_for_status).map_err(away)?;
+    response.json().await.map_err(away)
+}
+
+/// Tells the simulator what the settings ask of it: whether it enforces WhatsApp's 24-hour window. Nothing with a real
+/// account. A simulator that does not answer is only logged: it is told again with the next change.
+pub(crate) async fn follow(engine: &Engine, settings: &Settings) {
+    if !engine.config().is_simulated() {
+        return;
+    }
+    let told = async {
+        let request = engine.simulator().call(reqwest::Method::PATCH, "settings")?;
+        let patch = json!({ "enforce_whatsapp_window": settings.enforce_whatsapp_window });
+        fetch::<serde::de::IgnoredAny>(request.json(&patch)).await
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(%error, "the simulator was not told of the settings");
+    }
 }

@@ -1,8 +1,18 @@
 //! Raw webhooks beside what became of them.
 
-use domain::{event::{WebhookEvent, WebhookFilter}, ids::WebhookEventId, page::{Page, PageRequest}};
+use domain::{
+    event::{WebhookEvent, WebhookFilter},
+    ids::WebhookEventId,
+    page::{Page, PageRequest},
+    role::Permission,
+};
 
-use crate::{Actor, Engine, Error, Result};
+use crate::{
+    Actor, Engine, Error, Result,
+    cursor::{Cursor, page_of, rows_to_ask_for},
+    ingest::open_body,
+    require,
+};
 
 /// See [`Engine::webhook_events`].
 pub struct WebhookEvents<'a>(&'a Engine);
@@ -16,12 +26,42 @@ impl Engine {
 }
 
 impl WebhookEvents<'_> {
-    pub async fn list(&self, actor: &Actor, filter: &WebhookFilter, page: &PageRequest) -> Result<Page<WebhookEvent>> {
-        todo!()
+    /// What came in, newest first, without the raw forms.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit or cursor that will not do.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        filter: &WebhookFilter,
+        page: &PageRequest,
+    ) -> Result<Page<WebhookEvent>> {
+        require(actor, Permission::Read)?;
+        let before = Cursor::read(page, |parts| match parts {
+            [id] => id.parse().ok().map(WebhookEventId),
+            _ => None,
+        })?;
+        let limit = rows_to_ask_for(page)?;
+        let rows = store::webhook_events::list(self.0.db().reader(), filter, before, limit).await?;
+        Ok(page_of(rows, page, |last| Cursor::new([last.id.0])))
     }
 
+    /// One webhook with its raw form, unsealed, and its parameters, decoded; without both once their retention has
+    /// passed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
     pub async fn get(&self, actor: &Actor, id: WebhookEventId) -> Result<WebhookEvent> {
-        todo!()
+        require(actor, Permission::Read)?;
+        let found = store::webhook_events::get(self.0.db().reader(), id).await?;
+        let found = found.ok_or(Error::NotFound { what: "webhook event" })?;
+        let mut event = found.event;
+        if let Some((period, sealed)) = found.body
+            && let Some(raw) = open_body(self.0, id, period, &sealed).await?
+        {
+            event.parameters = url::form_urlencoded::parse(&raw).into_owned().collect();
+            event.raw = Some(String::from_utf8_lossy(&raw).into_owned());
+        }
+        Ok(event)
     }
-
 }

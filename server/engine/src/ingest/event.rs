@@ -1,0 +1,249 @@
+//! Reading webhooks: Twilio's parameters, as far as the engine goes by them. Nothing here fails: what cannot be read is
+//! kept raw, with the reason.
+
+use bytes::Bytes;
+use domain::{
+    event::WebhookKind,
+    ids::MessageId,
+    message::Channel,
+    phone::Phone,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::Webhook;
+
+/// SIDs are two letters and 32 digits; a little more is taken, endless text is not.
+const SID_MAX: usize = 64;
+const STATUS_MAX: usize = 64;
+const TOKEN_MAX: usize = 128;
+const ADDRESS_MAX: usize = 128;
+/// Twilio sends ten at most.
+const MEDIA_MAX: usize = 10;
+
+/// A webhook, read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    pub received_at: Timestamp,
+    pub kind: WebhookKind,
+    pub raw: Bytes,
+    pub idempotency_token: Option<String>,
+    pub account_sid: Option<String>,
+    pub content: Content,
+}
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Content {
+    Status(StatusIn),
+    Inbound(InboundIn),
+    /// Signed, but makes no sense.
+    Nonsense { sid: Option<String>, reason: &'static str },
+}
+
+/// A status callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StatusIn {
+    /// `m` and `a` of the address that we gave with the message.
+    pub message_id: Option<MessageId>,
+    pub attempt: Option<i16>,
+    pub sid: String,
+    pub status: String,
+    pub error_code: Option<i32>,
+}
+
+/// A message from a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InboundIn {
+    pub sid: String,
+    pub phone: Phone,
+    pub channel: Channel,
+    /// Without the channel's prefix.
+    pub our_address: String,
+    pub body: String,
+    pub button: Option<String>,
+    /// Twilio has understood, and answered, this by itself.
+    pub opt_out_type: Option<String>,
+    pub replied_sid: Option<String>,
+    pub media: Vec<Media>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Media {
+    pub url: String,
+    pub content_type: String,
+}
+
+impl Event {
+    /// Reads what came in.
+    pub(super) fn read(kind: WebhookKind, webhook: &Webhook, received_at: Timestamp) -> Self {
+        let form = Form::parse(&webhook.body);
+        let content = if is_form(webhook) {
+            match kind {
+                WebhookKind::Status => status(&form, &webhook.target),
+                WebhookKind::Inbound => inbound(&form),
+            }
+            .unwrap_or_else(|reason| Content::Nonsense { sid: form.sid(), reason })
+        } else {
+            Content::Nonsense { sid: None, reason: "not_a_form" }
+        };
+        Self {
+            received_at,
+            kind,
+            raw: webhook.body.clone(),
+            idempotency_token: webhook.idempotency_token.as_deref().map(|token| cut(token, TOKEN_MAX)),
+            account_sid: form.get("AccountSid").map(|sid| cut(sid, SID_MAX)),
+            content,
+        }
+    }
+
+    /// The same webhook, when nothing can be made of it after all.
+    pub(super) fn as_nonsense(&self, reason: &'static str) -> Self {
+        let sid = match &self.content {
+            Content::Status(status) => Some(status.sid.clone()),
+            Content::Inbound(inbound) => Some(inbound.sid.clone()),
+            Content::Nonsense { sid, .. } => sid.clone(),
+        };
+        Self { content: Content::Nonsense { sid, reason }, ..self.clone() }
+    }
+}
+
+/// Twilio's form posts; a missing type is taken for one.
+fn is_form(webhook: &Webhook) -> bool {
+    webhook.content_type.as_deref().is_none_or(|of| {
+        let of = of.split(';').next().unwrap_or_default().trim();
+        of.is_empty() || of.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
+}
+
+fn status(form: &Form, target: &str) -> Result<Content, &'static str> {
+    let sid = form.sid().ok_or("no_message_sid")?;
+    let status = form.get("MessageStatus").or_else(|| form.get("SmsStatus")).ok_or("no_message_status")?;
+    if status.len() > STATUS_MAX {
+        return Err("no_message_status");
+    }
+    let query = Form::parse(target.split_once('?').map_or("", |(_, query)| query).as_bytes());
+    Ok(Content::Status(StatusIn {
+        message_id: query.get("m").and_then(|id| id.parse().ok()),
+        attempt: query.get("a").and_then(|attempt| attempt.parse().ok()),
+        sid,
+        status: status.to_owned(),
+        // "0" means none.
+        error_code: form.get("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code > 0),
+    }))
+}
+
+fn inbound(form: &Form) -> Result<Content, &'static str> {
+    let sid = form.sid().ok_or("no_message_sid")?;
+    let (channel, phone) = address(form.get("From").ok_or("no_sender")?);
+    // A person with a user name may hide the number; there is nobody to tell apart then.
+    let phone = phone.parse().map_err(|_| "sender_is_no_phone")?;
+    let (_, our_address) = address(form.get("To").unwrap_or_default());
+    let count = form.get("NumMedia").and_then(|count| count.parse().ok()).unwrap_or(0_usize).min(MEDIA_MAX);
+    let media = (0..count).map(|index| Media {
+        url: form.get(&format!("MediaUrl{index}")).unwrap_or_default().to_owned(),
+        content_type: form.get(&format!("MediaContentType{index}")).unwrap_or_default().to_owned(),
+    });
+    Ok(Content::Inbound(InboundIn {
+        sid,
+        phone,
+        channel,
+        our_address: cut(our_address, ADDRESS_MAX),
+        body: form.text("Body"),
+        button: form.get("ButtonPayload").map(str::to_owned),
+        opt_out_type: form.get("OptOutType").map(str::to_owned),
+        replied_sid: form.get("OriginalRepliedMessageSid").map(|sid| cut(sid, SID_MAX)),
+        media: media.collect(),
+    }))
+}
+
+/// An address without its channel's prefix.
+fn address(text: &str) -> (Channel, &str) {
+    let text = text.trim();
+    text.strip_prefix("whatsapp:").map_or((Channel::Sms, text), |rest| (Channel::Whatsapp, rest))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// A decoded form. PostgreSQL stores no NUL in texts, so there is none.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn parse(bytes: &[u8]) -> Self {
+        let clean = |text: std::borrow::Cow<'_, str>| text.replace('\0', "\u{fffd}");
+        Self(url::form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), clean(value))).collect())
+    }
+
+    /// The value, as it is; none when it is empty.
+    fn get(&self, wanted: &str) -> Option<&str> {
+        let value = self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, wanted: &str) -> String {
+        self.get(wanted).unwrap_or_default().to_owned()
+    }
+
+    /// `MessageSid`, or what it was called before.
+    fn sid(&self) -> Option<String> {
+        let sid = self.get("MessageSid").or_else(|| self.get("SmsSid")).or_else(|| self.get("SmsMessageSid"))?;
+        let is_sid = sid.len() <= SID_MAX && sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_sid.then(|| sid.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: WebhookKind, target: &str, body: &str) -> Event {
+        let webhook = Webhook {
+            target: target.to_owned(),
+            content_type: Some("application/x-www-form-urlencoded; charset=UTF-8".to_owned()),
+            signature: None,
+            idempotency_token: None,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        };
+        Event::read(kind, &webhook, Timestamp::from_seconds(1))
+    }
+
+    fn reason(kind: WebhookKind, body: &str) -> &'static str {
+        match read(kind, "/", body).content {
+            Content::Nonsense { reason, .. } => reason,
+            content => panic!("{content:?}"),
+        }
+    }
+
+    #[test]
+    fn a_callback_names_its_message_in_the_address() {
+        let event = read(WebhookKind::Status, "/s?m=42&a=2", "MessageSid=SM1&MessageStatus=failed&ErrorCode=63016");
+        let Content::Status(status) = event.content else { panic!() };
+        assert_eq!((status.message_id, status.attempt), (Some(MessageId(42)), Some(2)));
+        assert_eq!((status.status.as_str(), status.error_code), ("failed", Some(63_016)));
+        let event = read(WebhookKind::Status, "/s?m=-1&a=x", "SmsSid=SM1&SmsStatus=sent&ErrorCode=0");
+        let Content::Status(status) = event.content else { panic!() };
+        assert_eq!((status.message_id, status.attempt, status.error_code), (None, None, None));
+    }
+
+    #[test]
+    fn an_inbound_message_keeps_its_blanks_and_loses_its_prefix() {
+        let body = "MessageSid=SM1&From=whatsapp%3A%2B15005550009&To=whatsapp%3A%2B15005550006&Body=++hi%00+&\
+                    NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=image%2Fpng";
+        let Content::Inbound(inbound) = read(WebhookKind::Inbound, "/", body).content else { panic!() };
+        assert_eq!(inbound.phone.as_str(), "+15005550009");
+        assert_eq!((inbound.channel, inbound.our_address.as_str()), (Channel::Whatsapp, "+15005550006"));
+        assert_eq!(inbound.body, "  hi\u{fffd} ");
+        assert_eq!(inbound.media[0].content_type, "image/png");
+    }
+
+    #[test]
+    fn nonsense_has_a_reason() {
+        assert_eq!(reason(WebhookKind::Status, "MessageStatus=sent"), "no_message_sid");
+        assert_eq!(reason(WebhookKind::Status, "MessageSid=SM%201&MessageStatus=sent"), "no_message_sid");
+        assert_eq!(reason(WebhookKind::Status, "MessageSid=SM1"), "no_message_status");
+        assert_eq!(reason(WebhookKind::Inbound, "MessageSid=SM1&Body=x"), "no_sender");
+        assert_eq!(reason(WebhookKind::Inbound, "MessageSid=SM1&From=whatsapp:US.123"), "sender_is_no_phone");
+    }
+}

@@ -1,0 +1,320 @@
+//! Messages from people, by the batch: the person (stored when new), the message, what it asks for, the answer.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    actor::ActorKind,
+    consent::{Consent, ConsentSource, Subscription, SuppressionReason},
+    contact::Attributes,
+    event::WebhookOutcome,
+    ids::{ContactId, SenderId, TopicId},
+    message::{Channel, Kind, State},
+    phone::Phone,
+    role::Role,
+    time::Timestamp,
+};
+use store::{
+    Tx,
+    consent::{ConsentEvent, SuppressionChange},
+    contacts::Stored,
+    inbound::{NewInbound, TopicName},
+    messages::NewSingle,
+    webhook_events::NewEvent,
+};
+
+use super::{
+    Done,
+    answers::{Answer, twiml},
+    event::{Content, Event, InboundIn},
+    keywords::Wish,
+    sealing,
+    status::{base, report},
+    wishes::{Change, Person, grant},
+};
+use crate::{
+    Actor, Engine,
+    services::contacts::{Birth, born, seal_words},
+};
+
+/// Stores the events in one transaction, with everything that follows from them. Only inbound messages come here.
+pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<Vec<Done>> {
+    let now = engine.now();
+    let period = sealing::period(now);
+    let key = engine.inner().ingest.periods().key(engine, period).await?;
+    let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
+    let tx = engine.db().begin().await?;
+    let mut batch = Batch::load(engine, &tx, now, &inbound).await?;
+    let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
+    let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
+    for ((event, message), id) in inbound.iter().zip(&ids) {
+        let sealed = sealing::seal_body(&key, *id, &event.raw);
+        let repeated = !batch.take(engine, event, message, *id);
+        let (outcome, reason) = match repeated {
+            true => (WebhookOutcome::NoChange, Some("repeat")),
+            false => (WebhookOutcome::Applied, None),
+        };
+        let base = base(event, *id, period, sealed);
+        stored.push(NewEvent { provider_sid: Some(&message.sid), outcome, reason, ..base });
+    }
+    store::webhook_events::insert(&tx, &stored).await?;
+    store::inbound::insert(&tx, &batch.messages).await?;
+    batch.record(engine, &tx, now).await?;
+    batch.confirm(&tx, now).await?;
+    tx.commit().await?;
+    report(&stored);
+    engine.inner().opt_outs.set_all(batch.moved(Consent::OptedIn), false);
+    engine.inner().opt_outs.set_all(batch.moved(Consent::OptedOut), true);
+    Ok(batch.done)
+}
+
+const fn inbound_of<'a>(event: &&'a Event) -> Option<(&'a Event, &'a InboundIn)> {
+    match &event.content {
+        Content::Inbound(inbound) => Some((event, inbound)),
+        _ => None,
+    }
+}
+
+/// A consent event to come, and whose words it is.
+struct Granted<'a> {
+    contact_id: ContactId,
+    message: &'a InboundIn,
+    change: Change,
+}
+
+/// What the batch is about, as it stands in the database and changes with every message taken.
+#[derive(Default)]
+struct Batch<'a> {
+    people: BTreeMap<&'a Phone, Person>,
+    topics: Vec<TopicName>,
+    /// SIDs that are stored already, or were taken.
+    known: std::collections::BTreeSet<String>,
+    messages: Vec<NewInbound<'a>>,
+    granted: Vec<Granted<'a>>,
+    answers: Vec<(ContactId, &'a InboundIn, String)>,
+    done: Vec<Done>,
+}
+
+impl<'a> Batch<'a> {
+    async fn load(
+        engine: &Engine,
+        tx: &Tx,
+        now: Timestamp,
+        inbound: &[(&'a Event, &'a InboundIn)],
+    ) -> store::Result<Self> {
+        let mut batch = Self { people: people(engine, tx, now, inbound).await?, ..Self::default() };
+        // After the people are locked: another process that stores the same message has finished by now.
+        let sids: Vec<&str> = inbound.iter().map(|(_, message)| message.sid.as_str()).collect();
+        batch.known = store::inbound::known(tx, &sids).await?;
+        let wishes: Vec<(&Phone, Wish)> =
+            inbound.iter().filter_map(|(_, message)| Some((&message.phone, wish(message)?))).collect();
+        batch.load_wishes(engine, tx, &wishes).await?;
+        Ok(batch)
+    }
+
+    /// What granting these wishes depends on: for most batches nothing.
+    async fn load_wishes(&mut self, engine: &Engine, tx: &Tx, wishes: &[(&'a Phone, Wish)]) -> store::Result<()> {
+        if wishes.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<ContactId> =
+            wishes.iter().filter_map(|(phone, _)| self.people.get(phone)).map(|person| person.id).collect();
+        let stopped = store::inbound::stopped(tx, &ids).await?;
+        let hashes: BTreeMap<Vec<u8>, &Phone> = wishes
+            .iter()
+            .flat_map(|(phone, _)| {
+                let hashes = engine.config().keys.suppression_hashes(phone.as_str());
+                hashes.into_iter().map(move |hash| (hash, *phone))
+            })
+            .collect();
+        let wanted: Vec<Vec<u8>> = hashes.keys().cloned().collect();
+        for entry in store::suppressions::find(tx, &wanted).await? {
+            if let Some(person) = hashes.get(&entry.phone_hash).and_then(|phone| self.people.get_mut(phone)) {
+                person.reasons.push(entry.reason);
+            }
+        }
+        for person in self.people.values_mut() {
+            person.stopped = stopped.contains(&person.id);
+        }
+        if wishes.iter().any(|(_, wish)| matches!(wish, Wish::Subscribe(_) | Wish::Unsubscribe(_))) {
+            self.topics = store::inbound::topic_names(tx).await?;
+            let present = store::consent::subscriptions(tx, &ids).await?;
+            for person in self.people.values_mut() {
+                person.subscriptions = subscriptions(person.id, &present);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one message; false when it is known already.
+    fn take(
+        &mut self,
+        engine: &Engine,
+        event: &'a Event,
+        message: &'a InboundIn,
+        event_id: domain::ids::WebhookEventId,
+    ) -> bool {
+        let person = self.people.get_mut(&message.phone);
+        let Some(person) = person.filter(|_| self.known.insert(message.sid.clone())) else {
+            self.done.push(Done { twiml: twiml(None), opted_out: None });
+            return false;
+        };
+        let wish = wish(message);
+        self.messages.push(NewInbound {
+            provider_sid: &message.sid,
+            contact_id: person.id,
+            channel: message.channel,
+            our_address: &message.our_address,
+            received_at: event.received_at,
+            keyword: wish.as_ref().map(Wish::keyword),
+            media_count: i32::try_from(message.media.len()).unwrap_or(i32::MAX),
+            replied_sid: message.replied_sid.as_deref(),
+            event_id,
+            body: &message.body,
+            media: serde_json::to_string(&message.media).unwrap_or_else(|_| "[]".to_owned()),
+        });
+        let granted = wish.map(|wish| grant(&wish, person, &self.topics)).unwrap_or_default();
+        let contact_id = person.id;
+        let out = |change: &Change| change.topic_id.is_none() && change.consent == Consent::OptedOut;
+        let opted_out = granted.changes.iter().any(out).then_some(contact_id);
+        self.granted.extend(granted.changes.into_iter().map(|change| Granted { contact_id, message, change }));
+        let text = granted.answer.filter(|_| is_ours_to_answer(engine, message)).map(|answer: Answer| answer.text());
+        self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
+        self.answers.extend(text.map(|text| (contact_id, message, text)));
+        true
+    }
+
+    /// Writes the consent events, each with the words that say so.
+    async fn record(&self, engine: &Engine, tx: &Tx, now: Timestamp) -> store::Result<()> {
+        let keys = &engine.config().keys;
+        let mut events = Vec::with_capacity(self.granted.len());
+        for Granted { contact_id, message, change } in &self.granted {
+            let words = evidence(message);
+            let evidence = seal_words(tx, keys, *contact_id, now, words).await?;
+            events.push(ConsentEvent {
+                contact_id: *contact_id,
+                topic_id: change.topic_id,
+                consent: change.consent,
+                source: ConsentSource::Keyword,
+                reference: Some(message.sid.clone()),
+                evidence: Some(evidence),
+                suppression: suppression(engine, &message.phone, *change),
+            });
+        }
+        store::consent::record(tx, &recipient(), now, &events).await
+    }
+
+    /// Keeps the answers: messages that went out as the answer to the webhook, without a SID.
+    async fn confirm(&self, tx: &Tx, now: Timestamp) -> store::Result<()> {
+        let mut senders = BTreeMap::<(Channel, &str), Option<SenderId>>::new();
+        for (contact_id, message, text) in &self.answers {
+            let address = (message.channel, message.our_address.as_str());
+            let sender = match senders.get(&address) {
+                Some(sender) => *sender,
+                None => {
+                    let sender = store::inbound::sender_at(tx, address.0, address.1).await?;
+                    senders.insert(address, sender);
+                    sender
+                }
+            };
+            // Without any sender of the channel there is nothing the message could belong to.
+            let Some(sender_id) = sender else { continue };
+            let single = NewSingle {
+                contact_id: *contact_id,
+                sender_id,
+                kind: Kind::Confirmation,
+                state: State::Accepted,
+                campaign_id: None,
+                template: None,
+                body: Some(text.clone()),
+                variables: Attributes::new(),
+            };
+            store::messages::insert_single(tx, now, &single).await?;
+        }
+        Ok(())
+    }
+
+    /// The people whose last change in this batch was to this consent.
+    fn moved(&self, consent: Consent) -> impl Iterator<Item = ContactId> {
+        let last: BTreeMap<ContactId, Consent> = self
+            .granted
+            .iter()
+            .filter(|granted| granted.change.topic_id.is_none())
+            .map(|granted| (granted.contact_id, granted.change.consent))
+            .collect();
+        last.into_iter().filter(move |(_, now)| *now == consent).map(|(id, _)| id)
+    }
+}
+
+/// The people who wrote, locked; those we did not know are stored.
+async fn people<'a>(
+    engine: &Engine,
+    tx: &Tx,
+    now: Timestamp,
+    inbound: &[(&'a Event, &'a InboundIn)],
+) -> store::Result<BTreeMap<&'a Phone, Person>> {
+    let phones: std::collections::BTreeSet<&Phone> = inbound.iter().map(|(_, message)| &message.phone).collect();
+    let list: Vec<&Phone> = phones.iter().copied().collect();
+    let known = store::contacts::lock_many(tx, &list).await?;
+    let mut people = BTreeMap::new();
+    for Stored { id, contact } in known {
+        if let Some(phone) = phones.get(&contact.phone) {
+            people.insert(*phone, person(id, contact.consent, contact.suppressed));
+        }
+    }
+    for phone in phones {
+        if !people.contains_key(phone) {
+            let birth = Birth { phone, attributes: &Attributes::new(), timezone: None, locale: None };
+            let born = born(tx, &engine.config().keys, &recipient(), now, birth).await?;
+            let consent = if born.suppressed { Consent::OptedOut } else { Consent::Unknown };
+            people.insert(phone, person(born.id, consent, born.suppressed));
+        }
+    }
+    Ok(people)
+}
+
+const fn person(id: ContactId, consent: Consent, suppressed: bool) -> Person {
+    Person { id, consent, suppressed, reasons: Vec::new(), stopped: false, subscriptions: BTreeMap::new() }
+}
+
+fn subscriptions(
+    id: ContactId,
+    present: &BTreeMap<(ContactId, TopicId), (Subscription, ConsentSource)>,
+) -> BTreeMap<TopicId, Subscription> {
+    present.iter().filter(|((of, _), _)| *of == id).map(|((_, topic), (state, _))| (*topic, *state)).collect()
+}
+
+fn recipient() -> Actor {
+    Actor::new(ActorKind::Recipient, "inbound message", Role::Viewer)
+}
+
+/// Twilio's own understanding first, then a button, then the words.
+fn wish(message: &InboundIn) -> Option<Wish> {
+    let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
+    let button = || message.button.as_deref().and_then(Wish::of_button);
+    opt_out_type.or_else(button).or_else(|| Wish::of_text(&message.body))
+}
+
+fn evidence(message: &InboundIn) -> &str {
+    if message.body.is_empty() { message.button.as_deref().unwrap_or_default() } else { &message.body }
+}
+
+/// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on
+/// SMS, where it handles the base words of every number by default. There is no such handling on WhatsApp.
+fn is_ours_to_answer(engine: &Engine, message: &InboundIn) -> bool {
+    let handled_by_default = message.channel == Channel::Sms && !engine.config().is_simulated();
+    let base_word = matches!(wish(message), Some(Wish::Stop | Wish::Start | Wish::Help));
+    message.opt_out_type.is_none() && !(handled_by_default && base_word)
+}
+
+fn suppression(engine: &Engine, phone: &Phone, change: Change) -> SuppressionChange {
+    let keys = &engine.config().keys;
+    match (change.topic_id, change.consent) {
+        (None, Consent::OptedOut) => SuppressionChange::Add {
+            phone_hash: keys.suppression_hash(phone.as_str()),
+            key_id: keys.current_id().to_owned(),
+            reason: SuppressionReason::Stop,
+        },
+        (None, Consent::OptedIn) => SuppressionChange::Lift { phone_hashes: keys.suppression_hashes(phone.as_str()) },
+        _ => SuppressionChange::None,
+    }
+}

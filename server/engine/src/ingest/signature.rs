@@ -1,0 +1,123 @@
+//! Whether a request really comes from Twilio: HMAC over the address it called and the form it sent.
+//!
+//! Source: Twilio, "Security", "Validating Signatures from Twilio"; the official SDKs' validators for what that page
+//! leaves open (ports, repeated names, the legacy query string).
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// What was signed.
+pub(super) struct Request<'a> {
+    /// The public address with path and query exactly as requested.
+    pub url: &'a str,
+    pub content_type: Option<&'a str>,
+    /// The raw body: whatever a form parser would drop is signed too.
+    pub body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// Whether one of the tokens made the signature. Several tokens serve the time of a rotation.
+    #[must_use]
+    pub(super) fn is_signed(&self, tokens: &[&str], signature: Option<&str>) -> bool {
+        let Some(signature) = signature.and_then(|text| BASE64_STANDARD.decode(text).ok()) else { return false };
+        let Some(parameters) = self.signed_parameters() else { return false };
+        let urls = variants(self.url);
+        tokens.iter().filter(|token| !token.is_empty()).any(|token| {
+            urls.iter().any(|url| mac(token, url, &parameters).is_some_and(|mac| mac.verify_slice(&signature).is_ok()))
+        })
+    }
+
+    /// The sorted parameters as one text; nothing for a body that is signed by its hash in the address, `None` when
+    /// that hash is wrong or missing where it has to be.
+    fn signed_parameters(&self) -> Option<String> {
+        if let Some(expected) = body_hash(self.url) {
+            let actual = store::batch::hex(&Sha256::digest(self.body));
+            return (expected == actual).then(String::new);
+        }
+        let is_json = self.content_type.is_some_and(|of| of.trim_start().to_ascii_lowercase().starts_with("application/json"));
+        if is_json {
+            return None;
+        }
+        let mut parameters: Vec<_> = url::form_urlencoded::parse(self.body).collect();
+        // Names in the order of their bytes; of a repeated name each value once, in order.
+        parameters.sort_unstable();
+        parameters.dedup();
+        Some(parameters.iter().fold(String::new(), |text, (name, value)| text + name + value))
+    }
+}
+
+fn mac(token: &str, url: &str, parameters: &str) -> Option<Hmac<Sha1>> {
+    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(token.as_bytes()).ok()?;
+    mac.update(url.as_bytes());
+    mac.update(parameters.as_bytes());
+    Some(mac)
+}
+
+fn body_hash(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "bodySHA256")
+        .map(|(_, value)| value.to_ascii_lowercase())
+}
+
+/// The writings of an address that Twilio may have signed: with and without the port (its products differ), each also
+/// with the query as older ones encode it.
+fn variants(url: &str) -> Vec<String> {
+    let mut variants = vec![url.to_owned()];
+    let mut add = |url: String| {
+        if !variants.contains(&url) {
+            variants.push(url);
+        }
+    };
+    if let Some(parts) = Parts::of(url) {
+        add(parts.with_port(None));
+        add(parts.with_port(Some(parts.port.unwrap_or_else(|| parts.default_port()))));
+    }
+    for url in variants.clone() {
+        if let Some((base, query)) = url.split_once('?') {
+            let legacy = format!("{base}?{}", query.replace('\'', "%27").replace("%20", "+"));
+            if !variants.contains(&legacy) {
+                variants.push(legacy);
+            }
+        }
+    }
+    variants
+}
+
+/// An address cut at its port. A parser would also normalise, and the signature is over the text.
+struct Parts<'a> {
+    scheme: &'a str,
+    /// User, password and host.
+    host: &'a str,
+    port: Option<&'a str>,
+    rest: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Option<Self> {
+        let (scheme, after) = url.split_once("://")?;
+        let (authority, rest) = after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len()));
+        let host_at = authority.rfind('@').map_or(0, |at| at + 1);
+        let colon = authority.rfind(':').filter(|at| *at >= host_at && !authority[*at..].contains(']'));
+        let (host, port) = match colon {
+            Some(at) => (&authority[..at], Some(&authority[at + 1..])),
+            None => (authority, None),
+        };
+        Some(Self { scheme, host, port, rest })
+    }
+
+    fn default_port(&self) -> &'static str {
+        if self.scheme.eq_ignore_ascii_case("https") { "443" } else { "80" }
+    }
+
+    fn with_port(&self, port: Option<&str>) -> String {
+        let Self { scheme, host, rest, .. } = self;
+        port.map_or_else(|| format!("{scheme}://{host}{rest}"), |port| format!("{scheme}://{host}:{port}{rest}"))
+    }
+}
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

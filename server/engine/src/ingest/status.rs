@@ -1,0 +1,194 @@
+//! Status callbacks, by the batch; and whatever makes no sense, which is stored beside them.
+
+use domain::{
+    actor::ActorKind,
+    consent::{Consent, ConsentSource, SuppressionReason},
+    error_codes::{Class, class},
+    event::WebhookOutcome,
+    ids::{ContactId, MessageId},
+    message::State,
+    role::Role,
+    time::Timestamp,
+};
+use store::{
+    consent::{ConsentEvent, SuppressionChange},
+    messages::{ReceiptIn, ReceiptOut, ReceiptOutcome},
+    receipts::Named,
+    webhook_events::NewEvent,
+};
+
+use super::{
+    Done,
+    event::{Content, Event, StatusIn},
+    sealing,
+};
+use crate::{Actor, Engine};
+
+/// Stores the events in one transaction, with everything that follows from them.
+pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<Vec<Done>> {
+    let now = engine.now();
+    let period = sealing::period(now);
+    let key = engine.inner().ingest.periods().key(engine, period).await?;
+    // First, and apart: should the program die in between, the callback comes again and finds the opt-out there.
+    for event in events {
+        if let Content::Status(status) = &event.content {
+            opt_out_by_provider(engine, status, now).await?;
+        }
+    }
+    let statuses: Vec<&StatusIn> = events.iter().filter_map(|event| status_of(event)).collect();
+    let receipts: Vec<ReceiptIn> =
+        events.iter().filter_map(|event| status_of(event).map(|status| receipt(event, status))).collect();
+    let tx = engine.db().begin().await?;
+    // People before messages: the order in which everybody locks.
+    let read: Vec<Named<'_>> =
+        statuses.iter().filter(|status| state(status) == Some(State::Read)).map(|status| named(status)).collect();
+    store::receipts::touch_read(&tx, &read, now).await?;
+    let outs = store::messages::plan_receipts(&tx, now, &receipts).await?;
+    let ids = store::webhook_events::next_ids(&tx, events.len()).await?;
+    let mut of_statuses = outs.iter();
+    let mut stored = Vec::with_capacity(events.len());
+    let mut status_ids = Vec::with_capacity(receipts.len());
+    for (event, id) in events.iter().zip(&ids) {
+        let sealed = sealing::seal_body(&key, *id, &event.raw);
+        let base = base(event, *id, period, sealed);
+        stored.push(match &event.content {
+            Content::Status(status) => {
+                status_ids.push(*id);
+                told(base, status, of_statuses.next())
+            }
+            Content::Inbound(inbound) => {
+                NewEvent { provider_sid: Some(&inbound.sid), outcome: WebhookOutcome::Unprocessable, ..base }
+            }
+            Content::Nonsense { sid, reason } => NewEvent {
+                provider_sid: sid.as_deref(),
+                outcome: WebhookOutcome::Unprocessable,
+                reason: Some(reason),
+                ..base
+            },
+        });
+    }
+    store::webhook_events::insert(&tx, &stored).await?;
+    store::messages::write_receipts(&tx, &receipts, &outs, &status_ids).await?;
+    tx.commit().await?;
+    report(&stored);
+    Ok(vec![Done::default(); events.len()])
+}
+
+const fn status_of(event: &Event) -> Option<&StatusIn> {
+    match &event.content {
+        Content::Status(status) => Some(status),
+        _ => None,
+    }
+}
+
+fn state(status: &StatusIn) -> Option<State> {
+    State::from_twilio(&status.status)
+}
+
+const fn named(status: &StatusIn) -> Named<'_> {
+    Named { message_id: status.message_id, provider_sid: status.sid.as_str() }
+}
+
+fn receipt(event: &Event, status: &StatusIn) -> ReceiptIn {
+    ReceiptIn {
+        message_id: status.message_id,
+        provider_sid: status.sid.clone(),
+        status: status.status.clone(),
+        state: state(status),
+        error_code: status.error_code,
+        received_at: event.received_at,
+    }
+}
+
+/// The columns that every event has.
+pub(super) fn base(event: &Event, id: domain::ids::WebhookEventId, period: i32, sealed: Vec<u8>) -> NewEvent<'_> {
+    NewEvent {
+        id,
+        kind: event.kind,
+        received_at: event.received_at,
+        account_sid: event.account_sid.as_deref(),
+        provider_sid: None,
+        message_id: None,
+        attempt: None,
+        status: None,
+        error_code: None,
+        idempotency_token: event.idempotency_token.as_deref(),
+        outcome: WebhookOutcome::Applied,
+        reason: None,
+        period,
+        sealed,
+    }
+}
+
+/// A status callback with what it did.
+fn told<'a>(base: NewEvent<'a>, status: &'a StatusIn, out: Option<&ReceiptOut>) -> NewEvent<'a> {
+    let (outcome, reason) = match out.map(|out| out.outcome) {
+        Some(ReceiptOutcome::Applied) => (WebhookOutcome::Applied, None),
+        Some(ReceiptOutcome::NoChange) if state(status).is_none() => (WebhookOutcome::NoChange, Some("unknown_status")),
+        Some(ReceiptOutcome::NoChange) => (WebhookOutcome::NoChange, None),
+        Some(ReceiptOutcome::Orphan) | None => (WebhookOutcome::Orphan, None),
+    };
+    let reason = if out.is_some_and(|out| out.second_sid) { Some("second_sid") } else { reason };
+    if reason == Some("unknown_status") {
+        tracing::warn!(status = status.status, sid = status.sid, "a message status that is not known");
+    }
+    let message: Option<MessageId> = out.and_then(|out| out.message).map(|message| message.id);
+    NewEvent {
+        provider_sid: Some(&status.sid),
+        // An orphan keeps the id it came with: that is what one searches by.
+        message_id: message.or(status.message_id),
+        attempt: status.attempt,
+        status: Some(&status.status),
+        error_code: status.error_code,
+        outcome,
+        reason,
+        ..base
+    }
+}
+
+pub(super) fn report(stored: &[NewEvent<'_>]) {
+    for event in stored {
+        let (kind, outcome) = (event.kind.as_str(), event.outcome.as_str());
+        metrics::counter!("webhooks_stored_total", "kind" => kind, "outcome" => outcome).increment(1);
+    }
+}
+
+/// Twilio says that the person opted out there, or blocked us: as good as a STOP.
+async fn opt_out_by_provider(engine: &Engine, status: &StatusIn, now: Timestamp) -> store::Result<()> {
+    let failed = matches!(state(status), Some(State::Failed | State::Undelivered));
+    let Some(code) = status.error_code.filter(|code| failed && class(*code, false) == Class::OptOut) else {
+        return Ok(());
+    };
+    let tx = engine.db().begin().await?;
+    // A repeat of an old callback must not undo a later START.
+    let Some(id) = store::receipts::newly_failed(&tx, named(status), &status.status, code).await? else {
+        return Ok(());
+    };
+    let Some(person) = store::contacts::by_ids(&tx, &[id]).await?.pop() else { return Ok(()) };
+    if person.contact.consent == Consent::OptedOut && person.contact.suppressed {
+        return Ok(());
+    }
+    let actor = Actor::new(ActorKind::Provider, "twilio", Role::Viewer);
+    let event = provider_event(engine, id, person.contact.phone.as_str(), &status.sid, code);
+    store::consent::record(&tx, &actor, now, &[event]).await?;
+    tx.commit().await?;
+    engine.inner().opt_outs.add(id);
+    Ok(())
+}
+
+fn provider_event(engine: &Engine, id: ContactId, phone: &str, sid: &str, code: i32) -> ConsentEvent {
+    let keys = &engine.config().keys;
+    ConsentEvent {
+        contact_id: id,
+        topic_id: None,
+        consent: Consent::OptedOut,
+        source: ConsentSource::Provider,
+        reference: Some(format!("{sid} {code}")),
+        evidence: None,
+        suppression: SuppressionChange::Add {
+            phone_hash: keys.suppression_hash(phone),
+            key_id: keys.current_id().to_owned(),
+            reason: SuppressionReason::Provider,
+        },
+    }
+}

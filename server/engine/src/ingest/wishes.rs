@@ -1,0 +1,241 @@
+//! What follows from a person's wish: pure rules, no database.
+//!
+//! STOP is for everything, whoever asked for what before; START lifts only what the person may lift (see [`may_lift`]);
+//! topics are subscriptions of their own, gated by consent. After a STOP nothing is answered but the one confirmation
+//! and requests for help.
+
+use domain::{
+    consent::{Consent, Subscription, SuppressionReason},
+    ids::{ContactId, TopicId},
+};
+use std::collections::BTreeMap;
+use store::inbound::TopicName;
+
+use super::{
+    answers::Answer,
+    keywords::{Wish, fold},
+};
+
+/// A person, as far as the rules care; changed as wishes are granted, for several may come in one batch.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub id: ContactId,
+    pub consent: Consent,
+    pub suppressed: bool,
+    /// Why the number is suppressed.
+    pub reasons: Vec<SuppressionReason>,
+    /// The person's own STOP stands and was confirmed.
+    pub stopped: bool,
+    pub subscriptions: BTreeMap<TopicId, Subscription>,
+}
+
+/// A consent event to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// None: everything.
+    pub topic_id: Option<TopicId>,
+    pub consent: Consent,
+}
+
+/// What a wish leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub changes: Vec<Change>,
+    pub answer: Option<Answer>,
+}
+
+/// Grants a wish.
+pub(super) fn grant(wish: &Wish, person: &mut Person, topics: &[TopicName]) -> Granted {
+    match wish {
+        Wish::Stop => person.stop(Answer::OptedOut),
+        Wish::Start => person.start(),
+        Wish::Help => Granted { changes: Vec::new(), answer: Some(Answer::Help) },
+        Wish::Subscribe(wanted) => match find(topics, wanted) {
+            Some(topic) => person.subscribe(topic),
+            None => person.ask_which(topics),
+        },
+        Wish::Unsubscribe(wanted) => match find(topics, wanted) {
+            Some(topic) => person.unsubscribe(topic),
+            None => person.stop(Answer::OptedOutOfAll),
+        },
+    }
+}
+
+/// The topic of this key or name, also with "to" or "from" in front.
+fn find<'a>(topics: &'a [TopicName], wanted: &str) -> Option<&'a TopicName> {
+    let named = |wanted: &str| topics.iter().find(|topic| fold(&topic.key) == wanted || fold(&topic.name) == wanted);
+    named(wanted).or_else(|| wanted.strip_prefix("from ").or_else(|| wanted.strip_prefix("to ")).and_then(named))
+}
+
+/// Whether the person's own START ends a suppression: what an admin may remove is for an admin to remove.
+fn may_lift(reasons: &[SuppressionReason]) -> bool {
+    !reasons.is_empty() && !reasons.iter().any(|reason| reason.removable())
+}
+
+impl Person {
+    fn is_blocked(&self) -> bool {
+        self.suppressed || self.consent == Consent::OptedOut
+    }
+
+    fn stop(&mut self, confirmation: Answer) -> Granted {
+        if self.stopped && self.suppressed && self.consent == Consent::OptedOut {
+            return Granted::default();
+        }
+        self.stopped = true;
+        self.suppressed = true;
+        self.consent = Consent::OptedOut;
+        // The person's own word takes the place of whatever an admin noted.
+        self.reasons.retain(|reason| !reason.removable());
+        self.reasons.push(SuppressionReason::Stop);
+        let change = Change { topic_id: None, consent: Consent::OptedOut };
+        Granted { changes: vec![change], answer: Some(confirmation) }
+    }
+
+    fn start(&mut self) -> Granted {
+        if self.is_blocked() && !may_lift(&self.reasons) {
+            return Granted::default();
+        }
+        Granted { changes: self.opt_in().into_iter().collect(), answer: Some(Answer::OptedIn) }
+    }
+
+    fn opt_in(&mut self) -> Option<Change> {
+        if self.consent == Consent::OptedIn && !self.suppressed {
+            return None;
+        }
+        self.stopped = false;
+        self.suppressed = false;
+        self.consent = Consent::OptedIn;
+        self.reasons.clear();
+        Some(Change { topic_id: None, consent: Consent::OptedIn })
+    }
+
+    fn subscribe(&mut self, topic: &TopicName) -> Granted {
+        // The wish for a topic is kept also after a STOP, but it is START that lifts that.
+        let blocked = self.is_blocked();
+        let mut changes = Vec::new();
+        if !blocked {
+            changes.extend(self.opt_in());
+        }
+        changes.extend(self.set_topic(topic.id, Subscription::Subscribed));
+        let answer = match (blocked, may_lift(&self.reasons)) {
+            (false, _) => Some(Answer::Subscribed { topic: topic.name.clone() }),
+            (true, true) => Some(Answer::StillOptedOut),
+            (true, false) => None,
+        };
+        Granted { changes, answer }
+    }
+
+    fn ask_which(&self, topics: &[TopicName]) -> Granted {
+        let answer = match (self.is_blocked(), may_lift(&self.reasons)) {
+            (false, _) => Some(Answer::UnknownTopic { topics: topics.iter().map(|topic| topic.key.clone()).collect() }),
+            (true, true) => Some(Answer::StillOptedOut),
+            (true, false) => None,
+        };
+        Granted { changes: Vec::new(), answer }
+    }
+
+    fn unsubscribe(&mut self, topic: &TopicName) -> Granted {
+        let change = self.set_topic(topic.id, Subscription::Unsubscribed);
+        // Once per revocation, and not to somebody who is to hear nothing.
+        let answer = (change.is_some() && !self.is_blocked()).then(|| Answer::Unsubscribed { topic: topic.name.clone() });
+        Granted { changes: change.into_iter().collect(), answer }
+    }
+
+    fn set_topic(&mut self, topic: TopicId, state: Subscription) -> Option<Change> {
+        if self.subscriptions.insert(topic, state) == Some(state) {
+            return None;
+        }
+        let consent = match state {
+            Subscription::Subscribed => Consent::OptedIn,
+            Subscription::Unsubscribed => Consent::OptedOut,
+        };
+        Some(Change { topic_id: Some(topic), consent })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn person(consent: Consent, reasons: &[SuppressionReason]) -> Person {
+        Person {
+            id: ContactId(1),
+            consent,
+            suppressed: !reasons.is_empty(),
+            reasons: reasons.to_vec(),
+            stopped: reasons.contains(&SuppressionReason::Stop),
+            subscriptions: BTreeMap::new(),
+        }
+    }
+
+    fn topics() -> Vec<TopicName> {
+        vec![TopicName { id: TopicId(Uuid::from_u128(7)), key: "offers".to_owned(), name: "Weekly Offers".to_owned() }]
+    }
+
+    fn grant_to(person: &mut Person, text: &str) -> Granted {
+        grant(&Wish::of_text(text).unwrap(), person, &topics())
+    }
+
+    #[test]
+    fn one_confirmation_for_one_stop() {
+        let mut person = person(Consent::OptedIn, &[]);
+        let first = grant_to(&mut person, "stop");
+        assert_eq!(first.changes, [Change { topic_id: None, consent: Consent::OptedOut }]);
+        assert_eq!(first.answer, Some(Answer::OptedOut));
+        assert_eq!(grant_to(&mut person, "STOP"), Granted::default());
+        assert_eq!(grant_to(&mut person, "help").answer, Some(Answer::Help));
+        assert_eq!(grant_to(&mut person, "start").answer, Some(Answer::OptedIn));
+        assert_eq!(grant_to(&mut person, "stop").answer, Some(Answer::OptedOut));
+    }
+
+    #[test]
+    fn start_lifts_the_persons_own_acts_only() {
+        for reason in SuppressionReason::ALL {
+            let mut person = person(Consent::OptedOut, &[*reason]);
+            assert_eq!(grant_to(&mut person, "start").changes.is_empty(), reason.removable(), "{reason}");
+            assert_eq!(person.suppressed, reason.removable(), "{reason}");
+        }
+        let mut both = person(Consent::OptedOut, &[SuppressionReason::Stop, SuppressionReason::Manual]);
+        assert_eq!(grant_to(&mut both, "start"), Granted::default());
+    }
+
+    #[test]
+    fn a_stop_on_top_of_an_admins_note_is_the_persons() {
+        let mut person = person(Consent::OptedOut, &[SuppressionReason::Manual]);
+        assert_eq!(grant_to(&mut person, "stop").changes.len(), 1);
+        assert!(grant_to(&mut person, "start").changes.len() == 1 && !person.suppressed);
+    }
+
+    #[test]
+    fn topics_are_subscriptions_gated_by_consent() {
+        let mut person = person(Consent::Unknown, &[]);
+        let granted = grant_to(&mut person, "subscribe weekly offers");
+        assert_eq!(granted.changes.len(), 2, "consent and topic");
+        assert_eq!(granted.answer, Some(Answer::Subscribed { topic: "Weekly Offers".to_owned() }));
+        assert!(grant_to(&mut person, "unsubscribe from offers").answer.is_some());
+        assert_eq!(grant_to(&mut person, "unsubscribe offers"), Granted::default());
+        assert_eq!(person.consent, Consent::OptedIn);
+    }
+
+    #[test]
+    fn a_topic_does_not_lift_a_stop() {
+        let mut person = person(Consent::OptedOut, &[SuppressionReason::Stop]);
+        let granted = grant_to(&mut person, "subscribe offers");
+        assert!(granted.changes.iter().all(|change| change.topic_id.is_some()));
+        assert_eq!(granted.answer, Some(Answer::StillOptedOut));
+        assert!(person.suppressed);
+    }
+
+    #[test]
+    fn an_unknown_topic_stops_everything_or_asks_which() {
+        let mut leaving = person(Consent::OptedIn, &[]);
+        assert_eq!(grant_to(&mut leaving, "unsubscribe me").answer, Some(Answer::OptedOutOfAll));
+        assert_eq!(leaving.consent, Consent::OptedOut);
+        let mut coming = person(Consent::OptedIn, &[]);
+        let granted = grant_to(&mut coming, "subscribe nothing");
+        assert_eq!(granted.answer, Some(Answer::UnknownTopic { topics: vec!["offers".to_owned()] }));
+        assert!(granted.changes.is_empty());
+    }
+}

@@ -1,0 +1,42 @@
+//! Forgetting what has served its time.
+
+use domain::time::Timestamp;
+use serde_json::json;
+
+use crate::{Actor, Engine, Result};
+
+/// Raw webhooks are kept this long.
+const WEBHOOK_DAYS: i64 = 30;
+
+/// Tries to log in count for an hour; a day leaves room for a clock that was set.
+const TRIES_KEPT_FOR: i64 = Timestamp::DAY;
+
+/// Rows deleted in one transaction: others want to write too.
+const CHUNK: u32 = 2_000;
+
+/// Removes expired sessions, kept answers and old tries to log in, and raw webhooks whose time is over, with the keys
+/// of their days: whatever a backup still holds of them can no longer be read.
+///
+/// # Errors
+/// What the database says; what was removed by then stays removed.
+pub async fn tidy(engine: &Engine) -> Result<()> {
+    let (db, now) = (engine.db(), engine.now());
+    store::sessions::purge(db, now).await?;
+    store::idempotency::purge(db.writer(), now).await?;
+    store::accounts::purge_tries(db.writer(), now.plus(-TRIES_KEPT_FOR)).await?;
+    forget_webhooks(engine, now).await
+}
+
+async fn forget_webhooks(engine: &Engine, now: Timestamp) -> Result<()> {
+    let before = crate::ingest::period(now.plus(-WEBHOOK_DAYS * Timestamp::DAY));
+    let tx = engine.db().begin().await?;
+    let days = store::webhook_events::destroy_keys(&tx, before).await?;
+    if days > 0 {
+        let detail = json!({ "before": before, "days": days });
+        let actor = Actor::worker("retention");
+        store::audit::append(&tx, &actor, now, "forget", ("webhook_bodies", &before.to_string()), &detail).await?;
+    }
+    tx.commit().await.map_err(store::Error::from)?;
+    while store::webhook_events::purge_bodies(engine.db(), before, CHUNK).await? == u64::from(CHUNK) {}
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Who may come in: accounts, passwords, API keys; and the settings that only admins change.
+
+mod support;
+
+use domain::{
+    account::AccountPatch,
+    actor::ActorKind,
+    page::PageRequest,
+    role::Role,
+    settings::{Sending, SendingState, SettingsPatch},
+    time::Timestamp,
+};
+use engine::{Actor, Engine, Error, secrets::KeyRing};
+use store::{
+    idempotency::{Answer, Begun, Request},
+    sessions::Session,
+};
+use support::{Bench, START, bench, config};
+
+const ADA: &str = "ada@example.com";
+const PASSWORD: &str = "correct horse battery";
+
+/// Benches of both kinds; nothing here needs the webhook writer.
+async fn idle_benches() -> Vec<Bench> {
+    let mut benches = Vec::new();
+    for test in testkit::databases().await {
+        benches.push(bench(test).await);
+    }
+    benches
+}
+
+/// What was done, newest first, but for the first sender that every engine makes.
+async fn actions(bench: &Bench) -> Vec<String> {
+    let page = bench.engine.audit().list(&bench.admin, &PageRequest::default()).await.unwrap();
+    page.items.into_iter().filter(|entry| entry.entity != "sender").map(|entry| entry.action).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_admin_is_made_once() {
+    for bench in idle_benches().await {
+        let accounts = bench.engine.accounts();
+        let (email, password) = accounts.ensure_first_admin(None, None).await.unwrap().unwrap();
+        let account = accounts.log_in(&email, &password.unwrap(), "::1").await.unwrap();
+        assert_eq!((account.role, account.password_is_temporary), (Role::Admin, true));
+        assert_eq!(accounts.ensure_first_admin(Some(ADA), Some(PASSWORD)).await.unwrap(), None);
+        let patch = AccountPatch { disabled: Some(true), ..AccountPatch::default() };
+        let last = accounts.update(&bench.admin, account.id, patch).await;
+        assert!(matches!(last, Err(Error::Conflict(_))), "the last admin stays");
+        assert_eq!(accounts.get(account.id).await.unwrap().email, email);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_ends_every_session() {
+    for bench in idle_benches().await {
+        let accounts = bench.engine.accounts();
+        let (account, one_time) = accounts.create(&bench.admin, " Ada@Example.com ", Role::Marketer, None).await.unwrap();
+        let one_time = one_time.unwrap();
+        let again = accounts.create(&bench.admin, ADA, Role::Viewer, None).await;
+        assert!(matches!(again, Err(Error::Conflict(_))));
+        let session = Session {
+            id: "s1".to_owned(),
+            account_id: Some(account.id),
+            data: "{}".to_owned(),
+            expires_at: START.plus(Timestamp::HOUR),
+        };
+        store::sessions::create(&bench.db, &session).await.unwrap();
+        assert_eq!(store::sessions::load(&bench.db, "s1", START).await.unwrap(), Some(session));
+        let ada = Actor::new(ActorKind::Account, account.id.to_string(), account.role);
+        let wrong = accounts.change_password(&ada, account.id, "not it at all", PASSWORD).await;
+        assert!(matches!(wrong, Err(Error::Invalid(errors)) if errors[0].field == "present"));
+        let other = Actor::new(ActorKind::Account, "somebody else", Role::Admin);
+        assert!(matches!(
+            accounts.change_password(&other, account.id, &one_time, PASSWORD).await,
+            Err(Error::Forbidden)
+        ));
+        accounts.change_password(&ada, account.id, &one_time, PASSWORD).await.unwrap();
+        assert_eq!(store::sessions::load(&bench.db, "s1", START).await.unwrap(), None);
+        assert!(matches!(accounts.log_in(ADA, &one_time, "::1").await, Err(Error::Unauthenticated)));
+        assert!(!accounts.log_in("ADA@example.com", PASSWORD, "::1").await.unwrap().password_is_temporary);
+        assert_eq!(actions(&bench).await, ["log_in", "change_password", "create"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_slowed_down() {
+    for bench in idle_benches().await {
+        let accounts = bench.engine.accounts();
+        accounts.create(&bench.admin, ADA, Role::Admin, Some(PASSWORD.to_owned())).await.unwrap();
+        let guess = || accounts.log_in(ADA, "wrong", "203.0.113.9");
+        // In parallel, too, there are no more than five.
+        let guesses = futures::future::join_all((0..12).map(|_| guess())).await;
+        let taken = guesses.iter().filter(|guess| matches!(guess, Err(Error::Unauthenticated))).count();
+        assert_eq!(taken, 5, "{guesses:?}");
+        let throttled = accounts.log_in(ADA, PASSWORD, "203.0.113.9").await;
+        assert!(matches!(throttled, Err(Error::TooMany { retry_after_seconds: 15 })), "{throttled:?}");
+        // From elsewhere the owner still gets in.
+        accounts.log_in(ADA, PASSWORD, "198.51.100.1").await.unwrap();
+        bench.clock.advance(16 * Timestamp::SECOND);
+        accounts.log_in(ADA, PASSWORD, "203.0.113.9").await.unwrap();
+        assert!(matches!(guess().await, Err(Error::Unauthenticated)), "success starts the count anew");
+        let unknown = accounts.log_in("nobody@example.com", PASSWORD, "203.0.113.9").await;
+        assert!(matches!(unknown, Err(Error::Unauthenticated)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_works_until_it_is_revoked() {
+    for bench in idle_benches().await {
+        let keys = bench.engine.api_keys();
+        let key = keys.create(&bench.admin, "shop", Role::Marketer).await.unwrap();
+        assert!(key.starts_with("ese_") && key.len() == 4 + 43, "{key}");
+        let actor = keys.authenticate(&key).await.unwrap();
+        assert_eq!((actor.kind, actor.role), (ActorKind::ApiKey, Role::Marketer));
+        for wrong in ["", "ese_", "ese_AAAA", &key[4..], &format!("{key}x")] {
+            assert!(matches!(keys.authenticate(wrong).await, Err(Error::Unauthenticated)), "{wrong}");
+        }
+        let found = bench.number("SELECT COUNT(*) FROM api_keys WHERE name LIKE 'ese_%'").await;
+        assert_eq!(found, 0, "the key itself is nowhere");
+        let listed = keys.list(&bench.admin).await.unwrap().remove(0);
+        assert_eq!(listed.last_used_at, Some(START));
+        assert!(matches!(keys.create(&actor, "mine", Role::Admin).await, Err(Error::Forbidden)));
+        assert!(matches!(keys.list(&actor).await, Err(Error::Forbidden)));
+        keys.revoke(&bench.admin, listed.id).await.unwrap();
+        keys.revoke(&bench.admin, listed.id).await.unwrap();
+        assert!(matches!(keys.authenticate(&key).await, Err(Error::Unauthenticated)), "at once in this process");
+        assert_eq!(actions(&bench).await, ["revoke", "create"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sending_is_held_with_a_reason_and_released() {
+    for bench in idle_benches().await {
+        let settings = bench.engine.settings();
+        let first = settings.get(&bench.admin).await.unwrap();
+        assert_eq!((first.version, first.enforce_whatsapp_window), (0, true), "a real account enforces the window");
+        let held = Sending { state: SendingState::Held, reason: Some("wrong text".to_owned()) };
+        let patch = SettingsPatch { sending: Some(held.clone()), version: Some(0), ..SettingsPatch::default() };
+        assert_eq!(settings.update(&bench.admin, patch.clone()).await.unwrap().sending, held);
+        let stale = settings.update(&bench.admin, patch).await;
+        assert!(matches!(stale, Err(Error::Conflict(_))), "{stale:?}");
+        let patch = SettingsPatch {
+            sending: Some(Sending::default()),
+            default_timezone: Some("Asia/Colombo".to_owned()),
+            ..SettingsPatch::default()
+        };
+        let now = settings.update(&bench.admin, patch).await.unwrap();
+        assert_eq!((now.version, now.default_timezone.as_str()), (2, "Asia/Colombo"));
+        assert_eq!(now.sending, Sending::default());
+        assert_eq!(actions(&bench).await, ["update", "release_sending", "hold_sending"]);
+        let viewer = Actor::new(ActorKind::Account, "v", Role::Viewer);
+        assert!(matches!(settings.get(&viewer).await, Err(Error::Forbidden)));
+        assert!(matches!(bench.engine.audit().list(&viewer, &PageRequest::default()).await, Err(Error::Forbidden)));
+        assert_eq!(settings.default_timezone(&viewer).await.unwrap(), "Asia/Colombo");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_first_settings_do_not_overwrite_each_other() {
+    for bench in idle_benches().await {
+        let settings = bench.engine.settings();
+        let patch = |zone: &str| SettingsPatch {
+            default_timezone: Some(zone.to_owned()),
+            version: Some(0),
+            ..SettingsPatch::default()
+        };
+        let (one, other) = tokio::join!(
+            settings.update(&bench.admin, patch("Asia/Colombo")),
+            settings.update(&bench.admin, patch("Europe/Berlin"))
+        );
+        assert!(one.is_ok() ^ other.is_ok(), "{one:?} {other:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_knows_its_key_and_its_account() {
+    for test in testkit::databases().await {
+        let key = KeyRing::generate();
+        let clock = std::sync::Arc::new(engine::clock::ManualClock::new(START));
+        let open = |config| Engine::open(test.db.clone(), config, clock.clone());
+        open(config(&test, KeyRing::parse(&key).unwrap())).await.unwrap();
+        let other = open(config(&test, KeyRing::parse(&KeyRing::generate()).unwrap())).await;
+        assert!(matches!(other, Err(Error::Conflict(text)) if text.contains("ENCRYPTION_KEY")));
+        let rotated = KeyRing::parse(&format!("{},{key}", KeyRing::generate())).unwrap();
+        let engine = open(config(&test, rotated)).await.unwrap();
+        let admin = Actor::command_line();
+        assert_eq!(engine.settings().get(&admin).await.unwrap().sending, Sending::default());
+        let mut copy = config(&test, KeyRing::parse(&key).unwrap());
+        copy.provider.account_sid = "AC00000000000000000000000000000002".to_owned();
+        let engine = open(copy.clone()).await.unwrap();
+        assert_eq!(engine.settings().get(&admin).await.unwrap().sending.state, SendingState::Held);
+        let release = SettingsPatch { sending: Some(Sending::default()), ..SettingsPatch::default() };
+        engine.settings().update(&admin, release).await.unwrap();
+        let engine = open(copy).await.unwrap();
+        assert_eq!(engine.settings().get(&admin).await.unwrap().sending.state, SendingState::On, "asked once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_carried_out_once() {
+    for bench in idle_benches().await {
+        let db = bench.db.writer();
+        let request = Request { owner: "key", route: "POST /messages", key: "k1" };
+        let begin = |hash: &'static [u8], now| store::idempotency::begin(db, request, hash, now);
+        assert_eq!(begin(b"a", START).await.unwrap(), Begun::New);
+        assert_eq!(begin(b"a", START).await.unwrap(), Begun::InProgress);
+        assert_eq!(begin(b"b", START).await.unwrap(), Begun::OtherBody);
+        let answer = Answer { status: 202, content_type: Some("application/json".to_owned()), body: b"{}".to_vec() };
+        store::idempotency::finish(db, request, &answer).await.unwrap();
+        assert_eq!(begin(b"a", START).await.unwrap(), Begun::Replay(answer.clone()));
+        assert!(store::idempotency::finish(db, request, &answer).await.is_err(), "the first answer stays");
+        let tomorrow = START.plus(store::idempotency::KEPT_FOR + 1);
+        assert_eq!(begin(b"b", tomorrow).await.unwrap(), Begun::New, "a day later the key is free again");
+        store::idempotency::abandon(db, request).await.unwrap();
+        assert_eq!(begin(b"c", tomorrow).await.unwrap(), Begun::New, "what failed may be tried again");
+        assert_eq!(store::idempotency::purge(db, tomorrow.plus(store::idempotency::KEPT_FOR + 1)).await.unwrap(), 1);
+    }
+}

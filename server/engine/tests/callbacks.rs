@@ -1,0 +1,273 @@
+//! Status callbacks: any order and any repeats end alike, nothing is stored without a signature, and one bad webhook
+//! harms no other.
+
+mod support;
+
+use domain::{
+    event::{WebhookFilter, WebhookOutcome},
+    ids::MessageId,
+    message::State,
+    page::PageRequest,
+    time::Timestamp,
+};
+use engine::Error;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use support::{Bench, START, bench, benches, signed};
+use uuid::Uuid;
+
+/// A run with so many messages that a worker holds; their ids.
+async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
+    let (run, campaign, sender) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let db = bench.db.writer();
+    let now = START.as_micros();
+    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
+                  sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
+                  VALUES ($1, $2, 1, $4, 'running', $3, 1, '{}', $3, '{}', $4, 'worker', 'test', $4, $4, TRUE)";
+    store::exec(db, insert, vec![run.into(), campaign.into(), sender.into(), now.into()]).await.unwrap();
+    let insert = "INSERT INTO run_ledgers (run_id, planned, sending) VALUES ($1, $2, $2)";
+    store::exec(db, insert, vec![run.into(), count.into()]).await.unwrap();
+    let mut ids = Vec::new();
+    for contact in 1..=count {
+        let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
+                      month, not_before, lease_until, lease_owner, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
+        let values =
+            vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
+        let row = store::one(db, insert, values).await.unwrap().unwrap();
+        ids.push(MessageId(row.get("id").unwrap()));
+    }
+    ids
+}
+
+async fn callback(bench: &Bench, id: MessageId, sid: &str, status: &str, code: Option<&str>) {
+    let target = format!("/webhooks/twilio/status?m={id}&a=1");
+    let mut form = vec![("MessageSid", sid), ("MessageStatus", status)];
+    form.extend(code.map(|code| ("ErrorCode", code)));
+    bench.status(&target, &form).await.unwrap();
+}
+
+async fn state(bench: &Bench, id: MessageId) -> State {
+    let rank = bench.number(&format!("SELECT state FROM messages WHERE id = {id}")).await;
+    State::from_rank(i16::try_from(rank).unwrap()).unwrap()
+}
+
+async fn ledger(bench: &Bench, column: &str) -> i64 {
+    bench.number(&format!("SELECT {column} FROM run_ledgers")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_order_and_any_repeats_give_the_same_end() {
+    for bench in benches().await {
+        let ids = sending(&bench, 24).await;
+        let reported =
+            [("sent", None), ("undelivered", Some("30003")), ("delivered", None), ("failed", Some("63016")), ("read", None)];
+        let mut deliveries = Vec::new();
+        for (seed, id) in ids.iter().enumerate() {
+            let mut random = StdRng::seed_from_u64(seed as u64);
+            let mut mine: Vec<_> = reported.to_vec();
+            for _ in 0..random.random_range(0..5) {
+                mine.push(reported[random.random_range(0..reported.len())]);
+            }
+            mine.shuffle(&mut random);
+            deliveries.push((*id, mine));
+        }
+        // All at once, so that they share transactions in ever other ways.
+        let all = deliveries.iter().map(|(id, mine)| {
+            let bench = &bench;
+            async move {
+                for (status, code) in mine {
+                    callback(bench, *id, &format!("SM{id}"), status, *code).await;
+                }
+            }
+        });
+        futures::future::join_all(all).await;
+        for id in &ids {
+            assert_eq!(state(&bench, *id).await, State::Read);
+        }
+        assert_eq!((ledger(&bench, "planned").await, ledger(&bench, "read").await), (24, 24));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM receipts").await, 24 * 5);
+        let repeats: usize = deliveries.iter().map(|(_, mine)| mine.len() - reported.len()).sum();
+        assert_eq!(bench.number("SELECT COALESCE(SUM(count), 0) FROM receipt_repeats").await, repeats as i64);
+        assert_eq!(bench.number("SELECT COALESCE(SUM(count), 0) FROM run_tallies").await, 0, "no failure is left");
+        let stored = bench.number("SELECT COUNT(*) FROM webhook_events").await;
+        assert_eq!(stored, (24 * reported.len() + repeats) as i64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_before_the_answer_settles_the_message() {
+    for bench in benches().await {
+        let ids = sending(&bench, 1).await;
+        callback(&bench, ids[0], "SM1", "delivered", None).await;
+        assert_eq!(state(&bench, ids[0]).await, State::Delivered);
+        assert_eq!(bench.text("SELECT provider_sid FROM messages").await.as_deref(), Some("SM1"));
+        // Without `m`, the SID finds the message now.
+        bench.status("/webhooks/twilio/status", &[("MessageSid", "SM1"), ("MessageStatus", "read")]).await.unwrap();
+        assert_eq!(state(&bench, ids[0]).await, State::Read);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_signed_is_not_stored() {
+    for bench in benches().await {
+        let target = "/webhooks/twilio/status?m=1&a=1";
+        let good = signed(target, &[("MessageSid", "SM1"), ("MessageStatus", "sent")]);
+        let mut unsigned = good.clone();
+        unsigned.signature = None;
+        let mut forged = good.clone();
+        forged.body = String::from_utf8(good.body.to_vec()).unwrap().replace("sent", "read").into();
+        let mut elsewhere = good.clone();
+        elsewhere.target = "/webhooks/twilio/status?m=2&a=1".to_owned();
+        let mut other_account = good.clone();
+        other_account.body = String::from_utf8(good.body.to_vec()).unwrap().replace("AC0", "AC1").into();
+        for webhook in [unsigned, forged, elsewhere, other_account] {
+            assert!(matches!(bench.engine.ingest_status(webhook.clone()).await, Err(Error::Forbidden)));
+            assert!(matches!(bench.engine.ingest_inbound(webhook).await, Err(Error::Forbidden)));
+        }
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 0);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 0);
+        bench.engine.ingest_status(good).await.unwrap();
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_orphans_and_unknown_words_are_kept_raw() {
+    for bench in benches().await {
+        let ids = sending(&bench, 1).await;
+        callback(&bench, ids[0], "SM1", "teleported", None).await;
+        callback(&bench, MessageId(999_999), "SM2", "delivered", None).await;
+        bench.status("/webhooks/twilio/status", &[("MessageStatus", "sent"), ("Odd", "a&b=c")]).await.unwrap();
+        assert_eq!(state(&bench, ids[0]).await, State::Sending);
+        let page = PageRequest::default();
+        let list = bench.engine.webhook_events().list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+        let outcomes: Vec<_> = list.items.iter().map(|event| (event.outcome, event.reason.as_deref())).collect();
+        assert_eq!(
+            outcomes,
+            [
+                (WebhookOutcome::Unprocessable, Some("no_message_sid")),
+                (WebhookOutcome::Orphan, None),
+                (WebhookOutcome::NoChange, Some("unknown_status")),
+            ]
+        );
+        let event = bench.engine.webhook_events().get(&bench.admin, list.items[0].id).await.unwrap();
+        assert!(event.parameters.contains(&("Odd".to_owned(), "a&b=c".to_owned())));
+        assert!(event.raw.unwrap().contains("Odd=a%26b%3Dc"));
+        let of_orphan = WebhookFilter { message: Some(MessageId(999_999)), ..WebhookFilter::default() };
+        let list = bench.engine.webhook_events().list(&bench.admin, &of_orphan, &page).await.unwrap();
+        assert_eq!(list.items.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_paged_newest_first() {
+    for bench in benches().await {
+        for number in 0..5 {
+            let sid = format!("SM{number}");
+            bench.status("/s", &[("MessageSid", &sid), ("MessageStatus", "sent")]).await.unwrap();
+        }
+        let mut page = PageRequest::first(2);
+        let mut sids = Vec::new();
+        loop {
+            let list = bench.engine.webhook_events().list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+            sids.extend(list.items.into_iter().filter_map(|event| event.provider_sid));
+            page.cursor = list.next_cursor;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(sids, ["SM4", "SM3", "SM2", "SM1", "SM0"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_webhook_harms_no_other() {
+    for bench in benches().await {
+        let ids = sending(&bench, 8).await;
+        poison(&bench, "SMbad").await;
+        let all = ids.iter().enumerate().map(|(index, id)| {
+            let sid = if index == 3 { "SMbad".to_owned() } else { format!("SM{index}") };
+            let bench = &bench;
+            async move { callback(bench, *id, &sid, "delivered", None).await }
+        });
+        futures::future::join_all(all).await;
+        assert_eq!(ledger(&bench, "delivered").await, 7);
+        assert_eq!(state(&bench, ids[3]).await, State::Sending);
+        let bad = bench.text("SELECT outcome || ' ' || reason FROM webhook_events WHERE provider_sid = 'SMbad'").await;
+        assert_eq!(bad.as_deref(), Some("unprocessable failed"));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 8);
+    }
+}
+
+/// Makes the database refuse receipts of this SID.
+async fn poison(bench: &Bench, sid: &str) {
+    let db = bench.db.writer();
+    let statements = match bench.db.kind() {
+        store::Kind::Sqlite => vec![format!(
+            "CREATE TRIGGER poison BEFORE INSERT ON receipts WHEN NEW.provider_sid = '{sid}' \
+             BEGIN SELECT RAISE(ABORT, 'poison'); END"
+        )],
+        store::Kind::Postgres => vec![
+            format!(
+                "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NEW.provider_sid = '{sid}' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
+            ),
+            "CREATE TRIGGER poison BEFORE INSERT ON receipts FOR EACH ROW EXECUTE FUNCTION poison()".to_owned(),
+        ],
+    };
+    for statement in statements {
+        store::exec(db, statement, vec![]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_at_once() {
+    let test = testkit::databases().await.remove(0);
+    let bench = bench(test).await;
+    let webhook = signed("/s", &[("MessageSid", "SM1"), ("MessageStatus", "sent")]);
+    let waiting: Vec<_> = (0..engine::ingest::writer::QUEUE)
+        .map(|_| {
+            let (engine, webhook) = (bench.engine.clone(), webhook.clone());
+            tokio::spawn(async move { engine.ingest_status(webhook).await })
+        })
+        .collect();
+    // With the queue full the next one is refused without waiting.
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        loop {
+            let attempt = tokio::time::timeout(
+                std::time::Duration::from_millis(100),
+                bench.engine.ingest_status(webhook.clone()),
+            );
+            if let Ok(answer) = attempt.await {
+                return answer;
+            }
+        }
+    });
+    assert!(matches!(refused.await.unwrap(), Err(Error::Unavailable(_))));
+    assert!(waiting.iter().filter(|task| !task.is_finished()).count() > 1_000, "nobody is answered before a commit");
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_forms_are_forgotten_with_their_keys() {
+    for bench in benches().await {
+        let form = |sid| [("MessageSid", sid), ("MessageStatus", "sent")];
+        bench.status("/s", &form("SMold")).await.unwrap();
+        bench.clock.advance(20 * Timestamp::DAY);
+        bench.status("/s", &form("SMnew")).await.unwrap();
+        engine::services::tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 2);
+        bench.clock.advance(11 * Timestamp::DAY);
+        engine::services::tidy::tidy(&bench.engine).await.unwrap();
+        let page = PageRequest::default();
+        let list = bench.engine.webhook_events().list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+        let mut raw = Vec::new();
+        for event in &list.items {
+            raw.push(bench.engine.webhook_events().get(&bench.admin, event.id).await.unwrap().raw.is_some());
+        }
+        assert_eq!(raw, [true, false], "the row stays, the form is gone");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM period_keys").await, 1);
+        let audit = bench.engine.audit().list(&bench.admin, &page).await.unwrap();
+        assert_eq!(audit.items[0].action, "forget");
+    }
+}

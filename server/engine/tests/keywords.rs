@@ -1,0 +1,205 @@
+//! Inbound messages: what people write moves their consent, at once and once.
+
+mod support;
+
+use domain::{
+    consent::{Consent, SuppressionReason},
+    contact::{ConsentChange, NewContact, TimelineKind},
+    inbound::Keyword,
+    page::PageRequest,
+    phone::Phone,
+    topic::NewTopic,
+};
+use support::{Bench, START, benches};
+use uuid::Uuid;
+
+const ANN: &str = "+14155550123";
+
+fn phone(text: &str) -> Phone {
+    text.parse().unwrap()
+}
+
+async fn person(bench: &Bench, consent: Consent) {
+    let new = NewContact {
+        phone: ANN.to_owned(),
+        attributes: serde_json::Map::new(),
+        consent: Some(consent),
+        timezone: None,
+        locale: None,
+        topics: Vec::new(),
+    };
+    bench.engine.contacts().create(&bench.admin, new).await.unwrap();
+}
+
+async fn consent(bench: &Bench) -> (Consent, bool) {
+    let contact = bench.engine.contacts().get(&bench.admin, &phone(ANN)).await.unwrap();
+    (contact.consent, contact.suppressed)
+}
+
+async fn suppressions(bench: &Bench) -> Option<String> {
+    bench.text("SELECT MAX(reason) FROM suppressions").await
+}
+
+/// A message of a running run that waits for its turn, and one that is with the provider already.
+async fn two_messages(bench: &Bench) {
+    let (run, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let db = bench.db.writer();
+    let now = START.as_micros();
+    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
+                  sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
+                  VALUES ($1, $2, 1, $3, 'running', $2, 1, '{}', $2, '{}', $3, 'worker', 'test', $3, $3, TRUE)";
+    store::exec(db, insert, vec![run.into(), other.into(), now.into()]).await.unwrap();
+    let insert = "INSERT INTO run_ledgers (run_id, planned, queued, accepted) VALUES ($1, 2, 1, 1)";
+    store::exec(db, insert, vec![run.into()]).await.unwrap();
+    for (occurrence, state) in [(0, 0), (1, 3)] {
+        let insert = "INSERT INTO messages (run_id, contact_id, occurrence, sender_id, kind, priority, state, month, \
+                      not_before, created_at, updated_at) \
+                      SELECT $1, contact_id, $2, $3, 0, 5, $4, $5, $6, $6, $6 FROM contacts";
+        let values =
+            vec![run.into(), occurrence.into(), other.into(), state.into(), START.month().into(), now.into()];
+        store::exec(db, insert, values).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_opts_out_suppresses_and_skips_what_waits() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        two_messages(&bench).await;
+        let answer = bench.says("SM1", ANN, "Stop.").await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        assert_eq!(suppressions(&bench).await.as_deref(), Some("stop"));
+        assert_eq!(bench.number("SELECT skipped FROM run_ledgers").await, 1);
+        assert_eq!(bench.number("SELECT accepted FROM run_ledgers").await, 1);
+        // The person's word is the evidence, sealed.
+        let page = PageRequest::default();
+        let timeline = bench.engine.contacts().timeline(&bench.admin, &phone(ANN), &page).await.unwrap();
+        let event = timeline.items.iter().find(|entry| entry.kind == TimelineKind::Consent).unwrap();
+        assert_eq!((event.consent, event.text.as_deref()), (Some(Consent::OptedOut), Some("Stop.")));
+        // The confirmation is a message like others, without a SID.
+        let kept = "SELECT COUNT(*) FROM messages WHERE kind = 3 AND state = 3 AND provider_sid IS NULL";
+        assert_eq!(bench.number(kept).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_confirmation_and_help_for_everybody() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        // Two STOPs within a moment.
+        let (first, second) = tokio::join!(bench.says("SM1", ANN, "STOP"), bench.says("SM2", ANN, "STOP"));
+        assert!(first.is_some() ^ second.is_some(), "{first:?} {second:?}");
+        assert_eq!(bench.says("SM3", ANN, "unsubscribe").await, None);
+        assert!(bench.says("SM4", ANN, "HELP").await.unwrap().contains("START"));
+        // The same message once more has no effect, and no answer.
+        assert_eq!(bench.says("SM4", ANN, "HELP").await, None);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages").await, 4);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await, 1);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events WHERE reason = 'repeat'").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_lifts_a_stop() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        bench.says("SM1", ANN, "STOP").await.unwrap();
+        // An old message that is repeated does not count again.
+        assert!(bench.says("SM2", ANN, "start").await.is_some());
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM suppressions").await, 0);
+        assert_eq!(bench.says("SM1", ANN, "STOP").await, None);
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        assert!(bench.says("SM3", ANN, "STOP").await.is_some(), "another revocation, another confirmation");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_does_not_lift_what_others_suppressed() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let change = ConsentChange {
+            consent: Consent::OptedOut,
+            source: Some("list".to_owned()),
+            evidence: None,
+        };
+        bench.engine.contacts().set_consent(&bench.admin, &phone(ANN), change).await.unwrap();
+        assert_eq!(suppressions(&bench).await.as_deref(), Some(SuppressionReason::Manual.as_str()));
+        assert_eq!(bench.says("SM1", ANN, "START").await, None);
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_new_becomes_a_contact_of_unknown_consent() {
+    for bench in benches().await {
+        assert_eq!(bench.says("SM1", ANN, "Hello?").await, None);
+        assert_eq!(consent(&bench).await, (Consent::Unknown, false));
+        let page = PageRequest::default();
+        let list = bench.engine.inbound().list(&bench.admin, Some(&phone(ANN)), None, &page).await.unwrap();
+        assert_eq!(list.items[0].body.as_deref(), Some("Hello?"));
+        assert_eq!((list.items[0].keyword, list.items[0].received_at), (None, START));
+        let contact = bench.engine.contacts().get(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!(contact.last_inbound_at, Some(START));
+        // And erased after a STOP, and back again: the hash remembers.
+        bench.says("SM2", ANN, "STOP").await.unwrap();
+        bench.engine.contacts().erase(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!(bench.says("SM3", ANN, "Hello again").await, None);
+        assert!(consent(&bench).await.1, "still suppressed");
+        let list = bench.engine.inbound().list(&bench.admin, None, None, &page).await.unwrap();
+        assert_eq!(list.items.iter().filter(|message| message.phone.is_none()).count(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_come_and_go_by_name() {
+    for bench in benches().await {
+        let new = NewTopic { key: "offers".to_owned(), name: "Weekly offers".to_owned(), description: String::new() };
+        bench.engine.topics().create(&bench.admin, new).await.unwrap();
+        assert!(bench.says("SM1", ANN, "SUBSCRIBE weekly offers").await.unwrap().contains("Weekly offers"));
+        let contact = bench.engine.contacts().get(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!((contact.consent, contact.topics), (Consent::OptedIn, vec!["offers".to_owned()]));
+        let button = [("ButtonPayload", "OPT_OUT:offers"), ("ButtonText", "No more")];
+        let answer = bench.inbound("SM2", ANN, "No more", &button).await.unwrap();
+        assert!(answer.contains("unsubscribed from Weekly offers"), "{answer}");
+        let contact = bench.engine.contacts().get(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!((contact.consent, contact.topics), (Consent::OptedIn, vec![]));
+        assert!(bench.says("SM3", ANN, "unsubscribe nonsense").await.unwrap().contains("everything"));
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        let page = PageRequest::default();
+        let list = bench.engine.inbound().list(&bench.admin, None, None, &page).await.unwrap();
+        let keywords: Vec<_> = list.items.iter().map(|message| message.keyword).collect();
+        assert_eq!(keywords, [Keyword::Unsubscribe, Keyword::Unsubscribe, Keyword::Subscribe].map(Some));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_twilio_answered_we_do_not() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let answer = bench.inbound("SM1", ANN, "arret", &[("OptOutType", "STOP")]).await.unwrap();
+        assert!(answer.ends_with("<Response/>"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM messages").await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_the_provider_reports_is_an_opt_out() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        two_messages(&bench).await;
+        let failed = "SELECT id FROM messages WHERE state = 3";
+        let target = format!("/webhooks/twilio/status?m={}&a=1", bench.number(failed).await);
+        let form = [("MessageSid", "SM9"), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
+        bench.status(&target, &form).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        assert_eq!(suppressions(&bench).await.as_deref(), Some("provider"));
+        assert_eq!(bench.number("SELECT skipped FROM run_ledgers").await, 1);
+        assert!(bench.says("SM1", ANN, "START").await.is_some());
+        // The callback again, late: the START stands.
+        bench.status(&target, &form).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+    }
+}

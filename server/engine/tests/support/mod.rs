@@ -1,0 +1,134 @@
+//! An engine over a fresh database, without workers, and webhooks signed as Twilio signs them.
+
+#![allow(dead_code, reason = "every test binary uses its part of this")]
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use domain::time::Timestamp;
+use engine::{
+    Actor, Engine,
+    clock::ManualClock,
+    config::{Config, FirstSender, ProviderConfig, Secret},
+    ingest::{self, Webhook},
+    secrets::KeyRing,
+};
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
+use testkit::TestDb;
+use tokio_util::sync::CancellationToken;
+
+pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub const TOKEN: &str = "12345";
+pub const PUBLIC_URL: &str = "https://campaigns.example.com";
+pub const US: &str = "+15005550006";
+pub const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+/// An engine and what a test needs beside it.
+pub struct Bench {
+    pub engine: Engine,
+    pub clock: Arc<ManualClock>,
+    pub db: store::Db,
+    pub admin: Actor,
+    stop: CancellationToken,
+    _test: TestDb,
+}
+
+/// One for each kind of database, with the webhook writer running.
+pub async fn benches() -> Vec<Bench> {
+    let mut benches = Vec::new();
+    for test in testkit::databases().await {
+        let bench = bench(test).await;
+        tokio::spawn(ingest::writer::run(bench.engine.clone(), bench.stop.clone()));
+        benches.push(bench);
+    }
+    benches
+}
+
+/// One without the writer: whatever comes in stays in the queue.
+pub async fn bench(test: TestDb) -> Bench {
+    let clock = Arc::new(ManualClock::new(START));
+    let config = config(&test, KeyRing::parse(&KeyRing::generate()).unwrap());
+    let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();
+    let admin = Actor::command_line();
+    Bench { engine, clock, db: test.db.clone(), admin, stop: CancellationToken::new(), _test: test }
+}
+
+pub fn config(test: &TestDb, keys: KeyRing) -> Config {
+    Config {
+        public_url: PUBLIC_URL.to_owned(),
+        data_dir: test.dir.path().to_owned(),
+        keys,
+        provider: ProviderConfig {
+            account_sid: ACCOUNT.to_owned(),
+            auth_token: Secret::new(TOKEN.to_owned()),
+            api_key: None,
+            api_base: "http://127.0.0.1:9".to_owned(),
+            content_base: "http://127.0.0.1:9".to_owned(),
+            simulator: None,
+            timeout: Duration::from_secs(1),
+        },
+        first_sender: FirstSender { address: format!("whatsapp:{US}"), rate_per_second: 80 },
+        worker_concurrency: 4,
+        lease: Duration::from_secs(60),
+        import_limit: 1 << 20,
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Bench {
+    /// A number from the database.
+    pub async fn number(&self, query: &str) -> i64 {
+        let query = format!("SELECT CAST(({query}) AS bigint) AS n");
+        store::one(self.db.reader(), query, vec![]).await.unwrap().unwrap().get::<Option<i64>>("n").unwrap().unwrap_or(-1)
+    }
+
+    /// A text from the database.
+    pub async fn text(&self, query: &str) -> Option<String> {
+        let query = format!("SELECT CAST(({query}) AS text) AS t");
+        store::one(self.db.reader(), query, vec![]).await.unwrap().unwrap().get("t").unwrap()
+    }
+
+    pub async fn status(&self, target: &str, form: &[(&str, &str)]) -> engine::Result<()> {
+        self.engine.ingest_status(signed(target, form)).await
+    }
+
+    /// What the person at this number is answered, without the TwiML.
+    pub async fn says(&self, sid: &str, phone: &str, text: &str) -> Option<String> {
+        let twiml = self.inbound(sid, phone, text, &[]).await.unwrap();
+        let (_, rest) = twiml.split_once("<Message>")?;
+        Some(rest.split_once("</Message>").unwrap().0.to_owned())
+    }
+
+    pub async fn inbound(&self, sid: &str, phone: &str, text: &str, more: &[(&str, &str)]) -> engine::Result<String> {
+        let from = format!("whatsapp:{phone}");
+        let to = format!("whatsapp:{US}");
+        let mut form = vec![("MessageSid", sid), ("From", &from), ("To", &to), ("Body", text), ("NumMedia", "0")];
+        form.extend_from_slice(more);
+        self.engine.ingest_inbound(signed("/webhooks/twilio/inbound", &form)).await
+    }
+}
+
+/// A form post with the account's SID and the right signature.
+pub fn signed(target: &str, form: &[(&str, &str)]) -> Webhook {
+    let mut parameters: Vec<(&str, &str)> = form.to_vec();
+    parameters.push(("AccountSid", ACCOUNT));
+    let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+    parameters.sort_unstable();
+    let text: String = parameters.iter().map(|(name, value)| format!("{name}{value}")).collect();
+    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(TOKEN.as_bytes()).unwrap();
+    mac.update(format!("{PUBLIC_URL}{target}{text}").as_bytes());
+    Webhook {
+        target: target.to_owned(),
+        content_type: Some("application/x-www-form-urlencoded".to_owned()),
+        signature: Some(BASE64_STANDARD.encode(mac.finalize().into_bytes())),
+        idempotency_token: None,
+        body: Bytes::from(body),
+    }
+}
