@@ -241,11 +241,12 @@ CREATE TABLE import_rejects (
     PRIMARY KEY (import_id, line)
 ){without_rowid};
 
--- Exactly the people of a file. `flags` remembers whether rows of earlier chunks counted them as created or updated.
+-- Exactly the people of a file. `flags` remembers what rows of earlier chunks came to (store::imports::Seen).
 CREATE TABLE import_contacts (
     import_id {uuid} NOT NULL,
     contact_id bigint NOT NULL,
     flags smallint NOT NULL DEFAULT 0,
+    profile_before bigint,
     PRIMARY KEY (import_id, contact_id)
 ){without_rowid};
 

@@ -9,6 +9,8 @@ use domain::{
     ids::{ContactId, ImportId, TopicId},
     time::Timestamp,
 };
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use store::{
     Db, Tx,
     consent::ConsentEvent,
@@ -146,7 +148,7 @@ impl<'a> Outcome<'a> {
         if suppressed {
             self.events.push(still_opted_out(&job.actor, id));
             self.counters.suppressed += 1;
-            self.keep_opt_out(person);
+            self.warn(warning::OPT_OUT_KEPT, person.rows_in);
         } else if let Some(wish) = person.wish {
             self.record(job, person, id, wish);
         }
@@ -163,51 +165,69 @@ impl<'a> Outcome<'a> {
             consent,
             suppressed: consent == Consent::OptedOut,
         });
-        self.members.push(Member { id, counted: true });
+        self.members.push(Member { id, seen: Seen { created: true, out_before: suppressed, ..Seen::default() } });
         self.counters.created += 1;
         self.counters.duplicates += person.rows - 1;
     }
 
     fn meet(&mut self, job: &Job<'_>, known: &Known, person: &'a Person, stored: &'a Stored) {
         let Stored { id, contact } = stored;
+        let before = known.seen.get(id);
+        let is_out = contact.consent == Consent::OptedOut || contact.suppressed;
+        let out_before = before.map_or(is_out, |seen| seen.out_before);
+        if out_before {
+            self.warn(warning::OPT_OUT_KEPT, person.rows_in);
+        }
+        let mut seen = before.copied().unwrap_or_else(|| Seen {
+            out_before: is_out,
+            profile_before: Some(fingerprint(&contact.attributes, contact.timezone.as_deref(), contact.locale.as_deref())),
+            ..Seen::default()
+        });
+        if let Some(changed) = self.change(person, *id, contact) {
+            // Rows of several chunks may change something and change it back.
+            let now = fingerprint(&changed.attributes, changed.timezone, changed.locale);
+            seen.profile_changed = seen.profile_before != Some(now);
+        }
         // Not `||` between them: each does its part.
-        let changes = [
-            self.change(person, *id, contact),
-            self.consent(job, person, *id, contact),
-            self.topics(job, known, *id),
-        ];
-        let is_changed = changes.contains(&true);
-        match known.seen.get(id) {
-            None => {
-                self.counters.duplicates += person.rows - 1;
-                self.counters.suppressed += i64::from(contact.suppressed);
-                *(if is_changed { &mut self.counters.updated } else { &mut self.counters.unchanged }) += 1;
-                self.members.push(Member { id: *id, counted: is_changed });
-            }
-            Some(seen) => {
-                self.counters.duplicates += person.rows;
-                if is_changed && !seen.counted {
-                    self.counters.unchanged -= 1;
-                    self.counters.updated += 1;
-                    self.members.push(Member { id: *id, counted: true });
-                }
-            }
+        let wishes = [self.consent(job, person, *id, contact), self.topics(job, known, *id, before.is_none())];
+        seen.wishes_changed |= wishes.contains(&true);
+        self.count_known(person, contact, before, &seen);
+        if before != Some(&seen) {
+            self.members.push(Member { id: *id, seen });
+        }
+    }
+
+    /// A person is counted once, as what the whole file did to them; a later chunk may correct that.
+    fn count_known(&mut self, person: &Person, contact: &Contact, before: Option<&Seen>, now: &Seen) {
+        let is_updated = |seen: &Seen| seen.profile_changed || seen.wishes_changed;
+        let counters = &mut self.counters;
+        let Some(before) = before else {
+            counters.duplicates += person.rows - 1;
+            counters.suppressed += i64::from(contact.suppressed);
+            *(if is_updated(now) { &mut counters.updated } else { &mut counters.unchanged }) += 1;
+            return;
+        };
+        counters.duplicates += person.rows;
+        if !before.created {
+            let moved = i64::from(is_updated(now)) - i64::from(is_updated(before));
+            counters.updated += moved;
+            counters.unchanged -= moved;
         }
     }
 
     /// Cells that are not empty replace what is stored.
-    fn change(&mut self, person: &'a Person, id: ContactId, contact: &'a Contact) -> bool {
+    fn change(&mut self, person: &'a Person, id: ContactId, contact: &'a Contact) -> Option<&Changed<'a>> {
         let timezone = person.timezone.as_ref().or(contact.timezone.as_ref());
         let locale = person.locale.as_ref().or(contact.locale.as_ref());
         let differs = person.attributes.iter().any(|(key, value)| contact.attributes.get(key) != Some(value));
         if !differs && timezone == contact.timezone.as_ref() && locale == contact.locale.as_ref() {
-            return false;
+            return None;
         }
         let mut attributes = contact.attributes.clone();
         attributes.extend(person.attributes.iter().map(|(key, value)| (key.clone(), value.clone())));
         let (timezone, locale) = (timezone.map(String::as_str), locale.map(String::as_str));
         self.changed.push(Changed { id, attributes, timezone, locale });
-        true
+        self.changed.last()
     }
 
     /// "Out" always applies; "in" only to people who have not said anything yet.
@@ -218,11 +238,7 @@ impl<'a> Outcome<'a> {
                 self.record(job, person, id, Wish::Out);
                 true
             }
-            Some(Wish::In) if is_out => {
-                self.keep_opt_out(person);
-                false
-            }
-            Some(Wish::In) if contact.consent != Consent::OptedIn => {
+            Some(Wish::In) if !is_out && contact.consent != Consent::OptedIn => {
                 self.record(job, person, id, Wish::In);
                 true
             }
@@ -230,7 +246,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    fn topics(&mut self, job: &Job<'_>, known: &Known, id: ContactId) -> bool {
+    fn topics(&mut self, job: &Job<'_>, known: &Known, id: ContactId, is_first: bool) -> bool {
         let mut is_changed = false;
         for topic in &job.topics {
             match known.subscriptions.get(&(id, *topic)) {
@@ -238,8 +254,8 @@ impl<'a> Outcome<'a> {
                     self.subscribe(job, id, *topic);
                     is_changed = true;
                 }
-                Some((Subscription::Unsubscribed, _)) => self.warn(warning::UNSUBSCRIBED_KEPT),
-                Some((Subscription::Subscribed, _)) => {}
+                Some((Subscription::Unsubscribed, _)) if is_first => self.warn(warning::UNSUBSCRIBED_KEPT, 1),
+                Some(_) => {}
             }
         }
         is_changed
@@ -262,14 +278,10 @@ impl<'a> Outcome<'a> {
         self.events.push(ConsentEvent { reference, ..event(&job.actor, id, Some(topic), Consent::OptedIn) });
     }
 
-    fn keep_opt_out(&mut self, person: &Person) {
-        if person.wish == Some(Wish::In) {
-            self.warn(warning::OPT_OUT_KEPT);
+    fn warn(&mut self, what: &'static str, times: i64) {
+        if times > 0 {
+            *self.counters.warnings.entry(what.to_owned()).or_insert(0) += times;
         }
-    }
-
-    fn warn(&mut self, what: &'static str) {
-        *self.counters.warnings.entry(what.to_owned()).or_insert(0) += 1;
     }
 
     async fn write(&self, tx: &Tx, job: &Job<'_>, now: Timestamp) -> store::Result<()> {
@@ -298,4 +310,33 @@ impl<'a> Outcome<'a> {
         }
         counters
     }
+}
+
+/// Tells one profile from another, whatever the order of its keys; the same in every process.
+fn fingerprint(attributes: &Attributes, timezone: Option<&str>, locale: Option<&str>) -> i64 {
+    let mut sha = Sha256::new();
+    hash_object(&mut sha, attributes);
+    for text in [timezone, locale] {
+        hash_text(&mut sha, text.unwrap_or_default());
+    }
+    let hash = sha.finalize();
+    hash.iter().take(8).fold(0, |number, byte| (number << 8) | i64::from(*byte))
+}
+
+fn hash_object(sha: &mut Sha256, object: &Attributes) {
+    let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+    sha.update(b"{");
+    for (key, value) in sorted {
+        hash_text(sha, key);
+        match value {
+            Value::Object(parts) => hash_object(sha, parts),
+            value => hash_text(sha, &value.to_string()),
+        }
+    }
+    sha.update(b"}");
+}
+
+fn hash_text(sha: &mut Sha256, text: &str) {
+    sha.update((text.len() as u64).to_be_bytes());
+    sha.update(text);
 }

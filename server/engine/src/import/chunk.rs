@@ -31,6 +31,8 @@ pub(super) struct Person {
     /// The line that says so: of several, the last one that counts.
     pub wish_line: i64,
     pub rows: i64,
+    /// Rows that say "in".
+    pub rows_in: i64,
 }
 
 impl Person {
@@ -45,6 +47,7 @@ impl Person {
             wish: row.wish,
             wish_line: row.line,
             rows: 1,
+            rows_in: i64::from(row.wish == Some(Wish::In)),
         }
     }
 
@@ -57,6 +60,7 @@ impl Person {
         if row.wish.is_some() && wish == row.wish {
             self.wish_line = row.line;
         }
+        self.rows_in += i64::from(row.wish == Some(Wish::In));
         self.wish = wish;
         self.rows += 1;
     }

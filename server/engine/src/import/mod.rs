@@ -14,6 +14,8 @@ mod records;
 mod row;
 pub(crate) mod sniff;
 pub(crate) mod spool;
+#[cfg(test)]
+mod tests;
 pub mod worker;
 
 use domain::import::ImportOptions;

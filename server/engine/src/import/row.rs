@@ -47,7 +47,7 @@ pub(super) mod warning {
     pub const UNKNOWN_LANGUAGE: &str = "unknown_language";
     /// A cell was longer than an attribute may be, and was cut.
     pub const TEXT_CUT: &str = "text_cut";
-    /// The file says "in" of somebody who opted out: they stay opted out.
+    /// A row says "in" of somebody who had opted out before: they stay opted out.
     pub const OPT_OUT_KEPT: &str = "opt_out_kept";
     /// Somebody who unsubscribed from a topic of the import: they stay unsubscribed.
     pub const UNSUBSCRIBED_KEPT: &str = "unsubscribed_kept";

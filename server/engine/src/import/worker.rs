@@ -107,6 +107,25 @@ pub(crate) async fn work(engine: &Engine, id: ImportId, stop: &CancellationToken
     Ok(())
 }
 
+/// Does one chunk and leaves the import as a process leaves it that is then killed.
+#[cfg(test)]
+pub(super) async fn work_once(engine: &Engine, id: ImportId, rows: usize) -> Result<()> {
+    let now = engine.now();
+    let tx = engine.db().begin().await?;
+    let started = store::imports::start(&tx, id, now, now.plus(LEASE)).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    let stored = started.ok_or(Error::NotFound { what: "open import" })?;
+    let plan: Plan = serde_json::from_str(&stored.options).map_err(Error::internal)?;
+    let topics = topic_ids(engine.db().reader(), &plan.options.topics).await?;
+    let actor = Actor::new(ActorKind::Import, id.to_string(), Role::Marketer);
+    let job = Job { db: engine.db(), keys: &engine.config().keys, id, actor, topics };
+    let mut chunks = open(engine, &stored, &plan, rows).map_err(|_| Error::NotFound { what: "file" })?;
+    match chunks.next().map_err(Error::internal)? {
+        Some(chunk) => store_chunk(engine, &job, &chunk).await.map(drop).map_err(Error::from),
+        None => end(engine, id, None).await,
+    }
+}
+
 /// Why reading stopped before the end.
 enum Stopped {
     /// The file cannot be read (any more): the import has failed.

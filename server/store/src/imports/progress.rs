@@ -21,7 +21,7 @@ pub struct Counters {
     pub rows: i64,
     pub created: i64,
     pub updated: i64,
-    /// May be negative: somebody whom an earlier chunk left unchanged is changed by a later row.
+    /// This and `updated` may be negative: a later row changes somebody whom earlier chunks left unchanged, or back.
     pub unchanged: i64,
     pub duplicates: i64,
     pub rejected: i64,
@@ -40,22 +40,46 @@ pub struct Chunk {
     pub rejects: Vec<ImportReject>,
 }
 
-/// A person of the file, as an earlier chunk left them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A person of the file, as the chunks so far left them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Counted as created or updated already.
-    pub counted: bool,
+    /// Stored by this import.
+    pub created: bool,
+    /// Attributes, zone or language are others now than before the file.
+    pub profile_changed: bool,
+    /// Consent or subscriptions were changed by the file.
+    pub wishes_changed: bool,
+    /// Opted out or suppressed before the file.
+    pub out_before: bool,
+    /// What tells the profile before the file from others; of people who were known.
+    pub profile_before: Option<i64>,
 }
 
 /// A person of the file to remember.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
     pub id: ContactId,
-    /// Counted as created or updated.
-    pub counted: bool,
+    pub seen: Seen,
 }
 
-const COUNTED: i64 = 1;
+impl Seen {
+    const fn from_flags(flags: i64, profile_before: Option<i64>) -> Self {
+        Self {
+            created: flags & 1 != 0,
+            profile_changed: flags & 2 != 0,
+            wishes_changed: flags & 4 != 0,
+            out_before: flags & 8 != 0,
+            profile_before,
+        }
+    }
+
+    const fn flags(self) -> i64 {
+        self.created as i64
+            | (self.profile_changed as i64) << 1
+            | (self.wishes_changed as i64) << 2
+            | (self.out_before as i64) << 3
+    }
+}
 
 /// Takes the import that waits longest: one that nobody works on, or whose worker has not been heard of since its lease
 /// ran out.
@@ -125,15 +149,15 @@ pub async fn seen(tx: &Tx, import: ImportId, people: &[ContactId]) -> Result<Has
         return Ok(HashMap::new());
     }
     let query = format!(
-        "SELECT i.contact_id, CAST(i.flags AS bigint) AS flags FROM {} CROSS JOIN import_contacts i \
+        "SELECT i.contact_id, CAST(i.flags AS bigint) AS flags, i.profile_before FROM {} CROSS JOIN import_contacts i \
          WHERE i.import_id = $2 AND i.contact_id = b.contact_id",
         batch::table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
     );
     let rows = all(tx, query, vec![ids_json(people)?.into(), import.0.into()]).await?;
     rows.iter()
         .map(|row| {
-            let counted = row.get::<i64>("flags")? & COUNTED != 0;
-            Ok((ContactId(row.get("contact_id")?), Seen { counted }))
+            let seen = Seen::from_flags(row.get("flags")?, row.get("profile_before")?);
+            Ok((ContactId(row.get("contact_id")?), seen))
         })
         .collect()
 }
@@ -147,18 +171,25 @@ pub async fn join(tx: &Tx, import: ImportId, people: &[Member]) -> Result<()> {
     struct Line {
         contact_id: i64,
         flags: i64,
+        profile_before: Option<i64>,
     }
     if people.is_empty() {
         return Ok(());
     }
     let rows: Vec<Line> = people
         .iter()
-        .map(|person| Line { contact_id: person.id.0, flags: if person.counted { COUNTED } else { 0 } })
+        .map(|Member { id, seen }| Line {
+            contact_id: id.0,
+            flags: seen.flags(),
+            profile_before: seen.profile_before,
+        })
         .collect();
+    let columns = [("contact_id", Type::BigInt), ("flags", Type::SmallInt), ("profile_before", Type::BigInt)];
     let statement = format!(
-        "INSERT INTO import_contacts (import_id, contact_id, flags) SELECT $2, contact_id, flags FROM {} WHERE TRUE \
+        "INSERT INTO import_contacts (import_id, contact_id, flags, profile_before) \
+         SELECT $2, contact_id, flags, profile_before FROM {} WHERE TRUE \
          ON CONFLICT (import_id, contact_id) DO UPDATE SET flags = excluded.flags",
-        batch::table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("flags", Type::SmallInt)])
+        batch::table(Kind::of(tx), "b", "$1", &columns)
     );
     exec(tx, statement, vec![json(&rows)?.into(), import.0.into()]).await?;
     Ok(())
