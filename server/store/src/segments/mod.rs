@@ -7,4 +7,5 @@ mod rows;
 
 pub use compile::compile;
 pub use nested::{NestingFault, inline, named, nest};
+pub(crate) use rows::contains;
 pub use rows::{delete, find, insert, list, update, used_by};
