@@ -1,5 +1,7 @@
 //! The frame of the app: navigation, who is logged in, whether sending is on.
 
+use std::time::Duration;
+
 use domain::settings::SendingState;
 use leptos::{
     prelude::*,
@@ -112,7 +114,8 @@ fn follow(frame: RwSignal<Frame>, path: Memo<String>) {
                 reload();
             }
             close_menus();
-            focus_heading();
+            // The new page is not there yet.
+            set_timeout(focus_heading, Duration::from_millis(60));
         }
         now
     });
@@ -156,6 +159,13 @@ fn close_menus_from_outside() {
 }
 
 fn focus_heading() {
+    // Whoever is in the page's content already (a field with `autofocus`) stays there.
+    let inside = document()
+        .active_element()
+        .is_some_and(|element| element.id() != "main" && element.closest("#main").is_ok_and(|main| main.is_some()));
+    if inside {
+        return;
+    }
     let target = document().get_element_by_id("page-title").or_else(|| document().get_element_by_id("main"));
     if let Some(target) = target.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         let _ = target.focus();
