@@ -54,7 +54,8 @@ async fn the_first_admin_is_made_once() {
 async fn a_changed_password_ends_every_session() {
     for bench in idle_benches().await {
         let accounts = bench.engine.accounts();
-        let (account, one_time) = accounts.create(&bench.admin, " Ada@Example.com ", Role::Marketer, None).await.unwrap();
+        let (account, one_time) =
+            accounts.create(&bench.admin, " Ada@Example.com ", Role::Marketer, None).await.unwrap();
         let one_time = one_time.unwrap();
         let again = accounts.create(&bench.admin, ADA, Role::Viewer, None).await;
         assert!(matches!(again, Err(Error::Conflict(_))));
@@ -214,5 +215,28 @@ async fn a_request_is_carried_out_once() {
         store::idempotency::abandon(db, request).await.unwrap();
         assert_eq!(begin(b"c", tomorrow).await.unwrap(), Begun::New, "what failed may be tried again");
         assert_eq!(store::idempotency::purge(db, tomorrow.plus(store::idempotency::KEPT_FOR + 1)).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_counts_what_happened_today() {
+    for bench in idle_benches().await {
+        let empty = bench.engine.dashboard().get(&bench.admin).await.unwrap();
+        assert_eq!((empty.contacts, empty.today.handed_over, empty.has_segments), (0, 0, false));
+        assert!(!empty.simulator && empty.campaigns.is_empty() && empty.imports.is_empty());
+        let db = bench.db.writer();
+        for (number, started) in [(1_u128, START), (2, START.plus(-2 * Timestamp::DAY))] {
+            let id = uuid::Uuid::from_u128(number);
+            let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, \
+                          definition, sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, \
+                          finished_at) VALUES ($1, $1, 1, $2, 'completed', $1, 1, '{}', $1, '{}', $2, 'worker', 'test', \
+                          $2, $2, $2)";
+            store::exec(db, insert, vec![id.into(), started.as_micros().into()]).await.unwrap();
+            let insert = "INSERT INTO run_ledgers (run_id, planned, sent, delivered, read, failed, skipped) \
+                          VALUES ($1, 15, 1, 2, 3, 4, 5)";
+            store::exec(db, insert, vec![id.into()]).await.unwrap();
+        }
+        let today = bench.engine.dashboard().get(&bench.admin).await.unwrap().today;
+        assert_eq!((today.handed_over, today.delivered, today.read, today.failed), (10, 5, 3, 4));
     }
 }

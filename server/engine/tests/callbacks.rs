@@ -31,8 +31,7 @@ async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
         let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
                       month, not_before, lease_until, lease_owner, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
-        let values =
-            vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
+        let values = vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
         let row = store::one(db, insert, values).await.unwrap().unwrap();
         ids.push(MessageId(row.get("id").unwrap()));
     }
@@ -59,8 +58,13 @@ async fn ledger(bench: &Bench, column: &str) -> i64 {
 async fn any_order_and_any_repeats_give_the_same_end() {
     for bench in benches().await {
         let ids = sending(&bench, 24).await;
-        let reported =
-            [("sent", None), ("undelivered", Some("30003")), ("delivered", None), ("failed", Some("63016")), ("read", None)];
+        let reported = [
+            ("sent", None),
+            ("undelivered", Some("30003")),
+            ("delivered", None),
+            ("failed", Some("63016")),
+            ("read", None),
+        ];
         let mut deliveries = Vec::new();
         for (seed, id) in ids.iter().enumerate() {
             let mut random = StdRng::seed_from_u64(seed as u64);
@@ -169,7 +173,8 @@ async fn events_are_paged_newest_first() {
         let mut page = PageRequest::first(2);
         let mut sids = Vec::new();
         loop {
-            let list = bench.engine.webhook_events().list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+            let list =
+                bench.engine.webhook_events().list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
             sids.extend(list.items.into_iter().filter_map(|event| event.provider_sid));
             page.cursor = list.next_cursor;
             if page.cursor.is_none() {

@@ -40,7 +40,7 @@ async fn suppressions(bench: &Bench) -> Option<String> {
     bench.text("SELECT MAX(reason) FROM suppressions").await
 }
 
-/// A message of a running run that waits for its turn, and one that is with the provider already.
+/// For everybody a message of a running run that waits for its turn, and one that is with the provider already.
 async fn two_messages(bench: &Bench) {
     let (run, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let db = bench.db.writer();
@@ -49,14 +49,14 @@ async fn two_messages(bench: &Bench) {
                   sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
                   VALUES ($1, $2, 1, $3, 'running', $2, 1, '{}', $2, '{}', $3, 'worker', 'test', $3, $3, TRUE)";
     store::exec(db, insert, vec![run.into(), other.into(), now.into()]).await.unwrap();
-    let insert = "INSERT INTO run_ledgers (run_id, planned, queued, accepted) VALUES ($1, 2, 1, 1)";
+    let insert = "INSERT INTO run_ledgers (run_id, planned, queued, accepted) \
+                  SELECT $1, 2 * COUNT(*), COUNT(*), COUNT(*) FROM contacts";
     store::exec(db, insert, vec![run.into()]).await.unwrap();
     for (occurrence, state) in [(0, 0), (1, 3)] {
         let insert = "INSERT INTO messages (run_id, contact_id, occurrence, sender_id, kind, priority, state, month, \
                       not_before, created_at, updated_at) \
                       SELECT $1, contact_id, $2, $3, 0, 5, $4, $5, $6, $6, $6 FROM contacts";
-        let values =
-            vec![run.into(), occurrence.into(), other.into(), state.into(), START.month().into(), now.into()];
+        let values = vec![run.into(), occurrence.into(), other.into(), state.into(), START.month().into(), now.into()];
         store::exec(db, insert, values).await.unwrap();
     }
 }
@@ -119,11 +119,7 @@ async fn start_lifts_a_stop() {
 async fn start_does_not_lift_what_others_suppressed() {
     for bench in benches().await {
         person(&bench, Consent::OptedIn).await;
-        let change = ConsentChange {
-            consent: Consent::OptedOut,
-            source: Some("list".to_owned()),
-            evidence: None,
-        };
+        let change = ConsentChange { consent: Consent::OptedOut, source: Some("list".to_owned()), evidence: None };
         bench.engine.contacts().set_consent(&bench.admin, &phone(ANN), change).await.unwrap();
         assert_eq!(suppressions(&bench).await.as_deref(), Some(SuppressionReason::Manual.as_str()));
         assert_eq!(bench.says("SM1", ANN, "START").await, None);
@@ -175,6 +171,18 @@ async fn topics_come_and_go_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sender_without_a_number_is_kept_raw_and_answered() {
+    for bench in benches().await {
+        let form = [("MessageSid", "SM1"), ("From", "whatsapp:US.13491208655302741918"), ("Body", "Hi")];
+        let webhook = support::signed("/webhooks/twilio/inbound", &form);
+        assert!(bench.engine.ingest_inbound(webhook).await.unwrap().ends_with("<Response/>"));
+        let kept = bench.text("SELECT outcome || ' ' || reason || ' ' || provider_sid FROM webhook_events").await;
+        assert_eq!(kept.as_deref(), Some("unprocessable sender_is_no_phone SM1"));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts").await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_twilio_answered_we_do_not() {
     for bench in benches().await {
         person(&bench, Consent::OptedIn).await;
@@ -201,5 +209,39 @@ async fn a_block_that_the_provider_reports_is_an_opt_out() {
         // The callback again, late: the START stands.
         bench.status(&target, &form).await.unwrap();
         assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_and_callbacks_side_by_side_leave_the_ledger_balanced() {
+    const PEOPLE: i64 = 40;
+    for bench in benches().await {
+        let phone = |number: i64| format!("+1415555{:04}", 1_000 + number);
+        futures::future::join_all((0..PEOPLE).map(|number| {
+            let (bench, phone) = (&bench, phone(number));
+            async move { bench.says(&format!("SMa{number}"), &phone, "Hello").await }
+        }))
+        .await;
+        two_messages(&bench).await;
+        let first = bench.number("SELECT MIN(id) FROM messages WHERE state = 3").await;
+        let stops = futures::future::join_all((0..PEOPLE).map(|number| {
+            let (bench, phone) = (&bench, phone(number));
+            async move { bench.says(&format!("SMb{number}"), &phone, "STOP").await }
+        }));
+        let callbacks = futures::future::join_all((0..PEOPLE).flat_map(|number| {
+            let bench = &bench;
+            ["delivered", "sent", "read"].map(|status| async move {
+                let target = format!("/webhooks/twilio/status?m={}&a=1", first + number);
+                let sid = format!("SMc{number}");
+                bench.status(&target, &[("MessageSid", &sid), ("MessageStatus", status)]).await
+            })
+        }));
+        let (answers, told) = tokio::join!(stops, callbacks);
+        assert!(answers.iter().all(Option::is_some) && told.iter().all(Result::is_ok));
+        let counted =
+            bench.text("SELECT queued || ' ' || skipped || ' ' || read || ' ' || planned FROM run_ledgers").await;
+        assert_eq!(counted.as_deref(), Some("0 40 40 80"));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await, PEOPLE);
+        assert_eq!(bench.number("SELECT MAX(seq) FROM consent_ledger").await, PEOPLE, "no gap in the chain");
     }
 }

@@ -115,18 +115,10 @@ pub async fn set_password(
 ///
 /// # Errors
 /// `Stale` when it is no longer at `version`.
-pub async fn update(
-    tx: &Tx,
-    id: AccountId,
-    version: i64,
-    role: Role,
-    disabled: bool,
-    at: Timestamp,
-) -> Result<()> {
+pub async fn update(tx: &Tx, id: AccountId, version: i64, role: Role, disabled: bool, at: Timestamp) -> Result<()> {
     let update = "UPDATE accounts SET role = $1, disabled = $2, updated_at = $3, version = version + 1 \
                   WHERE id = $4 AND version = $5";
-    let values =
-        vec![role.as_str().into(), disabled.into(), at.as_micros().into(), id.0.into(), version.into()];
+    let values = vec![role.as_str().into(), disabled.into(), at.as_micros().into(), id.0.into(), version.into()];
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
 }
 

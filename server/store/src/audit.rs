@@ -21,9 +21,7 @@ pub async fn append(
 ) -> Result<()> {
     let mut head = chain::Head::lock(tx, STREAM).await?;
     let detail = detail.to_string();
-    let content = json!([
-        at.as_micros(), actor.kind, actor.id, actor.request_id, action, entity.0, entity.1, detail
-    ]);
+    let content = json!([at.as_micros(), actor.kind, actor.id, actor.request_id, action, entity.0, entity.1, detail]);
     let link = head.link(content.to_string().as_bytes());
     let insert = "INSERT INTO audit_log (stream, seq, at, actor_kind, actor_id, request_id, action, entity, entity_id, \
                   detail, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";

@@ -1,10 +1,6 @@
 //! Counts for the first page: each along an index or over a small table.
 
-use domain::{
-    consent::Consent,
-    dashboard::Today,
-    time::Timestamp,
-};
+use domain::{consent::Consent, dashboard::Today, time::Timestamp};
 
 use crate::{ConnectionTrait, Error, Result, one};
 

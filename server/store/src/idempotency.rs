@@ -41,23 +41,14 @@ pub enum Begun {
 ///
 /// # Errors
 /// What the database says.
-pub async fn begin(
-    db: &impl ConnectionTrait,
-    request: Request<'_>,
-    body_hash: &[u8],
-    now: Timestamp,
-) -> Result<Begun> {
+pub async fn begin(db: &impl ConnectionTrait, request: Request<'_>, body_hash: &[u8], now: Timestamp) -> Result<Begun> {
     // One statement decides who is first; a row that is too old counts as none.
     let upsert = "INSERT INTO idempotency_keys (owner, route, key, body_hash, created_at) VALUES ($1, $2, $3, $4, $5) \
                   ON CONFLICT (owner, route, key) DO UPDATE SET body_hash = EXCLUDED.body_hash, \
                   created_at = EXCLUDED.created_at, answer_status = NULL, answer_type = NULL, answer_body = NULL \
                   WHERE idempotency_keys.created_at < $6";
     let mut values = key_values(request);
-    values.extend([
-        body_hash.to_vec().into(),
-        now.as_micros().into(),
-        now.plus(-KEPT_FOR).as_micros().into(),
-    ]);
+    values.extend([body_hash.to_vec().into(), now.as_micros().into(), now.plus(-KEPT_FOR).as_micros().into()]);
     if exec(db, upsert, values).await? == 1 {
         return Ok(Begun::New);
     }

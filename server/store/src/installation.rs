@@ -46,5 +46,9 @@ pub async fn claim(tx: &Tx, wanted: &Installation, at: Timestamp) -> Result<Inst
 /// `NotFound` before it was claimed.
 pub async fn move_to(tx: &Tx, account_sid: &str, public_url: &str) -> Result<()> {
     let update = "UPDATE installation SET account_sid = $1, public_url = $2 WHERE id = 1";
-    if exec(tx, update, vec![account_sid.into(), public_url.into()]).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+    if exec(tx, update, vec![account_sid.into(), public_url.into()]).await? == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }

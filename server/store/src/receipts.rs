@@ -33,12 +33,7 @@ const NAMED: &[(&str, Type)] = &[("id", Type::BigInt), ("sid", Type::Text)];
 ///
 /// # Errors
 /// What the database says.
-pub async fn newly_failed(
-    tx: &Tx,
-    callback: Named<'_>,
-    status: &str,
-    error_code: i32,
-) -> Result<Option<ContactId>> {
+pub async fn newly_failed(tx: &Tx, callback: Named<'_>, status: &str, error_code: i32) -> Result<Option<ContactId>> {
     let new = " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = m.id AND r.provider_sid = b.sid \
                AND r.status = $2 AND r.error_code = $3)";
     let values = vec![named(&[callback])?.into(), status.into(), error_code.into()];

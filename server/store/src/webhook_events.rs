@@ -128,8 +128,7 @@ pub async fn insert(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
         .collect();
     let names: Vec<&str> = EVENT.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
-    let insert =
-        format!("INSERT INTO webhook_events ({names}) SELECT {names} FROM {}", table(kind, "e", "$1", EVENT));
+    let insert = format!("INSERT INTO webhook_events ({names}) SELECT {names} FROM {}", table(kind, "e", "$1", EVENT));
     exec(tx, insert, vec![json(&rows)?]).await?;
     let bodies: Vec<BodyRow> = events
         .iter()

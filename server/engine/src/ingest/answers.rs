@@ -9,10 +9,16 @@ pub(super) enum Answer {
     OptedOutOfAll,
     OptedIn,
     Help,
-    Subscribed { topic: String },
-    Unsubscribed { topic: String },
+    Subscribed {
+        topic: String,
+    },
+    Unsubscribed {
+        topic: String,
+    },
     /// `SUBSCRIBE` with a topic we do not have; the keys of those we have.
-    UnknownTopic { topics: Vec<String> },
+    UnknownTopic {
+        topics: Vec<String>,
+    },
     /// The person wants a topic, but stopped everything before.
     StillOptedOut,
 }

@@ -2,13 +2,7 @@
 //! kept raw, with the reason.
 
 use bytes::Bytes;
-use domain::{
-    event::WebhookKind,
-    ids::MessageId,
-    message::Channel,
-    phone::Phone,
-    time::Timestamp,
-};
+use domain::{event::WebhookKind, ids::MessageId, message::Channel, phone::Phone, time::Timestamp};
 use serde::Serialize;
 
 use super::Webhook;
@@ -38,7 +32,10 @@ pub(super) enum Content {
     Status(StatusIn),
     Inbound(InboundIn),
     /// Signed, but makes no sense.
-    Nonsense { sid: Option<String>, reason: &'static str },
+    Nonsense {
+        sid: Option<String>,
+        reason: &'static str,
+    },
 }
 
 /// A status callback.

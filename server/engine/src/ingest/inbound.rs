@@ -49,10 +49,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     for ((event, message), id) in inbound.iter().zip(&ids) {
         let sealed = sealing::seal_body(&key, *id, &event.raw);
         let repeated = !batch.take(engine, event, message, *id);
-        let (outcome, reason) = match repeated {
-            true => (WebhookOutcome::NoChange, Some("repeat")),
-            false => (WebhookOutcome::Applied, None),
-        };
+        let (outcome, reason) =
+            if repeated { (WebhookOutcome::NoChange, Some("repeat")) } else { (WebhookOutcome::Applied, None) };
         let base = base(event, *id, period, sealed);
         stored.push(NewEvent { provider_sid: Some(&message.sid), outcome, reason, ..base });
     }
@@ -155,7 +153,7 @@ impl<'a> Batch<'a> {
     ) -> bool {
         let person = self.people.get_mut(&message.phone);
         let Some(person) = person.filter(|_| self.known.insert(message.sid.clone())) else {
-            self.done.push(Done { twiml: twiml(None), opted_out: None });
+            self.done.push(Done::default());
             return false;
         };
         let wish = wish(message);

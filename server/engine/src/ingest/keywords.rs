@@ -3,9 +3,8 @@
 use domain::inbound::Keyword;
 use unicode_normalization::UnicodeNormalization as _;
 
-const STOP: &[&str] = &[
-    "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "opt-out",
-];
+const STOP: &[&str] =
+    &["stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "opt-out"];
 const START: &[&str] = &["start", "unstop"];
 const HELP: &[&str] = &["help", "info"];
 
@@ -96,8 +95,25 @@ mod tests {
     #[test]
     fn whole_words_count_however_they_are_written() {
         for text in [
-            "STOP", "stop", " Stop. ", "\"STOP\"", "Stop!!!", "ＳＴＯＰ", "st\u{200b}op", "🛑 STOP 🛑", "stop\u{fe0f}",
-            "StopAll", "Stop  all", "UNSUBSCRIBE", "cancel", "End.", "quit", "REVOKE", "OptOut", "opt-out", "STOP\n",
+            "STOP",
+            "stop",
+            " Stop. ",
+            "\"STOP\"",
+            "Stop!!!",
+            "ＳＴＯＰ",
+            "st\u{200b}op",
+            "🛑 STOP 🛑",
+            "stop\u{fe0f}",
+            "StopAll",
+            "Stop  all",
+            "UNSUBSCRIBE",
+            "cancel",
+            "End.",
+            "quit",
+            "REVOKE",
+            "OptOut",
+            "opt-out",
+            "STOP\n",
         ] {
             assert_eq!(Wish::of_text(text), Some(Wish::Stop), "{text:?}");
         }

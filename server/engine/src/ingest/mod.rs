@@ -23,8 +23,8 @@ use tokio::sync::oneshot;
 use crate::{Engine, Error, Result};
 use event::Event;
 pub(crate) use sealing::{open_body, period};
-use writer::Job;
 pub use writer::Ingest;
+use writer::Job;
 
 /// How long the answer to a STOP waits for what is already on its way out.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -42,12 +42,19 @@ pub struct Webhook {
 }
 
 /// What became of a webhook that is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
     /// The answer to an inbound message.
     twiml: String,
     /// Who opted out of everything by it.
     opted_out: Option<ContactId>,
+}
+
+impl Default for Done {
+    /// Stored, and nothing to say.
+    fn default() -> Self {
+        Self { twiml: answers::twiml(None), opted_out: None }
+    }
 }
 
 impl Engine {

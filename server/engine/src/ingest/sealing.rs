@@ -30,7 +30,9 @@ impl Periods {
         let (_, wrapped) = keys.new_data_key(&context(period));
         let wrapped = store::keys::ensure_period(&tx, period, wrapped).await?;
         tx.commit().await?;
-        let key = keys.unwrap_data_key(&context(period), &wrapped).map_err(|error| cannot_open("period_keys.wrapped", error))?;
+        let key = keys
+            .unwrap_data_key(&context(period), &wrapped)
+            .map_err(|error| cannot_open("period_keys.wrapped", error))?;
         known.push((period, key));
         if known.len() > REMEMBERED {
             known.remove(0);
@@ -60,8 +62,10 @@ pub(crate) async fn open_body(
 ) -> store::Result<Option<Vec<u8>>> {
     let Some(wrapped) = store::keys::of_period(engine.db().reader(), period).await? else { return Ok(None) };
     let keys = &engine.config().keys;
-    let key = keys.unwrap_data_key(&context(period), &wrapped).map_err(|error| cannot_open("period_keys.wrapped", error))?;
-    let raw = secrets::open_with(&key, &body_context(id), sealed).map_err(|error| cannot_open("webhook_bodies.sealed", error))?;
+    let key =
+        keys.unwrap_data_key(&context(period), &wrapped).map_err(|error| cannot_open("period_keys.wrapped", error))?;
+    let raw = secrets::open_with(&key, &body_context(id), sealed)
+        .map_err(|error| cannot_open("webhook_bodies.sealed", error))?;
     Ok(Some(raw))
 }
 

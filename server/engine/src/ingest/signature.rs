@@ -36,7 +36,8 @@ impl Request<'_> {
             let actual = store::batch::hex(&Sha256::digest(self.body));
             return (expected == actual).then(String::new);
         }
-        let is_json = self.content_type.is_some_and(|of| of.trim_start().to_ascii_lowercase().starts_with("application/json"));
+        let is_json =
+            self.content_type.is_some_and(|of| of.trim_start().to_ascii_lowercase().starts_with("application/json"));
         if is_json {
             return None;
         }

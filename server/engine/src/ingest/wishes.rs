@@ -137,7 +137,8 @@ impl Person {
     fn unsubscribe(&mut self, topic: &TopicName) -> Granted {
         let change = self.set_topic(topic.id, Subscription::Unsubscribed);
         // Once per revocation, and not to somebody who is to hear nothing.
-        let answer = (change.is_some() && !self.is_blocked()).then(|| Answer::Unsubscribed { topic: topic.name.clone() });
+        let answer =
+            (change.is_some() && !self.is_blocked()).then(|| Answer::Unsubscribed { topic: topic.name.clone() });
         Granted { changes: change.into_iter().collect(), answer }
     }
 

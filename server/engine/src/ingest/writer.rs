@@ -175,9 +175,7 @@ async fn settle_alone(engine: &Engine, group: Group, job: Job) {
     tracing::error!(%error, kind = %job.event.kind, "a webhook cannot be processed; it is kept raw");
     let raw = job.event.as_nonsense("failed");
     let kept = store_patiently(engine, Group::Statuses, &[&raw]).await;
-    // An inbound message is answered, with nothing.
-    let done = Done { twiml: super::answers::twiml(None), opted_out: None };
-    answer(job, kept.map(|_| done).map_err(|_| unavailable()));
+    answer(job, kept.map(|_| Done::default()).map_err(|_| unavailable()));
 }
 
 fn answer(job: Job, result: Result<Done>) {

@@ -52,7 +52,9 @@ fn reason_to_hold(found: &Installation, wanted: &Installation) -> Option<&'stati
     // A development machine changes its port often, and Twilio cannot reach it anyway.
     let moved = host(&found.public_url) != host(&wanted.public_url);
     if moved && !is_loopback(&wanted.public_url) && !is_loopback(&found.public_url) {
-        return Some("The database was last used at another PUBLIC_URL: it may be a copy. Check, then release sending.");
+        return Some(
+            "The database was last used at another PUBLIC_URL: it may be a copy. Check, then release sending.",
+        );
     }
     None
 }

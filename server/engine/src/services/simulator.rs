@@ -147,7 +147,9 @@ impl SimulatorService<'_> {
         let answered: Answered = fetch(request.json(&json!({ "from": from, "body": text }))).await?;
         match answered.status {
             Some(status) if (200..300).contains(&status) => self.load(phone).await,
-            Some(status) => Err(Error::Unavailable(format!("The message was not taken: our webhook answered {status}."))),
+            Some(status) => {
+                Err(Error::Unavailable(format!("The message was not taken: our webhook answered {status}.")))
+            }
             None => Err(Error::Unavailable("The message was not taken: our webhook did not answer.".to_owned())),
         }
     }

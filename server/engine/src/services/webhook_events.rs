@@ -30,12 +30,7 @@ impl WebhookEvents<'_> {
     ///
     /// # Errors
     /// `Invalid` for a limit or cursor that will not do.
-    pub async fn list(
-        &self,
-        actor: &Actor,
-        filter: &WebhookFilter,
-        page: &PageRequest,
-    ) -> Result<Page<WebhookEvent>> {
+    pub async fn list(&self, actor: &Actor, filter: &WebhookFilter, page: &PageRequest) -> Result<Page<WebhookEvent>> {
         require(actor, Permission::Read)?;
         let before = Cursor::read(page, |parts| match parts {
             [id] => id.parse().ok().map(WebhookEventId),

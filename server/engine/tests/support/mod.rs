@@ -86,7 +86,13 @@ impl Bench {
     /// A number from the database.
     pub async fn number(&self, query: &str) -> i64 {
         let query = format!("SELECT CAST(({query}) AS bigint) AS n");
-        store::one(self.db.reader(), query, vec![]).await.unwrap().unwrap().get::<Option<i64>>("n").unwrap().unwrap_or(-1)
+        store::one(self.db.reader(), query, vec![])
+            .await
+            .unwrap()
+            .unwrap()
+            .get::<Option<i64>>("n")
+            .unwrap()
+            .unwrap_or(-1)
     }
 
     /// A text from the database.

@@ -22,8 +22,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 /// A password that can be read aloud and typed: 20 characters of 32 kinds are 100 bits.
 pub(super) fn one_time() -> String {
-    let characters: Vec<u8> =
-        secrets::random::<20>().iter().map(|byte| ALPHABET[usize::from(byte % 32)]).collect();
+    let characters: Vec<u8> = secrets::random::<20>().iter().map(|byte| ALPHABET[usize::from(byte % 32)]).collect();
     let groups: Vec<_> = characters.chunks(5).map(String::from_utf8_lossy).collect();
     groups.join("-")
 }

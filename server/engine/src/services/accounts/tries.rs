@@ -32,7 +32,11 @@ pub(super) struct Subjects {
 
 impl Subjects {
     pub(super) fn new(email: &str, from: &str) -> Self {
-        Self { pair: subject(&["pair", email, from]), address: subject(&["from", from]), email: subject(&["email", email]) }
+        Self {
+            pair: subject(&["pair", email, from]),
+            address: subject(&["from", from]),
+            email: subject(&["email", email]),
+        }
     }
 
     /// Counts a try that is about to be made.
