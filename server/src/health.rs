@@ -1,6 +1,12 @@
 //! For operators: is the process up, may it get traffic, what does it count.
 
-use axum::{Router, extract::State, http::{StatusCode, header}, response::{IntoResponse, Response}, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::startup::Readiness;

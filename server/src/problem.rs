@@ -73,7 +73,10 @@ impl Problem {
     /// The body is larger than `limit` bytes.
     #[must_use]
     pub fn too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than the {} kB that are taken here.", limit / 1024))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body is larger than the {} kB that are taken here.", limit / 1024),
+        )
     }
 
     /// Nobody, or nobody known.
@@ -103,11 +106,10 @@ impl From<engine::Error> for Problem {
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, detail),
             Error::TooLarge(detail) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
-            Error::TooMany { retry_after_seconds } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!("Too many tries; wait {retry_after_seconds} seconds."),
-            )
-            .retry_after(retry_after_seconds),
+            Error::TooMany { retry_after_seconds } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, format!("Too many tries; wait {retry_after_seconds} seconds."))
+                    .retry_after(retry_after_seconds)
+            }
             Error::Unavailable(detail) => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
             Error::Internal(error) => {
                 tracing::error!(error = &*error as &dyn std::error::Error, "request failed");

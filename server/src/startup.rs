@@ -4,17 +4,23 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
-use engine::{Engine, clock::SystemClock, workers::{self, Workers}};
+use engine::{
+    Engine,
+    clock::SystemClock,
+    workers::{self, Workers},
+};
 use migrations::{DbErr, Migrator, MigratorTrait as _};
 use sea_orm_migration::MigrationStatus;
 use simulator::Simulator;
 use store::Db;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{config::Config, health, http, shutdown::Shutdown, telemetry};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long a database server may take to let us in at the start.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the database may take to say that it is there.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the metrics' histograms are folded.
@@ -97,10 +103,22 @@ async fn connect(config: &Config) -> anyhow::Result<Db> {
     if config.database_url.starts_with("sqlite:") {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {} (DATABASE_URL)", config.data_dir.display()))?;
+    } else {
+        reach(&config.database_url).await?;
     }
     Db::connect(&config.database_url, config.database_connections)
         .await
         .context("cannot open the database (DATABASE_URL)")
+}
+
+/// Knocks at the database server: its pool would try for long and then say only that time ran out.
+async fn reach(database_url: &str) -> anyhow::Result<()> {
+    let Ok(url) = url::Url::parse(database_url) else { return Ok(()) };
+    let Some(host) = url.host_str().filter(|host| !host.is_empty() && !host.starts_with("%2F")) else { return Ok(()) };
+    let port = url.port().unwrap_or(5432);
+    let knocked = tokio::time::timeout(REACH_TIMEOUT, TcpStream::connect((host, port))).await;
+    let answer = knocked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    answer.map(|_| ()).with_context(|| format!("the database server {host}:{port} (DATABASE_URL) cannot be reached"))
 }
 
 /// Brings the schema up to date.
@@ -116,7 +134,9 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// # Errors
 /// As [`migrate`].
 pub async fn schema(config: &Config) -> anyhow::Result<Vec<(String, bool)>> {
-    migration_status(&connect(config).await?).await.map_err(|problem| anyhow::anyhow!("the database (DATABASE_URL): {problem}"))
+    migration_status(&connect(config).await?)
+        .await
+        .map_err(|problem| anyhow::anyhow!("the database (DATABASE_URL): {problem}"))
 }
 
 async fn start_simulator(public_url: &str) -> anyhow::Result<simulator::Running> {

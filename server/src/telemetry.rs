@@ -1,9 +1,6 @@
 //! Log lines and metrics.
 
-use std::{
-    io::IsTerminal as _,
-    sync::OnceLock,
-};
+use std::{io::IsTerminal as _, sync::OnceLock};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};

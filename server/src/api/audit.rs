@@ -18,7 +18,12 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 }
 
 /// List audit entries
-#[utoipa::path(get, path = "/audit", tag = TAG, params(PageQuery), responses((status = 200, body = Page<AuditEntry>)), extensions(("x-permission" = json!("audit"))))]
+#[utoipa::path(
+    get, path = "/audit", tag = TAG,
+    params(PageQuery),
+    responses((status = 200, body = Page<AuditEntry>)),
+    extensions(("x-permission" = json!("audit"))),
+)]
 async fn list_audit(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -48,7 +48,12 @@ struct CampaignsQuery {
 }
 
 /// List campaigns
-#[utoipa::path(get, path = "/campaigns", tag = TAG, params(CampaignsQuery), responses((status = 200, body = Page<Campaign>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/campaigns", tag = TAG,
+    params(CampaignsQuery),
+    responses((status = 200, body = Page<Campaign>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_campaigns(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -62,7 +67,12 @@ async fn list_campaigns(
 /// Create a campaign
 ///
 /// A draft: nothing is sent before it is launched.
-#[utoipa::path(post, path = "/campaigns", tag = TAG, request_body = NewCampaign, responses((status = 201, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/campaigns", tag = TAG,
+    request_body = NewCampaign,
+    responses((status = 201, body = Campaign)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn create_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -72,7 +82,12 @@ async fn create_campaign(
 }
 
 /// Get a campaign
-#[utoipa::path(get, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/campaigns/{id}", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -84,7 +99,13 @@ async fn get_campaign(
 /// Change a campaign
 ///
 /// While it runs only the name and the rate.
-#[utoipa::path(patch, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), request_body = CampaignPatch, responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    patch, path = "/campaigns/{id}", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = CampaignPatch,
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn update_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -97,7 +118,12 @@ async fn update_campaign(
 /// Delete a campaign
 ///
 /// 409 once it has run: what was sent stays on record.
-#[utoipa::path(delete, path = "/campaigns/{id}", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 204)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    delete, path = "/campaigns/{id}", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn delete_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -110,7 +136,12 @@ async fn delete_campaign(
 /// Launch a campaign
 ///
 /// Makes its run and begins to send. A second launch is 409: duplicate the campaign instead.
-#[utoipa::path(post, path = "/campaigns/{id}/launch", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 202, body = Run)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/launch", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 202, body = Run)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn launch_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -123,7 +154,12 @@ async fn launch_campaign(
 /// Pause a campaign
 ///
 /// No new hand-over begins; what is on the wire finishes.
-#[utoipa::path(post, path = "/campaigns/{id}/pause", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/pause", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn pause_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -134,7 +170,12 @@ async fn pause_campaign(
 }
 
 /// Resume a campaign
-#[utoipa::path(post, path = "/campaigns/{id}/resume", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/resume", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn resume_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -147,7 +188,12 @@ async fn resume_campaign(
 /// Cancel a campaign
 ///
 /// What was not handed over yet is cancelled, for good.
-#[utoipa::path(post, path = "/campaigns/{id}/cancel", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/cancel", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn cancel_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -160,7 +206,12 @@ async fn cancel_campaign(
 /// Duplicate a campaign
 ///
 /// A new draft with the same settings.
-#[utoipa::path(post, path = "/campaigns/{id}/duplicate", tag = TAG, params(("id" = CampaignId, Path)), responses((status = 200, body = Campaign)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/duplicate", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn duplicate_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -173,7 +224,13 @@ async fn duplicate_campaign(
 /// Send a test
 ///
 /// Really sent to these few, outside the run and its counts; suppression still binds.
-#[utoipa::path(post, path = "/campaigns/{id}/test", tag = TAG, params(("id" = CampaignId, Path)), request_body = TestRequest, responses((status = 202, body = Page<Message>)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/campaigns/{id}/test", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = TestRequest,
+    responses((status = 202, body = Page<Message>)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn test_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -185,7 +242,12 @@ async fn test_campaign(
 }
 
 /// List a campaign's runs
-#[utoipa::path(get, path = "/campaigns/{id}/runs", tag = TAG, params(("id" = CampaignId, Path), PageQuery), responses((status = 200, body = Page<Run>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/campaigns/{id}/runs", tag = TAG,
+    params(("id" = CampaignId, Path), PageQuery),
+    responses((status = 200, body = Page<Run>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_runs(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -52,7 +52,12 @@ struct ContactsQuery {
 /// List contacts
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/contacts", tag = TAG, params(ContactsQuery), responses((status = 200, body = Page<Contact>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/contacts", tag = TAG,
+    params(ContactsQuery),
+    responses((status = 200, body = Page<Contact>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_contacts(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -67,7 +72,12 @@ async fn list_contacts(
 /// Create a contact
 ///
 /// 409 when the number is known already.
-#[utoipa::path(post, path = "/contacts", tag = TAG, request_body = NewContact, responses((status = 201, body = Contact)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/contacts", tag = TAG,
+    request_body = NewContact,
+    responses((status = 201, body = Contact)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn create_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -77,7 +87,12 @@ async fn create_contact(
 }
 
 /// Get a contact
-#[utoipa::path(get, path = "/contacts/{phone}", tag = TAG, params(("phone" = Phone, Path)), responses((status = 200, body = Contact)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/contacts/{phone}", tag = TAG,
+    params(("phone" = Phone, Path)),
+    responses((status = 200, body = Contact)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -89,7 +104,13 @@ async fn get_contact(
 /// Change a contact
 ///
 /// `attributes` are merged; null removes a key. Name the `version` you read, and a change made meanwhile is not lost: 409.
-#[utoipa::path(patch, path = "/contacts/{phone}", tag = TAG, params(("phone" = Phone, Path)), request_body = ContactPatch, responses((status = 200, body = Contact)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    patch, path = "/contacts/{phone}", tag = TAG,
+    params(("phone" = Phone, Path)),
+    request_body = ContactPatch,
+    responses((status = 200, body = Contact)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn update_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -102,7 +123,12 @@ async fn update_contact(
 /// Erase a contact
 ///
 /// Everything that tells who the person was is destroyed; the number stays suppressed.
-#[utoipa::path(delete, path = "/contacts/{phone}", tag = TAG, params(("phone" = Phone, Path)), responses((status = 204)), extensions(("x-permission" = json!("manage_consent"))))]
+#[utoipa::path(
+    delete, path = "/contacts/{phone}", tag = TAG,
+    params(("phone" = Phone, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("manage_consent"))),
+)]
 async fn erase_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -115,7 +141,13 @@ async fn erase_contact(
 /// Record consent
 ///
 /// Lifting an opt-out takes an admin's key and evidence; after the person's own STOP it is always 409.
-#[utoipa::path(put, path = "/contacts/{phone}/consent", tag = TAG, params(("phone" = Phone, Path)), request_body = ConsentChange, responses((status = 200, body = Contact)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    put, path = "/contacts/{phone}/consent", tag = TAG,
+    params(("phone" = Phone, Path)),
+    request_body = ConsentChange,
+    responses((status = 200, body = Contact)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn set_consent(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -126,7 +158,12 @@ async fn set_consent(
 }
 
 /// Subscribe to a topic
-#[utoipa::path(put, path = "/contacts/{phone}/topics/{key}", tag = TAG, params(("phone" = Phone, Path), ("key" = String, Path)), responses((status = 200, body = Contact)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    put, path = "/contacts/{phone}/topics/{key}", tag = TAG,
+    params(("phone" = Phone, Path), ("key" = String, Path)),
+    responses((status = 200, body = Contact)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn subscribe(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -136,7 +173,12 @@ async fn subscribe(
 }
 
 /// Unsubscribe from a topic
-#[utoipa::path(delete, path = "/contacts/{phone}/topics/{key}", tag = TAG, params(("phone" = Phone, Path), ("key" = String, Path)), responses((status = 200, body = Contact)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    delete, path = "/contacts/{phone}/topics/{key}", tag = TAG,
+    params(("phone" = Phone, Path), ("key" = String, Path)),
+    responses((status = 200, body = Contact)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn unsubscribe(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -148,7 +190,12 @@ async fn unsubscribe(
 /// A contact's history
 ///
 /// Consent, subscriptions, imports, messages both ways; newest first.
-#[utoipa::path(get, path = "/contacts/{phone}/timeline", tag = TAG, params(("phone" = Phone, Path), PageQuery), responses((status = 200, body = Page<TimelineEntry>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/contacts/{phone}/timeline", tag = TAG,
+    params(("phone" = Phone, Path), PageQuery),
+    responses((status = 200, body = Page<TimelineEntry>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_timeline(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -76,13 +76,15 @@ impl Page {
         put!(self, "{}</p>", escaped(text(&operation["description"])));
         put!(self, "<p class=permission>Permission: {}</p>", escaped(text(&operation["x-permission"])));
         self.parameters(&operation["parameters"]);
-        let body: Vec<String> = entries(&operation["requestBody"]["content"]).map(|(kind, media)| content(kind, media)).collect();
+        let body: Vec<String> =
+            entries(&operation["requestBody"]["content"]).map(|(kind, media)| content(kind, media)).collect();
         if !body.is_empty() {
             put!(self, "<p>Body: {}</p>", body.join(" or "));
         }
         put!(self, "<ul>");
         for (code, response) in entries(&operation["responses"]) {
-            let content: Vec<String> = entries(&response["content"]).map(|(kind, media)| content(kind, media)).collect();
+            let content: Vec<String> =
+                entries(&response["content"]).map(|(kind, media)| content(kind, media)).collect();
             put!(self, "<li><code>{}</code> {}", escaped(code), escaped(text(&response["description"])));
             if !content.is_empty() {
                 put!(self, ": {}", content.join(" or "));
@@ -106,7 +108,8 @@ impl Page {
     fn schema(&mut self, name: &str, schema: &Value) {
         put!(self, "<article id='schema-{0}'><h3><code>{0}</code></h3>", escaped(name));
         put!(self, "<p>{}</p>", escaped(text(&schema["description"])));
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut properties = entries(&schema["properties"]).peekable();
         if properties.peek().is_none() {
             put!(self, "<p>{}</p></article>", kind(schema));

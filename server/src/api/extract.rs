@@ -14,7 +14,11 @@ use domain::{
     problem::FieldError,
     time::Timestamp,
 };
-use serde::{Deserialize, Deserializer, de::{DeserializeOwned, IgnoredAny}};
+use http_body_util::LengthLimitError;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use utoipa::IntoParams;
 
 use crate::problem::Problem;
@@ -30,7 +34,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."));
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send JSON, with Content-Type: application/json.",
+            ));
         }
         parse(&read_body(request.into_body()).await?).map(Self)
     }
@@ -42,7 +49,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
 /// 413 when it is larger, 400 when it broke off.
 pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
     to_bytes(body, BODY_LIMIT).await.map_err(|error| {
-        let limited = std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        let limited = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         if limited {
             Problem::too_large(BODY_LIMIT)
         } else {
@@ -309,7 +316,7 @@ mod tests {
         assert_eq!(field::<NewContact>("{\"phone\":\"+1\",\"colour\":1}"), "colour");
         assert_eq!(field::<NewContact>("{\"phone\":7}"), "phone");
         assert_eq!(field::<NewContact>("{\"phone\":\"+1\",\"consent\":\"maybe\"}"), "consent");
-        assert_eq!(field::<NewCampaign>("{\"name\":\"x\",\"trigger\":{\"type\":\"moon\"}}"), "trigger");
+        assert_eq!(field::<NewCampaign>("{\"name\":\"x\",\"trigger\":{\"type\":\"moon\"}}"), "trigger.type");
         assert_eq!(field::<NewSegment>("{\"name\":\"x\"}"), "definition");
     }
 

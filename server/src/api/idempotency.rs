@@ -5,7 +5,7 @@ use axum::{
     extract::{MatchedPath, OriginalUri, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use domain::actor::Actor;
 use engine::{
@@ -29,13 +29,14 @@ pub async fn keep(State(engine): State<Engine>, request: Request, next: Next) ->
     if request.method() != Method::POST || import || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
-    keep_one(engine, request, next).await.unwrap_or_else(|problem| problem.into_response())
+    keep_one(engine, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn keep_one(engine: Engine, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-    let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(|| Problem::unauthenticated("This needs an API key."))?;
+    let actor =
+        parts.extensions.get::<Actor>().cloned().ok_or_else(|| Problem::unauthenticated("This needs an API key."))?;
     let key = key_of(&parts.headers)?.unwrap_or_default();
     let route = format!("POST {}", uri.path());
     let body = read_body(body).await?;
@@ -89,7 +90,13 @@ impl Ticket {
     ///
     /// # Errors
     /// 409 when the key belongs to another body or the first request is under way.
-    pub async fn begin(engine: &Engine, actor: &Actor, route: String, key: String, hash: &[u8]) -> Result<Step, Problem> {
+    pub async fn begin(
+        engine: &Engine,
+        actor: &Actor,
+        route: String,
+        key: String,
+        hash: &[u8],
+    ) -> Result<Step, Problem> {
         let ticket = Self { engine: engine.clone(), owner: format!("{}:{}", actor.kind, actor.id), route, key };
         let conflict = |detail: &str| Err(Problem::new(StatusCode::CONFLICT, detail));
         match engine.idempotency().begin(ticket.request(), hash).await? {

@@ -46,7 +46,12 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 }
 
 /// List imports
-#[utoipa::path(get, path = "/imports", tag = TAG, params(PageQuery), responses((status = 200, body = Page<Import>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/imports", tag = TAG,
+    params(PageQuery),
+    responses((status = 200, body = Page<Import>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_imports(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -83,8 +88,23 @@ struct ImportForm {
 ///
 /// The file as the body (CSV, JSON or JSON Lines), or as the field `file` of a form. The answer comes when the file is
 /// stored; its rows are read after that.
-#[utoipa::path(post, path = "/imports", tag = TAG, params(ImportQuery), request_body(content((String = "text/csv"), (String = "application/json"), (String = "application/x-ndjson"), (ImportForm = "multipart/form-data"))), responses((status = 202, body = Import)), extensions(("x-permission" = json!("write"))))]
-async fn create_import(State(engine): State<Engine>, Caller(actor): Caller, request: Request) -> Result<Response, Problem> {
+#[utoipa::path(
+    post, path = "/imports", tag = TAG,
+    params(ImportQuery),
+    request_body(content(
+        (String = "text/csv"),
+        (String = "application/json"),
+        (String = "application/x-ndjson"),
+        (ImportForm = "multipart/form-data"),
+    )),
+    responses((status = 202, body = Import)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn create_import(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    request: Request,
+) -> Result<Response, Problem> {
     let mut options = ImportOptions::default();
     for (name, value) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
         uploads::set_option(&mut options, &name, &value).map_err(|error| Problem::invalid(vec![error]))?;
@@ -130,7 +150,9 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn multipart(request: Request) -> Result<Multipart, Problem> {
-    Multipart::from_request(request, &()).await.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))
+    Multipart::from_request(request, &())
+        .await
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))
 }
 
 fn bytes_of(body: Body) -> impl Stream<Item = std::io::Result<bytes::Bytes>> + Send {
@@ -199,7 +221,10 @@ impl Spool {
             let chunk = chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))?;
             room = room.checked_sub(chunk.len() as u64).ok_or_else(|| {
                 let limit = engine.config().import_limit / 1024 / 1024;
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The file is larger than the {limit} MiB that are taken."))
+                Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    format!("The file is larger than the {limit} MiB that are taken."),
+                )
             })?;
             hash.update(&chunk);
             file.write_all(&chunk).await.map_err(failed)?;
@@ -221,7 +246,12 @@ impl Drop for Spool {
 /// Get an import
 ///
 /// Its data-quality report: `rows` = created + updated + unchanged + duplicates + rejected.
-#[utoipa::path(get, path = "/imports/{id}", tag = TAG, params(("id" = ImportId, Path)), responses((status = 200, body = Import)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/imports/{id}", tag = TAG,
+    params(("id" = ImportId, Path)),
+    responses((status = 200, body = Import)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_import(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -233,7 +263,12 @@ async fn get_import(
 /// List rejected rows
 ///
 /// In the order of the file.
-#[utoipa::path(get, path = "/imports/{id}/rejects", tag = TAG, params(("id" = ImportId, Path), PageQuery), responses((status = 200, body = Page<ImportReject>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/imports/{id}/rejects", tag = TAG,
+    params(("id" = ImportId, Path), PageQuery),
+    responses((status = 200, body = Page<ImportReject>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_rejects(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -246,7 +281,16 @@ async fn list_rejects(
 /// Rejected rows as a file
 ///
 /// Each with its line and reason, ready to be corrected and imported again.
-#[utoipa::path(get, path = "/imports/{id}/rejects.csv", tag = TAG, params(("id" = ImportId, Path)), responses((status = 200, body = String, content_type = "text/csv")), extensions(("x-permission" = json!("read"))))]
-async fn rejects_csv(State(engine): State<Engine>, Caller(actor): Caller, Path(id): Path<ImportId>) -> Result<Response, Problem> {
+#[utoipa::path(
+    get, path = "/imports/{id}/rejects.csv", tag = TAG,
+    params(("id" = ImportId, Path)),
+    responses((status = 200, body = String, content_type = "text/csv")),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn rejects_csv(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<ImportId>,
+) -> Result<Response, Problem> {
     downloads::rejects_csv(&engine, &actor, id).await
 }

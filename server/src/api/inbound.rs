@@ -35,7 +35,12 @@ struct InboundQuery {
 }
 
 /// List inbound messages
-#[utoipa::path(get, path = "/inbound", tag = TAG, params(InboundQuery), responses((status = 200, body = Page<Inbound>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/inbound", tag = TAG,
+    params(InboundQuery),
+    responses((status = 200, body = Page<Inbound>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_inbound(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -48,7 +48,12 @@ struct MessagesQuery {
 }
 
 /// List messages
-#[utoipa::path(get, path = "/messages", tag = TAG, params(MessagesQuery), responses((status = 200, body = Page<Message>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/messages", tag = TAG,
+    params(MessagesQuery),
+    responses((status = 200, body = Page<Message>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_messages(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -63,7 +68,12 @@ async fn list_messages(
 /// Send one message
 ///
 /// A template with variables, or a text. One that may not go is taken too and ends `skipped` with its reason.
-#[utoipa::path(post, path = "/messages", tag = TAG, request_body = NewMessage, responses((status = 202, body = Message)), extensions(("x-permission" = json!("send"))))]
+#[utoipa::path(
+    post, path = "/messages", tag = TAG,
+    request_body = NewMessage,
+    responses((status = 202, body = Message)),
+    extensions(("x-permission" = json!("send"))),
+)]
 async fn create_message(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -75,7 +85,12 @@ async fn create_message(
 /// Get a message
 ///
 /// With its history and every decision, check by check.
-#[utoipa::path(get, path = "/messages/{id}", tag = TAG, params(("id" = MessageId, Path)), responses((status = 200, body = Message)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/messages/{id}", tag = TAG,
+    params(("id" = MessageId, Path)),
+    responses((status = 200, body = Message)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_message(
     State(engine): State<Engine>,
     Caller(actor): Caller,

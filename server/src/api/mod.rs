@@ -74,5 +74,8 @@ fn routes() -> OpenApiRouter<Engine> {
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This method is not for this address; the Allow header lists those that are.")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This method is not for this address; the Allow header lists those that are.",
+    )
 }

@@ -46,10 +46,7 @@ pub fn base() -> OpenApi {
 /// Adds what every operation has: its full path, the key, the problems, `Idempotency-Key` on POST.
 #[must_use]
 pub fn complete(mut document: OpenApi) -> OpenApi {
-    let scheme = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key: `ese_…`"))
-        .build();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `ese_…`")).build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
     let paths = std::mem::take(&mut document.paths.paths);
@@ -83,7 +80,8 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         }
     }
     responses.insert("401".to_owned(), problem("The API key is missing, wrong or revoked"));
-    let open_to_all = operation.extensions.as_ref().and_then(|all| all.get("x-permission")).is_some_and(|it| it == "read");
+    let open_to_all =
+        operation.extensions.as_ref().and_then(|all| all.get("x-permission")).is_some_and(|it| it == "read");
     if !open_to_all {
         responses.insert("403".to_owned(), problem("The role of the API key does not include this"));
     }
@@ -103,7 +101,10 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
 fn describe(code: &str, response: &mut Described) {
     if response.description.is_empty() {
         let status = code.parse::<u16>().ok().and_then(|code| StatusCode::from_u16(code).ok());
-        status.and_then(|status| status.canonical_reason()).unwrap_or("An answer").clone_into(&mut response.description);
+        status
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or("An answer")
+            .clone_into(&mut response.description);
     }
 }
 

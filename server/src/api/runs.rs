@@ -28,8 +28,17 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 /// Get a run
 ///
 /// Its ledger always balances: `planned` is the sum of all the other counts.
-#[utoipa::path(get, path = "/runs/{id}", tag = TAG, params(("id" = RunId, Path)), responses((status = 200, body = Run)), extensions(("x-permission" = json!("read"))))]
-async fn get_run(State(engine): State<Engine>, Caller(actor): Caller, Path(id): Path<RunId>) -> Result<Reply<Run>, Problem> {
+#[utoipa::path(
+    get, path = "/runs/{id}", tag = TAG,
+    params(("id" = RunId, Path)),
+    responses((status = 200, body = Run)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn get_run(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<RunId>,
+) -> Result<Reply<Run>, Problem> {
     Ok(Reply(engine.runs().get(&actor, id).await?))
 }
 
@@ -48,7 +57,12 @@ struct RunMessagesQuery {
 }
 
 /// List a run's messages
-#[utoipa::path(get, path = "/runs/{id}/messages", tag = TAG, params(("id" = RunId, Path), RunMessagesQuery), responses((status = 200, body = Page<Message>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/runs/{id}/messages", tag = TAG,
+    params(("id" = RunId, Path), RunMessagesQuery),
+    responses((status = 200, body = Page<Message>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_run_messages(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -66,7 +80,16 @@ async fn list_run_messages(
 /// Export a run
 ///
 /// A CSV file with one line for each message; cells that a spreadsheet would calculate are defused.
-#[utoipa::path(get, path = "/runs/{id}/export.csv", tag = TAG, params(("id" = RunId, Path)), responses((status = 200, body = String, content_type = "text/csv")), extensions(("x-permission" = json!("read"))))]
-async fn export_run(State(engine): State<Engine>, Caller(actor): Caller, Path(id): Path<RunId>) -> Result<Response, Problem> {
+#[utoipa::path(
+    get, path = "/runs/{id}/export.csv", tag = TAG,
+    params(("id" = RunId, Path)),
+    responses((status = 200, body = String, content_type = "text/csv")),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn export_run(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<RunId>,
+) -> Result<Response, Problem> {
     downloads::export_csv(&engine, &actor, id).await
 }

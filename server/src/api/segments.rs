@@ -28,7 +28,12 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 }
 
 /// List segments
-#[utoipa::path(get, path = "/segments", tag = TAG, params(NamedQuery), responses((status = 200, body = Page<Segment>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/segments", tag = TAG,
+    params(NamedQuery),
+    responses((status = 200, body = Page<Segment>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_segments(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -39,7 +44,12 @@ async fn list_segments(
 }
 
 /// Create a segment
-#[utoipa::path(post, path = "/segments", tag = TAG, request_body = NewSegment, responses((status = 201, body = Segment)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/segments", tag = TAG,
+    request_body = NewSegment,
+    responses((status = 201, body = Segment)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn create_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -49,7 +59,12 @@ async fn create_segment(
 }
 
 /// Get a segment
-#[utoipa::path(get, path = "/segments/{id}", tag = TAG, params(("id" = SegmentId, Path)), responses((status = 200, body = Segment)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/segments/{id}", tag = TAG,
+    params(("id" = SegmentId, Path)),
+    responses((status = 200, body = Segment)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -61,7 +76,13 @@ async fn get_segment(
 /// Change a segment
 ///
 /// Later runs follow the change; a run that exists keeps what it froze.
-#[utoipa::path(patch, path = "/segments/{id}", tag = TAG, params(("id" = SegmentId, Path)), request_body = SegmentPatch, responses((status = 200, body = Segment)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    patch, path = "/segments/{id}", tag = TAG,
+    params(("id" = SegmentId, Path)),
+    request_body = SegmentPatch,
+    responses((status = 200, body = Segment)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn update_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -74,7 +95,12 @@ async fn update_segment(
 /// Delete a segment
 ///
 /// 409 while a campaign or another segment uses it.
-#[utoipa::path(delete, path = "/segments/{id}", tag = TAG, params(("id" = SegmentId, Path)), responses((status = 204)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    delete, path = "/segments/{id}", tag = TAG,
+    params(("id" = SegmentId, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn delete_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -96,7 +122,12 @@ struct SegmentPreviewRequest {
 /// Preview a segment
 ///
 /// How many people a definition means, and ten of them. People who opted out are counted too.
-#[utoipa::path(post, path = "/segments/preview", tag = TAG, request_body = SegmentPreviewRequest, responses((status = 200, body = SegmentPreview)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    post, path = "/segments/preview", tag = TAG,
+    request_body = SegmentPreviewRequest,
+    responses((status = 200, body = SegmentPreview)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn preview_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -15,7 +15,11 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 }
 
 /// Get the settings
-#[utoipa::path(get, path = "/settings", tag = TAG, responses((status = 200, body = Settings)), extensions(("x-permission" = json!("administer"))))]
+#[utoipa::path(
+    get, path = "/settings", tag = TAG,
+    responses((status = 200, body = Settings)),
+    extensions(("x-permission" = json!("administer"))),
+)]
 async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Reply<Settings>, Problem> {
     Ok(Reply(engine.settings().get(&actor).await?))
 }
@@ -23,7 +27,12 @@ async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Re
 /// Change the settings
 ///
 /// `{"sending":{"state":"held","reason":"…"}}` stops all sending within a second.
-#[utoipa::path(patch, path = "/settings", tag = TAG, request_body = SettingsPatch, responses((status = 200, body = Settings)), extensions(("x-permission" = json!("administer"))))]
+#[utoipa::path(
+    patch, path = "/settings", tag = TAG,
+    request_body = SettingsPatch,
+    responses((status = 200, body = Settings)),
+    extensions(("x-permission" = json!("administer"))),
+)]
 async fn update_settings(
     State(engine): State<Engine>,
     Caller(actor): Caller,

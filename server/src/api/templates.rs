@@ -25,7 +25,12 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
 }
 
 /// List templates
-#[utoipa::path(get, path = "/templates", tag = TAG, params(NamedQuery), responses((status = 200, body = Page<Template>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/templates", tag = TAG,
+    params(NamedQuery),
+    responses((status = 200, body = Page<Template>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_templates(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -38,7 +43,12 @@ async fn list_templates(
 /// Create a template
 ///
 /// Of a variant only `body` is required.
-#[utoipa::path(post, path = "/templates", tag = TAG, request_body = NewTemplate, responses((status = 201, body = Template)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/templates", tag = TAG,
+    request_body = NewTemplate,
+    responses((status = 201, body = Template)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn create_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -48,7 +58,12 @@ async fn create_template(
 }
 
 /// Get a template
-#[utoipa::path(get, path = "/templates/{id}", tag = TAG, params(("id" = TemplateId, Path)), responses((status = 200, body = Template)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/templates/{id}", tag = TAG,
+    params(("id" = TemplateId, Path)),
+    responses((status = 200, body = Template)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -60,7 +75,13 @@ async fn get_template(
 /// Change a template
 ///
 /// Makes a new version; a run that exists keeps the one it froze.
-#[utoipa::path(patch, path = "/templates/{id}", tag = TAG, params(("id" = TemplateId, Path)), request_body = TemplatePatch, responses((status = 200, body = Template)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    patch, path = "/templates/{id}", tag = TAG,
+    params(("id" = TemplateId, Path)),
+    request_body = TemplatePatch,
+    responses((status = 200, body = Template)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn update_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -73,7 +94,12 @@ async fn update_template(
 /// Delete a template
 ///
 /// 409 while a campaign uses it.
-#[utoipa::path(delete, path = "/templates/{id}", tag = TAG, params(("id" = TemplateId, Path)), responses((status = 204)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    delete, path = "/templates/{id}", tag = TAG,
+    params(("id" = TemplateId, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn delete_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -86,7 +112,12 @@ async fn delete_template(
 /// Preview a text
 ///
 /// Filled for a contact or for sample data, with its length and what is wrong with it.
-#[utoipa::path(post, path = "/templates/preview", tag = TAG, request_body = PreviewRequest, responses((status = 200, body = Preview)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    post, path = "/templates/preview", tag = TAG,
+    request_body = PreviewRequest,
+    responses((status = 200, body = Preview)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn preview_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -17,13 +17,20 @@ use crate::problem::Problem;
 const TAG: &str = "Topics";
 
 pub(super) fn routes() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new()
-        .routes(routes!(list_topics, create_topic))
-        .routes(routes!(get_topic, update_topic, delete_topic))
+    OpenApiRouter::new().routes(routes!(list_topics, create_topic)).routes(routes!(
+        get_topic,
+        update_topic,
+        delete_topic
+    ))
 }
 
 /// List topics
-#[utoipa::path(get, path = "/topics", tag = TAG, params(NamedQuery), responses((status = 200, body = Page<Topic>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/topics", tag = TAG,
+    params(NamedQuery),
+    responses((status = 200, body = Page<Topic>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_topics(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -35,7 +42,12 @@ async fn list_topics(
 }
 
 /// Create a topic
-#[utoipa::path(post, path = "/topics", tag = TAG, request_body = NewTopic, responses((status = 201, body = Topic)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    post, path = "/topics", tag = TAG,
+    request_body = NewTopic,
+    responses((status = 201, body = Topic)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn create_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -45,7 +57,12 @@ async fn create_topic(
 }
 
 /// Get a topic
-#[utoipa::path(get, path = "/topics/{key}", tag = TAG, params(("key" = String, Path)), responses((status = 200, body = Topic)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/topics/{key}", tag = TAG,
+    params(("key" = String, Path)),
+    responses((status = 200, body = Topic)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -55,7 +72,13 @@ async fn get_topic(
 }
 
 /// Change a topic
-#[utoipa::path(patch, path = "/topics/{key}", tag = TAG, params(("key" = String, Path)), request_body = TopicPatch, responses((status = 200, body = Topic)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    patch, path = "/topics/{key}", tag = TAG,
+    params(("key" = String, Path)),
+    request_body = TopicPatch,
+    responses((status = 200, body = Topic)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn update_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -68,7 +91,12 @@ async fn update_topic(
 /// Delete a topic
 ///
 /// 409 while a campaign uses it.
-#[utoipa::path(delete, path = "/topics/{key}", tag = TAG, params(("key" = String, Path)), responses((status = 204)), extensions(("x-permission" = json!("write"))))]
+#[utoipa::path(
+    delete, path = "/topics/{key}", tag = TAG,
+    params(("key" = String, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("write"))),
+)]
 async fn delete_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,

@@ -38,7 +38,12 @@ struct WebhookEventsQuery {
 }
 
 /// List webhook events
-#[utoipa::path(get, path = "/webhook-events", tag = TAG, params(WebhookEventsQuery), responses((status = 200, body = Page<WebhookEvent>)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/webhook-events", tag = TAG,
+    params(WebhookEventsQuery),
+    responses((status = 200, body = Page<WebhookEvent>)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn list_webhook_events(
     State(engine): State<Engine>,
     Caller(actor): Caller,
@@ -52,7 +57,12 @@ async fn list_webhook_events(
 /// Get a webhook event
 ///
 /// With the form as it came, while its retention lasts.
-#[utoipa::path(get, path = "/webhook-events/{id}", tag = TAG, params(("id" = WebhookEventId, Path)), responses((status = 200, body = WebhookEvent)), extensions(("x-permission" = json!("read"))))]
+#[utoipa::path(
+    get, path = "/webhook-events/{id}", tag = TAG,
+    params(("id" = WebhookEventId, Path)),
+    responses((status = 200, body = WebhookEvent)),
+    extensions(("x-permission" = json!("read"))),
+)]
 async fn get_webhook_event(
     State(engine): State<Engine>,
     Caller(actor): Caller,

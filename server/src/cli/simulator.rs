@@ -56,6 +56,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("the profile {} cannot be read", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("the profile {} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("the profile {} is not valid", path.display()))
 }

@@ -20,6 +20,7 @@ type Result<T, E = ConfigError> = std::result::Result<T, E>;
 
 const DATABASE_URL: &str = "sqlite://data/engine.db";
 const SQLITE: &str = "sqlite://";
+const LEASE: Duration = Duration::from_secs(60);
 /// Twice the shortest time in which Twilio can be expected to answer.
 const SHORTEST_LEASE: Duration = Duration::from_secs(4);
 
@@ -70,7 +71,9 @@ pub(super) fn base_url(variable: &'static str, text: &str) -> Result<Url> {
             && url.username().is_empty()
             && url.password().is_none()
     });
-    url.ok_or_else(|| ConfigError::bad(variable, text, "an http or https URL without query, such as https://example.org"))
+    url.ok_or_else(|| {
+        ConfigError::bad(variable, text, "an http or https URL without query, such as https://example.org")
+    })
 }
 
 /// The URL without a slash at its end.
@@ -129,9 +132,10 @@ fn pair(
             Err(ConfigError::bad(sid_name, sid, format!("{prefix} and 32 hexadecimal digits")))
         }
         (Some(sid), Some(secret)) => Ok(Some((sid.to_owned(), Secret::new(secret.to_owned())))),
-        (Some(_), None) => {
-            Err(ConfigError::Missing { variable: secret_name, expected: format!("the secret that goes with {sid_name}") })
-        }
+        (Some(_), None) => Err(ConfigError::Missing {
+            variable: secret_name,
+            expected: format!("the secret that goes with {sid_name}"),
+        }),
         (None, Some(_)) => {
             Err(ConfigError::Missing { variable: sid_name, expected: format!("the SID that goes with {secret_name}") })
         }
@@ -167,15 +171,10 @@ pub(super) fn first_sender(options: &Options) -> Result<Option<String>> {
 }
 
 pub(super) fn email(text: &str) -> Result<String> {
-    let well_formed = text
-        .split_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !text.contains(char::is_whitespace);
-    if well_formed {
-        Ok(text.to_owned())
-    } else {
-        Err(ConfigError::bad("ADMIN_EMAIL", text, "an e-mail address"))
-    }
+    let well_formed =
+        text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+            && !text.contains(char::is_whitespace);
+    if well_formed { Ok(text.to_owned()) } else { Err(ConfigError::bad("ADMIN_EMAIL", text, "an e-mail address")) }
 }
 
 pub(super) fn number<T>(
@@ -196,19 +195,18 @@ where
 pub(super) fn seconds(
     variable: &'static str,
     option: Option<&String>,
-    default: u64,
     range: &RangeInclusive<u64>,
-) -> Result<Duration> {
-    let Some(text) = given(option) else { return Ok(Duration::from_secs(default)) };
+) -> Result<Option<Duration>> {
+    let Some(text) = given(option) else { return Ok(None) };
     let number = text.parse::<u64>().ok().filter(|number| range.contains(number)).ok_or_else(|| {
         ConfigError::bad(variable, text, format!("whole seconds from {} to {}", range.start(), range.end()))
     })?;
-    Ok(Duration::from_secs(number))
+    Ok(Some(Duration::from_secs(number)))
 }
 
 /// A lease must outlive the request it covers, whose time-out is half of it.
 pub(super) fn lease(options: &Options) -> Result<Duration> {
-    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), 60, &(1..=3_600))?;
+    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), &(1..=3_600))?.unwrap_or(LEASE);
     if lease < SHORTEST_LEASE {
         let expected =
             format!("at least {} seconds, since the HTTP time-out to Twilio is half of it", SHORTEST_LEASE.as_secs());

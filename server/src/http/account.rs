@@ -25,19 +25,13 @@ const SERVER_FUNCTIONS: &str = "/_fn/";
 
 /// The middleware: [`Account`], [`Actor`] and the pages' [`Frame`] go into the request's extensions.
 pub async fn identify(State(engine): State<Engine>, session: Session, mut request: Request, next: Next) -> Response {
-    let account = match account(&engine, &session).await {
-        Ok(account) => account,
+    let (account, frame) = match look_up(&engine, &session).await {
+        Ok(found) => found,
         Err(error) => {
             tracing::error!(%error, "the session cannot be read");
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The database is away; try again in a moment.")
                 .into_response();
         }
-    };
-    let sending = engine.settings().get(&Actor::worker("pages")).await.map(|settings| settings.sending);
-    let frame = Frame {
-        account: account.as_ref().map(|account| FrameAccount { email: account.email.clone(), role: account.role }),
-        sending: sending.unwrap_or_default(),
-        simulator: engine.config().is_simulated(),
     };
     request.extensions_mut().insert(frame);
     if let Some(account) = account {
@@ -49,6 +43,17 @@ pub async fn identify(State(engine): State<Engine>, session: Session, mut reques
         return to_login(&request);
     }
     next.run(request).await
+}
+
+async fn look_up(engine: &Engine, session: &Session) -> anyhow::Result<(Option<Account>, Frame)> {
+    let account = account(engine, session).await?;
+    let frame = Frame {
+        account: account.as_ref().map(|account| FrameAccount { email: account.email.clone(), role: account.role }),
+        // Everybody sees whether sending is held; the page says no more than that.
+        sending: engine.settings().get(&Actor::worker("pages")).await?.sending,
+        simulator: engine.config().is_simulated(),
+    };
+    Ok((account, frame))
 }
 
 /// The account of the session; read each time, so that a changed role or a disabled account counts at once.

@@ -37,7 +37,8 @@ impl Site {
     /// Reads the embedded manifest.
     #[must_use]
     pub fn embedded() -> Self {
-        let manifest = Files::get(MANIFEST).and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
+        let manifest =
+            Files::get(MANIFEST).and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
         let site = Self { manifest };
         if site.manifest.is_empty() {
             tracing::warn!("compiled without web assets: pages have no style and no scripts (see docs/development.md)");
@@ -75,7 +76,11 @@ async fn serve(State(hashed): State<Hashed>, uri: Uri, request: HeaderMap) -> Re
     let Some(plain) = Files::get(path) else { return StatusCode::NOT_FOUND.into_response() };
     let etag = etag(&plain);
     let cache = if hashed.0.contains(path) { HASHED } else { REVALIDATED };
-    let common = [(header::CACHE_CONTROL, cache), (header::ETAG, etag.clone()), (header::VARY, HeaderValue::from_static("accept-encoding"))];
+    let common = [
+        (header::CACHE_CONTROL, cache),
+        (header::ETAG, etag.clone()),
+        (header::VARY, HeaderValue::from_static("accept-encoding")),
+    ];
     if request.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
@@ -86,7 +91,9 @@ async fn serve(State(hashed): State<Hashed>, uri: Uri, request: HeaderMap) -> Re
         .find_map(|(name, suffix)| Some((name, Files::get(&format!("{path}{suffix}"))?)));
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)))];
     match compressed {
-        Some((name, file)) => (common, kind, [(header::CONTENT_ENCODING, HeaderValue::from_static(name))], file.data).into_response(),
+        Some((name, file)) => {
+            (common, kind, [(header::CONTENT_ENCODING, HeaderValue::from_static(name))], file.data).into_response()
+        }
         None => (common, kind, plain.data).into_response(),
     }
 }

@@ -1,8 +1,14 @@
 //! Where a request really comes from.
 
-use std::{net::{IpAddr, SocketAddr}, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use axum::{extract::ConnectInfo, http::{Extensions, HeaderMap}};
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap},
+};
 use ipnet::IpNet;
 
 /// Proxies whose `X-Forwarded-*` are believed.
@@ -68,7 +74,11 @@ mod tests {
     fn only_trusted_proxies_speak_for_others() {
         assert_eq!(client("192.0.2.1", "203.0.113.9"), "192.0.2.1", "not one of ours");
         assert_eq!(client("10.0.0.1", "203.0.113.9"), "203.0.113.9");
-        assert_eq!(client("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2"), "203.0.113.9", "the client may write the first");
+        assert_eq!(
+            client("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2"),
+            "203.0.113.9",
+            "the client may write the first"
+        );
         assert_eq!(client("10.0.0.1", "nonsense"), "10.0.0.1");
     }
 }

@@ -8,7 +8,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use domain::{actor::Actor, ids::{ImportId, RunId}};
+use domain::{
+    actor::Actor,
+    ids::{ImportId, RunId},
+};
 use engine::Engine;
 use futures::TryStreamExt as _;
 

@@ -24,7 +24,10 @@ pub async fn time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("No answer within {} seconds: the server is overloaded, or the body came too slowly.", limit.as_secs()),
+            format!(
+                "No answer within {} seconds: the server is overloaded, or the body came too slowly.",
+                limit.as_secs()
+            ),
         )
         .into_response(),
     }

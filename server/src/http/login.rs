@@ -1,5 +1,6 @@
 //! Logging in and out: plain forms, so that they work without scripts. The page itself is the app's.
 
+use axum::extract::FromRequest as _;
 use axum::{
     Form, Router,
     extract::{Request, State},
@@ -7,7 +8,6 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::post,
 };
-use axum::extract::FromRequest as _;
 use engine::Engine;
 use serde::Deserialize;
 use tower_sessions::Session;
@@ -23,10 +23,7 @@ struct Logins {
 
 /// `POST /login` and `POST /logout`.
 pub fn router(engine: Engine, proxies: TrustedProxies) -> Router {
-    Router::new()
-        .route("/login", post(log_in))
-        .route("/logout", post(log_out))
-        .with_state(Logins { engine, proxies })
+    Router::new().route("/login", post(log_in)).route("/logout", post(log_out)).with_state(Logins { engine, proxies })
 }
 
 #[derive(Deserialize)]
@@ -68,7 +65,8 @@ async fn log_out(session: Session) -> Response {
         Ok(()) => Redirect::to("/login").into_response(),
         Err(error) => {
             tracing::error!(%error, "the session cannot be ended");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "You are still logged in: the database is away.").into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "You are still logged in: the database is away.")
+                .into_response()
         }
     }
 }

@@ -43,7 +43,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
 /// What comes by the thousand, or says nothing, is for those who ask for it.
 fn log(route: &str, status: StatusCode, seconds: f64) {
     let status = status.as_u16();
-    let frequent = ["/webhooks/", "/healthz", "/readyz", "/metrics", "/pkg/"].iter().any(|start| route.starts_with(start));
+    let frequent =
+        ["/webhooks/", "/healthz", "/readyz", "/metrics", "/pkg/"].iter().any(|start| route.starts_with(start));
     let duration_ms = seconds * 1_000.0;
     if status >= 500 {
         tracing::warn!(status, duration_ms, "request failed");

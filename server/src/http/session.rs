@@ -87,7 +87,8 @@ impl SessionStore for Sessions {
 
 fn row(record: &Record) -> Result<Row> {
     let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
-    let account = record.data.get(ACCOUNT).and_then(|value| value.as_str()).and_then(|text| text.parse::<AccountId>().ok());
+    let account =
+        record.data.get(ACCOUNT).and_then(|value| value.as_str()).and_then(|text| text.parse::<AccountId>().ok());
     let micros = i64::try_from(record.expiry_date.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
     Ok(Row { id: key(&record.id), account_id: account, data, expires_at: Timestamp::from_micros(micros) })
 }

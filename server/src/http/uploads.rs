@@ -156,7 +156,9 @@ mod tests {
     #[test]
     fn options_add_up_and_unknown_ones_are_refused() {
         let mut options = ImportOptions::default();
-        for (name, value) in [("format", "csv"), ("topic", "offers"), ("topic", "news"), ("map", "phone:Mobile: private")] {
+        for (name, value) in
+            [("format", "csv"), ("topic", "offers"), ("topic", "news"), ("map", "phone:Mobile: private")]
+        {
             set_option(&mut options, name, value).expect("known");
         }
         assert_eq!(options.topics, ["offers", "news"]);

@@ -62,9 +62,10 @@ struct Refusal(Problem);
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self(match error {
-            Error::Forbidden | Error::Unauthenticated => {
-                Problem::new(StatusCode::FORBIDDEN, "X-Twilio-Signature is missing or does not fit PUBLIC_URL and the auth token.")
-            }
+            Error::Forbidden | Error::Unauthenticated => Problem::new(
+                StatusCode::FORBIDDEN,
+                "X-Twilio-Signature is missing or does not fit PUBLIC_URL and the auth token.",
+            ),
             // A form that cannot be read is no form to Twilio's library either.
             Error::Invalid(errors) => {
                 let detail = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");

@@ -1,0 +1,148 @@
+//! How the API speaks: problems, pages of lists, strictness, repeats.
+
+use domain::role::Role;
+use serde_json::json;
+
+use crate::support::{answer, server, servers};
+
+#[tokio::test]
+async fn errors_are_problem_documents() {
+    let server = server().await;
+    for (method, path, status) in [
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v2", 404),
+        ("GET", "/api/v1/contacts/+14155550142", 404),
+        ("GET", "/api/v1/contacts/nonsense", 404),
+        ("GET", "/api/v1/campaigns/nonsense", 404),
+        ("PUT", "/api/v1/contacts", 405),
+        ("GET", "/api/v1/contacts?limit=0", 422),
+        ("GET", "/api/v1/contacts?limit=1001", 422),
+        ("GET", "/api/v1/contacts?limit=many", 422),
+        ("GET", "/api/v1/contacts?cursor=nonsense", 422),
+        ("GET", "/api/v1/topics?cursor=nonsense", 422),
+        ("GET", "/api/v1/contacts?colour=red", 422),
+        ("GET", "/api/v1/contacts?consent=maybe", 422),
+        ("GET", "/api/v1/messages?phone=12", 422),
+        ("GET", "/api/v1/messages?since=yesterday", 422),
+    ] {
+        let answer = answer(server.request(method, path).bearer_auth(&server.key)).await.assert_status(status);
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        let problem = answer.json();
+        assert_eq!(problem["status"], status, "{path}");
+        assert!(problem["type"].is_string() && problem["title"].is_string() && problem["detail"].is_string(), "{path}");
+        assert_eq!(answer.fields().is_empty(), status != 422, "{path}: {problem}");
+    }
+    let wrong = answer(server.request("PUT", "/api/v1/contacts").bearer_auth(&server.key)).await;
+    assert!(wrong.header("allow").contains("GET") && wrong.header("allow").contains("POST"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn bodies_are_read_strictly() {
+    let server = server().await;
+    let post = |body: &'static str, kind: &'static str| {
+        answer(server.api("POST", "/contacts").header("content-type", kind).body(body))
+    };
+    post("{\"phone\":\"+14155550142\"}", "text/plain").await.assert_status(415);
+    post("{\"phone\":", "application/json").await.assert_status(400);
+    let unknown = post("{\"phone\":\"+14155550142\",\"colour\":\"red\"}", "application/json").await.assert_status(422);
+    assert_eq!(unknown.fields(), ["colour"]);
+    assert_eq!(post("{}", "application/json").await.assert_status(422).fields(), ["phone"]);
+    assert_eq!(post("{\"phone\":\"12\"}", "application/json").await.assert_status(422).fields(), ["phone"]);
+    let large = answer(server.api("POST", "/contacts").json(&json!({"phone": "x".repeat(2_000_000)}))).await;
+    large.assert_status(413);
+    server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);
+    server.send("POST", "/topics", &json!({"key": "offers", "name": "Again"})).await.assert_status(409);
+}
+
+#[tokio::test]
+async fn a_phone_may_be_written_with_a_plus_or_escaped() {
+    let server = server().await;
+    server.send("POST", "/contacts", &json!({"phone": "+14155550142"})).await.assert_status(201);
+    for path in ["/contacts/+14155550142", "/contacts/%2B14155550142"] {
+        assert_eq!(server.get(path).await.assert_status(200).json()["phone"], "+14155550142");
+    }
+    for query in ["/contacts?q=+1415555", "/contacts?q=%2B1415555", "/contacts?q=1415555"] {
+        let found = server.get(query).await.assert_status(200).json();
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{query}");
+    }
+    server.get("/inbound?phone=+14155550142").await.assert_status(200);
+    server.get("/messages?phone=+14155550142&since=2026-01-01T00:00:00+02:00").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_without_gaps_or_repeats() {
+    for server in servers().await {
+        for number in 100..107 {
+            server.send("POST", "/contacts", &json!({"phone": format!("+14155550{number}")})).await.assert_status(201);
+        }
+        let mut seen = Vec::new();
+        let mut path = "/contacts?limit=3".to_owned();
+        loop {
+            let page = server.get(&path).await.assert_status(200).json();
+            let items = page["items"].as_array().expect("items").clone();
+            assert!(items.len() <= 3);
+            seen.extend(items.iter().map(|item| item["phone"].as_str().expect("a phone").to_owned()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/contacts?limit=3&cursor={cursor}");
+        }
+        let mut different = seen.clone();
+        different.sort();
+        different.dedup();
+        assert_eq!((seen.len(), different.len()), (7, 7), "{seen:?}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_gets_the_first_answer_again() {
+    for server in servers().await {
+        let create = |key: &'static str, phone: &'static str| {
+            answer(server.api("POST", "/contacts").header("Idempotency-Key", key).json(&json!({"phone": phone})))
+        };
+        let first = create("k1", "+14155550142").await.assert_status(201);
+        let again = create("k1", "+14155550142").await.assert_status(201);
+        assert_eq!(first.body, again.body);
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        assert_eq!(again.header("content-type"), "application/json");
+        create("k1", "+14155550143").await.assert_status(409);
+        // Refusals are answers too.
+        let refused = create("k2", "+14155550142").await.assert_status(409);
+        assert_eq!(create("k2", "+14155550142").await.assert_status(409).body, refused.body);
+        // Keys belong to their API key.
+        let other = server.key_of(Role::Marketer).await;
+        let request = server.request("POST", "/api/v1/contacts").bearer_auth(other);
+        let request = request.header("Idempotency-Key", "k1").json(&json!({"phone": "+14155550144"}));
+        answer(request).await.assert_status(201);
+        let long = server.api("POST", "/contacts").header("Idempotency-Key", "x".repeat(256));
+        answer(long.json(&json!({"phone": "+14155550145"}))).await.assert_status(422);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn imports_are_repeated_by_what_the_file_holds() {
+    let server = server().await;
+    let upload = |body: &'static str| {
+        let request = server.api("POST", "/imports?format=csv").header("Idempotency-Key", "file");
+        answer(request.header("content-type", "text/csv").body(body))
+    };
+    let first = upload("phone\n+14155550142\n").await.assert_status(202).json();
+    let again = upload("phone\n+14155550142\n").await.assert_status(202).json();
+    assert_eq!(first["id"], again["id"]);
+    upload("phone\n+14155550143\n").await.assert_status(409);
+    let all = server.get("/imports").await.json();
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn imports_that_cannot_be_meant_are_refused_at_once() {
+    let server = server().await;
+    let upload = |query: &'static str, body: String| {
+        answer(server.api("POST", &format!("/imports{query}")).header("content-type", "text/csv").body(body))
+    };
+    upload("?format=csv", String::new()).await.assert_status(422);
+    upload("?format=csv", "name\nAnn\n".to_owned()).await.assert_status(422);
+    upload("?format=xls", "phone\n".to_owned()).await.assert_status(422);
+    assert_eq!(upload("?colour=red", "phone\n".to_owned()).await.assert_status(422).fields(), ["colour"]);
+    upload("?format=csv", "phone\n".to_owned() + &"+14155550142\n".repeat(200_000)).await.assert_status(413);
+}

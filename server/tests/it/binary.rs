@@ -1,0 +1,191 @@
+//! The program as a process: what it refuses, what it prints, how it ends.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
+
+/// The program in an empty folder, without the tester's environment.
+fn program(dir: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(dir).env_clear().env("BIND_ADDR", "127.0.0.1:0").stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Its last line on standard error, after it has refused to start.
+fn refusal(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    text(&output.stderr).lines().last().unwrap_or_default().to_owned()
+}
+
+fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn a_bad_environment_is_refused_in_one_line_that_names_it() {
+    for (variable, value) in [
+        ("BIND_ADDR", "nowhere"),
+        ("PUBLIC_URL", "ftp://example.org"),
+        ("LEASE_SECONDS", "1"),
+        ("WORKER_CONCURRENCY", "many"),
+        ("DB_MAX_CONNECTIONS", "0"),
+        ("TRUSTED_PROXIES", "everybody"),
+        ("LOG_FORMAT", "xml"),
+        ("TWILIO_ACCOUNT_SID", "AC1"),
+    ] {
+        let dir = dir();
+        let output = program(dir.path()).arg("serve").env(variable, value).output().expect("it runs");
+        let line = refusal(&output);
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
+        for part in ["error: ", variable, value, "expected"] {
+            assert!(line.contains(part), "{variable}: {line}");
+        }
+        assert!(!dir.path().join("data").exists(), "{variable}: nothing is written for a start that is refused");
+    }
+}
+
+#[test]
+fn secrets_stay_secret_when_they_are_wrong() {
+    let dir = dir();
+    for (variable, value) in
+        [("ENCRYPTION_KEY", "hush-hush"), ("DATABASE_URL", "mysql://u:hush@h/d"), ("REDIS_URL", "redis://:hush@h")]
+    {
+        let output = program(dir.path()).arg("serve").env(variable, value).output().expect("it runs");
+        let line = refusal(&output);
+        assert!(line.contains(variable) && !line.contains("hush"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused() {
+    let dir = dir();
+    let output = program(dir.path()).args(["serve", "--role", "web"]).output().expect("it runs");
+    assert!(refusal(&output).contains("not built yet"));
+    let output = program(dir.path()).arg("frobnicate").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_refused_in_one_line() {
+    let dir = dir();
+    let key = engine::secrets::KeyRing::generate();
+    let nobody = "postgres://u:hush@127.0.0.1:1/d";
+    let output = program(dir.path())
+        .arg("serve")
+        .env("DATABASE_URL", nobody)
+        .env("ENCRYPTION_KEY", key)
+        .output()
+        .expect("it runs");
+    let line = refusal(&output);
+    assert!(line.contains("127.0.0.1:1") && line.contains("cannot be reached") && !line.contains("hush"), "{line}");
+
+    std::fs::write(dir.path().join("other.db"), [7; 4_096]).expect("written");
+    let output = program(dir.path()).arg("serve").env("DATABASE_URL", "sqlite://other.db").output().expect("it runs");
+    assert!(refusal(&output).contains("not a database"), "{output:?}");
+}
+
+#[test]
+fn the_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = program(dir().path()).arg("serve").env("BIND_ADDR", &address).output().expect("it runs");
+    assert!(refusal(&output).contains(&address), "{output:?}");
+}
+
+#[test]
+fn another_key_is_refused() {
+    let dir = dir();
+    let make = |key: &str| {
+        let mut command = program(dir.path());
+        command.args(["api-key", "create", "--name", "n", "--role", "viewer"]).env("ENCRYPTION_KEY", key);
+        command.output().expect("it runs")
+    };
+    assert!(make(&engine::secrets::KeyRing::generate()).status.success());
+    assert!(refusal(&make(&engine::secrets::KeyRing::generate())).contains("ENCRYPTION_KEY"));
+}
+
+#[test]
+fn commands_print_what_they_made_and_nothing_else() {
+    let dir = dir();
+    let key =
+        program(dir.path()).args(["api-key", "create", "--name", "n", "--role", "viewer"]).output().expect("it runs");
+    let printed = text(&key.stdout);
+    assert!(printed.starts_with("ese_") && printed.lines().count() == 1, "{printed}");
+
+    let mut admin = program(dir.path());
+    admin.args(["admin", "create", "--email", "a@example.org", "--role", "marketer"]);
+    let made = admin.output().expect("it runs");
+    assert!(text(&made.stdout).contains("one-time password: "), "{made:?}");
+    assert!(refusal(&admin.output().expect("it runs")).contains("error: "), "the address is taken");
+
+    let mut given = program(dir.path());
+    given.args(["admin", "create", "--email", "b@example.org", "--password-stdin"]);
+    let mut given = given.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    given.stdin.take().expect("a pipe").write_all(b"a rather long password\n").expect("written");
+    let given = given.wait_with_output().expect("it ends");
+    assert!(given.status.success() && !text(&given.stdout).contains("password"), "{given:?}");
+
+    let status = program(dir.path()).args(["migrate", "status"]).output().expect("it runs");
+    assert!(text(&status.stdout).lines().all(|line| line.starts_with("applied")), "{status:?}");
+}
+
+#[test]
+fn files_are_imported_with_a_report() {
+    let dir = dir();
+    std::fs::write(dir.path().join("people.csv"), "phone,consent\n+14155550142,yes\nnobody,yes\n").expect("written");
+    let output = program(dir.path()).args(["import", "people.csv"]).output().expect("it runs");
+    let report = text(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    for line in ["people.csv: done", "1  created", "1  rejected", "1  rejected: invalid_phone"] {
+        assert!(report.contains(line), "{report}");
+    }
+    assert!(
+        refusal(&program(dir.path()).args(["import", "nowhere.csv"]).output().expect("it runs"))
+            .contains("nowhere.csv")
+    );
+}
+
+#[test]
+fn demo_data_fills_an_empty_database_only() {
+    let dir = dir();
+    let first = program(dir.path()).arg("demo").output().expect("it runs");
+    assert!(first.status.success() && text(&first.stdout).contains("200 contacts"), "{first:?}");
+    let second = program(dir.path()).arg("demo").output().expect("it runs");
+    assert!(refusal(&second).contains("not empty"));
+}
+
+#[test]
+fn the_first_start_prints_the_way_in_once_and_a_signal_stops_it() {
+    let dir = dir();
+    let (first, printed) = serve_once(dir.path());
+    assert!(first && printed.contains("http://127.0.0.1:"), "{printed}");
+    assert!(printed.contains("One-time password:"), "{printed}");
+    let (second, printed) = serve_once(dir.path());
+    assert!(second && !printed.contains("password:"), "{printed}");
+}
+
+/// Starts the server, waits until it says that it serves, ends it with SIGTERM; whether it ended well, and its output.
+fn serve_once(dir: &Path) -> (bool, String) {
+    let mut child = program(dir).arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let log = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut lines = log.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("\"serving\"")), "it never served");
+    terminate(&mut child);
+    let ended_well = lines.last().is_some_and(|line| line.contains("\"stopped\""));
+    let output = child.wait_with_output().expect("it ends");
+    (ended_well && output.status.success(), text(&output.stdout))
+}
+
+fn terminate(child: &mut Child) {
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+}

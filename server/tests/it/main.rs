@@ -1,0 +1,9 @@
+//! The production server, started as `main` starts it, on port 0 with a database of its own.
+
+mod api;
+mod binary;
+mod coverage;
+mod journey;
+mod pages;
+mod support;
+mod webhooks;

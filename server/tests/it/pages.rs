@@ -1,0 +1,153 @@
+//! What people's browsers meet: sessions, origins, headers, files.
+
+use crate::support::{ADMIN, answer, cookie, server, servers};
+
+#[tokio::test]
+async fn visitors_are_sent_to_the_login_page_and_back() {
+    let server = server().await;
+    let page = answer(server.request("GET", "/campaigns?status=running")).await.assert_status(303);
+    assert_eq!(page.header("location"), "/login?next=%2Fcampaigns%3Fstatus%3Drunning");
+    let login = answer(server.request("GET", "/login")).await.assert_status(200);
+    assert!(login.body.contains("name=\"email\"") && login.body.contains("name=\"password\""), "{}", login.body);
+    answer(server.request("GET", "/imports/none/rejects.csv")).await.assert_status(303);
+    // A script that calls a server function is told so in its own words.
+    let script = answer(server.request("POST", "/_fn/anything")).await.assert_status(401);
+    assert!(script.body.contains("Unauthenticated"), "{}", script.body);
+}
+
+#[tokio::test]
+async fn sessions_begin_with_the_login_and_end_with_the_logout() {
+    for server in servers().await {
+        let session = server.log_in().await;
+        let page = answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(200);
+        assert!(page.body.contains("Dashboard"), "{}", page.body);
+        // The id is a new one after each login, and only its hash is stored.
+        let again = answer(
+            server
+                .request("POST", "/login")
+                .header("cookie", &session)
+                .form(&[("email", ADMIN.0), ("password", ADMIN.1)]),
+        );
+        let again = again.await.assert_status(303);
+        assert_ne!(cookie(&again), session);
+        answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(303);
+        let session = cookie(&again);
+        answer(server.request("POST", "/logout").header("cookie", &session)).await.assert_status(303);
+        answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(303);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_session_cookie_is_for_this_site_and_no_script() {
+    let server = server().await;
+    let form = [("email", ADMIN.0), ("password", ADMIN.1), ("next", "https://evil.example/")];
+    let login = answer(server.request("POST", "/login").form(&form)).await.assert_status(303);
+    assert_eq!(login.header("location"), "/", "nobody is sent to another site");
+    let cookie = login.header("set-cookie");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(!cookie.contains("Secure"), "http: {cookie}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_no_more_than_that() {
+    let server = server().await;
+    for email in [ADMIN.0, "nobody@example.org"] {
+        let login = answer(server.request("POST", "/login").form(&[("email", email), ("password", "wrong")])).await;
+        assert_eq!(login.status, 303);
+        assert!(login.header("location").contains("error=wrong"), "{login:?}");
+        assert!(!login.header("location").contains("password"), "{login:?}");
+    }
+    let page = answer(server.request("GET", "/login?error=wrong")).await.assert_status(200);
+    assert!(page.body.contains("role=\"alert\""), "{}", page.body);
+}
+
+#[tokio::test]
+async fn other_sites_cannot_post_with_a_visitors_cookie() {
+    let server = server().await;
+    let session = server.log_in().await;
+    let post = |name: &'static str, value: String| {
+        answer(server.request("POST", "/logout").header("cookie", &session).header(name, value))
+    };
+    post("sec-fetch-site", "cross-site".to_owned()).await.assert_status(403);
+    post("sec-fetch-site", "same-site".to_owned()).await.assert_status(403);
+    post("origin", "https://evil.example".to_owned()).await.assert_status(403);
+    answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(200);
+    post("origin", server.url.clone()).await.assert_status(303);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_protect_it() {
+    let server = server().await;
+    for path in ["/login", "/healthz", "/api/v1/contacts", "/api/docs", "/metrics"] {
+        let page = answer(server.request("GET", path)).await;
+        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(page.header("x-frame-options"), "DENY", "{path}");
+        assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(!page.header("x-request-id").is_empty(), "{path}");
+    }
+    let known = answer(server.request("GET", "/healthz").header("x-request-id", "mine-1")).await;
+    assert_eq!(known.header("x-request-id"), "mine-1");
+}
+
+#[tokio::test]
+async fn inline_scripts_carry_the_nonce_of_the_policy() {
+    let server = server().await;
+    let page = answer(server.request("GET", "/login")).await.assert_status(200);
+    let policy = page.header("content-security-policy").to_owned();
+    let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
+    assert!(!policy.contains("unsafe-inline") && policy.contains("style-src 'self'"), "{policy}");
+    for script in page.body.split("<script").skip(1) {
+        let tag = script.split('>').next().unwrap_or_default();
+        assert!(tag.contains(nonce) || tag.contains("src="), "<script{tag}>");
+    }
+    assert!(!page.body.contains(" style="), "the policy refuses inline styles");
+    let second = answer(server.request("GET", "/login")).await;
+    assert!(!second.header("content-security-policy").contains(nonce), "a nonce serves once");
+}
+
+#[tokio::test]
+async fn operators_see_health_readiness_and_metrics() {
+    for server in servers().await {
+        assert_eq!(answer(server.request("GET", "/healthz")).await.assert_status(200).body, "ok\n");
+        assert_eq!(answer(server.request("GET", "/readyz")).await.assert_status(200).body, "ready\n");
+        server.get("/contacts/+14155550142").await.assert_status(404);
+        let metrics = answer(server.request("GET", "/metrics")).await.assert_status(200);
+        assert!(
+            metrics
+                .body
+                .contains("http_requests_total{method=\"GET\",route=\"/api/v1/contacts/{phone}\",status=\"404\"}"),
+            "{}",
+            metrics.body
+        );
+        assert!(!metrics.body.contains("14155550142"), "no phone in a label");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn files_come_in_through_the_import_form() {
+    let server = server().await;
+    let session = server.log_in().await;
+    let form = |body: &str| {
+        let body = body.replace('\n', "\r\n");
+        let kind = "multipart/form-data; boundary=x";
+        answer(server.request("POST", "/imports").header("cookie", &session).header("content-type", kind).body(body))
+    };
+    let good = "--x\nContent-Disposition: form-data; name=\"country\"\n\nLK\n--x\nContent-Disposition: form-data; name=\"file\"; filename=\"p.csv\"\nContent-Type: text/csv\n\nphone\n0771234567\nnobody\n--x--\n";
+    let taken = form(good).await.assert_status(303);
+    let id = taken.header("location").strip_prefix("/imports/").expect("the import's page").to_owned();
+    let report = crate::support::until(async || {
+        let import = server.get(&format!("/imports/{id}")).await.json();
+        if import["status"] == "done" { Ok(import) } else { Err(import.to_string()) }
+    })
+    .await;
+    assert_eq!((&report["created"], &report["rejected"]), (&1.into(), &1.into()), "{report}");
+    let rejects = answer(server.request("GET", &format!("/imports/{id}/rejects.csv")).header("cookie", &session)).await;
+    assert!(rejects.assert_status(200).body.contains("nobody"));
+
+    let empty = form("--x\nContent-Disposition: form-data; name=\"file\"; filename=\"p.csv\"\n\n\n--x--\n").await;
+    assert!(empty.assert_status(303).header("location").starts_with("/imports/new?error="));
+    let none = form("--x--\n").await;
+    assert!(none.assert_status(303).header("location").starts_with("/imports/new?error="));
+}
