@@ -183,7 +183,8 @@ fn is_filler(character: char) -> bool {
 fn is_punctuation(character: char) -> bool {
     matches!(
         character,
-        '-' | '.' | '/' | '(' | ')' | '[' | ']' | '~' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '·' | '•' | '（' | '）' | '－' | '．' | '／' | '〜'
+        '-' | '.' | '/' | '(' | ')' | '[' | ']' | '~' | '\u{2010}'
+            ..='\u{2015}' | '\u{2212}' | '·' | '•' | '（' | '）' | '－' | '．' | '／' | '〜'
     )
 }
 
@@ -274,9 +275,12 @@ mod tests {
 
     #[test]
     fn a_number_knows_its_region() {
-        for (phone, expected) in
-            [("+94771234567", Some("LK")), ("+14155550100", Some("US")), ("+15062345604", Some("CA")), ("+80012345678", None)]
-        {
+        for (phone, expected) in [
+            ("+94771234567", Some("LK")),
+            ("+14155550100", Some("US")),
+            ("+15062345604", Some("CA")),
+            ("+80012345678", None),
+        ] {
             assert_eq!(region(&phone.parse().unwrap()).as_deref(), expected, "{phone}");
         }
         assert!(is_region("lk") && !is_region("XX") && !is_region("001"));

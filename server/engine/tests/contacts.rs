@@ -178,10 +178,7 @@ async fn lists_are_filtered_counted_and_paged_newest_first() {
                 },
                 vec![],
             ),
-            (
-                ContactFilter { topic: Some("offers".to_owned()), ..q("ZOË") },
-                only(&|n| n % 3 == 0 && n % 2 == 0),
-            ),
+            (ContactFilter { topic: Some("offers".to_owned()), ..q("ZOË") }, only(&|n| n % 3 == 0 && n % 2 == 0)),
             (q("zoë mü"), only(&|n| n % 2 == 0)),
             (q("müller"), only(&|n| n % 2 == 0)),
             (q("o'brien"), only(&|n| n % 2 == 1)),
@@ -286,7 +283,9 @@ async fn an_opt_out_is_lifted_by_an_admin_with_evidence_only() {
         bench.says("SM2", ANN, "START").await.unwrap();
         assert_eq!(contacts.get(&bench.admin, &ann).await.unwrap().consent, Consent::OptedIn);
         for consent in ["opted_in", "opted_out"] {
-            let counted = bench.number(&format!("SELECT coalesce(sum(count), 0) FROM contact_counts WHERE consent = '{consent}'")).await;
+            let counted = bench
+                .number(&format!("SELECT coalesce(sum(count), 0) FROM contact_counts WHERE consent = '{consent}'"))
+                .await;
             let real = bench.number(&format!("SELECT count(*) FROM contacts WHERE consent = '{consent}'")).await;
             assert_eq!(counted, real);
         }
@@ -346,9 +345,16 @@ async fn subscriptions_follow_the_person() {
         contacts.subscribe(&marketer(), &ann, "offers").await.unwrap();
         bench.says("SM1", ANN, "UNSUBSCRIBE offers").await.unwrap();
         assert!(is_conflict(&contacts.subscribe(&bench.admin, &ann, "offers").await), "the person's own words");
-        assert!(matches!(contacts.subscribe(&bench.admin, &ann, "nosuch").await, Err(Error::NotFound { what: "topic" })));
-        let broken = store::one(bench.db.reader(), "SELECT count(*) AS n FROM consent_ledger l WHERE l.seq > 1 AND NOT EXISTS \
-            (SELECT 1 FROM consent_ledger p WHERE p.seq = l.seq - 1 AND p.hash = l.prev_hash)", vec![]);
+        assert!(matches!(
+            contacts.subscribe(&bench.admin, &ann, "nosuch").await,
+            Err(Error::NotFound { what: "topic" })
+        ));
+        let broken = store::one(
+            bench.db.reader(),
+            "SELECT count(*) AS n FROM consent_ledger l WHERE l.seq > 1 AND NOT EXISTS \
+            (SELECT 1 FROM consent_ledger p WHERE p.seq = l.seq - 1 AND p.hash = l.prev_hash)",
+            vec![],
+        );
         assert_eq!(broken.await.unwrap().unwrap().get::<i64>("n").unwrap(), 0, "the ledger is chained");
     }
 }
@@ -400,7 +406,8 @@ async fn traces(bench: &Bench, text: &str) -> Vec<String> {
             store::Kind::Sqlite => format!("lower(quote(\"{column}\"))"),
             store::Kind::Postgres => format!("lower(\"{column}\"::text)"),
         };
-        let query = format!("SELECT count(*) FROM \"{table}\" WHERE {shown} LIKE '%{text}%' OR {shown} LIKE '%{bytes}%'");
+        let query =
+            format!("SELECT count(*) FROM \"{table}\" WHERE {shown} LIKE '%{text}%' OR {shown} LIKE '%{bytes}%'");
         if bench.number(&query).await > 0 {
             found.push(format!("{table}.{column}"));
         }
@@ -415,7 +422,8 @@ async fn an_erased_person_leaves_no_trace_and_stays_unmessaged() {
         topic(&bench, "offers").await;
         let digits = &ANN[1..];
         for (number, name) in [(ANN, "Ann Unusual"), (BEN, "Ben Usual")] {
-            create(&bench, NewContact { topics: vec!["offers".to_owned()], ..new(number, json!({"name": name})) }).await;
+            create(&bench, NewContact { topics: vec!["offers".to_owned()], ..new(number, json!({"name": name})) })
+                .await;
             bench.says(&format!("SM1{number}"), number, "hello there").await;
             bench.says(&format!("SM2{number}"), number, "STOP").await;
         }
@@ -471,11 +479,8 @@ async fn an_erased_person_who_never_opted_out_is_a_stranger_again() {
 
 /// A running run with one queued message to this person.
 async fn queued_message(bench: &Bench, phone: &str) {
-    let (run, campaign, sender) = (
-        RunId(uuid::Uuid::from_u128(1)),
-        CampaignId(uuid::Uuid::from_u128(2)),
-        SenderId(uuid::Uuid::from_u128(3)),
-    );
+    let (run, campaign, sender) =
+        (RunId(uuid::Uuid::from_u128(1)), CampaignId(uuid::Uuid::from_u128(2)), SenderId(uuid::Uuid::from_u128(3)));
     let now = bench.engine.now();
     let db = bench.db.writer();
     let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \

@@ -66,8 +66,7 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
     project_suppressions(tx, actor, at, events).await?;
     project_subscriptions(tx, at, events).await?;
     append(tx, actor, at, events).await?;
-    let last: BTreeMap<ContactId, Consent> =
-        global(events).map(|event| (event.contact_id, event.consent)).collect();
+    let last: BTreeMap<ContactId, Consent> = global(events).map(|event| (event.contact_id, event.consent)).collect();
     let opted_out: Vec<ContactId> =
         last.into_iter().filter(|(_, consent)| *consent == Consent::OptedOut).map(|(id, _)| id).collect();
     if !opted_out.is_empty() {
@@ -172,8 +171,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
     let mut outcomes = BTreeMap::<ContactId, Outcome>::new();
     for event in global(events) {
-        let outcome =
-            outcomes.entry(event.contact_id).or_insert(Outcome { consent: event.consent, suppressed: None });
+        let outcome = outcomes.entry(event.contact_id).or_insert(Outcome { consent: event.consent, suppressed: None });
         outcome.consent = event.consent;
         match event.suppression {
             SuppressionChange::None => {}
@@ -227,12 +225,8 @@ async fn project_subscriptions(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) 
     if last.is_empty() {
         return Ok(());
     }
-    let columns = [
-        ("contact_id", Type::BigInt),
-        ("topic_id", Type::Uuid),
-        ("state", Type::Text),
-        ("source", Type::Text),
-    ];
+    let columns =
+        [("contact_id", Type::BigInt), ("topic_id", Type::Uuid), ("state", Type::Text), ("source", Type::Text)];
     let upsert = format!(
         "INSERT INTO subscriptions (contact_id, topic_id, state, changed_at, source) \
          SELECT contact_id, topic_id, state, $2, source FROM {} WHERE TRUE \

@@ -86,17 +86,10 @@ pub async fn add(tx: &Tx, actor: &Actor, at: Timestamp, entries: &[NewSuppressio
             (*phone_hash, Entry { phone_hash: hex(phone_hash), key_id, reason: *reason, contact_id })
         })
         .collect();
-    let columns = [
-        ("phone_hash", Type::Bytes),
-        ("key_id", Type::Text),
-        ("reason", Type::Text),
-        ("contact_id", Type::BigInt),
-    ];
-    let removable: Vec<String> = SuppressionReason::ALL
-        .iter()
-        .filter(|reason| reason.removable())
-        .map(|reason| format!("'{reason}'"))
-        .collect();
+    let columns =
+        [("phone_hash", Type::Bytes), ("key_id", Type::Text), ("reason", Type::Text), ("contact_id", Type::BigInt)];
+    let removable: Vec<String> =
+        SuppressionReason::ALL.iter().filter(|reason| reason.removable()).map(|reason| format!("'{reason}'")).collect();
     let statement = format!(
         "INSERT INTO suppressions (phone_hash, key_id, reason, contact_id, actor_kind, actor_id, created_at) \
          SELECT phone_hash, key_id, reason, contact_id, $2, $3, $4 FROM {} WHERE TRUE \
@@ -124,8 +117,7 @@ pub async fn claim(tx: &Tx, entries: &[(Vec<u8>, ContactId)]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Entry> =
-        entries.iter().map(|(hash, id)| Entry { phone_hash: hex(hash), contact_id: id.0 }).collect();
+    let rows: Vec<Entry> = entries.iter().map(|(hash, id)| Entry { phone_hash: hex(hash), contact_id: id.0 }).collect();
     let columns = [("phone_hash", Type::Bytes), ("contact_id", Type::BigInt)];
     let statement = format!(
         "UPDATE suppressions SET contact_id = b.contact_id FROM {} WHERE suppressions.phone_hash = b.phone_hash",

@@ -71,7 +71,8 @@ pub async fn id_of(db: &impl ConnectionTrait, key: &str) -> Result<Option<TopicI
 /// # Errors
 /// [`Error::Duplicate`] when the key is taken.
 pub async fn insert(tx: &Tx, id: TopicId, new: &NewTopic, at: Timestamp) -> Result<()> {
-    let insert = "INSERT INTO topics (id, key, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)";
+    let insert =
+        "INSERT INTO topics (id, key, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)";
     let values = vec![
         id.0.into(),
         new.key.clone().into(),
@@ -87,14 +88,7 @@ pub async fn insert(tx: &Tx, id: TopicId, new: &NewTopic, at: Timestamp) -> Resu
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not this version any more.
-pub async fn update(
-    tx: &Tx,
-    id: TopicId,
-    version: i64,
-    name: &str,
-    description: &str,
-    at: Timestamp,
-) -> Result<()> {
+pub async fn update(tx: &Tx, id: TopicId, version: i64, name: &str, description: &str, at: Timestamp) -> Result<()> {
     let update = "UPDATE topics SET name = $1, description = $2, updated_at = $3, version = version + 1 \
                   WHERE id = $4 AND version = $5";
     let values = vec![name.into(), description.into(), at.as_micros().into(), id.0.into(), version.into()];
@@ -107,18 +101,18 @@ pub async fn update(
 /// [`Error::NotFound`] when it is gone already.
 pub async fn delete(tx: &Tx, id: TopicId) -> Result<()> {
     exec(tx, "DELETE FROM subscriptions WHERE topic_id = $1", vec![id.0.into()]).await?;
-    if exec(tx, "DELETE FROM topics WHERE id = $1", vec![id.0.into()]).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+    if exec(tx, "DELETE FROM topics WHERE id = $1", vec![id.0.into()]).await? == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// The campaigns that use a topic: ids and names, at most `limit`.
 ///
 /// # Errors
 /// What the database says.
-pub async fn campaigns_using(
-    db: &impl ConnectionTrait,
-    id: TopicId,
-    limit: u32,
-) -> Result<Vec<(CampaignId, String)>> {
+pub async fn campaigns_using(db: &impl ConnectionTrait, id: TopicId, limit: u32) -> Result<Vec<(CampaignId, String)>> {
     let query = "SELECT id, name FROM campaigns WHERE topic_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2";
     let rows = all(db, query, vec![id.0.into(), i64::from(limit).into()]).await?;
     rows.iter().map(|row| Ok((CampaignId(row.get("id")?), row.get("name")?))).collect()

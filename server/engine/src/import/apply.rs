@@ -180,7 +180,11 @@ impl<'a> Outcome<'a> {
         }
         let mut seen = before.copied().unwrap_or_else(|| Seen {
             out_before: is_out,
-            profile_before: Some(fingerprint(&contact.attributes, contact.timezone.as_deref(), contact.locale.as_deref())),
+            profile_before: Some(fingerprint(
+                &contact.attributes,
+                contact.timezone.as_deref(),
+                contact.locale.as_deref(),
+            )),
             ..Seen::default()
         });
         if let Some(changed) = self.change(person, *id, contact) {
@@ -289,7 +293,12 @@ impl<'a> Outcome<'a> {
         let changes: Vec<Change<'_>> = self
             .changed
             .iter()
-            .map(|Changed { id, attributes, timezone, locale }| Change { id: *id, attributes, timezone: *timezone, locale: *locale })
+            .map(|Changed { id, attributes, timezone, locale }| Change {
+                id: *id,
+                attributes,
+                timezone: *timezone,
+                locale: *locale,
+            })
             .collect();
         store::contacts::update(tx, now, &changes).await?;
         store::imports::join(tx, job.id, &self.members).await?;

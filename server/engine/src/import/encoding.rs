@@ -14,9 +14,14 @@ const BLOCK: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// UTF-8; the text begins behind so many bytes (its byte order mark).
-    Utf8 { from: u64 },
+    Utf8 {
+        from: u64,
+    },
     /// To be rewritten.
-    Other { encoding: &'static Encoding, old_line_ends: bool },
+    Other {
+        encoding: &'static Encoding,
+        old_line_ends: bool,
+    },
     Empty,
     /// No text. What it seems to be, where that is known.
     Binary(Option<&'static str>),
@@ -146,12 +151,7 @@ impl Tally {
 ///
 /// # Errors
 /// When reading or writing fails.
-pub(super) fn rewrite(
-    from: &Path,
-    to: &Path,
-    encoding: &'static Encoding,
-    old_line_ends: bool,
-) -> io::Result<()> {
+pub(super) fn rewrite(from: &Path, to: &Path, encoding: &'static Encoding, old_line_ends: bool) -> io::Result<()> {
     let mut input = File::open(from)?;
     let mut output = BufWriter::new(File::create(to)?);
     let mut decoder = encoding.new_decoder_with_bom_removal();
@@ -187,7 +187,9 @@ mod tests {
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         std::fs::write(&from, bytes).unwrap();
         match examine(&from).unwrap() {
-            Verdict::Utf8 { from: start } => String::from_utf8(bytes[usize::try_from(start).unwrap()..].to_vec()).unwrap(),
+            Verdict::Utf8 { from: start } => {
+                String::from_utf8(bytes[usize::try_from(start).unwrap()..].to_vec()).unwrap()
+            }
             Verdict::Other { encoding, old_line_ends } => {
                 rewrite(&from, &to, encoding, old_line_ends).unwrap();
                 std::fs::read_to_string(&to).unwrap()

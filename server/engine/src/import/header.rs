@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use domain::problem::FieldError;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use super::words::{CONSENT, COUNTRY, LOCALE, OPT_OUT, PHONE, TIMEZONE};
+
 /// What a column of a file becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -151,52 +153,6 @@ pub(super) fn missing<'a>(headings: &[String], map: &'a [(String, String)]) -> V
     map.iter().map(|(_, heading)| heading.as_str()).filter(|heading| !has(heading)).collect()
 }
 
-/// Headings of the number, the plainest first.
-const PHONE: &[&str] = &[
-    "phone", "phone number", "phone no", "phone nr", "e164", "msisdn", "whatsapp", "whatsapp number", "whatsapp phone",
-    "mobile", "mobile phone", "mobile number", "mobile no", "cell", "cell phone", "cell number", "telephone",
-    "telephone number", "tel", "tel no", "contact number", "phone 1", "primary phone", "recipient", "msisdn number",
-    // German, Dutch, Scandinavian
-    "telefon", "telefonnummer", "handy", "handynummer", "mobil", "mobilnummer", "mobiltelefon", "rufnummer",
-    "telefoon", "telefoonnummer", "mobiel", "mobiele nummer", "mobilnr", "telefonnr", "puhelin", "puhelinnumero",
-    // Romance
-    "teléfono", "número de teléfono", "celular", "número de celular", "móvil", "teléfono móvil", "telefone",
-    "número de telefone", "telemóvel", "téléphone", "numéro de téléphone", "portable", "numéro", "cellulare",
-    "numero di telefono", "numero di cellulare", "número",
-    // Slavic, Turkish, Greek
-    "numer telefonu", "komórka", "telefonní číslo", "телефон", "номер телефона", "мобильный", "номер телефону",
-    "номер", "telefon numarası", "cep telefonu", "τηλέφωνο", "κινητό",
-    // Asia, Middle East
-    "nomor telepon", "nomor hp", "no hp", "telepon", "số điện thoại", "điện thoại", "sdt", "電話番号", "電話", "携帯",
-    "携帯電話", "手机", "手机号", "手机号码", "电话", "电话号码", "전화번호", "휴대폰", "휴대폰 번호", "फ़ोन", "फोन नंबर", "मोबाइल",
-    "මොබයිල්", "දුරකථන අංකය", "தொலைபேசி", "โทรศัพท์", "เบอร์โทร", "رقم الهاتف", "الهاتف", "جوال", "טלפון",
-    // Said last: it may be a number of another kind
-    "number", "no", "contact",
-];
-
-const CONSENT: &[&str] = &[
-    "consent", "consent status", "opt in", "opted in", "opt in status", "optin", "marketing consent", "whatsapp opt in",
-    "sms opt in", "permission", "subscribed", "einwilligung", "zustimmung", "consentimiento", "consentimento",
-    "consentement", "consenso", "toestemming", "zgoda", "samtycke", "samtykke", "согласие", "同意", "동의", "izin",
-];
-
-const OPT_OUT: &[&str] = &["opt out", "opted out", "optout", "unsubscribed", "do not contact", "dnc", "do not message"];
-
-const TIMEZONE: &[&str] = &[
-    "timezone", "time zone", "tz", "zeitzone", "zona horaria", "fuso horário", "fuseau horaire", "fuso orario",
-    "tijdzone", "strefa czasowa", "часовой пояс", "saat dilimi", "タイムゾーン", "时区", "시간대",
-];
-
-const LOCALE: &[&str] = &[
-    "locale", "language", "lang", "preferred language", "sprache", "idioma", "langue", "lingua", "taal", "język",
-    "language code", "språk", "sprog", "язык", "dil", "bahasa", "言語", "语言", "언어", "لغة",
-];
-
-const COUNTRY: &[&str] = &[
-    "country", "country code", "country iso", "land", "pays", "país", "paese", "kraj", "страна", "ülke", "negara", "国",
-    "国家", "국가", "देश", "الدولة", "nation",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,7 +169,9 @@ mod tests {
             of(&["Phone Number", "First Name", "Country", "Time zone", "Language", "Opt-In", "  E-Mail "], &[]),
             ["phone", "attributes.first_name", "country", "timezone", "locale", "consent", "attributes.e_mail"]
         );
-        for heading in ["PHONE", "Teléfono", "telefono", "NÚMERO", "Handynummer", "携帯電話", "Cep Telefonu", "WhatsApp"] {
+        for heading in
+            ["PHONE", "Teléfono", "telefono", "NÚMERO", "Handynummer", "携帯電話", "Cep Telefonu", "WhatsApp"]
+        {
             assert_eq!(of(&[heading], &[]), ["phone"], "{heading}");
         }
         assert_eq!(of(&["Unsubscribed", "--"], &[]), ["opt_out", "ignore"]);
@@ -229,7 +187,10 @@ mod tests {
     #[test]
     fn what_was_mapped_counts() {
         assert_eq!(
-            of(&["Phone", "Kontakt", "Stadt"], &[("phone", "kontakt"), ("attributes.City", "Stadt"), ("ignore", "Phone")]),
+            of(
+                &["Phone", "Kontakt", "Stadt"],
+                &[("phone", "kontakt"), ("attributes.City", "Stadt"), ("ignore", "Phone")]
+            ),
             ["ignore", "phone", "attributes.city"]
         );
         let map = [("city".to_owned(), "Stadt".to_owned()), ("phone".to_owned(), "Kontakt".to_owned())];

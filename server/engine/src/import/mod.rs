@@ -16,6 +16,8 @@ pub(crate) mod sniff;
 pub(crate) mod spool;
 #[cfg(test)]
 mod tests;
+mod values;
+mod words;
 pub mod worker;
 
 use domain::import::ImportOptions;

@@ -7,7 +7,9 @@ use super::{RECORD_MAX, csv_record::Quotes};
 /// How records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    Csv { delimiter: u8 },
+    Csv {
+        delimiter: u8,
+    },
     /// One object a line.
     Jsonl,
     /// The elements of one array; reading begins behind its bracket (see [`inside_array`]).
@@ -322,7 +324,10 @@ mod tests {
 
     #[test]
     fn objects_of_lines_are_records() {
-        assert_eq!(records("{\"a\":1}\n\n{\"a\":\"\\\"\"}\n", Form::Jsonl), [good(1, "{\"a\":1}"), good(3, "{\"a\":\"\\\"\"}")]);
+        assert_eq!(
+            records("{\"a\":1}\n\n{\"a\":\"\\\"\"}\n", Form::Jsonl),
+            [good(1, "{\"a\":1}"), good(3, "{\"a\":\"\\\"\"}")]
+        );
     }
 
     #[test]

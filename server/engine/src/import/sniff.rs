@@ -47,9 +47,7 @@ pub(crate) fn sniff(path: &Path, options: &ImportOptions) -> Result<Found> {
 /// The form of a stored file.
 pub(super) fn form(format: ImportFormat, plan: &Plan) -> Form {
     match format {
-        ImportFormat::Csv => {
-            Form::Csv { delimiter: plan.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',') }
-        }
+        ImportFormat::Csv => Form::Csv { delimiter: plan.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',') },
         ImportFormat::Json => Form::Json,
         ImportFormat::Jsonl => Form::Jsonl,
     }
@@ -110,9 +108,7 @@ fn format(options: &ImportOptions, first: Option<char>) -> ImportFormat {
 }
 
 fn csv(path: &Path, options: &ImportOptions, start: Place) -> Result<Found> {
-    let open = |delimiter, place| {
-        Records::new(File::open(path)?, Form::Csv { delimiter }, place)
-    };
+    let open = |delimiter, place| Records::new(File::open(path)?, Form::Csv { delimiter }, place);
     let mut records = open(b',', start).map_err(unreadable)?;
     let mut heading = records.next().map_err(unreadable)?.ok_or_else(|| invalid("The file is empty."))?;
     // Spreadsheets may say in a line of its own what stands between the cells.
@@ -187,7 +183,8 @@ fn objects(path: &Path, options: &ImportOptions, start: Place) -> Result<Found> 
 
 /// Each column's heading and target.
 fn columns(headings: &[String], options: &ImportOptions) -> Result<Vec<(String, String)>> {
-    let shown = || headings.iter().take(20).map(|heading| format!("“{}”", heading.trim())).collect::<Vec<_>>().join(", ");
+    let shown =
+        || headings.iter().take(20).map(|heading| format!("“{}”", heading.trim())).collect::<Vec<_>>().join(", ");
     let missing = header::missing(headings, &options.map);
     if !missing.is_empty() {
         let text = format!("The file has no column “{}”. It has: {}.", missing.join("”, “"), shown());
@@ -241,11 +238,8 @@ mod tests {
 
     #[test]
     fn the_format_is_found() {
-        let options = |format, name: &str| ImportOptions {
-            format,
-            file_name: Some(name.to_owned()),
-            ..ImportOptions::default()
-        };
+        let options =
+            |format, name: &str| ImportOptions { format, file_name: Some(name.to_owned()), ..ImportOptions::default() };
         for (bytes, given, expected) in [
             (&b"phone\n1\n"[..], options(None, "people.txt"), ImportFormat::Csv),
             (b"[{\"phone\":1}]", options(None, "people"), ImportFormat::Json),
@@ -269,7 +263,8 @@ mod tests {
         assert!(problem(b"phone,name\n").contains("no rows"));
         assert!(problem(b"[]").contains("No objects"));
         assert!(problem(b"[1, 2]").contains("No objects"));
-        let mapped = ImportOptions { map: vec![("phone".to_owned(), "Kontakt".to_owned())], ..ImportOptions::default() };
+        let mapped =
+            ImportOptions { map: vec![("phone".to_owned(), "Kontakt".to_owned())], ..ImportOptions::default() };
         assert!(matches!(sniffed(b"phone\n1\n", &mapped), Err(Error::Invalid(errors)) if errors[0].field == "map"));
     }
 }

@@ -55,8 +55,8 @@ impl Spool {
         let mut file = fs::File::create(&spool.path).await.map_err(Error::internal)?;
         let mut size: u64 = 0;
         while let Some(block) = body.next().await {
-            let block = block
-                .map_err(|error| Error::invalid("file", format!("The upload broke off ({error}). Try again.")))?;
+            let block =
+                block.map_err(|error| Error::invalid("file", format!("The upload broke off ({error}). Try again.")))?;
             size += block.len() as u64;
             if size > limit {
                 let limit = limit / (1024 * 1024);

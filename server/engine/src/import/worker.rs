@@ -135,12 +135,7 @@ enum Stopped {
 }
 
 /// Reads on and stores chunk after chunk; false when it was stopped.
-async fn go_on(
-    engine: &Engine,
-    stored: &Stored,
-    stop: &CancellationToken,
-    rows: usize,
-) -> Result<bool, Stopped> {
+async fn go_on(engine: &Engine, stored: &Stored, stop: &CancellationToken, rows: usize) -> Result<bool, Stopped> {
     let plan: Plan = serde_json::from_str(&stored.options).map_err(|error| Stopped::File(error.to_string()))?;
     let id = stored.import.id;
     let topics = match topic_ids(engine.db().reader(), &plan.options.topics).await {
@@ -192,11 +187,7 @@ fn read(mut chunks: Chunks, sender: &mpsc::Sender<std::io::Result<Chunk>>) {
 }
 
 /// Stores a chunk, again where that may help: somebody may have stored one of its people at the same time.
-async fn store_chunk(
-    engine: &Engine,
-    job: &Job<'_>,
-    chunk: &Chunk,
-) -> store::Result<Vec<domain::ids::ContactId>> {
+async fn store_chunk(engine: &Engine, job: &Job<'_>, chunk: &Chunk) -> store::Result<Vec<domain::ids::ContactId>> {
     let mut tries = 1;
     loop {
         let now = engine.now();

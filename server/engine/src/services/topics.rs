@@ -132,9 +132,13 @@ fn checked(new: NewTopic) -> Result<NewTopic> {
     };
     let mut errors = Vec::new();
     let well_formed = (1..=KEY_MAX).contains(&new.key.len())
-        && new.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+        && new
+            .key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
     if !well_formed {
-        let message = format!("Use 1 to {KEY_MAX} lower-case letters, digits, - and _. People write it after SUBSCRIBE.");
+        let message =
+            format!("Use 1 to {KEY_MAX} lower-case letters, digits, - and _. People write it after SUBSCRIBE.");
         errors.push(FieldError::new("key", message));
     }
     check_texts(&new.name, &new.description, &mut errors);

@@ -53,7 +53,7 @@ pub async fn list(
     if let Some(search) = &search {
         match search.few(db).await? {
             Some(matches) => statement.only(kind, &matches)?,
-            None => statement.filter_text(kind, search),
+            None => statement.filter_text(kind, search, Use::Walk),
         }
     }
     statement.filter(kind, query)?;
@@ -63,7 +63,7 @@ pub async fn list(
         statement.filters.push(format!("{order} < {parameter}"));
     }
     let limit = statement.bind(i64::from(limit).into());
-    let text = format!("SELECT {COLUMNS} FROM {} ORDER BY {order} DESC LIMIT {limit}", statement.from_where());
+    let text = format!("SELECT {COLUMNS} FROM {} ORDER BY {order} DESC LIMIT {limit}", statement.tables_and_filters());
     let mut people = all(db, text, statement.values).await?.iter().map(stored).collect::<Result<Vec<_>>>()?;
     load_topics(db, &mut people).await?;
     Ok(people)
@@ -82,7 +82,7 @@ pub async fn count(db: &impl ConnectionTrait, query: &Query<'_>) -> Result<i64> 
     let kind = Kind::of(db);
     let mut statement = Statement::default();
     if let Some(q) = query.q {
-        statement.filter_text(kind, &Search::new(q));
+        statement.filter_text(kind, &Search::new(q), Use::Index);
     }
     statement.filter(kind, query)?;
     one(db, statement.count(), statement.values).await?.map_or(Ok(0), |row| row.get("n"))
@@ -134,18 +134,17 @@ impl Statement {
         if self.driver.is_none() {
             self.driver = Some(Driver { table, alias, filter: Some(filter) });
         } else {
-            self.filters.push(format!(
-                "EXISTS (SELECT 1 FROM {table} WHERE {filter} AND {alias}.contact_id = c.contact_id)"
-            ));
+            self.filters
+                .push(format!("EXISTS (SELECT 1 FROM {table} WHERE {filter} AND {alias}.contact_id = c.contact_id)"));
         }
     }
 
-    fn filter_text(&mut self, kind: Kind, search: &Search) {
+    fn filter_text(&mut self, kind: Kind, search: &Search, by: Use) {
         let mut alternatives = Vec::new();
         for range in search.ranges() {
             let from = self.bind(range.from.into());
             let to = self.bind(range.to.into());
-            alternatives.push(range.column.between(kind, "c.", &from, &to));
+            alternatives.push(range.column.between(kind, by, &from, &to));
         }
         self.filters.push(match alternatives.len() {
             0 => "1 = 0".to_owned(),
@@ -182,7 +181,7 @@ impl Statement {
 
     /// FROM and WHERE. CROSS JOIN with the condition in WHERE is an inner join for PostgreSQL, and tells SQLite in which
     /// order to join.
-    fn from_where(&self) -> String {
+    fn tables_and_filters(&self) -> String {
         let mut text = "contacts c".to_owned();
         let mut filters = Vec::new();
         if let Some(driver) = &self.driver {
@@ -200,13 +199,13 @@ impl Statement {
 
     /// Subscriptions and memberships are counted without looking at the people, where nothing else is asked for.
     fn count(&self) -> String {
-        let from_where = match &self.driver {
+        let tables_and_filters = match &self.driver {
             Some(Driver { table, filter: Some(filter), .. }) if self.filters.is_empty() => {
                 format!("{table} WHERE {filter}")
             }
-            _ => self.from_where(),
+            _ => self.tables_and_filters(),
         };
-        format!("SELECT CAST(count(*) AS bigint) AS n FROM {from_where}")
+        format!("SELECT CAST(count(*) AS bigint) AS n FROM {tables_and_filters}")
     }
 }
 
@@ -222,6 +221,16 @@ enum Column {
     Phone,
     Name,
     LastName,
+}
+
+/// How a range is to be found.
+#[derive(Clone, Copy)]
+enum Use {
+    /// By the column's index.
+    Index,
+    /// By walking through the newest people: the column is made an expression that no index serves, because both
+    /// databases would rather sort all matches.
+    Walk,
 }
 
 /// All values of a column that begin alike.
@@ -240,18 +249,21 @@ impl Column {
         }
     }
 
-    /// The condition, in the operators that the column's index serves: bytewise ones.
-    fn between(self, kind: Kind, alias: &str, from: &str, to: &str) -> String {
-        let column = format!("{alias}{}", self.name());
+    /// The condition, in bytewise operators: those that the column's index serves.
+    fn between(self, kind: Kind, by: Use, from: &str, to: &str) -> String {
+        let column = format!("c.{}", self.name());
         let (at_least, below) = match kind {
             Kind::Postgres => ("~>=~", "~<~"),
             Kind::Sqlite => (">=", "<"),
         };
-        let indexed = match self {
-            Self::Phone => String::new(),
-            Self::Name | Self::LastName => format!(" AND {column} <> ''"),
-        };
-        format!("({column} {at_least} {from} AND {column} {below} {to}{indexed})")
+        match (by, self) {
+            (Use::Walk, _) => format!("(({column} || '') {at_least} {from} AND ({column} || '') {below} {to})"),
+            (Use::Index, Self::Phone) => format!("({column} {at_least} {from} AND {column} {below} {to})"),
+            // As the partial indexes have it.
+            (Use::Index, Self::Name | Self::LastName) => {
+                format!("({column} {at_least} {from} AND {column} {below} {to} AND {column} <> '')")
+            }
+        }
     }
 }
 
@@ -261,10 +273,7 @@ impl Search {
         let is_phone = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.'));
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let digits = digits.strip_prefix("00").unwrap_or(&digits);
-        Self {
-            phone: (is_phone && !digits.is_empty()).then(|| format!("+{digits}")),
-            name: fold(text).into_owned(),
-        }
+        Self { phone: (is_phone && !digits.is_empty()).then(|| format!("+{digits}")), name: fold(text).into_owned() }
     }
 
     fn ranges(&self) -> Vec<Range> {
@@ -289,7 +298,10 @@ impl Search {
         for Range { column, from, to } in self.ranges() {
             values.extend([from.into(), to.into()]);
             let (from, to) = (format!("${}", values.len() - 1), format!("${}", values.len()));
-            arms.push(format!("SELECT contact_id FROM contacts WHERE {}", column.between(kind, "", &from, &to)));
+            arms.push(format!(
+                "SELECT c.contact_id FROM contacts c WHERE {}",
+                column.between(kind, Use::Index, &from, &to)
+            ));
         }
         if arms.is_empty() {
             return Ok(Some(Vec::new()));

@@ -1,6 +1,6 @@
 use domain::{
-    contact::{TimelineEntry, TimelineKind},
     consent::Consent,
+    contact::{TimelineEntry, TimelineKind},
     ids::{ContactId, MessageId},
     message::State,
     time::Timestamp,

@@ -101,7 +101,8 @@ impl<'a> Columns<'a> {
 
 /// The attribute `name`, else `first_name` and `last_name`.
 fn display_name(attributes: &Attributes) -> Option<Cow<'_, str>> {
-    let text = |key| attributes.get(key).and_then(|value| value.as_str()).map(str::trim).filter(|text| !text.is_empty());
+    let text =
+        |key| attributes.get(key).and_then(|value| value.as_str()).map(str::trim).filter(|text| !text.is_empty());
     if let Some(name) = text("name") {
         return Some(Cow::Borrowed(name));
     }
@@ -152,10 +153,8 @@ pub async fn update(tx: &Tx, at: Timestamp, people: &[Change<'_>]) -> Result<()>
     if people.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Columns<'_>> = people
-        .iter()
-        .map(|person| Columns::of(person.id, person.attributes, person.timezone, person.locale))
-        .collect();
+    let rows: Vec<Columns<'_>> =
+        people.iter().map(|person| Columns::of(person.id, person.attributes, person.timezone, person.locale)).collect();
     let statement = format!(
         "UPDATE contacts SET attributes = b.attributes, folded = b.folded, name = b.name, name_folded = b.name_folded, \
          name_last_folded = b.name_last_folded, timezone = b.timezone, locale = b.locale, updated_at = $2, \

@@ -11,8 +11,10 @@ use domain::{
     import::{Import, ImportOptions, ImportStatus},
     time::Timestamp,
 };
-pub use progress::{Chunk, Counters, Member, Seen, commit_chunk, fail, finish, join, release, release_all, seen, start, take};
-pub use rejects::{REJECTS_KEPT, blank, rejects, scan, ScannedReject};
+pub use progress::{
+    Chunk, Counters, Member, Seen, commit_chunk, fail, finish, join, release, release_all, seen, start, take,
+};
+pub use rejects::{REJECTS_KEPT, ScannedReject, blank, rejects, scan};
 
 use crate::{ConnectionTrait, Result, Row, all, exec, one};
 
@@ -124,11 +126,7 @@ pub async fn find(db: &impl ConnectionTrait, id: ImportId) -> Result<Option<Stor
 ///
 /// # Errors
 /// What the database says.
-pub async fn list(
-    db: &impl ConnectionTrait,
-    before: Option<(Timestamp, ImportId)>,
-    limit: u32,
-) -> Result<Vec<Import>> {
+pub async fn list(db: &impl ConnectionTrait, before: Option<(Timestamp, ImportId)>, limit: u32) -> Result<Vec<Import>> {
     let (text, values) = match before {
         None => ("ORDER BY created_at DESC, id DESC LIMIT $1", vec![i64::from(limit).into()]),
         Some((at, id)) => (

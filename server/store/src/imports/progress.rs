@@ -91,11 +91,8 @@ pub async fn take(tx: &Tx, now: Timestamp, lease_until: Timestamp) -> Result<Opt
         "SELECT id FROM imports WHERE status IN ($1, $2) AND lease_until < $3 ORDER BY created_at, id LIMIT 1{}",
         Kind::of(tx).skip_locked()
     );
-    let values = vec![
-        ImportStatus::Queued.as_str().into(),
-        ImportStatus::Running.as_str().into(),
-        now.as_micros().into(),
-    ];
+    let values =
+        vec![ImportStatus::Queued.as_str().into(), ImportStatus::Running.as_str().into(), now.as_micros().into()];
     let Some(row) = one(tx, query, values).await? else { return Ok(None) };
     let id = ImportId(row.get("id")?);
     exec(tx, "UPDATE imports SET lease_until = $1 WHERE id = $2", vec![lease_until.as_micros().into(), id.0.into()])
@@ -136,7 +133,8 @@ pub async fn release(tx: &Tx, id: ImportId) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn release_all(tx: &Tx) -> Result<()> {
-    exec(tx, "UPDATE imports SET lease_until = 0 WHERE status = $1", vec![ImportStatus::Running.as_str().into()]).await?;
+    exec(tx, "UPDATE imports SET lease_until = 0 WHERE status = $1", vec![ImportStatus::Running.as_str().into()])
+        .await?;
     Ok(())
 }
 
@@ -178,11 +176,7 @@ pub async fn join(tx: &Tx, import: ImportId, people: &[Member]) -> Result<()> {
     }
     let rows: Vec<Line> = people
         .iter()
-        .map(|Member { id, seen }| Line {
-            contact_id: id.0,
-            flags: seen.flags(),
-            profile_before: seen.profile_before,
-        })
+        .map(|Member { id, seen }| Line { contact_id: id.0, flags: seen.flags(), profile_before: seen.profile_before })
         .collect();
     let columns = [("contact_id", Type::BigInt), ("flags", Type::SmallInt), ("profile_before", Type::BigInt)];
     let statement = format!(

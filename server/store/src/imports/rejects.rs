@@ -18,12 +18,7 @@ pub const REJECTS_KEPT: i64 = 100_000;
 ///
 /// # Errors
 /// What the database says.
-pub async fn rejects(
-    db: &impl ConnectionTrait,
-    import: ImportId,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<ImportReject>> {
+pub async fn rejects(db: &impl ConnectionTrait, import: ImportId, after: i64, limit: u32) -> Result<Vec<ImportReject>> {
     let query = "SELECT line, reason, value, raw FROM import_rejects WHERE import_id = $1 AND line > $2 \
                  ORDER BY line LIMIT $3";
     let rows = all(db, query, vec![import.0.into(), after.into(), i64::from(limit).into()]).await?;
@@ -54,8 +49,7 @@ pub(super) async fn insert(tx: &Tx, import: ImportId, rejects: &[ImportReject]) 
         .iter()
         .map(|ImportReject { line, reason, value, raw }| Line { line: *line, reason: *reason, value, raw })
         .collect();
-    let columns =
-        [("line", Type::BigInt), ("reason", Type::Text), ("value", Type::Text), ("raw", Type::Text)];
+    let columns = [("line", Type::BigInt), ("reason", Type::Text), ("value", Type::Text), ("raw", Type::Text)];
     // Two records may begin on one line of a JSON file: the first of them is shown.
     let statement = format!(
         "INSERT INTO import_rejects (import_id, line, reason, value, raw) SELECT $2, line, reason, value, raw FROM {} \
@@ -79,11 +73,7 @@ pub struct ScannedReject {
 ///
 /// # Errors
 /// What the database says.
-pub async fn scan(
-    db: &impl ConnectionTrait,
-    after: Option<(ImportId, i64)>,
-    limit: u32,
-) -> Result<Vec<ScannedReject>> {
+pub async fn scan(db: &impl ConnectionTrait, after: Option<(ImportId, i64)>, limit: u32) -> Result<Vec<ScannedReject>> {
     let (import, line) = after.unwrap_or((ImportId(uuid::Uuid::nil()), 0));
     let query = "SELECT import_id, line, value, raw FROM import_rejects WHERE (import_id, line) > ($1, $2) \
                  ORDER BY import_id, line LIMIT $3";

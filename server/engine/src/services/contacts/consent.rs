@@ -84,11 +84,8 @@ pub(super) async fn set(engine: &Engine, actor: &Actor, phone: &Phone, change: &
     let tx = engine.db().begin().await?;
     let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
     let opts_out = change.consent == Consent::OptedOut;
-    let mut event = if opts_out {
-        opt_out_of_everything(keys, actor, id, phone)
-    } else {
-        event(actor, id, None, Consent::OptedIn)
-    };
+    let mut event =
+        if opts_out { opt_out_of_everything(keys, actor, id, phone) } else { event(actor, id, None, Consent::OptedIn) };
     let lifts = !opts_out && (contact.consent == Consent::OptedOut || contact.suppressed);
     if lifts {
         let phone_hashes = keys.suppression_hashes(phone.as_str());
@@ -157,10 +154,9 @@ pub(crate) async fn seal_words(
 ) -> store::Result<Vec<u8>> {
     let (_, fresh) = keys.new_data_key(&context(id));
     let wrapped = store::keys::ensure_contact(tx, id, fresh, now).await?;
-    let key = keys.unwrap_data_key(&context(id), &wrapped).map_err(|error| store::Error::Corrupt {
-        column: "contact_keys.wrapped",
-        problem: error.to_string(),
-    })?;
+    let key = keys
+        .unwrap_data_key(&context(id), &wrapped)
+        .map_err(|error| store::Error::Corrupt { column: "contact_keys.wrapped", problem: error.to_string() })?;
     Ok(secrets::seal_with(&key, &evidence_context(id), words.as_bytes()))
 }
 
@@ -186,7 +182,10 @@ pub(super) async fn set_topic(
     let wanted = if consent == Consent::OptedIn { Subscription::Subscribed } else { Subscription::Unsubscribed };
     match present {
         Some((state, _)) if state == wanted => return Ok(contact),
-        Some((Subscription::Unsubscribed, ConsentSource::Keyword | ConsentSource::Recipient | ConsentSource::Provider)) => {
+        Some((
+            Subscription::Unsubscribed,
+            ConsentSource::Keyword | ConsentSource::Recipient | ConsentSource::Provider,
+        )) => {
             return Err(Error::Conflict(format!(
                 "This person unsubscribed from {topic} themself. Only they can subscribe again, by writing SUBSCRIBE {topic}."
             )));

@@ -106,10 +106,8 @@ impl Contacts<'_> {
             locale: new.locale.as_deref(),
         };
         let born = born(&tx, &self.0.config().keys, actor, now, birth).await?;
-        let mut events: Vec<ConsentEvent> = topics
-            .into_iter()
-            .map(|topic| event(actor, born.id, Some(topic), Consent::OptedIn))
-            .collect();
+        let mut events: Vec<ConsentEvent> =
+            topics.into_iter().map(|topic| event(actor, born.id, Some(topic), Consent::OptedIn)).collect();
         let opts_out = new.consent == Some(Consent::OptedOut) && !born.suppressed;
         if opts_out {
             events.push(opt_out_of_everything(&self.0.config().keys, actor, born.id, phone));
@@ -158,8 +156,7 @@ impl Contacts<'_> {
         if (&attributes, timezone, locale) == (&contact.attributes, &contact.timezone, &contact.locale) {
             return Ok(contact);
         }
-        let change =
-            Change { id, attributes: &attributes, timezone: timezone.as_deref(), locale: locale.as_deref() };
+        let change = Change { id, attributes: &attributes, timezone: timezone.as_deref(), locale: locale.as_deref() };
         store::contacts::update(&tx, now, &[change]).await?;
         let keys: Vec<&String> = patch.attributes.keys().collect();
         let detail = json!({
@@ -229,8 +226,7 @@ impl Contacts<'_> {
             None => None,
             Some(id) => {
                 let rule = Rule { field: "segment".to_owned(), operator: Operator::Equal, value: json!(id) };
-                let definition =
-                    Group { combinator: Combinator::And, not: false, rules: vec![Node::Rule(rule)] };
+                let definition = Group { combinator: Combinator::And, not: false, rules: vec![Node::Rule(rule)] };
                 let nested = store::segments::nest(db, &definition, None).await?;
                 Some((nested.map_err(|_| Error::NotFound { what: "segment" })?, self.0.now()))
             }
