@@ -91,7 +91,8 @@ uuid_id!(
 );
 
 number_id!(
-    /// Random, and what every table but `contacts` refers to: the phone number itself can be erased.
+    /// What every table but `contacts` refers to: it rises with time and says nothing about the phone number, which can
+    /// be erased.
     ContactId,
     /// One recipient of one run, a single send or a reply.
     MessageId,

@@ -48,8 +48,8 @@ pub struct ImportOptions {
     pub topics: Vec<String>,
     /// Region of numbers without a country code.
     pub country: Option<String>,
-    /// Which column is what: target (`phone`, `consent`, `timezone`, `locale`, `country`, `attributes.<key>` or
-    /// `ignore`) to header.
+    /// Which column is what: target (`phone`, `consent`, `opt_out`, `timezone`, `locale`, `country`, `attributes.<key>`
+    /// or `ignore`) to header.
     pub map: Vec<(String, String)>,
 }
 
