@@ -4,8 +4,10 @@ mod attribute;
 mod compile;
 mod nested;
 mod rows;
+mod vocabulary;
 
 pub use compile::compile;
 pub use nested::{NestingFault, inline, named, nest};
 pub(crate) use rows::contains;
 pub use rows::{delete, find, insert, list, update, used_by};
+pub use vocabulary::{References, vocabulary};
