@@ -4,5 +4,6 @@
 
 pub mod build;
 mod database;
+pub mod twilio;
 
 pub use database::{TestDb, databases, unmigrated};

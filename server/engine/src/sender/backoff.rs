@@ -3,8 +3,8 @@
 use domain::time::Timestamp;
 use rand::Rng as _;
 
-/// Attempts before a message that the provider keeps refusing for its rate is given up: more than an hour.
-pub(super) const MAX_ATTEMPTS: i16 = 12;
+/// Attempts before a message that the provider keeps refusing for its rate is given up: about an hour.
+pub(super) const MAX_ATTEMPTS: i16 = 16;
 
 const LONGEST: i64 = 15 * Timestamp::MINUTE;
 
@@ -36,6 +36,6 @@ mod tests {
             assert!((longest(attempt) / 2..=longest(attempt)).contains(&waited));
         }
         let all: i64 = (1..MAX_ATTEMPTS).map(|attempt| longest(attempt) / 2).sum();
-        assert!(all > 20 * Timestamp::MINUTE);
+        assert!(all > 45 * Timestamp::MINUTE);
     }
 }

@@ -19,7 +19,7 @@ struct Ring {
     counts: [u32; SECONDS],
     /// The second that was counted last.
     second: i64,
-    first: i64,
+    began: Timestamp,
 }
 
 const fn second(at: Timestamp) -> i64 {
@@ -43,7 +43,7 @@ impl Pace {
         if runs.len() > 1_000 {
             runs.retain(|_, ring| now - ring.second < SECONDS as i64);
         }
-        let ring = runs.entry(run).or_insert(Ring { counts: [0; SECONDS], second: now, first: now });
+        let ring = runs.entry(run).or_insert(Ring { counts: [0; SECONDS], second: now, began: at });
         ring.advance(now);
         ring.counts[now.rem_euclid(SECONDS as i64) as usize] += messages;
     }
@@ -54,8 +54,10 @@ impl Pace {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(ring) = runs.get_mut(&run) else { return 0.0 };
         ring.advance(now);
-        let seconds = (now - ring.first + 1).clamp(1, SECONDS as i64);
-        f64::from(ring.counts.iter().sum::<u32>()) / seconds as f64
+        // The last second is not over yet.
+        let window = (SECONDS as i64 - 1) * Timestamp::SECOND + at.as_micros() % Timestamp::SECOND;
+        let micros = at.since(ring.began).clamp(Timestamp::SECOND, window);
+        f64::from(ring.counts.iter().sum::<u32>()) * Timestamp::SECOND as f64 / micros as f64
     }
 }
 
@@ -69,9 +71,14 @@ mod tests {
         let at = |seconds: i64| Timestamp::from_seconds(1_795_392_000 + seconds);
         pace.count(run, at(0), 50);
         pace.count(run, at(1), 30);
-        assert!((pace.per_second(run, at(1)) - 40.0).abs() < 1e-9);
-        assert!((pace.per_second(run, at(9)) - 8.0).abs() < 1e-9);
-        assert!((pace.per_second(run, at(10)) - 3.0).abs() < 1e-9);
-        assert!(pace.per_second(run, at(30)).abs() < 1e-9);
+        let is = |seconds, wanted: f64| {
+            let rate = pace.per_second(run, at(seconds));
+            assert!((rate - wanted).abs() < 0.01, "{rate} instead of {wanted} after {seconds} seconds");
+        };
+        is(2, 40.0);
+        is(8, 10.0);
+        is(9, 80.0 / 9.0);
+        is(10, 30.0 / 9.0);
+        is(30, 0.0);
     }
 }

@@ -1,0 +1,475 @@
+//! Whole runs: planned, claimed, decided, handed over, told about, completed.
+
+mod world;
+
+use std::time::Duration;
+
+use domain::{
+    campaign::CampaignStatus,
+    consent::Consent,
+    error_codes,
+    ids::ContactId,
+    message::{MessageFilter, State},
+    reason::Reason,
+    run::RunStatus,
+    time::Timestamp,
+};
+use futures::TryStreamExt as _;
+use serde_json::json;
+use simulator::{ErrorRule, Fault, NumberRule, When};
+use testkit::build::{self, START, commit};
+use tokio::time::Instant;
+use world::{Setup, handed_over, worlds};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_reaches_everybody_once_and_completes() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 300).await;
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        let run = world.launch(&campaign).await;
+        assert_eq!(run.status, RunStatus::Planning);
+        world.start();
+        world.until_completed(run.id).await;
+        let run = world.until(run.id, "all delivered", |run| run.ledger.delivered == 300).await;
+        assert_eq!((run.ledger.planned, run.ledger.delivered), (300, 300));
+        assert_eq!(world.accepted_in_all(), 300);
+        world.assert_nobody_twice();
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Completed);
+        let message = world.until_message(7, State::Delivered).await;
+        assert_eq!(message.body.as_deref(), Some("Hi Ana"));
+        let states: Vec<_> = message.history.iter().map(|entry| entry.state).collect();
+        assert_eq!(states.first(), Some(&State::Queued));
+        assert_eq!(states.last(), Some(&State::Delivered));
+        assert_eq!(message.decisions.len(), 2, "at planning and at sending: {:?}", message.decisions);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callbacks_that_come_early_twice_and_in_disorder_change_nothing() {
+    let mut setup = Setup::default();
+    setup.simulator.callbacks.callback_before_answer_percent = 50.0;
+    setup.simulator.callbacks.duplicate_percent = 30.0;
+    setup.simulator.callbacks.reorder_percent = 30.0;
+    setup.simulator.callbacks.read_percent = 50.0;
+    for mut world in worlds(setup).await {
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until_completed(run.id).await;
+        let settled = |ledger: &domain::run::Ledger| ledger.delivered + ledger.read == 200;
+        world.until(run.id, "all delivered or read", |run| settled(&run.ledger)).await;
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_get_it_is_skipped_with_a_reason() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        build::people(&world.db, 6, 1, Consent::Unknown).await;
+        build::people(&world.db, 7, 1, Consent::OptedOut).await;
+        build::set_person(&world.db, ContactId(1), "suppressed = TRUE").await;
+        build::set_person(&world.db, ContactId(2), "attributes = '{}'").await;
+        let long = format!("attributes = '{{\"first_name\": \"{}\"}}'", "Ana".repeat(600));
+        build::set_person(&world.db, ContactId(3), &long).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        let reasons = run.skipped_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
+        let expected =
+            [("missing_variable", 1), ("no_consent", 1), ("opted_out", 1), ("suppressed", 1), ("too_long", 1)];
+        assert_eq!(reasons.collect::<Vec<_>>(), expected);
+        assert_eq!((run.ledger.planned, run.ledger.skipped, world.accepted_in_all()), (7, 5, 2));
+        let missing = world.until_message(2, State::Skipped).await;
+        let failed = missing.decisions[1].checks.iter().find(|check| check.detail.is_some()).expect("the failed check");
+        assert_eq!(failed.detail.as_deref(), Some("first_name"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pausing_stops_and_resuming_goes_on() {
+    let setup = Setup { rate_per_second: 60, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 120).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 10).await;
+        let campaigns = world.engine.campaigns();
+        campaigns.pause(&world.admin, campaign.id).await.expect("paused");
+        assert!(campaigns.pause(&world.admin, campaign.id).await.is_err(), "it is paused already");
+        let paused = world.until(run.id, "nothing in hand", |run| run.ledger.sending == 0).await;
+        assert_eq!(paused.status, RunStatus::Paused);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let still = world.run(run.id).await;
+        assert_eq!(still.ledger.queued, paused.ledger.queued, "nothing goes out while it is paused");
+        assert!(still.ledger.queued > 0);
+        campaigns.resume(&world.admin, campaign.id).await.expect("resumed");
+        world.until_completed(run.id).await;
+        assert_eq!(world.accepted_in_all(), 120);
+        world.assert_nobody_twice();
+        assert!(campaigns.launch(&world.admin, campaign.id).await.is_err(), "a second launch is refused");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelling_ends_it_and_the_ledger_says_how_far_it_came() {
+    let setup = Setup { rate_per_second: 40, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 200).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 5).await;
+        world.engine.campaigns().cancel(&world.admin, campaign.id).await.expect("cancelled");
+        let run = world.until(run.id, "finished", |run| run.finished_at.is_some()).await;
+        assert_eq!((run.status, run.ledger.open()), (RunStatus::Cancelled, 0));
+        assert_eq!(u64::try_from(run.ledger.planned - run.ledger.cancelled).expect("positive"), world.accepted_in_all());
+        assert!(run.ledger.cancelled > 100);
+        assert!(world.engine.campaigns().resume(&world.admin, campaign.id).await.is_err());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_senders_rate_is_kept() {
+    let setup = Setup { rate_per_second: 50, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 100).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "planned", |run| run.status == RunStatus::Running).await;
+        let began = Instant::now();
+        world.until_completed(run.id).await;
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(1_700), "100 messages at 50 a second in {took:?}");
+        assert!(took < Duration::from_secs(6), "{took:?}");
+        let stats = world.twilio.simulator.control().stats();
+        assert!(stats.creates_per_second_peak <= 57, "50, one burst of a tenth of a second, and some jitter");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_429_costs_time_and_nobody() {
+    let mut setup = Setup::default();
+    setup.simulator.max_per_second = Some(60);
+    for mut world in worlds(setup).await {
+        world.people(1, 150).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (150, 0));
+        assert!(world.twilio.simulator.control().stats().refused.contains_key(&20_429), "it was tested");
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_unknown_until_a_callback_tells() {
+    let mut setup = Setup::default();
+    setup.simulator.numbers = vec![
+        NumberRule { number: "*0001".to_owned(), fault: Some(Fault::LostAnswer), statuses: None },
+        NumberRule { number: "*0002".to_owned(), fault: Some(Fault::Error500Accepted), statuses: None },
+        NumberRule { number: "*0003".to_owned(), fault: Some(Fault::Error500), statuses: None },
+    ];
+    for mut world in worlds(setup).await {
+        world.people(1, 10).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        for person in [1, 2] {
+            let message = world.until_message(person, State::Delivered).await;
+            assert!(message.provider_sid.is_some(), "the callback brought the SID");
+            assert_eq!(world.accepted(person), 1);
+        }
+        let run = world.until(run.id, "all but one", |run| run.ledger.delivered == 9).await;
+        assert_eq!((run.ledger.unknown, run.status), (1, RunStatus::Running), "it waits for proof");
+        let unknown = world.until_message(3, State::Unknown).await;
+        assert_eq!((unknown.reason, unknown.attempts), (Some(Reason::NoAnswer), 1));
+        assert_eq!(world.accepted(3), 0, "never sent again blindly");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_worker_held_becomes_unknown_and_a_callback_settles_it() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        // A worker of another process claims one of them and dies: its lease is over.
+        let plans = store::runs::to_plan(world.db.reader()).await.expect("plans");
+        commit(&world.db, async |tx| {
+            let now = world.engine.now();
+            store::runs::plan_chunk(tx, &plans[0], now, 100).await?;
+            store::runs::finish_plan(tx, run.id, now).await
+        })
+        .await;
+        let lane = store::messages::Lane::Run { run: run.id, topic: None };
+        let now = world.engine.now();
+        let lease = store::messages::Lease { until: now.plus(-1), owner: 1 };
+        let held =
+            commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, 1).await).await.remove(0);
+        world.start();
+        let person = held.contact_id.0;
+        let unknown = world.until_message(person, State::Unknown).await;
+        assert_eq!(unknown.reason, Some(Reason::LeaseExpired));
+        let others = world.until(run.id, "the others", |run| run.ledger.delivered == 2).await;
+        assert_eq!((others.ledger.unknown, world.accepted(person)), (1, 0));
+        // It had been sent after all.
+        let receipt = store::messages::ReceiptIn {
+            message_id: Some(held.id),
+            provider_sid: format!("SM{:032x}", 1),
+            status: "sent".to_owned(),
+            state: Some(State::Sent),
+            error_code: None,
+            received_at: now,
+        };
+        commit(&world.db, async |tx| store::messages::plan_receipts(tx, now, &[receipt]).await).await;
+        world.until_completed(run.id).await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opt_out_after_the_claim_stops_the_hand_over() {
+    let mut setup = Setup { concurrency: 1, ..Setup::default() };
+    setup.simulator.latency_ms = 300;
+    for mut world in worlds(setup).await {
+        world.people(1, 6).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        // All are claimed, one is on the wire: the others wait for the only slot.
+        world.until(run.id, "all claimed", |run| run.ledger.sending == 6).await;
+        let change = domain::contact::ConsentChange {
+            consent: Consent::OptedOut,
+            source: Some("test".to_owned()),
+            evidence: None,
+        };
+        let waiting: Vec<i64> = (1..=6).filter(|person| world.accepted(*person) == 0).collect();
+        let last = *waiting.last().expect("some wait");
+        world
+            .engine
+            .contacts()
+            .set_consent(&world.admin, &build::phone(last), change)
+            .await
+            .expect("opted out");
+        let before = world.accepted(last);
+        let run = world.until_completed(run.id).await;
+        assert_eq!(world.accepted(last), before, "no hand-over begins after the opt-out is stored");
+        assert_eq!((run.ledger.skipped, run.skipped_by_reason["opted_out"]), (1, 1));
+        let message = world.until_message(last, State::Skipped).await;
+        assert_eq!((message.reason, message.attempts), (Some(Reason::OptedOut), 1));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_by_message_in_the_middle_of_a_run_wins() {
+    let setup = Setup { rate_per_second: 30, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 60).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 3).await;
+        let person = (1..=60).rev().find(|person| world.accepted(*person) == 0).expect("somebody waits");
+        let inbound = simulator::Inbound {
+            from: format!("whatsapp:{}", build::phone(person)),
+            body: Some("STOP".to_owned()),
+            ..simulator::Inbound::default()
+        };
+        world.twilio.simulator.control().inbound(inbound).await.expect("taken");
+        let campaign_messages = |world: &world::World| {
+            let phone = build::phone(person);
+            let messages = world.twilio.simulator.control().conversation(phone.as_str());
+            messages.iter().filter(|message| message.body == "Hi").count()
+        };
+        let then = campaign_messages(&world);
+        let run = world.until_completed(run.id).await;
+        assert_eq!(campaign_messages(&world), then);
+        assert!(then == 1 || run.skipped_by_reason.get("opted_out") == Some(&1), "{:?}", run.skipped_by_reason);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clear_refusals_fail_by_code_and_opt_outs_at_twilio_count() {
+    let mut setup = Setup::default();
+    setup.simulator.errors = vec![
+        ErrorRule::new("*0001", 21_211, When::Create),
+        ErrorRule::new("*0002", 21_610, When::Create),
+        ErrorRule::new("*0003", 30_003, When::AfterSent),
+    ];
+    for mut world in worlds(setup).await {
+        world.people(1, 5).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until_completed(run.id).await;
+        let run = world.until(run.id, "all told", |run| run.ledger.delivered == 2 && run.ledger.undelivered == 1).await;
+        let codes: Vec<_> = run.failures_by_code.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+        assert_eq!(codes, [("21211", 1), ("21610", 1), ("30003", 1)]);
+        let contact = world.engine.contacts().get(&world.admin, &build::phone(2)).await.expect("a contact");
+        assert_eq!((contact.consent, contact.suppressed), (Consent::OptedOut, true));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_the_account_pauses_the_run_and_costs_nobody() {
+    let mut setup = Setup::default();
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_007, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 40).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let paused = world
+            .until(run.id, "paused", |run| run.status == RunStatus::Paused && run.ledger.sending == 0)
+            .await;
+        assert_eq!((paused.ledger.queued, paused.ledger.failed), (40, 0));
+        let reason = paused.reason.expect("a reason");
+        assert!(reason.contains("63007") && reason.contains(&error_codes::explain(63_007).meaning), "{reason}");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Paused);
+        world.simulate(&json!({ "errors": null }));
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.reason), (40, None));
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_twilio_refuses_for_many_pauses_the_run() {
+    let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 21_617, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 500).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.ledger.failed < 200, "{:?}", run.ledger);
+        assert!(run.ledger.queued > 250);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_not_there_costs_nobody() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut config = world.config().clone();
+        config.provider.api_base = format!("http://{}", nowhere.local_addr().expect("an address"));
+        drop(nowhere);
+        let clock = std::sync::Arc::new(engine::clock::SystemClock);
+        let cut_off = engine::Engine::open(world.db.clone(), config, clock).await.expect("an engine");
+        let workers = engine::workers::start(&cut_off);
+        let tried = |run: &domain::run::Run| run.ledger.planned == 5 && run.status == RunStatus::Running;
+        world.until(run.id, "planned", tried).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        workers.stop().await;
+        let waiting = world.run(run.id).await;
+        assert_eq!((waiting.ledger.queued, waiting.ledger.unknown, waiting.ledger.failed), (5, 0, 0));
+        let messages = world.messages(MessageFilter { run: Some(run.id), ..MessageFilter::default() }).await;
+        assert!(messages.iter().any(|message| message.reason == Some(Reason::NotReached)), "it was tried");
+        world.start();
+        world.until_completed(run.id).await;
+        assert_eq!(world.accepted_in_all(), 5);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_gives_back_what_was_not_sent_and_the_next_start_goes_on() {
+    let mut setup = Setup { concurrency: 4, ..Setup::default() };
+    setup.simulator.latency_ms = 100;
+    for mut world in worlds(setup).await {
+        world.people(1, 60).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 8).await;
+        let began = Instant::now();
+        world.stop().await;
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        let stopped = world.run(run.id).await;
+        assert_eq!((stopped.ledger.sending, stopped.ledger.unknown), (0, 0));
+        assert!(stopped.ledger.queued > 20);
+        let accepted = i64::try_from(world.accepted_in_all()).expect("few");
+        assert_eq!(handed_over(&stopped.ledger), accepted, "what was in flight is written");
+        world.start();
+        world.until_completed(run.id).await;
+        assert_eq!(world.accepted_in_all(), 60);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_run_does_not_wait_for_a_large_one() {
+    let setup = Setup { rate_per_second: 100, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 400).await;
+        let large = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(large.id, "under way", |run| handed_over(&run.ledger) >= 20).await;
+        build::set_person(&world.db, ContactId(1), "consent = 'opted_in'").await;
+        let small = world.launch(&world.campaign("Hi again").await).await;
+        let small = world.until(small.id, "half of it", |run| handed_over(&run.ledger) >= 50).await;
+        let large = world.run(large.id).await;
+        assert!(large.ledger.queued > 200, "{:?} while {:?}", large.ledger, small.ledger);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holding_all_sending_works_within_a_second() {
+    let setup = Setup { rate_per_second: 50, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 300).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 5).await;
+        let sending = |state| domain::settings::SettingsPatch {
+            sending: Some(domain::settings::Sending { state, reason: Some("test".to_owned()) }),
+            ..Default::default()
+        };
+        let held = sending(domain::settings::SendingState::Held);
+        world.engine.settings().update(&world.admin, held).await.expect("held");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let then = world.accepted_in_all();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(world.accepted_in_all(), then);
+        assert!(then < 250);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_can_be_exported_and_forecast() {
+    for mut world in worlds(Setup { rate_per_second: 20, ..Setup::default() }).await {
+        world.people(1, 40).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let run = world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 10).await;
+        let finish = run.forecast.finish_at.expect("a forecast");
+        assert!(finish > START && finish < world.engine.now().plus(10 * Timestamp::SECOND));
+        assert!(run.forecast.rate_now > 5.0 && run.forecast.rate_now < 30.0, "{}", run.forecast.rate_now);
+        let run = world.until_completed(run.id).await;
+        assert_eq!(run.forecast.finish_at, None);
+        let parts: Vec<String> =
+            world.engine.runs().export_csv(&world.admin, run.id).await.expect("a file").try_collect().await.expect("parts");
+        let file = parts.concat();
+        assert_eq!(file.lines().count(), 41);
+        assert!(file.starts_with("message_id,phone,name,state"));
+        assert!(file.contains(build::phone(17).as_str()));
+        world.stop().await;
+    }
+}
