@@ -172,7 +172,7 @@ pub(super) fn fill(
     environment: &Environment<'_>,
     source: &Source,
     facts: &Facts<'_>,
-    stand_ins: &[&Path],
+    stand_ins: &[Path],
 ) -> Result<String, minijinja::Error> {
     environment.get_template(&source.name)?.render(facts.context(&source.roots, stand_ins))
 }

@@ -28,32 +28,36 @@ pub(super) struct Facts<'a> {
 /// The names that are not attributes.
 pub(super) const OWN: &[&str] = &["phone", "country", "locale", "timezone"];
 
+/// Marks a text that stands in for a missing value, so that filters let it pass.
+pub(super) const STAND_IN: char = '\u{f0000}';
+
 /// A variable's path, such as `home.city`.
 pub(super) type Path = Vec<String>;
 
 impl Facts<'_> {
     /// The values of these variables. What is null or blank counts as missing and is left out. `stand_ins` are written
     /// in place of missing ones.
-    pub fn context(&self, roots: &[Root], stand_ins: &[&Path]) -> Value {
+    pub fn context(&self, roots: &[Root], stand_ins: &[Path]) -> Value {
         let mut values: BTreeMap<&str, Value> = BTreeMap::new();
         for root in roots {
             match self.root(&root.name) {
                 Some(value) => values.insert(&root.name, value),
                 // So that `home.city` is missing, and not `home`.
-                None if root.is_parent => values.insert(&root.name, Value::from(BTreeMap::<String, Value>::new())),
+                None if root.is_parent => values.insert(&root.name, Value::from_pairs(BTreeMap::<&str, Value>::new())),
                 None => None,
             };
         }
         for path in stand_ins {
             if let Some((first, rest)) = path.split_first() {
-                let inner = rest.iter().rev().fold(Value::from(format!("[{}]", path.join("."))), |value, step| {
-                    Value::from_iter([(step.clone(), value)])
-                });
+                let inner =
+                    rest.iter().rev().fold(Value::from(format!("{STAND_IN}[{}]", path.join("."))), |value, step| {
+                        Value::from_pairs([(step.clone(), value)])
+                    });
                 let known = values.remove(first.as_str());
                 values.insert(first, merged(known, inner));
             }
         }
-        Value::from_iter(values)
+        Value::from_pairs(values)
     }
 
     fn root(&self, name: &str) -> Option<Value> {
@@ -74,16 +78,6 @@ impl Facts<'_> {
 
     fn attribute(&self, name: &str) -> Option<Value> {
         self.recipient.attributes.get(name).and_then(present)
-    }
-
-    /// Whether there is a value at this path.
-    pub fn has(&self, path: &Path) -> bool {
-        let Some((first, rest)) = path.split_first() else { return false };
-        let found = rest.iter().try_fold(self.root(first), |value, step| {
-            let inner = value?.get_attr(step).ok()?;
-            (!inner.is_undefined()).then_some(Some(inner))
-        });
-        found.flatten().is_some()
     }
 }
 
@@ -109,7 +103,7 @@ fn present(json: &Json) -> Option<Value> {
 fn object(parts: &Attributes) -> Option<Value> {
     let present: BTreeMap<&str, Value> =
         parts.iter().filter_map(|(key, value)| Some((key.as_str(), present(value)?))).collect();
-    Some(Value::from_iter(present))
+    Some(Value::from_pairs(present))
 }
 
 /// Whole numbers are written without a point.
@@ -135,5 +129,5 @@ fn merged(known: Option<Value>, other: Value) -> Value {
             parts.insert(name, merged(before, part));
         }
     }
-    Value::from_iter(parts)
+    Value::from_pairs(parts)
 }

@@ -5,6 +5,8 @@ use jiff::{Timestamp, civil, fmt::strtime, tz::TimeZone};
 use minijinja::{Error, ErrorKind, State, Value};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
+use super::facts::STAND_IN;
+
 const DEFAULT_DATE: &str = "%-d %B %Y";
 
 fn refuse(message: impl Into<String>) -> Error {
@@ -19,6 +21,7 @@ fn present(value: &Value) -> Result<&Value, Error> {
 /// `LKR 1,235`. Only signs of the GSM alphabet are used: another one would halve what fits into an SMS.
 pub(super) fn money(value: &Value, currency: Option<&str>, decimals: Option<usize>) -> Result<String, Error> {
     let amount = match present(value)?.as_str() {
+        Some(text) if text.starts_with(STAND_IN) => return Ok(text.to_owned()),
         Some(text) => text.trim().parse::<f64>().ok(),
         None => f64::try_from(value.clone()).ok(),
     };
@@ -59,6 +62,9 @@ fn grouped(digits: &str) -> String {
 /// is told in the person's time zone, in UTC when that is not known.
 pub(super) fn date(state: &State, value: &Value, format: Option<&str>) -> Result<String, Error> {
     let text = present(value)?.as_str().unwrap_or_default();
+    if text.starts_with(STAND_IN) {
+        return Ok(text.to_owned());
+    }
     let not_a_date = || refuse(format!("date needs a date such as 2026-11-23, not `{value}`"));
     let told = |told: Result<String, jiff::Error>| told.map_err(|error| refuse(format!("date format: {error}")));
     let format = format.unwrap_or(DEFAULT_DATE);
@@ -76,6 +82,9 @@ pub(super) fn date(state: &State, value: &Value, format: Option<&str>) -> Result
 /// `{{ phone|phone }}` → `+1 415-555-0100`.
 pub(super) fn phone(value: &Value) -> Result<String, Error> {
     let text = present(value)?.to_string();
+    if text.starts_with(STAND_IN) {
+        return Ok(text);
+    }
     let number = PHONE_NUMBER_UTIL
         .parse(&text, None)
         .map_err(|_| refuse(format!("phone needs a phone number, not `{text}`")))?;

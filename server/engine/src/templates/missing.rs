@@ -1,9 +1,14 @@
 //! Errors of a rendering in words, and which variable is missing.
 
-use minijinja::{Environment, Error, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::{
+    Environment, Error, ErrorKind, Value,
+    value::{Enumerator, Object, ValueKind},
+};
 
 use super::{
-    compiled::{RenderError, Source, fill},
+    compiled::{RenderError, Source},
     facts::{Facts, Path},
 };
 
@@ -15,31 +20,97 @@ pub(super) fn explain(environment: &Environment<'_>, source: &Source, facts: &Fa
     }
 }
 
-/// The missing variable that the error comes from: the one with which the text gets further. minijinja does not name
-/// it, and a variable may be missing without harm, where the template says what to write instead.
-pub(super) fn culprit<'a>(
+/// The missing variable that an error comes from, when it comes from one.
+///
+/// minijinja does not name it, and a variable may be missing without harm, where the template says what to write
+/// instead. So the text is filled once more, noting what is looked up in vain; the last of it with which the text gets
+/// further is the one.
+pub(super) fn culprit(
     environment: &Environment<'_>,
-    source: &'a Source,
+    source: &Source,
     facts: &Facts<'_>,
-    stand_ins: &[&'a Path],
+    stand_ins: &[Path],
     error: &Error,
-) -> Option<&'a Path> {
-    if error.kind() != ErrorKind::UndefinedError {
+) -> Option<Path> {
+    // Reckoning with a missing value is an operation that is not possible.
+    if !matches!(error.kind(), ErrorKind::UndefinedError | ErrorKind::InvalidOperation) {
         return None;
     }
-    let missing: Vec<&Path> =
-        source.paths.iter().filter(|path| !stand_ins.contains(path) && !facts.has(path)).collect();
-    if let [only] = missing[..] {
-        return Some(only);
-    }
-    let gets_further = |path: &&&Path| {
-        let with: Vec<&Path> = stand_ins.iter().copied().chain([**path]).collect();
-        match fill(environment, source, facts, &with) {
+    let (_, missed) = watched(environment, source, facts, stand_ins);
+    let gets_further = |with: &[Path]| {
+        let (outcome, then) = watched(environment, source, facts, &[stand_ins, with].concat());
+        match outcome {
             Ok(_) => true,
-            Err(next) => next.kind() != error.kind() || next.line() != error.line(),
+            Err(next) => {
+                let expected: Vec<&Path> = missed.iter().filter(|path| !with.contains(path)).collect();
+                let is_same = |one: &Error, other: &Error| {
+                    one.kind() == other.kind() && one.line() == other.line() && one.detail() == other.detail()
+                };
+                !is_same(&next, error) || !then.iter().eq(expected)
+            }
         }
     };
-    missing.iter().find(gets_further).or(missing.first()).copied()
+    if let Some(path) = missed.iter().rev().find(|path| gets_further(std::slice::from_ref(path))) {
+        return Some(path.clone());
+    }
+    // Several in one expression.
+    missed.first().filter(|_| gets_further(&missed)).cloned()
+}
+
+/// Fills a text and notes the variables that were looked up in vain, each once, in their order.
+fn watched(
+    environment: &Environment<'_>,
+    source: &Source,
+    facts: &Facts<'_>,
+    stand_ins: &[Path],
+) -> (Result<String, Error>, Vec<Path>) {
+    let missed = Arc::new(Mutex::new(Vec::new()));
+    let known = facts.context(&source.roots, stand_ins);
+    let watched = Watched { path: Vec::new(), known, missed: Arc::clone(&missed) };
+    let filled =
+        environment.get_template(&source.name).and_then(|template| template.render(Value::from_object(watched)));
+    let looked_up = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut missed: Vec<Path> = Vec::new();
+    for path in looked_up {
+        // Of `home.city.zone` only `home.city` was looked up, when that is missing already.
+        let whole = source.paths.iter().find(|read| read.starts_with(&path)).cloned().unwrap_or(path);
+        if !missed.contains(&whole) {
+            missed.push(whole);
+        }
+    }
+    (filled, missed)
+}
+
+/// A map that notes which of its keys are asked for in vain.
+#[derive(Debug)]
+struct Watched {
+    path: Path,
+    known: Value,
+    missed: Arc<Mutex<Vec<Path>>>,
+}
+
+impl Object for Watched {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let path = [self.path.as_slice(), &[key.to_string()]].concat();
+        let found = self.known.get_item(key).ok().filter(|found| !found.is_undefined());
+        match found {
+            Some(known) if known.kind() == ValueKind::Map => {
+                Some(Value::from_object(Self { path, known, missed: Arc::clone(&self.missed) }))
+            }
+            Some(value) => Some(value),
+            None => {
+                let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+                if !missed.contains(&path) {
+                    missed.push(path);
+                }
+                None
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.known.try_iter().map(Iterator::collect).unwrap_or_default())
+    }
 }
 
 /// The line an error is on; the first is 1.

@@ -6,10 +6,11 @@ use domain::{
     template::{MAX_BODY_CHARACTERS, Preview, TemplateProblem},
     text::count,
 };
+use minijinja::ErrorKind;
 
 use super::{
     compiled::{fill, source},
-    facts::{Facts, Path, Recipient},
+    facts::{Facts, Path, Recipient, STAND_IN},
     missing, sandbox,
 };
 
@@ -21,13 +22,15 @@ pub(crate) fn preview(channel: Channel, body: &str, recipient: &Recipient<'_>, e
         Ok(source) => source,
         Err(errors) => return Preview { errors, ..measured(String::new()) },
     };
-    let mut stand_ins: Vec<&Path> = Vec::new();
+    let mut stand_ins: Vec<Path> = Vec::new();
     let mut errors = Vec::new();
     let text = loop {
         match fill(&environment, &source, &facts, &stand_ins) {
-            Ok(text) => break text,
+            Ok(text) => break text.replace(STAND_IN, ""),
             Err(error) => match missing::culprit(&environment, &source, &facts, &stand_ins, &error) {
                 Some(path) => stand_ins.push(path),
+                // A stand-in is no number to reckon with: what is missing says enough.
+                None if !stand_ins.is_empty() && error.kind() == ErrorKind::InvalidOperation => break String::new(),
                 None => {
                     errors.push(TemplateProblem { line: missing::line(&error), message: missing::words(&error) });
                     break String::new();

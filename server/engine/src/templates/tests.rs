@@ -77,12 +77,17 @@ fn what_is_missing_is_named() {
     assert_eq!(render("{{ a|default('x') }} {{ b }}", json!({})), missing("b"));
     assert_eq!(render("{{ a|default('x') }}\n{{ b|upper }} {{ c|default('') }}", json!({})), missing("b"));
     assert_eq!(render("{{ price|money }}", json!({})), missing("price"));
+    assert_eq!(render("{{ a|replace('x', b|default('y')) }}", json!({})), missing("a"));
+    assert_eq!(render("{% set x = a %}{{ c|default('-') }}{{ x }}", json!({})), missing("a"));
+    assert_eq!(render("{{ a ~ b }}", json!({})), missing("a"));
+    assert_eq!(render("{% if a %}{{ b }}{% endif %}{{ c }}", json!({})), missing("c"));
     assert_eq!(render("{{ home.city }}", json!({"home": {}})), missing("home.city"));
     assert_eq!(render("{{ home.city.zone }}", json!({})), missing("home.city.zone"));
     assert_eq!(render("{% for item in cart %}{{ item }}{% endfor %}", json!({})), missing("cart"));
-    let broken = render("Hi\n{{ first_name|money }}", json!({"first_name": "Ann"}));
+    assert_eq!(render("{{ points + 10 }}", json!({})), missing("points"));
+    let broken = render("{{ a|default('-') }}Hi\n{{ first_name|money }}", json!({"first_name": "Ann"}));
     assert!(matches!(broken, Err(RenderError::Invalid { line: 2, .. })), "{broken:?}");
-    let inside = render("{% for item in cart %}{{ item.name }}{% endfor %}", json!({"cart": [{}]}));
+    let inside = render("{{ a|default('-') }}{% for item in cart %}{{ item.name }}{% endfor %}", json!({"cart": [{}]}));
     assert!(matches!(inside, Err(RenderError::Invalid { line: 1, .. })), "{inside:?}");
 }
 
@@ -205,6 +210,10 @@ fn a_preview_answers_with_what_is_wrong() {
     let gaps = of("{{ a }} {{ home.city }} {{ c|default('-') }} {{ home.zip }}");
     assert_eq!(gaps.text, "[a] [home.city] - [home.zip]");
     assert_eq!(gaps.missing, ["a", "home.city", "home.zip"]);
+    let sums = of("{{ price|money }} {{ day|date }} {{ b }}");
+    assert_eq!((sums.text.as_str(), sums.missing.len()), ("[price] [day] [b]", 3));
+    let reckoned = of("{{ price + 1 }}");
+    assert_eq!((reckoned.text.as_str(), reckoned.missing.len(), reckoned.errors.len()), ("", 1, 0));
     assert_eq!(of("\n{% if %}").errors[0].line, 2);
     assert_eq!(of("{{ x|shout }}").errors[0].line, 1);
     assert_eq!(of("{{ first_name|money }}").errors.len(), 1);
