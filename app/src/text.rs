@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use domain::{
     campaign::CampaignStatus,
     consent::{Category, Consent, ConsentSource, Subscription, SuppressionReason},
+    error_codes,
     import::{ImportStatus, RejectReason},
     message::{By, Channel, CheckOutcome, Kind, Outcome, State},
     reason::{Check, Reason},
@@ -388,59 +389,16 @@ pub fn done(code: &str) -> Option<&'static str> {
     })
 }
 
-/// A provider's error code in plain words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub what: &'static str,
-    pub remedy: &'static str,
+/// A provider's error code in plain words, to be part of a line: without a full stop.
+#[must_use]
+pub fn fault(code: i32) -> &'static str {
+    error_codes::find(code).map_or("The provider refused it", |known| known.meaning.trim_end_matches('.'))
 }
 
-/// Twilio's error codes. Source: Twilio, "Error and Warning Dictionary".
+/// What to do about an error code.
 #[must_use]
-pub const fn fault(code: i32) -> Fault {
-    let (what, remedy) = match code {
-        20003 => ("Twilio did not accept the credentials", "An admin must check the account's token."),
-        20429 => ("Too many requests at once", "Tried again by itself, slower."),
-        21211 | 21614 => ("Not a phone number that can be messaged", "Correct the number."),
-        21408 => {
-            ("This country is switched off at Twilio", "An admin can allow it in Twilio's geographic permissions.")
-        }
-        21610 => ("Opted out at Twilio", "Recorded as an opt-out. Only the person can change it, by answering START."),
-        21611 => ("The sender's queue at Twilio is full", "Tried again by itself, slower."),
-        21617 => ("The text is too long", "Shorten the template."),
-        21654..=21656 => {
-            ("The content template or its variables are wrong", "Compare the template with the one at Twilio.")
-        }
-        30003 => ("The phone is off or out of reach", "Often works later."),
-        30004 => ("Blocked by the person or the carrier", "Do not try again."),
-        30005 | 30006 => ("The number does not exist or cannot get messages", "Correct or remove the number."),
-        30007 => ("Filtered as unwanted by the carrier", "Check the text and the sender's registration."),
-        30008 => ("The carrier gave no reason", "Often works at a second try."),
-        30034 => ("The sender is not registered for this country", "An admin must register it at Twilio."),
-        63003 | 63024 => ("Not a WhatsApp number", "Use SMS, or correct the number."),
-        63007 => ("The sender is not a WhatsApp sender", "An admin must check the sender at Twilio."),
-        63013 => ("Against WhatsApp's policy", "Check the text and the values filled in."),
-        63014 => ("Blocked by the person", "Recorded as an opt-out."),
-        63015 => ("The person has not joined the sandbox", "They must join it first."),
-        63016 => ("Outside the 24-hour window", "Use an approved content template."),
-        63018 => ("WhatsApp's rate limit was reached", "Slowed down and tried again by itself."),
-        63019 => ("The media could not be fetched", "Check the media's address."),
-        63021 => ("WhatsApp refused the content", "Check length and format of the text."),
-        63032 => ("WhatsApp keeps this person out of marketing", "Nothing to do."),
-        63033 => ("The person has stopped marketing messages", "Nothing to do; they can start them again."),
-        63038 => ("The account's daily limit was reached", "Goes on tomorrow, or ask Twilio to raise it."),
-        63049 => ("Meta limits this person's marketing messages", "Normal. Try again in some days at the earliest."),
-        63051 => ("The WhatsApp account is locked", "An admin must talk to Meta or Twilio."),
-        63112 => ("Meta has disabled the WhatsApp account", "An admin must talk to Meta."),
-        _ => ("The provider reported an error", "The provider's documentation of this code says more."),
-    };
-    Fault { what, remedy }
-}
-
-/// The words for a stored error code as a text; unknown codes get a general sentence.
-#[must_use]
-pub fn fault_code(code: &str) -> &'static str {
-    code.parse().map_or("The provider reported an error", |code| fault(code).what)
+pub fn fault_remedy(code: i32) -> &'static str {
+    error_codes::find(code).map_or("Look the code up in Twilio's error dictionary.", |known| known.remedy)
 }
 
 #[cfg(test)]
@@ -455,6 +413,13 @@ mod tests {
         assert_eq!(words.len(), Reason::ALL.len());
         assert_eq!(reason_code("opted_out"), "Opted out");
         assert_eq!(reason_code("something_new"), "something_new");
+    }
+
+    #[test]
+    fn every_code_has_words() {
+        assert_eq!(fault(63_014), "The person has blocked this sender");
+        assert_eq!(fault(12), "The provider refused it");
+        assert!(fault_remedy(12).contains("dictionary"));
     }
 
     #[test]

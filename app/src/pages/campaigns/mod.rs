@@ -1,40 +1,49 @@
-//! Campaigns.
+//! Campaigns: the list, the wizard, one campaign with its run, launching and cancelling, the recipients.
 
+mod actions;
+mod api;
+mod cancel;
+mod detail;
+mod launch;
+mod list;
+mod people;
+mod recipients;
+mod wizard;
+
+pub use cancel::CancelCampaignPage;
+pub use detail::CampaignPage;
+use domain::{message::State, role::Permission, run::Ledger};
+pub use launch::LaunchCampaignPage;
 use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+pub use list::CampaignsPage;
+pub use recipients::RecipientsPage;
+pub use wizard::{EditCampaignPage, NewCampaignPage};
 
-use crate::{components::*, paths};
+use crate::{
+    components::{Crumbs, crumb},
+    frame::use_frame,
+    paths,
+};
 
-#[component]
-pub fn CampaignsPage() -> impl IntoView {
-    view! { <PageHeader title="Campaigns"/> }.into_any()
+/// Whether whoever looks at the page may do this; the services ask again.
+fn may(permission: Permission) -> bool {
+    use_frame()
+        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(permission)))
 }
 
-#[component]
-pub fn NewCampaignPage() -> impl IntoView {
-    view! { <PageHeader title="New campaign" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
+/// The campaign's id of the page's address.
+fn use_id() -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    let params = use_params_map();
+    move || params.with(|params| params.get("id").unwrap_or_default())
 }
 
-#[component]
-pub fn CampaignPage() -> impl IntoView {
-    view! { <PageHeader title="Campaign" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
+/// The way up from a page below a campaign.
+fn below(id: impl std::fmt::Display, name: &str) -> Crumbs {
+    vec![crumb("Campaigns", paths::CAMPAIGNS), crumb(name, paths::campaign(id))]
 }
 
-#[component]
-pub fn EditCampaignPage() -> impl IntoView {
-    view! { <PageHeader title="Edit campaign" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
-}
-
-#[component]
-pub fn LaunchCampaignPage() -> impl IntoView {
-    view! { <PageHeader title="Launch campaign" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
-}
-
-#[component]
-pub fn CancelCampaignPage() -> impl IntoView {
-    view! { <PageHeader title="Cancel campaign" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
-}
-
-#[component]
-pub fn RecipientsPage() -> impl IntoView {
-    view! { <PageHeader title="Recipients" crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]/> }.into_any()
+/// How many nothing more will happen to, short of a late report.
+fn settled(ledger: &Ledger) -> i64 {
+    State::ALL.iter().filter(|state| state.is_final()).map(|state| ledger.count(*state)).sum()
 }

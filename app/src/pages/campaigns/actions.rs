@@ -1,0 +1,212 @@
+//! Campaigns: what the pages' forms do.
+
+#[cfg(feature = "ssr")]
+use domain::{
+    campaign::{Campaign, CampaignPatch},
+    ids::CampaignId,
+};
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+use super::{
+    api::{given, id},
+    wizard::Step,
+};
+use crate::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::{context::ctx, paths};
+
+/// What a button of a campaign does: one function, so that a page has one place for what went wrong.
+#[server]
+pub async fn change_campaign(campaign: String, verb: String) -> Result<(), AppError> {
+    let ctx = ctx()?;
+    let id: CampaignId = id(&campaign)?;
+    let (campaigns, actor) = (ctx.engine.campaigns(), &ctx.actor);
+    let (path, done) = match verb.as_str() {
+        "launch" => (paths::campaign(campaigns.launch(actor, id).await?.campaign_id), "launched"),
+        "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
+        "resume" => (paths::campaign(campaigns.resume(actor, id).await?.id), "resumed"),
+        "cancel" => (paths::campaign(campaigns.cancel(actor, id).await?.id), "cancelled"),
+        "duplicate" => (paths::campaign(campaigns.duplicate(actor, id).await?.id), "duplicated"),
+        "delete" => {
+            campaigns.delete(actor, id).await?;
+            (paths::CAMPAIGNS.to_owned(), "deleted")
+        }
+        _ => return Err(AppError::field("verb", "The page does not know this button. Load it again.")),
+    };
+    leptos_axum::redirect(&paths::done(&path, done));
+    Ok(())
+}
+
+/// Sends the campaign's message to a few numbers: one a line, or separated by commas.
+#[server]
+pub async fn send_test(campaign: String, phones: String) -> Result<(), AppError> {
+    let ctx = ctx()?;
+    let id: CampaignId = id(&campaign)?;
+    let request = domain::campaign::TestRequest {
+        phones: phones.split(['\n', ',', ';']).filter_map(given).map(str::to_owned).collect(),
+    };
+    let messages = ctx
+        .engine
+        .campaigns()
+        .test(&ctx.actor, id, &request)
+        .await
+        .map_err(|error| AppError::from(error).keep(&[("phones", &phones)]))?;
+    let tests = messages.iter().map(|message| message.id.to_string()).collect::<Vec<_>>().join(",");
+    let path = paths::with_query(&paths::campaign(id), &[("tests", &tests)]);
+    leptos_axum::redirect(&paths::done(&path, "test_sent"));
+    Ok(())
+}
+
+/// The wizard's first step for a campaign that is not there yet; other pages may have chosen something already.
+#[server]
+pub async fn create_campaign(
+    name: String,
+    #[server(default)] topic: String,
+    #[server(default)] audience: String,
+    #[server(default)] template: String,
+) -> Result<(), AppError> {
+    use domain::campaign::{Late, NewCampaign, OnUnknown, Repeat, Trigger};
+    let ctx = ctx()?;
+    let new = NewCampaign {
+        name: name.clone(),
+        topic: given(&topic).map(str::to_owned),
+        template_id: given(&template).map(id).transpose()?,
+        segment_id: given(&audience).map(id).transpose()?,
+        sender_id: None,
+        trigger: Trigger::Now,
+        rate_per_second: None,
+        late: Late::Wait,
+        repeat: Repeat::EachRun,
+        on_unknown: OnUnknown::Requeue,
+        weight: 1,
+    };
+    let campaign = ctx
+        .engine
+        .campaigns()
+        .create(&ctx.actor, new)
+        .await
+        .map_err(|error| AppError::from(error).keep(&[("name", &name), ("topic", &topic)]))?;
+    leptos_axum::redirect(&Step::Audience.path(campaign.id));
+    Ok(())
+}
+
+#[server]
+pub async fn save_basics(
+    campaign: String,
+    version: i64,
+    name: String,
+    #[server(default)] topic: String,
+    #[server(default)] op: String,
+) -> Result<(), AppError> {
+    let topic_key = given(&topic).map(str::to_owned);
+    let patch = CampaignPatch { name: Some(name.clone()), topic: Some(topic_key), ..CampaignPatch::default() };
+    let campaign = patched(&campaign, version, patch, &[("name", &name), ("topic", &topic)]).await?;
+    go_on(&campaign, Step::Basics, &op);
+    Ok(())
+}
+
+#[server]
+pub async fn choose_audience(
+    campaign: String,
+    version: i64,
+    #[server(default)] segment_id: String,
+    #[server(default)] op: String,
+) -> Result<(), AppError> {
+    let Some(segment) = given(&segment_id) else {
+        return Err(AppError::field("segment_id", "Choose who is meant, or make a new audience."));
+    };
+    let patch = CampaignPatch { segment_id: Some(id(segment)?), ..CampaignPatch::default() };
+    let campaign = patched(&campaign, version, patch, &[("segment_id", &segment_id)]).await?;
+    go_on(&campaign, Step::Audience, &op);
+    Ok(())
+}
+
+#[server]
+pub async fn choose_template(
+    campaign: String,
+    version: i64,
+    #[server(default)] template_id: String,
+    #[server(default)] op: String,
+) -> Result<(), AppError> {
+    let Some(template) = given(&template_id) else {
+        return Err(AppError::field("template_id", "Choose what is said, or write a new template."));
+    };
+    let patch = CampaignPatch { template_id: Some(id(template)?), ..CampaignPatch::default() };
+    let campaign = patched(&campaign, version, patch, &[("template_id", &template_id)]).await?;
+    go_on(&campaign, Step::Message, &op);
+    Ok(())
+}
+
+#[server]
+pub async fn save_sending(
+    campaign: String,
+    version: i64,
+    #[server(default)] sender_id: String,
+    #[server(default)] rate_per_second: String,
+    #[server(default)] unknown: String,
+    #[server(default)] op: String,
+) -> Result<(), AppError> {
+    let typed = [("sender_id", &*sender_id), ("rate_per_second", &*rate_per_second), ("unknown", &*unknown)];
+    let patch = CampaignPatch {
+        sender_id: Some(given(&sender_id).map(id).transpose()?),
+        rate_per_second: Some(rate(&rate_per_second).map_err(|error| error.keep(&typed))?),
+        on_unknown: given(&unknown).and_then(|word| word.parse().ok()),
+        ..CampaignPatch::default()
+    };
+    let campaign = patched(&campaign, version, patch, &typed).await?;
+    go_on(&campaign, Step::Sending, &op);
+    Ok(())
+}
+
+/// What can still be changed once a campaign was launched; `over`: only the name.
+#[server]
+pub async fn save_launched(
+    campaign: String,
+    version: i64,
+    name: String,
+    #[server(default)] rate_per_second: String,
+    #[server(default)] over: bool,
+) -> Result<(), AppError> {
+    let typed = [("name", &*name), ("rate_per_second", &*rate_per_second)];
+    let rate = rate(&rate_per_second).map_err(|error| error.keep(&typed))?;
+    let patch = CampaignPatch {
+        name: Some(name.clone()),
+        rate_per_second: (!over).then_some(rate),
+        ..CampaignPatch::default()
+    };
+    let campaign = patched(&campaign, version, patch, &typed).await?;
+    leptos_axum::redirect(&paths::done(&paths::campaign(campaign.id), "saved"));
+    Ok(())
+}
+
+#[cfg(feature = "ssr")]
+fn rate(text: &str) -> Result<Option<i32>, AppError> {
+    let read = |text: &str| text.parse().map_err(|_| AppError::field("rate_per_second", "Write a whole number, or nothing."));
+    given(text).map(read).transpose()
+}
+
+/// Saves a step. `typed` comes back with an error, so that nothing has to be entered again.
+#[cfg(feature = "ssr")]
+async fn patched(
+    campaign: &str,
+    version: i64,
+    patch: CampaignPatch,
+    typed: &[(&str, &str)],
+) -> Result<Campaign, AppError> {
+    let ctx = ctx()?;
+    let patch = CampaignPatch { version: Some(version), ..patch };
+    let saved = ctx.engine.campaigns().update(&ctx.actor, id(campaign)?, patch).await;
+    saved.map_err(|error| AppError::from(error).keep(typed))
+}
+
+/// Where a saved step leads: to the next one, or where the pressed button says.
+#[cfg(feature = "ssr")]
+fn go_on(campaign: &Campaign, step: Step, op: &str) {
+    let path = match (op, step.next()) {
+        ("stay", _) => step.path(campaign.id),
+        ("", Some(next)) => next.path(campaign.id),
+        _ => paths::done(&paths::campaign(campaign.id), "saved"),
+    };
+    leptos_axum::redirect(&path);
+}

@@ -1,0 +1,406 @@
+//! Campaigns: what the pages show, each with one query of the page.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    campaign::{Campaign, LaunchCheck},
+    ids::{SegmentId, TemplateId},
+    message::{Channel, Message},
+    page::Page,
+    run::Run,
+    sender::Sender,
+    time::Timestamp,
+};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::wizard::Step;
+#[cfg(feature = "ssr")]
+use crate::context::{Ctx, ctx};
+use crate::error::AppError;
+
+/// So many names of audiences and templates are fetched for lists; older ones are led to without their name.
+#[cfg(feature = "ssr")]
+const NAMES: u32 = 200;
+
+/// What the URL of the list says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignsQuery {
+    #[serde(default)]
+    pub q: String,
+    #[serde(default)]
+    pub status: String,
+    #[serde(default)]
+    pub cursor: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CampaignsView {
+    pub campaigns: Page<Campaign>,
+    pub audiences: BTreeMap<SegmentId, String>,
+    pub templates: BTreeMap<TemplateId, String>,
+}
+
+/// The names behind a campaign's references.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Names {
+    pub topic: Option<String>,
+    pub audience: Option<String>,
+    pub template: Option<String>,
+    /// The chosen sender, or the one that is the channel's default.
+    pub sender: Option<String>,
+    pub channel: Option<Channel>,
+}
+
+/// What the URL of a campaign says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignQuery {
+    #[serde(default)]
+    pub id: String,
+    /// An earlier run; empty is the latest.
+    #[serde(default)]
+    pub run: String,
+    #[serde(default)]
+    pub state: String,
+    /// Messages of a test that was just sent, by id.
+    #[serde(default)]
+    pub tests: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CampaignView {
+    /// When the numbers were read.
+    pub at: Timestamp,
+    pub campaign: Campaign,
+    pub names: Names,
+    /// The run that is shown.
+    pub run: Option<Run>,
+    /// All runs, latest first.
+    pub runs: Vec<Run>,
+    /// The first people of the run.
+    pub recipients: Vec<Message>,
+    /// Drafts: what launching would do.
+    pub check: Option<LaunchCheck>,
+    pub tests: Vec<Message>,
+}
+
+/// What the URL of the recipients says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientsQuery {
+    #[serde(default)]
+    pub id: String,
+    #[serde(default)]
+    pub run: String,
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    pub code: String,
+    #[serde(default)]
+    pub cursor: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecipientsView {
+    pub at: Timestamp,
+    pub campaign: Campaign,
+    pub run: Option<Run>,
+    pub messages: Page<Message>,
+}
+
+/// A template among those to choose from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TemplateChoice {
+    pub id: TemplateId,
+    pub name: String,
+    pub channel: Channel,
+    pub category: domain::consent::Category,
+}
+
+/// A campaign with what its open step offers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WizardView {
+    pub campaign: Campaign,
+    pub step: Step,
+    /// Key and name.
+    pub topics: Vec<(String, String)>,
+    /// Id and name.
+    pub audiences: Vec<(String, String)>,
+    /// Latest files: id and name.
+    pub imports: Vec<(String, String)>,
+    pub people: Option<PeoplePreview>,
+    pub templates: Vec<TemplateChoice>,
+    pub text: Option<TextPreview>,
+    pub senders: Vec<Sender>,
+    /// The chosen template's channel.
+    pub channel: Option<Channel>,
+}
+
+/// Who an audience is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeoplePreview {
+    pub id: String,
+    pub count: i64,
+    /// Name and number of a few.
+    pub sample: Vec<(Option<String>, String)>,
+}
+
+/// A template as one person of the audience gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextPreview {
+    pub id: String,
+    pub name: String,
+    /// The language of the variant.
+    pub locale: String,
+    pub text: String,
+    pub buttons: Vec<String>,
+    /// For whom; nobody when the audience is empty or not chosen yet.
+    pub person: Option<String>,
+    pub missing: Vec<String>,
+    pub problems: Vec<String>,
+}
+
+#[cfg(feature = "ssr")]
+pub(super) fn given(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+#[cfg(feature = "ssr")]
+pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T, AppError> {
+    text.parse().map_err(|_| AppError::NotFound)
+}
+
+#[server]
+pub async fn load_campaigns(query: CampaignsQuery) -> Result<CampaignsView, AppError> {
+    use domain::{campaign::CampaignFilter, page::PageRequest};
+    let ctx = ctx()?;
+    let filter = CampaignFilter {
+        q: given(&query.q).map(str::to_owned),
+        status: given(&query.status).and_then(|word| word.parse().ok()),
+    };
+    let page = PageRequest { cursor: given(&query.cursor).map(str::to_owned), ..PageRequest::default() };
+    let campaigns = ctx.engine.campaigns().list(&ctx.actor, &filter, &page).await?;
+    let audiences = ctx.engine.segments().list(&ctx.actor, None, &PageRequest::first(NAMES)).await?;
+    let templates = ctx.engine.templates().list(&ctx.actor, None, &PageRequest::first(NAMES)).await?;
+    Ok(CampaignsView {
+        campaigns,
+        audiences: audiences.items.into_iter().map(|audience| (audience.id, audience.name)).collect(),
+        templates: templates.items.into_iter().map(|template| (template.id, template.name)).collect(),
+    })
+}
+
+#[cfg(feature = "ssr")]
+async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
+    let (engine, actor) = (&ctx.engine, &ctx.actor);
+    let mut names = Names::default();
+    if let Some(key) = &campaign.topic {
+        names.topic = Some(engine.topics().get(actor, key).await?.name);
+    }
+    if let Some(id) = campaign.segment_id {
+        names.audience = Some(engine.segments().get(actor, id).await?.name);
+    }
+    if let Some(id) = campaign.template_id {
+        let template = engine.templates().get(actor, id).await?;
+        names.template = Some(template.name);
+        names.channel = Some(template.channel);
+    }
+    let senders = engine.senders().list(actor).await?;
+    let sender = senders.into_iter().find(|sender| match campaign.sender_id {
+        Some(id) => sender.id == id,
+        None => sender.default && Some(sender.channel) == names.channel,
+    });
+    names.sender = sender.map(|sender| sender.name);
+    Ok(names)
+}
+
+#[server]
+pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppError> {
+    use domain::{campaign::CampaignStatus, message::MessageFilter, page::PageRequest};
+    let ctx = ctx()?;
+    let campaigns = ctx.engine.campaigns();
+    let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
+    let names = names(&ctx, &campaign).await?;
+    let runs = ctx.engine.runs().list(&ctx.actor, campaign.id, &PageRequest::first(20)).await?.items;
+    let latest = runs.first().map(|run| run.id);
+    let run = match given(&query.run).map(id).transpose()?.or(latest) {
+        Some(run) => Some(ctx.engine.runs().get(&ctx.actor, run).await?),
+        None => None,
+    };
+    let recipients = match &run {
+        Some(run) => {
+            let state = given(&query.state).and_then(|word| word.parse().ok());
+            let filter = MessageFilter { run: Some(run.id), state, ..MessageFilter::default() };
+            ctx.engine.messages().list(&ctx.actor, &filter, &PageRequest::first(8)).await?.items
+        }
+        None => Vec::new(),
+    };
+    let check = match campaign.status {
+        CampaignStatus::Draft => Some(campaigns.launch_check(&ctx.actor, campaign.id).await?),
+        _ => None,
+    };
+    let mut tests = Vec::new();
+    for test in query.tests.split(',').filter_map(|test| test.parse().ok()).take(10) {
+        tests.push(ctx.engine.messages().get(&ctx.actor, test).await?);
+    }
+    Ok(CampaignView { at: ctx.engine.now(), campaign, names, run, runs, recipients, check, tests })
+}
+
+#[server]
+pub async fn load_recipients(query: RecipientsQuery) -> Result<RecipientsView, AppError> {
+    use domain::{message::MessageFilter, page::PageRequest};
+    let ctx = ctx()?;
+    let campaign = ctx.engine.campaigns().get(&ctx.actor, id(&query.id)?).await?;
+    let latest = campaign.run.as_ref().map(|run| run.id);
+    let Some(run) = given(&query.run).map(id).transpose()?.or(latest) else {
+        let messages = Page { items: Vec::new(), next_cursor: None };
+        return Ok(RecipientsView { at: ctx.engine.now(), campaign, run: None, messages });
+    };
+    let run = ctx.engine.runs().get(&ctx.actor, run).await?;
+    let filter = MessageFilter {
+        run: Some(run.id),
+        state: given(&query.state).and_then(|word| word.parse().ok()),
+        reason: given(&query.reason).and_then(|word| word.parse().ok()),
+        code: given(&query.code).and_then(|code| code.parse().ok()),
+        ..MessageFilter::default()
+    };
+    let page = PageRequest { cursor: given(&query.cursor).map(str::to_owned), ..PageRequest::default() };
+    let messages = ctx.engine.messages().list(&ctx.actor, &filter, &page).await?;
+    Ok(RecipientsView { at: ctx.engine.now(), campaign, run: Some(run), messages })
+}
+
+#[server]
+pub async fn load_launch(campaign: String) -> Result<(LaunchCheck, Names), AppError> {
+    let ctx = ctx()?;
+    let check = ctx.engine.campaigns().launch_check(&ctx.actor, id(&campaign)?).await?;
+    let names = names(&ctx, &check.campaign).await?;
+    Ok((check, names))
+}
+
+/// What the first step offers: topics, key and name.
+#[server]
+pub async fn load_topics() -> Result<Vec<(String, String)>, AppError> {
+    topics(&ctx()?).await
+}
+
+#[cfg(feature = "ssr")]
+async fn topics(ctx: &Ctx) -> Result<Vec<(String, String)>, AppError> {
+    let topics = ctx.engine.topics().list(&ctx.actor, None).await?;
+    Ok(topics.into_iter().map(|topic| (topic.key, topic.name)).collect())
+}
+
+#[server]
+pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, AppError> {
+    use domain::page::PageRequest;
+    let ctx = ctx()?;
+    let campaign = ctx.engine.campaigns().get(&ctx.actor, id(&campaign)?).await?;
+    let mut view = WizardView {
+        campaign,
+        step,
+        topics: Vec::new(),
+        audiences: Vec::new(),
+        imports: Vec::new(),
+        people: None,
+        templates: Vec::new(),
+        text: None,
+        senders: Vec::new(),
+        channel: None,
+    };
+    let (engine, actor) = (&ctx.engine, &ctx.actor);
+    match step {
+        Step::Basics => view.topics = topics(&ctx).await?,
+        Step::Audience => {
+            let audiences = engine.segments().list(actor, None, &PageRequest::first(PageRequest::MAX_LIMIT)).await?;
+            view.audiences = audiences.items.into_iter().map(|one| (one.id.to_string(), one.name)).collect();
+            let imports = engine.imports().list(actor, &PageRequest::first(5)).await?;
+            view.imports = imports
+                .items
+                .into_iter()
+                .map(|import| (import.id.to_string(), import.file_name.unwrap_or_else(|| "Unnamed file".to_owned())))
+                .collect();
+            if let Some(segment) = view.campaign.segment_id {
+                view.people = Some(people(&ctx, segment).await?);
+            }
+        }
+        Step::Message => {
+            let templates = engine.templates().list(actor, None, &PageRequest::first(PageRequest::MAX_LIMIT)).await?;
+            view.templates = templates
+                .items
+                .into_iter()
+                .map(|one| TemplateChoice { id: one.id, name: one.name, channel: one.channel, category: one.category })
+                .collect();
+            if let Some(template) = view.campaign.template_id {
+                view.text = Some(text(&ctx, template, view.campaign.segment_id).await?);
+            }
+        }
+        Step::Sending => {
+            view.senders = engine.senders().list(actor).await?;
+            if let Some(template) = view.campaign.template_id {
+                view.channel = Some(engine.templates().get(actor, template).await?.channel);
+            }
+        }
+    }
+    Ok(view)
+}
+
+/// How many people an audience is, and a few of them.
+#[server]
+pub async fn preview_people(audience: String) -> Result<PeoplePreview, AppError> {
+    people(&ctx()?, id(&audience)?).await
+}
+
+#[cfg(feature = "ssr")]
+async fn people(ctx: &Ctx, audience: SegmentId) -> Result<PeoplePreview, AppError> {
+    let segments = ctx.engine.segments();
+    let segment = segments.get(&ctx.actor, audience).await?;
+    let definition = serde_json::to_value(&segment.definition).unwrap_or_default();
+    let preview = segments.preview(&ctx.actor, &definition).await?;
+    let sample = preview.sample.into_iter().take(6).map(|contact| (contact.name, contact.phone.to_string())).collect();
+    Ok(PeoplePreview { id: audience.to_string(), count: preview.count, sample })
+}
+
+/// A template as the first person of the audience gets it.
+#[server]
+pub async fn preview_text(template: String, #[server(default)] audience: String) -> Result<TextPreview, AppError> {
+    let audience = given(&audience).map(id).transpose()?;
+    text(&ctx()?, id(&template)?, audience).await
+}
+
+#[cfg(feature = "ssr")]
+async fn text(ctx: &Ctx, template: TemplateId, audience: Option<SegmentId>) -> Result<TextPreview, AppError> {
+    use domain::template::PreviewRequest;
+    let (engine, actor) = (&ctx.engine, &ctx.actor);
+    let template = engine.templates().get(actor, template).await?;
+    let person = match audience {
+        Some(audience) => {
+            let segment = engine.segments().get(actor, audience).await?;
+            let definition = serde_json::to_value(&segment.definition).unwrap_or_default();
+            engine.segments().preview(actor, &definition).await?.sample.into_iter().next()
+        }
+        None => None,
+    };
+    let wanted = person.as_ref().and_then(|person| person.locale.clone()).unwrap_or_default();
+    let language = wanted.split(['-', '_']).next().unwrap_or_default();
+    let found = [wanted.as_str(), language, template.default_locale.as_str()]
+        .into_iter()
+        .find_map(|locale| template.variants.get_key_value(locale))
+        .or_else(|| template.variants.first_key_value());
+    let (locale, variant) = found.ok_or(AppError::NotFound)?;
+    let request = PreviewRequest {
+        channel: template.channel,
+        body: variant.body.clone(),
+        phone: person.as_ref().map(|person| person.phone.to_string()),
+        sample: serde_json::Map::new(),
+    };
+    let preview = engine.templates().preview(actor, &request).await?;
+    Ok(TextPreview {
+        id: template.id.to_string(),
+        name: template.name.clone(),
+        locale: locale.clone(),
+        text: preview.text,
+        buttons: variant.buttons.iter().map(|button| button.title.clone()).collect(),
+        person: person.map(|person| person.name.unwrap_or_else(|| crate::components::format::phone(person.phone.as_str()))),
+        missing: preview.missing,
+        problems: preview.errors.into_iter().map(|error| error.message).collect(),
+    })
+}

@@ -1,0 +1,130 @@
+//! A draft: what it will do, what is missing, a test to oneself.
+
+use domain::{
+    campaign::{Campaign, LaunchCheck},
+    message::Message,
+    role::Permission,
+};
+use leptos::prelude::*;
+
+use super::{
+    super::{
+        api::{CampaignView, Names},
+        launch,
+        wizard::Step,
+    },
+    Actions, may, verb,
+};
+use crate::{components::*, paths};
+
+pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
+    let CampaignView { campaign, names, check, tests, .. } = view;
+    let write = may(Permission::Write);
+    let summary = check.as_ref().map(|check| summary(check, may(Permission::Send)));
+    let numbers = check.as_ref().filter(|_| campaign.segment_id.is_some()).map(launch::numbers);
+    let sample = check.and_then(|check| check.sample_text);
+    view! {
+        <div class="grid grid--3-2">
+            <div class="stack">
+                {summary}
+                {choices(&campaign, &names, write)}
+                {numbers}
+                {may(Permission::Send).then(|| test(&campaign, &tests, actions))}
+                {write.then(|| delete(&campaign, actions))}
+            </div>
+            <div class="sticky">{launch::phone(sample)}</div>
+        </div>
+    }
+    .into_any()
+}
+
+/// What is missing, or that nothing is.
+fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
+    let id = check.campaign.id;
+    let ready = move || {
+        view! {
+            <Alert tone=Tone::Ok title="Nothing is missing.">
+                "Send yourself a test, then "
+                <a class="link" href=paths::launch_campaign(id)>"review and launch"</a> "."
+            </Alert>
+        }
+        .into_any()
+    };
+    match launch::problems(id, &check.problems) {
+        Some(problems) => Some(problems),
+        None => send.then(ready),
+    }
+}
+
+fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
+    let rate = campaign.rate_per_second.map_or_else(
+        || "As fast as the sender may".to_owned(),
+        |rate| format!("At most {} a second", format::num(rate)),
+    );
+    let chosen = |name: &Option<String>| name.clone().unwrap_or_else(|| "Not chosen yet".to_owned());
+    let rows = [
+        ("Topic", names.topic.clone().unwrap_or_else(|| "No topic".to_owned()), Step::Basics),
+        ("Audience", chosen(&names.audience), Step::Audience),
+        ("Template", chosen(&names.template), Step::Message),
+        ("Sender", names.sender.clone().unwrap_or_else(|| "The channel's default".to_owned()), Step::Sending),
+        ("Rate", rate, Step::Sending),
+    ];
+    let rows = rows.into_iter().map(|(name, value, step)| {
+        let label = format!("Change: {name}");
+        let change = write.then(|| {
+            view! { <a class="link push" href=step.path(campaign.id) aria-label=label>"Change"</a> }
+        });
+        view! { <Fact name=name><span class="row"><span dir="auto">{value}</span> {change}</span></Fact> }.into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! { <Card title="The campaign"><Facts>{rows}</Facts></Card> }.into_any()
+}
+
+fn test(campaign: &Campaign, tests: &[Message], actions: Actions) -> AnyView {
+    let id = campaign.id;
+    let sent = tests.iter().map(|message| {
+        let phone = message.phone.as_ref().map(|phone| format::phone(phone.as_str())).unwrap_or_default();
+        view! {
+            <li class="list__item">
+                <span class="list__main">{phone}</span>
+                {pill(message.state)}
+                <a class="link" href=paths::message(message.id)>"Why?"</a>
+            </li>
+        }
+        .into_any()
+    });
+    let sent = sent.collect::<Vec<_>>();
+    view! {
+        <Card title="Send a test">
+            {(!sent.is_empty()).then(|| view! {
+                <div class="inset"><h3>"The test you just sent"</h3><ul class="list" aria-live="polite">{sent}</ul></div>
+            })}
+            <FormFor action=actions.test>
+                <Hidden name="campaign" value=id.to_string()/>
+                <TextAreaField
+                    name="phones"
+                    label="Numbers"
+                    rows=2
+                    required=true
+                    placeholder="+94 77 123 4567"
+                    hint="One a line, up to ten: yours and your colleagues'. They get the real message, filled with their own details, outside of the campaign's numbers."
+                />
+                <FormActions><SubmitButton label="Send test" busy="Sending…" class="btn"/></FormActions>
+            </FormFor>
+        </Card>
+    }
+    .into_any()
+}
+
+fn delete(campaign: &Campaign, actions: Actions) -> AnyView {
+    view! {
+        <details class="disclosure">
+            <summary>"Delete this draft"</summary>
+            <div class="stack stack--tight">
+                <p class="muted">"Only the draft goes; audience and template stay."</p>
+                {verb(actions.change, campaign.id, "delete", "Delete the draft", "Deleting…", "btn btn--danger")}
+            </div>
+        </details>
+    }
+    .into_any()
+}

@@ -1,0 +1,219 @@
+//! One campaign: a draft with what is missing, or its run with the ledger.
+
+mod draft;
+mod progress;
+mod reasons;
+mod run;
+
+use domain::{
+    campaign::{Campaign, CampaignStatus},
+    ids::CampaignId,
+    message::State,
+    role::Permission,
+    run::{Run, RunStatus},
+    time::Timestamp,
+};
+use leptos::{context::Provider, form::ActionForm, prelude::*};
+
+use super::{
+    actions::{ChangeCampaign, SendTest},
+    api::{CampaignQuery, CampaignView, Names, load_campaign},
+    may, people, settled, use_id,
+};
+use crate::{components::*, paths, text};
+
+/// The page's forms.
+#[derive(Clone, Copy)]
+struct Actions {
+    change: ServerAction<ChangeCampaign>,
+    test: ServerAction<SendTest>,
+}
+
+#[component]
+pub fn CampaignPage() -> impl IntoView {
+    let id = use_id();
+    let here = use_here();
+    let actions = Actions { change: ServerAction::new(), test: ServerAction::new() };
+    let moving = RwSignal::new(false);
+    let tick = poll(2_000, move || moving.get());
+    let source = move || {
+        let query =
+            CampaignQuery { id: id(), run: here.get("run"), state: here.get("state"), tests: here.get("tests") };
+        (query, tick.get(), actions.change.version().get())
+    };
+    let campaign = Resource::new(source, |(query, ..)| load_campaign(query));
+    Effect::new(move |_| {
+        if let Some(Ok(view)) = campaign.get() {
+            moving.set(moves(&view));
+        }
+    });
+    view! { <Loaded from=campaign rows=8 let:view>{page(view, actions, here)}</Loaded> }.into_any()
+}
+
+/// Whether the numbers will change by themselves: while the run is under way, and for some minutes while delivery
+/// reports come in.
+fn moves(view: &CampaignView) -> bool {
+    let lately = |since: Option<Timestamp>| since.is_none_or(|since| view.at.since(since) < 10 * Timestamp::MINUTE);
+    let run = view.run.as_ref().is_some_and(|run| match run.status {
+        RunStatus::Planning | RunStatus::Running => true,
+        status if status.is_over() => {
+            let open = run.ledger.open() + run.ledger.count(State::Accepted) + run.ledger.count(State::Sent);
+            open > 0 && lately(run.finished_at)
+        }
+        _ => false,
+    });
+    run || view.tests.iter().any(|test| !test.state.is_final() && lately(Some(test.created_at)))
+}
+
+fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
+    let campaign = view.campaign.clone();
+    let header = header(&campaign, view.names.clone(), view.run.as_ref(), actions);
+    let trouble = trouble(view.run.as_ref());
+    let body = match view.run.clone() {
+        Some(run) => run::body(view, run, here),
+        None => draft::body(view, actions),
+    };
+    view! {
+        {header}
+        <ActionError action=actions.change/>
+        {trouble}
+        {body}
+    }
+    .into_any()
+}
+
+fn header(campaign: &Campaign, names: Names, run: Option<&Run>, actions: Actions) -> AnyView {
+    let facts = FactsLine::of(campaign, names, run);
+    let buttons = buttons(campaign, run, actions);
+    view! {
+        <PageHeader
+            title=campaign.name.clone()
+            crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]
+            state=Label::from(campaign.status)
+            lead=move || facts.view()
+        >
+            {buttons}
+        </PageHeader>
+    }
+    .into_any()
+}
+
+/// The line below the heading: what, to whom, since when.
+#[derive(Clone)]
+struct FactsLine {
+    names: Names,
+    audience: Option<String>,
+    template: Option<String>,
+    version: Option<i64>,
+    launched: Option<Timestamp>,
+    created: Timestamp,
+}
+
+impl FactsLine {
+    fn of(campaign: &Campaign, names: Names, run: Option<&Run>) -> Self {
+        Self {
+            names,
+            audience: campaign.segment_id.map(paths::audience),
+            template: campaign.template_id.map(paths::template),
+            version: run.map(|run| run.template_version),
+            launched: run.map(|run| run.started_at.unwrap_or(run.created_at)),
+            created: campaign.created_at,
+        }
+    }
+
+    fn view(&self) -> AnyView {
+        let Self { names, audience, template, version, launched, created } = self.clone();
+        let topic = names.topic.map_or_else(|| "No topic".to_owned(), |topic| format!("Topic {topic}"));
+        let version = version.map(|version| format!(" v{version}")).unwrap_or_default();
+        let link = |word: &'static str, name: Option<String>, href: Option<String>, after: String| {
+            name.zip(href).map(|(name, href)| {
+                view! { " · " {word} " " <a class="link" dir="auto" href=href>{name}{after}</a> }.into_any()
+            })
+        };
+        let audience = link("audience", names.audience, audience, String::new());
+        let template = link("template", names.template, template, version);
+        let sender = names.sender.map(|sender| format!(" · from {sender}"));
+        let when = match launched {
+            Some(at) => view! { " · launched " <Time at moment=true/> }.into_any(),
+            None => view! { " · made " <Time at=created moment=true/> }.into_any(),
+        };
+        view! { {topic} {audience} {template} {sender} {when} }.into_any()
+    }
+}
+
+/// What can be done from the present state; the primary action last.
+fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView {
+    let (id, send, write) = (campaign.id, may(Permission::Send), may(Permission::Write));
+    let change = actions.change;
+    let edit = paths::edit_campaign(id);
+    let act = match campaign.status {
+        CampaignStatus::Draft => view! {
+            {write.then(|| view! { <a class="btn" href=edit.clone()>"Edit"</a> })}
+            {send.then(|| view! { <a class="btn btn--primary" href=paths::launch_campaign(id)>"Review and launch"</a> })}
+        }
+        .into_any(),
+        CampaignStatus::Running | CampaignStatus::Scheduled if send => view! {
+            {verb(change, id, "pause", "Pause", "Pausing…", "btn")}
+            <a class="btn btn--danger" href=paths::cancel_campaign(id)>"Cancel…"</a>
+        }
+        .into_any(),
+        CampaignStatus::Paused if send => view! {
+            <a class="btn btn--danger" href=paths::cancel_campaign(id)>"Cancel…"</a>
+            {verb(change, id, "resume", "Resume", "Resuming…", "btn btn--primary")}
+        }
+        .into_any(),
+        _ => ().into_any(),
+    };
+    let launched = campaign.status != CampaignStatus::Draft;
+    let file = run.map(|run| format!("/runs/{}/export.csv", run.id));
+    let more = view! {
+        <details class="menu" name="menu">
+            <summary class="btn">"More"</summary>
+            <div class="menu__panel">
+                {(write && launched).then(|| view! { <a class="menu__item" href=edit>"Edit name and rate"</a> })}
+                {write.then(|| verb(change, id, "duplicate", "Duplicate", "Duplicating…", "menu__item"))}
+                {launched.then(|| view! { <a class="menu__item" href=paths::recipients(id)>"All recipients"</a> })}
+                {file.map(|file| view! { <a class="menu__item" href=file rel="external" download="">"Export CSV"</a> })}
+            </div>
+        </details>
+    };
+    let more = (write || launched).then_some(more);
+    view! { {act} {more} }.into_any()
+}
+
+/// A button with a form of its own. What went wrong is said once, below the heading.
+fn verb(
+    change: ServerAction<ChangeCampaign>,
+    id: CampaignId,
+    verb: &'static str,
+    label: &'static str,
+    busy: &'static str,
+    class: &'static str,
+) -> AnyView {
+    let state = FormState { problem: Signal::stored(None), pending: form_state(change).pending };
+    view! {
+        <ActionForm action=change attr:class="form--inline">
+            <Provider value=state>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value=verb/>
+                <SubmitButton label=label busy=busy class=class/>
+            </Provider>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// Why a run stands still.
+fn trouble(run: Option<&Run>) -> Option<AnyView> {
+    let run = run?;
+    let reason = run.reason.as_deref().map(|reason| text::reason_code(reason).to_owned());
+    let (tone, title, body) = match (run.status, reason) {
+        (RunStatus::Paused, Some(reason)) => (Tone::Warn, "Paused.", reason),
+        (RunStatus::Paused, None) => {
+            (Tone::Info, "Paused.", "Nothing more is handed over until somebody resumes it.".to_owned())
+        }
+        (RunStatus::Failed, reason) => (Tone::Bad, "The run failed.", reason.unwrap_or_default()),
+        _ => return None,
+    };
+    Some(view! { <Alert tone=tone title=title>{body}</Alert> }.into_any())
+}

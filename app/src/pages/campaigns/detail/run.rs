@@ -1,0 +1,178 @@
+//! A campaign that was launched: the ledger first, then progress, reasons, people.
+
+use domain::{
+    message::State,
+    run::{Run, RunStatus},
+};
+use leptos::prelude::*;
+
+use super::{super::api::CampaignView, people, progress, reasons, settled};
+use crate::{components::*, paths};
+
+pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
+    let latest = view.runs.first().is_none_or(|first| first.id == run.id);
+    let earlier = (view.runs.len() > 1).then(|| runs(&view.runs, &run));
+    view! {
+        {(!latest).then(|| view! {
+            <Alert title=format!("This is run {}, not the latest.", run.number)>
+                <a class="link" href=paths::campaign(run.campaign_id)>"Show the latest run"</a>
+            </Alert>
+        })}
+        <div class="stack">
+            {ledger(&run, latest, here)}
+            <div class="grid grid--2-1">
+                {progress::card(&run, view.names.channel, view.at)}
+                {reasons::card(&run, latest)}
+            </div>
+            {recipients(&view, &run, latest, here)}
+            {earlier}
+        </div>
+    }
+    .into_any()
+}
+
+/// The product's signature: where everybody is, and that the books are right.
+fn ledger(run: &Run, latest: bool, here: Here) -> AnyView {
+    let ledger = run.ledger;
+    let headline = format!("{} of {} settled", format::num(settled(&ledger)), format::num(ledger.planned));
+    let to_state = {
+        let run = run.clone();
+        Callback::new(move |state: State| people::recipients_of(&run, latest, "state", state.as_str()))
+    };
+    let again = untrack(move || here.url());
+    let refresh = (!run.status.is_over()).then(|| {
+        view! { <a class="link static-only" href=again rel="external">"Refresh"</a> }.into_any()
+    });
+    view! {
+        <section class="card" aria-label="Ledger">
+            <div class="card__body">
+                <div class="ledger-head">
+                    <h2>{headline}</h2>
+                    <p class="ledger-head__now">{now(run)}</p>
+                    {refresh}
+                    <span class="ledger-head__balance"><LedgerBalance ledger=Signal::stored(ledger)/></span>
+                </div>
+                <LedgerBar ledger=Signal::stored(ledger) href=to_state/>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// How fast, and until when.
+fn now(run: &Run) -> AnyView {
+    match run.status {
+        RunStatus::Planning => "The plan is being made: one line for everybody in the audience.".into_any(),
+        RunStatus::Rehearsed => "Rehearsed: nothing was sent.".into_any(),
+        RunStatus::Paused => view! { "Paused · " {waiting(run)} }.into_any(),
+        RunStatus::Running => {
+            let finish = run.forecast.finish_at.map(|at| view! { " · finishes " <Time at moment=true/> });
+            view! { {per_second(run.forecast.rate_now)} "/s now" {finish} }.into_any()
+        }
+        RunStatus::Completed | RunStatus::Cancelled | RunStatus::Failed => {
+            let word = Label::from(run.status).text;
+            let took = run.started_at.zip(run.finished_at).map(|(from, to)| format!(" · took {}", format::duration(to.since(from))));
+            let when = run.finished_at.map(|at| view! { " " <Time at moment=true/> });
+            view! { {word} {when} {took} }.into_any()
+        }
+    }
+}
+
+fn waiting(run: &Run) -> String {
+    format!("{} waiting", format::num(run.ledger.count(State::Queued)))
+}
+
+/// `412`, `3.5`, `0`.
+pub(super) fn per_second(rate: f64) -> String {
+    if !rate.is_finite() || rate <= 0.0 {
+        return "0".to_owned();
+    }
+    if rate < 10.0 {
+        let text = format!("{rate:.1}");
+        return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
+    }
+    // Rates are far below 2^53.
+    #[allow(clippy::cast_possible_truncation, reason = "rounded to a whole number before")]
+    format::num(rate.round() as i64)
+}
+
+/// The first people of the run, by state.
+fn recipients(view: &CampaignView, run: &Run, latest: bool, here: Here) -> AnyView {
+    let state = here.once("state");
+    let tabs = people::state_tabs(&run.ledger, &state);
+    let list = if view.recipients.is_empty() {
+        let words = if run.ledger.planned == 0 { "Nobody is planned yet." } else { "Nobody is in this state any more." };
+        view! { <p class="card__text muted">{words}</p> }.into_any()
+    } else {
+        people::table(&view.recipients, view.at)
+    };
+    let count = match state.parse::<State>() {
+        Ok(state) => run.ledger.count(state),
+        Err(_) => run.ledger.planned,
+    };
+    let shown = i64::try_from(view.recipients.len()).unwrap_or(0);
+    let all = people::recipients_of(run, latest, "state", &state);
+    view! {
+        <section class="card" aria-labelledby="recipients">
+            <header class="card__head">
+                <h2 id="recipients">"Recipients"</h2>
+                <Tabs param="state" label="Filter by state" tabs/>
+                <div class="card__aside">{people::export(run)}</div>
+            </header>
+            <div class="card__flush">
+                {list}
+                {(count > shown).then(|| view! {
+                    <p class="card__more"><a class="link" href=all>{format!("See all {}", format::num(count))}</a></p>
+                })}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn runs(runs: &[Run], shown: &Run) -> AnyView {
+    let rows = runs.iter().map(|run| {
+        let href = paths::with_query(&paths::campaign(run.campaign_id), &[("run", &run.id.to_string())]);
+        let current = (run.id == shown.id).then_some("true");
+        view! {
+            <tr>
+                <td class="main" data-label="Run">
+                    <a class="link" href=href aria-current=current>{format!("Run {}", run.number)}</a>
+                </td>
+                <td data-label="Status">{pill(run.status)}</td>
+                <td data-label="Progress">
+                    <LedgerBar ledger=Signal::stored(run.ledger) small=true/>
+                    <span class="sub">{format!("{} of {} settled", format::num(settled(&run.ledger)), format::num(run.ledger.planned))}</span>
+                </td>
+                <td class="num" data-label="Started"><MaybeTime at=run.started_at/></td>
+            </tr>
+        }
+        .into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <Card title="All runs" flush=true>
+            <Table
+                caption="Runs of this campaign"
+                columns=vec![Col::text("Run"), Col::text("Status"), Col::text("Progress"), Col::number("Started")]
+            >
+                {rows}
+            </Table>
+        </Card>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_short() {
+        assert_eq!(per_second(0.0), "0");
+        assert_eq!(per_second(3.54), "3.5");
+        assert_eq!(per_second(4.0), "4");
+        assert_eq!(per_second(1_411.6), "1,412");
+        assert_eq!(per_second(f64::NAN), "0");
+    }
+}

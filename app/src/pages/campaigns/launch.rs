@@ -1,0 +1,171 @@
+//! The page before the button that sends: the numbers, the text, and what stands in the way.
+
+use domain::{
+    campaign::{CampaignStatus, LaunchCheck},
+    problem::FieldError,
+    role::Permission,
+    time::Timestamp,
+};
+use leptos::prelude::*;
+
+use super::{
+    actions::ChangeCampaign,
+    api::{Names, load_launch},
+    below, may, use_id,
+    wizard::Step,
+};
+use crate::{components::*, paths, text};
+
+#[component]
+pub fn LaunchCampaignPage() -> impl IntoView {
+    let id = use_id();
+    let launch = ServerAction::<ChangeCampaign>::new();
+    let check = Resource::new(move || (id(), launch.version().get()), |(id, _)| load_launch(id));
+    view! { <Loaded from=check let:view>{page(&view.0, &view.1, launch)}</Loaded> }.into_any()
+}
+
+fn page(check: &LaunchCheck, names: &Names, launch: ServerAction<ChangeCampaign>) -> AnyView {
+    let campaign = &check.campaign;
+    let crumbs = below(campaign.id, &campaign.name);
+    let (id, back) = (campaign.id, paths::campaign(campaign.id));
+    if campaign.status != CampaignStatus::Draft {
+        return view! {
+            <PageHeader title="Launch" crumbs=crumbs state=Label::from(campaign.status)/>
+            <Card>
+                <Empty
+                    glyph=Glyph::Campaign
+                    title="This campaign was launched already"
+                    text="To send it again, duplicate it: so that nobody gets it twice by accident."
+                >
+                    <a class="btn btn--primary" href=back>"Open the campaign"</a>
+                </Empty>
+            </Card>
+        }
+        .into_any();
+    }
+    let reached = reached(check);
+    let facts = facts(check, names);
+    let ready = check.problems.is_empty() && may(Permission::Send);
+    let go = format!("Launch to {}", format::counted(reached, "person", "people"));
+    view! {
+        <PageHeader title="Review and launch" crumbs=crumbs lead=|| "Read it once more. After the button, messages go out."/>
+        <div class="grid grid--3-2">
+            <div class="stack">
+                {problems(id, &check.problems)}
+                {numbers(check)}
+                <Card title="How it goes out">{facts}</Card>
+                <FormFor action=launch>
+                    <Hidden name="campaign" value=id.to_string()/>
+                    <Hidden name="verb" value="launch"/>
+                    {(!may(Permission::Send)).then(|| view! { <p class="muted">"Your role does not include launching. Ask a marketer or an admin."</p> })}
+                    <FormActions>
+                        <SubmitButton label=go busy="Launching…" disabled=!ready/>
+                        <a class="btn" href=back>"Not yet"</a>
+                    </FormActions>
+                    <p class="muted small">"You can pause or cancel at any moment; what was handed over cannot be called back."</p>
+                </FormFor>
+            </div>
+            <div class="sticky">{phone(check.sample_text.clone())}</div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whom planning does not leave out.
+fn reached(check: &LaunchCheck) -> i64 {
+    check.audience - check.skipped.iter().map(|(_, count)| count).sum::<i64>()
+}
+
+/// What keeps a draft from being launched, each with the way to mend it.
+pub(super) fn problems(campaign: domain::ids::CampaignId, problems: &[FieldError]) -> Option<AnyView> {
+    if problems.is_empty() {
+        return None;
+    }
+    let items = problems.iter().map(|problem| {
+        let href = Step::of_field(&problem.field).path(campaign);
+        view! { <li>{problem.message.clone()} " " <a class="link" href=href>"Fix it"</a></li> }.into_any()
+    });
+    let items = items.collect::<Vec<_>>();
+    let title = match problems.len() {
+        1 => "One thing is missing before the launch.".to_owned(),
+        n => format!("{n} things are missing before the launch."),
+    };
+    Some(view! { <Alert tone=Tone::Warn title=title><ul class="alert__list">{items}</ul></Alert> }.into_any())
+}
+
+pub(super) fn numbers(check: &LaunchCheck) -> AnyView {
+    let mut skipped = check.skipped.clone();
+    skipped.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let left_out = check.audience - reached(check);
+    let rows = skipped.iter().filter(|(_, count)| *count > 0);
+    let rows = rows.map(|(code, count)| (text::reason_code(code).to_owned(), *count, None)).collect::<Vec<_>>();
+    let nobody = check.audience > 0 && left_out == check.audience;
+    let reached = format::num(reached(check));
+    let of = format!("of {} in {}", format::counted(check.audience, "person", "people"), check.audience_name);
+    view! {
+        <Card title="Who gets it">
+            <div>
+                <p class="figure">{reached}</p>
+                <p class="muted" dir="auto">{of}</p>
+            </div>
+            {nobody.then(|| view! {
+                <Alert tone=Tone::Warn title="Nobody would get it.">"Everybody in the audience is left out, for the reasons below."</Alert>
+            })}
+            {(left_out > 0).then(|| view! {
+                <div class="inset">
+                    <h3>{format!("{} left out, and why", format::num(left_out))}</h3>
+                    <Counts rows/>
+                </div>
+            })}
+            <p class="muted small">
+                "When a person's turn comes, everything is checked again: whoever opts out in between, or has no value for the text, is left out then."
+            </p>
+        </Card>
+    }
+    .into_any()
+}
+
+fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
+    let campaign = &check.campaign;
+    let rate = i64::from(check.rate_per_second);
+    let time = (rate > 0).then(|| {
+        let seconds = ((reached(check).max(0) + rate - 1) / rate).max(1);
+        format!("about {}, at {} a second", format::duration(seconds * Timestamp::SECOND), format::num(rate))
+    });
+    let link = |step: Step, words: &str| {
+        let words = if words.is_empty() { "Not chosen yet".to_owned() } else { words.to_owned() };
+        view! { <a class="link" dir="auto" href=step.path(campaign.id)>{words}</a> }.into_any()
+    };
+    let template = link(Step::Message, &check.template_name);
+    let topic = link(Step::Basics, names.topic.as_deref().unwrap_or("No topic"));
+    let sender = link(Step::Sending, &check.sender_name);
+    view! {
+        <Facts>
+            <Fact name="Template">{template}</Fact>
+            <Fact name="Topic">{topic}</Fact>
+            <Fact name="Sender">{sender}</Fact>
+            <Fact name="Takes">{time.unwrap_or_else(|| "–".to_owned())}</Fact>
+            <Fact name="Starts">"At once, when you press the button"</Fact>
+        </Facts>
+    }
+    .into_any()
+}
+
+/// The text as the first person of the audience gets it.
+pub(super) fn phone(text: Option<String>) -> AnyView {
+    match text {
+        Some(text) => view! {
+            <PhonePreview name="Your business">
+                <ChatNote text="As the first person of the audience gets it"/>
+                <Bubble text=text/>
+            </PhonePreview>
+        }
+        .into_any(),
+        None => view! {
+            <Card title="Preview">
+                <p class="muted">"Once audience and template are chosen, the message stands here as the first person gets it."</p>
+            </Card>
+        }
+        .into_any(),
+    }
+}

@@ -1,0 +1,103 @@
+//! The steps of a message in words, and every check behind its decisions.
+
+use domain::message::{By, Decision, HistoryEntry, Outcome, State};
+use leptos::prelude::*;
+
+use crate::{components::*, text};
+
+/// Newest first, as all timelines here.
+pub(super) fn timeline(history: &[HistoryEntry]) -> AnyView {
+    if history.is_empty() {
+        return view! { <p class="muted">"Nothing yet."</p> }.into_any();
+    }
+    let moments = history.iter().rev().map(moment).collect::<Vec<_>>();
+    view! { <Timeline>{moments}</Timeline> }.into_any()
+}
+
+fn moment(entry: &HistoryEntry) -> AnyView {
+    let trouble = match (entry.error_code, entry.reason) {
+        (Some(code), _) => Some(format!("{} ({code}). ", text::fault(code))),
+        (None, Some(reason)) => Some(format!("{}. ", text::reason(reason))),
+        (None, None) => None,
+    };
+    let by = format!("By {}.", text::by(entry.by));
+    let tone = Label::from(entry.state).tone;
+    view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}</Moment> }.into_any()
+}
+
+/// What happened in this step.
+fn step(entry: &HistoryEntry) -> &'static str {
+    match (entry.state, entry.by) {
+        (State::Queued, By::Plan) => "Planned",
+        (State::Queued, By::Reconcile) => "Proven not sent: back in the queue",
+        (State::Queued, _) => "Back in the queue",
+        (State::Sending, _) => "Its turn came: being handed over",
+        (State::Unknown, _) => "No answer: it may or may not have been sent",
+        (State::Accepted, By::Worker) => "Taken by the provider",
+        (State::Accepted, By::Reconcile) => "Found at the provider",
+        (State::Accepted, _) => "The provider reports: accepted",
+        (State::Sent, _) => "On its way to the phone",
+        (State::Delivered, _) => "Delivered to the phone",
+        (State::Read, _) => "Read",
+        (State::Undelivered, _) => "Could not be delivered",
+        (State::Failed, By::Reconcile) => "Given up",
+        (State::Failed, _) => "Failed",
+        (State::Skipped, By::Plan) => "Left out when the run was planned",
+        (State::Skipped, By::Recipient) => "Left out: the person opted out",
+        (State::Skipped, _) => "Left out when its turn came",
+        (State::Cancelled, _) => "Cancelled before its turn",
+    }
+}
+
+/// Every decision with every check.
+pub(super) fn decisions(decisions: &[Decision]) -> AnyView {
+    if decisions.is_empty() {
+        return view! {
+            <Card title="How it was decided">
+                <p class="muted">"Nothing was decided yet: that is done when the message's turn comes, on the person's data of that moment."</p>
+            </Card>
+        }
+        .into_any();
+    }
+    decisions.iter().rev().map(decision).collect::<Vec<_>>().into_any()
+}
+
+fn decision(decision: &Decision) -> AnyView {
+    let what = match decision.outcome {
+        Outcome::Send => "Sent: nothing spoke against it".to_owned(),
+        Outcome::Skip => "Left out".to_owned(),
+        Outcome::Wait => "Told to wait".to_owned(),
+    };
+    let what = match decision.reason {
+        Some(reason) => format!("{what}: {}", text::reason(reason)),
+        None => what,
+    };
+    let title = match decision.attempt {
+        0 => "Decided at planning".to_owned(),
+        n => format!("Decided at attempt {n}"),
+    };
+    let (at, outcome) = (decision.at, decision.outcome);
+    let rows = decision.checks.iter().map(|check| {
+        view! {
+            <tr>
+                <td class="main" data-label="Check">{text::check(check.check)}</td>
+                <td data-label="Result">{pill(check.result)}</td>
+                <td class="wrap" data-label="On what">{check.detail.clone()}</td>
+            </tr>
+        }
+        .into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <Card title=title flush=true aside=move || view! { {pill(outcome)} <Time at moment=true/> }>
+            <p class="card__text">{what} "."</p>
+            <Table
+                caption="Checks of this decision"
+                columns=vec![Col::text("Check"), Col::text("Result"), Col::text("On what")]
+            >
+                {rows}
+            </Table>
+        </Card>
+    }
+    .into_any()
+}
