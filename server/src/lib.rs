@@ -1,6 +1,4 @@
-//! The binary's parts: what it is told ([`config`]), how it is put together ([`startup`]), and its four doors: the pages
-//! ([`http`]), the REST API ([`api`]), the provider's webhooks ([`webhooks`]) and the command line ([`cli`]). Each door
-//! is an adapter of a few lines around the engine's services.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod cli;

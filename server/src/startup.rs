@@ -19,6 +19,8 @@ use crate::{config::Config, health, http, shutdown::Shutdown, telemetry};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long the database's connections may take to close.
+const CLOSE: Duration = Duration::from_secs(3);
 /// How long a database server may take to let us in at the start.
 const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the database may take to say that it is there.
@@ -186,7 +188,7 @@ impl Server {
         let serve = axum::serve(listener, service).with_graceful_shutdown(shutdown.soft.clone().cancelled_owned());
         let served = tokio::select! {
             served = serve.into_future() => served.context("the listener failed"),
-            () = drained(&shutdown) => {
+            () = drained(&shutdown, &workers) => {
                 tracing::warn!("some requests did not finish in time");
                 Ok(())
             }
@@ -198,7 +200,7 @@ impl Server {
         upkeep.abort();
         drop(self.engine);
         // Connections in use by what did not finish would keep it waiting.
-        let closed = tokio::time::timeout(DRAIN, self.db.close()).await;
+        let closed = tokio::time::timeout(CLOSE, self.db.close()).await;
         served?;
         if let Ok(closed) = closed {
             closed.context("the database did not close")?;
@@ -208,9 +210,10 @@ impl Server {
     }
 }
 
-/// Ends once requests under way have had their time.
-async fn drained(shutdown: &Shutdown) {
+/// Ends once requests under way have had their time; from the signal on, nothing is claimed that they would wait for.
+async fn drained(shutdown: &Shutdown, workers: &Workers) {
     shutdown.soft.cancelled().await;
+    workers.begin_nothing();
     tokio::select! {
         () = tokio::time::sleep(DRAIN) => {}
         () = shutdown.hard.cancelled() => {}

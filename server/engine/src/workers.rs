@@ -36,6 +36,11 @@ pub fn start(engine: &Engine) -> Workers {
 }
 
 impl Workers {
+    /// Begins nothing new from now on; [`Workers::stop`] waits for what is under way.
+    pub fn begin_nothing(&self) {
+        self.stop.cancel();
+    }
+
     /// Stops claiming, lets requests in flight finish and their outcomes be written.
     pub async fn stop(self) {
         self.stop.cancel();

@@ -53,6 +53,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(people)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limits::time))
+        .layer(middleware::from_fn(limits::linger))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(headers, headers::add))
         .layer(middleware::from_fn(observe::observe))

@@ -9,8 +9,12 @@ use leptos::{
     nonce::Nonce,
 };
 use leptos_axum::{LeptosRoutes as _, generate_route_list, render_app_async_with_context};
+use tower_http::limit::RequestBodyLimitLayer;
 
 use super::{assets::Site, headers};
+
+/// Of a form on a page; files come in elsewhere (`uploads`).
+const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Every page, every server function, and the page for addresses that do not exist.
 pub fn router(engine: &Engine, site: &Site) -> Router {
@@ -37,5 +41,6 @@ pub fn router(engine: &Engine, site: &Site) -> Router {
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), provide.clone(), page.clone())
         .fallback(render_app_async_with_context(provide, page))
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .with_state(options)
 }

@@ -130,8 +130,19 @@ async fn imports_are_repeated_by_what_the_file_holds() {
     let again = upload("phone\n+14155550142\n").await.assert_status(202).json();
     assert_eq!(first["id"], again["id"]);
     upload("phone\n+14155550143\n").await.assert_status(409);
+    // As a form the same file is another request, and larger ones are no problem.
+    let file = format!("phone\r\n{}", "+14155550142\r\n".repeat(200_000));
+    let form =
+        format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.csv\"\r\n\r\n{file}--x--\r\n");
+    let send = async |key: &'static str| {
+        let request = server.api("POST", "/imports").header("Idempotency-Key", key);
+        answer(request.header("content-type", "multipart/form-data; boundary=x").body(form.clone())).await
+    };
+    send("file").await.assert_status(409);
+    let first = send("form").await.assert_status(202).json();
+    assert_eq!(send("form").await.assert_status(202).json()["id"], first["id"]);
     let all = server.get("/imports").await.json();
-    assert_eq!(all["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(2));
 }
 
 #[tokio::test]
@@ -144,5 +155,5 @@ async fn imports_that_cannot_be_meant_are_refused_at_once() {
     upload("?format=csv", "name\nAnn\n".to_owned()).await.assert_status(422);
     upload("?format=xls", "phone\n".to_owned()).await.assert_status(422);
     assert_eq!(upload("?colour=red", "phone\n".to_owned()).await.assert_status(422).fields(), ["colour"]);
-    upload("?format=csv", "phone\n".to_owned() + &"+14155550142\n".repeat(200_000)).await.assert_status(413);
+    upload("?format=csv", "phone\n".to_owned() + &"+14155550142\n".repeat(400_000)).await.assert_status(413);
 }

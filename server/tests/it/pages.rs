@@ -77,6 +77,14 @@ async fn other_sites_cannot_post_with_a_visitors_cookie() {
 }
 
 #[tokio::test]
+async fn forms_have_a_limit() {
+    let server = server().await;
+    let session = server.log_in().await;
+    let huge = server.request("POST", "/_fn/anything").header("cookie", &session).form(&[("x", "y".repeat(2_000_000))]);
+    answer(huge).await.assert_status(413);
+}
+
+#[tokio::test]
 async fn every_answer_carries_the_headers_that_protect_it() {
     let server = server().await;
     for path in ["/login", "/healthz", "/api/v1/contacts", "/api/docs", "/metrics"] {

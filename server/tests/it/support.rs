@@ -91,7 +91,7 @@ pub fn config(database_url: String, data_dir: PathBuf) -> Config {
         worker_concurrency: 16,
         lease: Duration::from_secs(60),
         reconcile_grace: None,
-        import_limit: 2 * 1024 * 1024,
+        import_limit: 4 * 1024 * 1024,
         trusted_proxies: Vec::new(),
     }
 }
