@@ -98,7 +98,7 @@ async fn a_segment_is_previewed_with_count_and_people() {
         for (definition, field) in [
             (rule("topic", "=", json!("unheard")), "definition.rules[0].value"),
             (rule("import", "in", json!([nowhere])), "definition.rules[0].value"),
-            (rule("segment", "=", nowhere.clone()), "definition"),
+            (rule("segment", "=", nowhere.clone()), "definition.rules[0].value"),
             (
                 rule("campaign.0192f6a0-0000-7000-8000-000000000001.state", "=", json!("sent")),
                 "definition.rules[0].field",
@@ -127,7 +127,7 @@ async fn segments_are_changed_with_their_version_and_not_removed_while_used() {
         assert_eq!((changed.name.as_str(), changed.version, &changed.definition), ("VIPs", 2, &vip.definition));
         assert!(matches!(service.update(&marketer(), vip.id, patch(Some(1))).await, Err(Error::Conflict(_))));
         let own = SegmentPatch { definition: Some(rule("segment", "=", json!(vip.id))), ..SegmentPatch::default() };
-        assert_eq!(fields(service.update(&marketer(), vip.id, own).await), ["definition"]);
+        assert_eq!(fields(service.update(&marketer(), vip.id, own).await), ["definition.rules[0].value"]);
 
         let other = segment(&bench, "Both", rule("segment", "in", json!([vip.id]))).await;
         let refused = service.delete(&marketer(), vip.id).await;

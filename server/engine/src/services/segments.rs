@@ -202,7 +202,10 @@ async fn usable(db: &impl ConnectionTrait, own: Option<SegmentId>, definition: &
         Some(FieldError::new(format!("{path}.{part}"), format!("There is no {what}.")))
     });
     Error::unless_valid(missing.collect())?;
-    segments::nest(db, definition, own).await?.map_err(|fault| Error::invalid("definition", fault.to_string()))
+    segments::nest(db, definition, own).await?.map_err(|fault| {
+        let rule = segment::rules(definition).into_iter().find(|(_, rule)| fault.lies_in(rule));
+        Error::invalid(rule.map_or("definition".to_owned(), |(path, _)| format!("{path}.value")), fault.to_string())
+    })
 }
 
 /// What a condition names that there is not, and in which part of the rule.

@@ -10,40 +10,63 @@ const OPERATORS: &[&str] = &["if", "elif", "else", "in", "and", "or", "not", "is
 
 /// Every unknown name in the template, with its line.
 pub(super) fn unknown_names(source: &str) -> Vec<TemplateProblem> {
-    let mut problems = Vec::new();
-    for (line, statement, tokens) in blocks(source) {
-        let problem = |offset: u32, message: String| TemplateProblem { line: line + offset, message };
-        if statement
-            && let Some((offset, Token::Word(word))) = tokens.first()
+    blocks(source).iter().flat_map(Block::unknown_names).collect()
+}
+
+/// The code between two brackets.
+struct Block<'a> {
+    /// The line it begins on; the first is 1.
+    line: u32,
+    /// `{% … %}`, not `{{ … }}`.
+    statement: bool,
+    /// Each with the number of lines it stands below the beginning.
+    tokens: Vec<(u32, Token<'a>)>,
+}
+
+impl<'a> Block<'a> {
+    fn unknown_names(&self) -> Vec<TemplateProblem> {
+        if self.statement
+            && let Some((offset, Token::Word(word))) = self.tokens.first()
             && !STATEMENTS.contains(word)
         {
-            problems.push(problem(*offset, format!("There is no `{{% {word} %}}` in templates.")));
-            continue;
+            return vec![self.problem(*offset, format!("There is no `{{% {word} %}}` in templates."))];
         }
-        for (index, (offset, token)) in tokens.iter().enumerate() {
-            let Token::Word(word) = token else { continue };
-            let before = |steps: usize| index.checked_sub(steps).and_then(|at| tokens.get(at)).map(|(_, token)| *token);
-            let called = matches!(tokens.get(index + 1), Some((_, Token::Sign('('))));
-            let is_filter = before(1) == Some(Token::Sign('|'))
-                || (statement && index == 1 && before(1) == Some(Token::Word("filter")));
-            let is_test = before(1) == Some(Token::Word("is"))
-                || (before(1) == Some(Token::Word("not")) && before(2) == Some(Token::Word("is")));
-            if is_filter && !FILTERS.contains(word) {
-                problems
-                    .push(problem(*offset, format!("There is no filter `{word}`. There are: {}.", FILTERS.join(", "))));
-            } else if is_test && *word != "not" && !TESTS.contains(word) {
-                problems.push(problem(*offset, format!("There is no test `is {word}`.")));
-            } else if called && before(1) == Some(Token::Sign('.')) {
-                problems.push(problem(
-                    *offset,
-                    format!("Values have no functions such as `.{word}()`; use a filter, such as `|upper`."),
-                ));
-            } else if called && !is_filter && !is_test && !OPERATORS.contains(word) && !FUNCTIONS.contains(word) {
-                problems.push(problem(*offset, format!("There is no function `{word}()`.")));
-            }
-        }
+        let words = self.tokens.iter().enumerate().filter_map(|(index, (offset, token))| match token {
+            Token::Word(word) => Some((index, *offset, *word)),
+            _ => None,
+        });
+        words.filter_map(|(index, offset, word)| Some(self.problem(offset, self.fault(index, word)?))).collect()
     }
-    problems
+
+    fn problem(&self, offset: u32, message: String) -> TemplateProblem {
+        TemplateProblem { line: self.line + offset, message }
+    }
+
+    /// What is wrong with a word, by what stands around it.
+    fn fault(&self, index: usize, word: &str) -> Option<String> {
+        let before = |steps: usize| index.checked_sub(steps).and_then(|at| self.token(at));
+        let is_filter = before(1) == Some(Token::Sign('|'))
+            || (self.statement && index == 1 && before(1) == Some(Token::Word("filter")));
+        let is_test = before(1) == Some(Token::Word("is"))
+            || (before(1) == Some(Token::Word("not")) && before(2) == Some(Token::Word("is")));
+        let is_called = self.token(index + 1) == Some(Token::Sign('('));
+        if is_filter {
+            let message = || format!("There is no filter `{word}`. There are: {}.", FILTERS.join(", "));
+            return (!FILTERS.contains(&word)).then(message);
+        }
+        if is_test {
+            return (word != "not" && !TESTS.contains(&word)).then(|| format!("There is no test `is {word}`."));
+        }
+        if is_called && before(1) == Some(Token::Sign('.')) {
+            return Some(format!("Values have no functions such as `.{word}()`; use a filter, such as `|upper`."));
+        }
+        let is_function = is_called && !OPERATORS.contains(&word) && !FUNCTIONS.contains(&word);
+        is_function.then(|| format!("There is no function `{word}()`."))
+    }
+
+    fn token(&self, index: usize) -> Option<Token<'a>> {
+        self.tokens.get(index).map(|(_, token)| *token)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +77,8 @@ enum Token<'a> {
     Literal,
 }
 
-/// The code in a template: the line a block begins on, whether it is a statement, and its tokens, each with the number
-/// of lines it stands below.
-fn blocks(source: &str) -> Vec<(u32, bool, Vec<(u32, Token<'_>)>)> {
+/// The code in a template, without comments and what `{% raw %}` keeps as it is.
+fn blocks(source: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut at = 0;
     while let Some(found) = source[at..].find('{') {
@@ -80,7 +102,7 @@ fn blocks(source: &str) -> Vec<(u32, bool, Vec<(u32, Token<'_>)>)> {
             at = source[at..].find("%}").map_or(source.len(), |found| at + found + 2);
             continue;
         }
-        blocks.push((1 + lines(&source[..start]), statement, tokens));
+        blocks.push(Block { line: 1 + lines(&source[..start]), statement, tokens });
     }
     blocks
 }

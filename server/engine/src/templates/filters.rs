@@ -31,7 +31,7 @@ pub(super) fn money(value: &Value, currency: Option<&str>, decimals: Option<usiz
     if decimals > 6 {
         return Err(refuse("money takes at most 6 decimals"));
     }
-    let digits = format!("{:.decimals$}", amount.abs());
+    let digits = rounded(amount.abs(), decimals);
     let sign =
         if amount < 0.0 && digits.bytes().any(|digit| digit.is_ascii_digit() && digit != b'0') { "-" } else { "" };
     let (whole, fraction) = digits.split_once('.').map_or((digits.as_str(), ""), |(whole, fraction)| (whole, fraction));
@@ -47,10 +47,22 @@ pub(super) fn money(value: &Value, currency: Option<&str>, decimals: Option<usiz
     Ok(format!("{sign}{prefix}{}{point}{fraction}", grouped(whole)))
 }
 
+/// Rounded as people do, half up on the decimal digits: 1.005 is 1.01, though its binary form is a little less.
+fn rounded(amount: f64, decimals: usize) -> String {
+    let text = amount.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let kept: String = fraction.chars().chain(std::iter::repeat('0')).take(decimals).collect();
+    let up = fraction.as_bytes().get(decimals).is_some_and(|next| *next >= b'5');
+    let units = format!("{whole}{kept}").parse::<u128>().unwrap_or_default() + u128::from(up);
+    let digits = format!("{units:0width$}", width = decimals + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - decimals);
+    if decimals == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
+}
+
 fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -93,8 +105,6 @@ pub(super) fn phone(value: &Value) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     fn render(source: &str) -> Result<String, String> {
         let environment = super::super::sandbox::environment();
         let context = minijinja::context! {
@@ -109,7 +119,9 @@ mod tests {
         for (source, expected) in [
             ("{{ price|money }}", "1,234.50"),
             ("{{ price|money('USD') }}", "$1,234.50"),
-            ("{{ -price|money('LKR', 0) }}", "-LKR 1,234"),
+            ("{{ price|money('LKR', 0) }}", "LKR 1,235"),
+            ("{{ (-price)|money('LKR', 0) }}", "-LKR 1,235"),
+            ("{{ 1.005|money }} {{ 0.5|money('X', 0) }} {{ 0.05|money }} {{ 99.999|money }}", "1.01 X 1 0.05 100.00"),
             ("{{ 1000000|money('JPY') }}", "¥1,000,000"),
             ("{{ text|money('EUR') }}", "€99.00"),
             ("{{ cheap|money }}", "0.00"),

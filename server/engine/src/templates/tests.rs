@@ -176,7 +176,7 @@ fn the_sandbox_has_walls() {
         match compile(&[("en", variant(body))]) {
             Ok(compiled) => {
                 let ann = Ann::new(json!({}));
-                assert!(compiled.render(&ann.recipient(None), &Attributes::new()).is_err(), "{:.60}", body);
+                assert!(compiled.render(&ann.recipient(None), &Attributes::new()).is_err(), "{body:.60}");
             }
             Err(errors) => assert!(!errors.is_empty()),
         }

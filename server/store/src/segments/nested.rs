@@ -28,6 +28,17 @@ pub enum NestingFault {
     TooLarge,
 }
 
+impl NestingFault {
+    /// Whether this rule names the segment that the fault is about.
+    #[must_use]
+    pub fn lies_in(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Missing(id) | Self::Cycle(id) => ids(rule).is_some_and(|ids| ids.contains(id)),
+            Self::TooDeep | Self::TooLarge => false,
+        }
+    }
+}
+
 /// The definition with every segment it names replaced by that segment's own definition. `own` is the segment the
 /// definition belongs to, which must not come up inside it.
 ///
