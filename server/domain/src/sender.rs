@@ -16,3 +16,17 @@ pub struct Sender {
     pub enabled: bool,
     pub default: bool,
 }
+
+/// What `PATCH /senders/{id}` takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SenderPatch {
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Messages per second, 1 or more: what the number may do at Twilio.
+    #[serde(default)]
+    pub rate_per_second: Option<i32>,
+    #[serde(default)]
+    pub enabled: Option<bool>,
+}

@@ -84,3 +84,20 @@ pub async fn insert(tx: &Tx, at: Timestamp, sender: &Sender, account_sid: &str) 
     ];
     Ok(exec(tx, insert, values).await? == 1)
 }
+
+/// Changes what a patch may change.
+///
+/// # Errors
+/// `NotFound` when there is no such sender.
+pub async fn update(tx: &Tx, at: Timestamp, sender: &Sender) -> Result<()> {
+    let update = "UPDATE senders SET name = $1, rate_per_second = $2, enabled = $3, updated_at = $4, \
+                  version = version + 1 WHERE id = $5";
+    let values = vec![
+        sender.name.clone().into(),
+        sender.rate_per_second.into(),
+        sender.enabled.into(),
+        at.as_micros().into(),
+        sender.id.0.into(),
+    ];
+    if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+}

@@ -1,6 +1,12 @@
 //! Senders: the numbers and Messaging Services that messages go out from.
 
-use domain::{ids::SenderId, message::Channel, role::Permission, sender::Sender};
+use domain::{
+    ids::SenderId,
+    message::Channel,
+    problem::FieldError,
+    role::Permission,
+    sender::{Sender, SenderPatch},
+};
 use serde_json::json;
 
 use crate::{Actor, Engine, Error, Result, config::FirstSender, require};
@@ -25,6 +31,41 @@ impl Senders<'_> {
         require(actor, Permission::Read)?;
         let rows = store::senders::list(self.0.db().reader()).await?;
         Ok(rows.into_iter().map(|row| row.sender).collect())
+    }
+
+    /// Changes a sender's name, rate or whether it is used. A new rate holds from the next grant on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` for an empty name or a rate below 1.
+    pub async fn update(&self, actor: &Actor, id: SenderId, patch: SenderPatch) -> Result<Sender> {
+        require(actor, Permission::Administer)?;
+        let mut errors = Vec::new();
+        if patch.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+            errors.push(FieldError::new("name", "Give the sender a name."));
+        }
+        if patch.rate_per_second.is_some_and(|rate| rate < 1) {
+            errors.push(FieldError::new(
+                "rate_per_second",
+                "At least 1 message a second; disable the sender to stop it.",
+            ));
+        }
+        Error::unless_valid(errors)?;
+        let tx = self.0.db().begin().await?;
+        let mut sender = store::senders::get(&tx, id)
+            .await
+            .map_err(|error| match error {
+                store::Error::NotFound => Error::NotFound { what: "sender" },
+                other => other.into(),
+            })?
+            .sender;
+        sender.name = patch.name.unwrap_or(sender.name);
+        sender.rate_per_second = patch.rate_per_second.unwrap_or(sender.rate_per_second);
+        sender.enabled = patch.enabled.unwrap_or(sender.enabled);
+        store::senders::update(&tx, self.0.now(), &sender).await?;
+        let detail = json!({"rate_per_second": sender.rate_per_second, "enabled": sender.enabled});
+        store::audit::append(&tx, actor, self.0.now(), "update", ("sender", &id.to_string()), &detail).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(sender)
     }
 }
 
@@ -90,7 +131,8 @@ fn parse(text: &str) -> Result<(Channel, String)> {
         Some(address) => (Channel::Whatsapp, address),
         None => (Channel::Sms, text.trim()),
     };
-    let service = address.strip_prefix("MG").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let service =
+        address.strip_prefix("MG").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     if service || address.parse::<domain::phone::Phone>().is_ok() {
         return Ok((channel, address.to_owned()));
     }

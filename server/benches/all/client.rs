@@ -1,0 +1,87 @@
+//! The few calls of the REST API that the rows need.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+impl Api {
+    pub fn new(base: &str, key: String) -> Self {
+        Self { http: reqwest::Client::new(), base: format!("{base}/api/v1"), key }
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let mut request = self.http.post(format!("{}{path}", self.base));
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        self.send(request).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(self.http.patch(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
+        let answer = request.bearer_auth(&self.key).timeout(Duration::from_secs(600)).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("{status}: {text}");
+        }
+        serde_json::from_str(&text).with_context(|| text)
+    }
+
+    /// Uploads a CSV file and waits until it is imported.
+    pub async fn import(&self, file: &Path) -> Result<Value> {
+        let body = tokio::fs::read(file).await?;
+        let request = self.http.post(format!("{}/imports?format=csv", self.base)).body(body);
+        let import = self.send(request).await?;
+        let path = format!("/imports/{}", text(&import, "id")?);
+        loop {
+            let import = self.get(&path).await?;
+            match text(&import, "status")? {
+                "done" => return Ok(import),
+                "failed" => bail!("the import failed: {import}"),
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// No limits of ours: the benches measure the program, not the throttle.
+    pub async fn lift_limits(&self) -> Result<()> {
+        let settings = json!({"enforce_whatsapp_window": false, "account_rate_per_second": null});
+        self.patch("/settings", &settings).await?;
+        for sender in self.get("/senders").await?["items"].as_array().into_iter().flatten() {
+            self.patch(&format!("/senders/{}", text(sender, "id")?), &json!({"rate_per_second": 1_000_000})).await?;
+        }
+        Ok(())
+    }
+
+    /// A marketing campaign to everybody, in draft.
+    pub async fn campaign(&self, name: &str) -> Result<String> {
+        let template = json!({
+            "name": name,
+            "variants": {"en": {"body": "Hi {{ name|default('there') }}, our offers in {{ city|default('your town') }} are ready."}}
+        });
+        let template = self.post("/templates", &template).await?;
+        let everybody = json!({"name": name, "definition": {"combinator": "and", "rules": []}});
+        let segment = self.post("/segments", &everybody).await?;
+        let campaign = json!({"name": name, "template_id": template["id"], "segment_id": segment["id"]});
+        Ok(text(&self.post("/campaigns", &campaign).await?, "id")?.to_owned())
+    }
+}
+
+pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
+    value[field].as_str().with_context(|| format!("{field} is missing in {value}"))
+}

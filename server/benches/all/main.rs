@@ -1,0 +1,46 @@
+//! What `make bench` runs: the product from outside, over its own HTTP surface, against the simulator in a process of its
+//! own, with a bare baseline measured in the same run. Prints one table and writes `target/bench/latest.json`.
+//!
+//! `BENCH_ROWS=send,import` chooses rows, `BENCH_SCALE=0.1` makes them smaller. The PostgreSQL rows need
+//! `TEST_DATABASE_URL`, which `make bench` sets.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark talks to its terminal and its clock")]
+
+mod client;
+mod process;
+mod report;
+mod rows;
+
+use anyhow::Result;
+use report::Report;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<()> {
+    // `cargo bench` passes --bench; `cargo test` builds and runs benches too, and is not what this is for.
+    if std::env::args().any(|argument| argument == "--test") || !std::env::args().any(|argument| argument == "--bench") {
+        println!("run with `make bench`");
+        return Ok(());
+    }
+    let wanted = std::env::var("BENCH_ROWS").unwrap_or_default();
+    let wants = |row: &str| wanted.is_empty() || wanted.split(',').any(|name| name == row);
+    let scale: f64 = std::env::var("BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    let mut report = Report::new(scale);
+    let backends = process::backends();
+    if wants("size") {
+        rows::size::run(&mut report)?;
+    }
+    if wants("render") {
+        rows::render::run(&mut report)?;
+    }
+    for backend in &backends {
+        if wants("send") || wants("memory") {
+            rows::send::run(&mut report, backend, scale).await?;
+        }
+    }
+    for backend in &backends {
+        if wants("import") || wants("segment") || wants("page") {
+            rows::import::run(&mut report, backend, scale).await?;
+        }
+    }
+    report.write()
+}
