@@ -47,18 +47,13 @@ word_enum! {
 }
 
 /// When a campaign goes out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Trigger {
     /// When somebody launches it.
+    #[default]
     Now,
-}
-
-impl Default for Trigger {
-    fn default() -> Self {
-        Self::Now
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

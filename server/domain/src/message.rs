@@ -290,14 +290,9 @@ mod tests {
     }
 
     fn reported() -> impl Strategy<Value = State> {
-        prop::sample::select(&[
-            State::Accepted,
-            State::Sent,
-            State::Undelivered,
-            State::Failed,
-            State::Delivered,
-            State::Read,
-        ][..])
+        prop::sample::select(
+            &[State::Accepted, State::Sent, State::Undelivered, State::Failed, State::Delivered, State::Read][..],
+        )
     }
 
     proptest! {

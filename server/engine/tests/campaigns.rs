@@ -55,10 +55,7 @@ async fn drafts_are_checked_field_by_field() {
         let error = world.engine.campaigns().create(&world.admin, wrong).await.expect_err("all of it is wrong");
         let expected = ["name", "rate_per_second", "weight", "topic", "segment_id", "template_id", "sender_id"];
         assert_eq!(fields(&error), expected);
-        assert!(matches!(
-            world.engine.campaigns().create(&viewer(), world.draft().await).await,
-            Err(Error::Forbidden)
-        ));
+        assert!(matches!(world.engine.campaigns().create(&viewer(), world.draft().await).await, Err(Error::Forbidden)));
     }
 }
 
@@ -87,8 +84,7 @@ async fn drafts_change_in_everything_and_launched_ones_in_name_and_rate() {
             version,
             ..CampaignPatch::default()
         };
-        let changed =
-            campaigns.update(&world.admin, campaign.id, patch("Two", Some(1))).await.expect("changed");
+        let changed = campaigns.update(&world.admin, campaign.id, patch("Two", Some(1))).await.expect("changed");
         assert_eq!((changed.name.as_str(), changed.rate_per_second, changed.version), ("Two", Some(7), 2));
         let stale = campaigns.update(&world.admin, campaign.id, patch("Three", Some(1))).await;
         assert!(matches!(stale, Err(Error::Conflict(_))), "{stale:?}");
@@ -219,10 +215,8 @@ async fn a_single_message_goes_out_or_says_why_not() {
         assert_eq!(contact.consent, Consent::Unknown);
         // A template keeps its category's rule.
         let marketing = NewMessage { body: None, template_id: Some(template), ..text(3, "") };
-        let marketing = NewMessage {
-            variables: json!({ "code": "123" }).as_object().cloned().expect("an object"),
-            ..marketing
-        };
+        let marketing =
+            NewMessage { variables: json!({ "code": "123" }).as_object().cloned().expect("an object"), ..marketing };
         send(&world, marketing.clone()).await;
         assert_eq!(world.until_message(3, State::Skipped).await.reason, Some(Reason::NoConsent));
         build::people(&world.db, 4, 1, Consent::OptedIn).await;

@@ -128,7 +128,10 @@ async fn cancelling_ends_it_and_the_ledger_says_how_far_it_came() {
         world.engine.campaigns().cancel(&world.admin, campaign.id).await.expect("cancelled");
         let run = world.until(run.id, "finished", |run| run.finished_at.is_some()).await;
         assert_eq!((run.status, run.ledger.open()), (RunStatus::Cancelled, 0));
-        assert_eq!(u64::try_from(run.ledger.planned - run.ledger.cancelled).expect("positive"), world.accepted_in_all());
+        assert_eq!(
+            u64::try_from(run.ledger.planned - run.ledger.cancelled).expect("positive"),
+            world.accepted_in_all()
+        );
         assert!(run.ledger.cancelled > 100);
         assert!(world.engine.campaigns().resume(&world.admin, campaign.id).await.is_err());
         world.stop().await;
@@ -212,8 +215,7 @@ async fn what_a_dead_worker_held_becomes_unknown_and_a_callback_settles_it() {
         let lane = store::messages::Lane::Run { run: run.id, topic: None };
         let now = world.engine.now();
         let lease = store::messages::Lease { until: now.plus(-1), owner: 1 };
-        let held =
-            commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, 1).await).await.remove(0);
+        let held = commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, 1).await).await.remove(0);
         world.start();
         let person = held.contact_id.0;
         let unknown = world.until_message(person, State::Unknown).await;
@@ -252,12 +254,7 @@ async fn an_opt_out_after_the_claim_stops_the_hand_over() {
         };
         let waiting: Vec<i64> = (1..=6).filter(|person| world.accepted(*person) == 0).collect();
         let last = *waiting.last().expect("some wait");
-        world
-            .engine
-            .contacts()
-            .set_consent(&world.admin, &build::phone(last), change)
-            .await
-            .expect("opted out");
+        world.engine.contacts().set_consent(&world.admin, &build::phone(last), change).await.expect("opted out");
         let before = world.accepted(last);
         let run = world.until_completed(run.id).await;
         assert_eq!(world.accepted(last), before, "no hand-over begins after the opt-out is stored");
@@ -327,9 +324,8 @@ async fn a_fault_of_the_account_pauses_the_run_and_costs_nobody() {
         let campaign = world.campaign("Hi").await;
         let run = world.launch(&campaign).await;
         world.start();
-        let paused = world
-            .until(run.id, "paused", |run| run.status == RunStatus::Paused && run.ledger.sending == 0)
-            .await;
+        let paused =
+            world.until(run.id, "paused", |run| run.status == RunStatus::Paused && run.ledger.sending == 0).await;
         assert_eq!((paused.ledger.queued, paused.ledger.failed), (40, 0));
         let reason = paused.reason.expect("a reason");
         assert!(reason.contains("63007") && reason.contains(&error_codes::explain(63_007).meaning), "{reason}");
@@ -464,8 +460,15 @@ async fn runs_can_be_exported_and_forecast() {
         assert!(run.forecast.rate_now > 5.0 && run.forecast.rate_now < 30.0, "{}", run.forecast.rate_now);
         let run = world.until_completed(run.id).await;
         assert_eq!(run.forecast.finish_at, None);
-        let parts: Vec<String> =
-            world.engine.runs().export_csv(&world.admin, run.id).await.expect("a file").try_collect().await.expect("parts");
+        let parts: Vec<String> = world
+            .engine
+            .runs()
+            .export_csv(&world.admin, run.id)
+            .await
+            .expect("a file")
+            .try_collect()
+            .await
+            .expect("parts");
         let file = parts.concat();
         assert_eq!(file.lines().count(), 41);
         assert!(file.starts_with("message_id,phone,name,state"));

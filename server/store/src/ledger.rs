@@ -5,12 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{
-    ids::RunId,
-    message::State,
-    reason::Reason,
-    run::Ledger,
-};
+use domain::{ids::RunId, message::State, reason::Reason, run::Ledger};
 
 use crate::{ConnectionTrait, Error, Result, Row, Tx, all, exec, one};
 
@@ -119,8 +114,7 @@ async fn write_counters(tx: &Tx, run: RunId, delta: &Delta) -> Result<()> {
     }
     let columns: Vec<String> =
         State::ALL.iter().map(|state| format!("{state} = {state} + ${}", state.rank() + 3)).collect();
-    let update =
-        format!("UPDATE run_ledgers SET planned = planned + $2, {} WHERE run_id = $1", columns.join(", "));
+    let update = format!("UPDATE run_ledgers SET planned = planned + $2, {} WHERE run_id = $1", columns.join(", "));
     let mut values = vec![run.0.into(), delta.planned.into()];
     values.extend(delta.states.iter().map(|count| (*count).into()));
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::NotFound) }

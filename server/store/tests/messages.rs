@@ -13,9 +13,7 @@ use domain::{
 };
 use store::{
     Db,
-    messages::{
-        Claimed, DecisionIn, Effect, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled,
-    },
+    messages::{Claimed, DecisionIn, Effect, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled},
 };
 use testkit::build::{self, START, TestRun, commit};
 use uuid::Uuid;
@@ -231,8 +229,7 @@ async fn four_claimers_never_share_a_message() {
                 let lease = Lease { owner: number, ..lease() };
                 let mut mine = Vec::new();
                 loop {
-                    let batch =
-                        commit(&db, async |tx| store::messages::claim(tx, START, lane, lease, 7).await).await;
+                    let batch = commit(&db, async |tx| store::messages::claim(tx, START, lane, lease, 7).await).await;
                     if batch.is_empty() {
                         return mine;
                     }
@@ -354,9 +351,7 @@ async fn an_ended_lease_makes_unknown_and_only_proofs_count_afterwards() {
         let db = &test.db;
         let run = running(db, 3).await;
         let claimed = claim(db, &run, 3).await;
-        let expire = |at: Timestamp| {
-            commit(db, async move |tx| store::messages::expire_leases(tx, at, 100).await)
-        };
+        let expire = |at: Timestamp| commit(db, async move |tx| store::messages::expire_leases(tx, at, 100).await);
         assert_eq!(expire(lease().until).await, 0, "not before its end");
         assert_eq!(expire(lease().until.plus(1)).await, 3);
         assert_eq!(checked_ledger(db, run.run).await.unknown, 3);
@@ -422,11 +417,9 @@ async fn cancelling_ends_the_queue_and_the_run_when_the_rest_is_settled() {
         let from = [RunStatus::Running];
         commit(db, async |tx| store::runs::set_status(tx, run.run, &from, RunStatus::Cancelled, None).await).await;
         assert_eq!(store::runs::cancelled(db.reader()).await.expect("runs"), [run.run]);
-        let cancelled =
-            commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
+        let cancelled = commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
         assert_eq!(cancelled, 3);
-        let cancelled =
-            commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
+        let cancelled = commit(db, async |tx| store::messages::cancel_queued(tx, START, run.run, 3).await).await;
         assert_eq!(cancelled, 1);
         let close = || commit(db, async |tx| store::runs::close_cancelled(tx, run.run, START).await);
         assert!(!close().await, "one is still being sent");
@@ -467,7 +460,12 @@ async fn orphans_repeats_and_second_sids_are_told() {
         let message = claim(db, &run, 1).await.remove(0);
         write(db, &[outcome(&message, Effect::Accepted { sid: sid(message.id.0) })]).await;
         let sent = receipt(message.id, "sent", None);
-        let by_sid = ReceiptIn { message_id: None, status: "delivered".to_owned(), state: Some(State::Delivered), ..sent.clone() };
+        let by_sid = ReceiptIn {
+            message_id: None,
+            status: "delivered".to_owned(),
+            state: Some(State::Delivered),
+            ..sent.clone()
+        };
         let outs = receive(
             db,
             &[
@@ -486,7 +484,8 @@ async fn orphans_repeats_and_second_sids_are_told() {
         assert!(outs[4].second_sid && !outs[0].second_sid);
         receive(db, &[sent]).await;
         let query = "SELECT CAST(count(*) AS bigint) AS n FROM receipts";
-        let rows: i64 = store::one(db.reader(), query, vec![]).await.expect("a count").expect("a row").get("n").expect("n");
+        let rows: i64 =
+            store::one(db.reader(), query, vec![]).await.expect("a count").expect("a row").get("n").expect("n");
         assert_eq!(rows, 4, "sent, delivered, sent by another SID, and the unknown word");
         let query = "SELECT count FROM receipt_repeats";
         let repeats: i32 =
@@ -577,11 +576,8 @@ async fn receipts_and_outcomes_of_the_same_messages_do_not_block_each_other() {
     for test in testkit::databases().await {
         let run = running(&test.db, 200).await;
         let claimed = claim(&test.db, &run, 200).await;
-        let outcomes: Vec<_> = claimed
-            .iter()
-            .rev()
-            .map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) }))
-            .collect();
+        let outcomes: Vec<_> =
+            claimed.iter().rev().map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) })).collect();
         let receipts: Vec<_> = claimed.iter().map(|message| receipt(message.id, "sent", None)).collect();
         let mut tasks = Vec::new();
         for part in outcomes.chunks(50) {

@@ -46,9 +46,8 @@ pub fn phone(number: i64) -> Phone {
 /// # Panics
 /// When they cannot be inserted.
 pub async fn people(db: &Db, from: i64, count: i64, consent: Consent) {
-    let rows: Vec<_> = (from..from + count)
-        .map(|number| format!("{{\"phone\":\"{}\",\"id\":{number}}}", phone(number)))
-        .collect();
+    let rows: Vec<_> =
+        (from..from + count).map(|number| format!("{{\"phone\":\"{}\",\"id\":{number}}}", phone(number))).collect();
     let columns = [("phone", store::batch::Type::Text), ("id", store::batch::Type::BigInt)];
     let json = match db.kind() {
         store::Kind::Postgres => "'{\"first_name\":\"Ana\"}'::jsonb, '{}'::jsonb",
@@ -172,14 +171,7 @@ pub async fn next_run(
     rules: Rules,
     topic: Option<TopicId>,
 ) -> TestRun {
-    let test = TestRun {
-        run: RunId(Uuid::new_v4()),
-        campaign,
-        sender,
-        topic,
-        rules,
-        definition: Group::everybody(),
-    };
+    let test = TestRun { run: RunId(Uuid::new_v4()), campaign, sender, topic, rules, definition: Group::everybody() };
     let at = START.plus(i64::from(test.run.0.as_fields().1));
     let new = NewRun {
         id: test.run,

@@ -74,7 +74,10 @@ pub enum Verdict {
     Send(Content),
     Skip(Reason),
     /// Not now: decide again then.
-    Wait { until: Timestamp, reason: Reason },
+    Wait {
+        until: Timestamp,
+        reason: Reason,
+    },
 }
 
 /// A verdict and what led to it.
@@ -122,8 +125,7 @@ pub fn decide(facts: &Facts, render: impl FnOnce() -> Result<Content, ContentFau
         }
     }
     let rendered = render();
-    for (check, result) in
-        [(Check::Variables, variables::check(&rendered)), (Check::Length, length::check(&rendered))]
+    for (check, result) in [(Check::Variables, variables::check(&rendered)), (Check::Length, length::check(&rendered))]
     {
         match result {
             Ok(()) => passed |= check.bit(),

@@ -24,10 +24,8 @@ mod tests {
     #[test]
     fn free_text_needs_a_message_of_the_last_day() {
         let facts = Facts { enforce_window: true, ..willing() };
-        let wrote = |ago: i64| Person {
-            last_inbound_at: Some(facts.now.plus(-ago)),
-            ..facts.person.expect("a person")
-        };
+        let wrote =
+            |ago: i64| Person { last_inbound_at: Some(facts.now.plus(-ago)), ..facts.person.expect("a person") };
         assert_eq!(check(&facts, wrote(Timestamp::DAY - 1)), Ok(()));
         assert_eq!(check(&facts, wrote(Timestamp::DAY)).err().map(|no| no.reason), Some(Reason::OutsideWindow));
         let never = facts.person.expect("a person");

@@ -22,6 +22,9 @@ const fn chunk(kind: Kind) -> u32 {
     }
 }
 
+/// From so many messages on, the database looks at the table anew before it plans its queries.
+const LARGE: i64 = 10_000;
+
 /// Plans runs until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
     while !stop.is_cancelled() {
@@ -49,7 +52,11 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         }
         for plan in &plans {
             if retrying!(plan_chunk(engine, plan).await)? {
-                tracing::info!(run.id = %plan.run, "a run is planned");
+                let planned = store::ledger::load(engine.db().reader(), plan.run).await?.planned;
+                tracing::info!(run.id = %plan.run, messages = planned, "a run is planned");
+                if planned >= LARGE {
+                    store::runs::refresh_statistics(engine.db()).await?;
+                }
                 engine.inner().bell.ring(Who::Senders);
             }
         }

@@ -1,10 +1,6 @@
 //! The form of `POST /Messages.json`.
 
-use domain::{
-    ids::MessageId,
-    message::Channel,
-    phone::Phone,
-};
+use domain::{ids::MessageId, message::Channel, phone::Phone};
 
 use crate::decide::Content;
 
@@ -41,10 +37,8 @@ pub(super) fn form(message: &Outgoing<'_>, public_url: &str) -> Vec<(&'static st
             form.extend(message.content.media_url.clone().map(|url| ("MediaUrl", url)));
         }
     }
-    let callback = format!(
-        "{public_url}/webhooks/twilio/status?m={}&a={}{CALLBACK_RETRIES}",
-        message.id, message.attempt
-    );
+    let callback =
+        format!("{public_url}/webhooks/twilio/status?m={}&a={}{CALLBACK_RETRIES}", message.id, message.attempt);
     form.push(("StatusCallback", callback));
     form
 }
@@ -67,11 +61,8 @@ mod tests {
 
     #[test]
     fn free_text_from_a_number() {
-        let content = Content {
-            text: "Hi".to_owned(),
-            content: None,
-            media_url: Some("https://ese.example/a.png".to_owned()),
-        };
+        let content =
+            Content { text: "Hi".to_owned(), content: None, media_url: Some("https://ese.example/a.png".to_owned()) };
         let expected = [
             ("To", "whatsapp:+14155550100"),
             ("From", "whatsapp:+15005550006"),

@@ -47,7 +47,9 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease
     let decision = record(&decided, now);
     let (content, phone) = match (decided.verdict, &message.contact) {
         (Verdict::Send(content), Some(contact)) => (content, contact.phone.clone()),
-        (Verdict::Send(_), None) => return done(message, lease, Effect::Skipped(Reason::ContactErased), Some(decision)),
+        (Verdict::Send(_), None) => {
+            return done(message, lease, Effect::Skipped(Reason::ContactErased), Some(decision));
+        }
         (Verdict::Skip(reason), _) => return done(message, lease, Effect::Skipped(reason), Some(decision)),
         (Verdict::Wait { until, reason }, _) => {
             let effect = Effect::Later { not_before: until, reason, code: None };
@@ -182,7 +184,12 @@ async fn judge(
             done.outcome.effect = Effect::Later { not_before: again(None), reason: Reason::NotReached, code: None };
         }
         Outcome::Ambiguous(why) => {
-            tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "no clear answer: outcome unknown");
+            tracing::warn!(
+                message.id = message.id.0,
+                attempt = message.attempt,
+                why,
+                "no clear answer: outcome unknown"
+            );
             done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
             done.outcome.text = Some(content.text);
         }

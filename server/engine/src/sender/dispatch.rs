@@ -120,8 +120,7 @@ async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> 
 }
 
 fn limits(account: Option<i32>, sender: &store::senders::SenderRow, own: Option<Limit>) -> Vec<Limit> {
-    let sender =
-        Limit { key: Key::Sender(sender.sender.id), per_second: per_second(sender.sender.rate_per_second) };
+    let sender = Limit { key: Key::Sender(sender.sender.id), per_second: per_second(sender.sender.rate_per_second) };
     let account = account.map(|rate| Limit { key: Key::Account, per_second: per_second(rate) });
     [Some(sender), own, account].into_iter().flatten().collect()
 }

@@ -25,11 +25,7 @@ use std::sync::{
 };
 
 pub(crate) use content::sample;
-use domain::{
-    campaign::Late,
-    ids::TopicId,
-    run::Rules,
-};
+use domain::{campaign::Late, ids::TopicId, run::Rules};
 pub use in_hand::InHand;
 pub use pace::Pace;
 use store::{messages::Lane, senders::SenderRow};

@@ -101,10 +101,9 @@ pub async fn claim(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32
 /// Which rows are the lane's and due; `$1` is the lane's id, `$2` now, `$3` the limit.
 fn due(lane: Lane, kind: Kind) -> (String, Value) {
     let (whose, id) = match lane {
-        Lane::Run { run, .. } => (
-            "run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.status = 'running')",
-            run.0,
-        ),
+        Lane::Run { run, .. } => {
+            ("run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.status = 'running')", run.0)
+        }
         Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
     };
     let order = match lane {
@@ -168,13 +167,8 @@ async fn claim_sqlite(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: 
         "UPDATE messages SET state = 1, attempt = attempt + 1, lease_until = $4, lease_owner = $5, updated_at = $2 \
          WHERE id IN ({due}) RETURNING id"
     );
-    let values = vec![
-        id,
-        now.as_micros().into(),
-        i64::from(limit).into(),
-        lease.until.as_micros().into(),
-        lease.owner.into(),
-    ];
+    let values =
+        vec![id, now.as_micros().into(), i64::from(limit).into(), lease.until.as_micros().into(), lease.owner.into()];
     let ids: Vec<i64> = all(tx, update, values).await?.iter().map(|row| row.get("id")).collect::<Result<_>>()?;
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -3,7 +3,8 @@
 use domain::{
     ids::{CampaignId, MessageId, RunId},
     message::{
-        By, CheckOutcome, CheckResult, Decision, HistoryEntry, Kind as MessageKind, Message, MessageFilter, Outcome, State,
+        By, CheckOutcome, CheckResult, Decision, HistoryEntry, Kind as MessageKind, Message, MessageFilter, Outcome,
+        State,
     },
     reason::{Check, Reason},
     time::Timestamp,
@@ -120,7 +121,8 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
 }
 
 async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decision>> {
-    let query = "SELECT at, attempt, outcome, reason, checks, detail FROM decisions WHERE message_id = $1 ORDER BY at, id";
+    let query =
+        "SELECT at, attempt, outcome, reason, checks, detail FROM decisions WHERE message_id = $1 ORDER BY at, id";
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
 }
 

@@ -150,12 +150,7 @@ pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String
     match &row.provider_sid {
         Some(bound) if bound == sid => true,
         Some(bound) => {
-            tracing::error!(
-                message.id = row.id.0,
-                sid,
-                bound,
-                "one message has two SIDs: it was really sent twice"
-            );
+            tracing::error!(message.id = row.id.0, sid, bound, "one message has two SIDs: it was really sent twice");
             false
         }
         None => {

@@ -12,7 +12,7 @@
 //! `contacts.last_read_at` is not moved here: contacts are locked before messages, so that is another transaction's
 //! work, for those whose `moved_to` is `read`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use domain::{
     ids::{ContactId, MessageId, RunId, WebhookEventId},
@@ -85,8 +85,12 @@ pub struct ReceiptMessage {
 pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Result<Vec<ReceiptOut>> {
     // A callback's own id first; the SID serves where it has none, or one that is not ours.
     let mut owners = owners_of_sids(tx, receipts.iter().map(|receipt| receipt.provider_sid.as_str())).await?;
-    let wanted: BTreeSet<i64> =
-        receipts.iter().filter_map(|receipt| receipt.message_id).chain(owners.values().copied()).map(|id| id.0).collect();
+    let wanted: BTreeSet<i64> = receipts
+        .iter()
+        .filter_map(|receipt| receipt.message_id)
+        .chain(owners.values().copied())
+        .map(|id| id.0)
+        .collect();
     let former = lock(tx, wanted.into_iter()).await?;
     let mut present = former.clone();
     let mut answers = Vec::with_capacity(receipts.len());
@@ -173,10 +177,11 @@ pub async fn write_receipts(
         let Some(message) = out.message else { continue };
         let row = row(receipt, out, message, *event);
         let key = (row.message_id, row.provider_sid.to_owned(), row.status.to_owned(), row.error_code);
-        if firsts.contains_key(&key) {
-            repeated(&mut repeats, key, row.at);
-        } else {
-            firsts.insert(key, row);
+        match firsts.entry(key) {
+            Entry::Vacant(first) => {
+                first.insert(row);
+            }
+            Entry::Occupied(first) => repeated(&mut repeats, first.key().clone(), row.at),
         }
     }
     for key in insert_new(tx, &firsts).await? {

@@ -34,8 +34,7 @@ pub(super) struct Locked {
     pub lease_owner: Option<i64>,
 }
 
-pub(super) const COLUMNS: &str =
-    "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
+pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
      m.lease_owner";
 
 /// ` FOR UPDATE` where rows are locked one by one; nothing under SQLite's single writer.

@@ -1,9 +1,9 @@
 //! A run's plan: one message row for each person of the segment, inserted by the database in chunks.
 
 use domain::{
+    campaign::Repeat,
     consent::{Category, Consent},
     ids::{CampaignId, ContactId, RunId, SenderId, TopicId},
-    campaign::Repeat,
     message::{Kind as MessageKind, State},
     reason::{Check, Reason},
     run::Rules,
@@ -13,7 +13,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Kind, Result, Row, Tx, all, exec, ledger, one, segments};
+use crate::{ConnectionTrait, Db, Kind, Result, Row, Tx, all, exec, ledger, one, segments};
 
 /// A run that is being planned.
 #[derive(Clone, Debug)]
@@ -181,11 +181,10 @@ impl Planned {
     /// The first decision of each: attempt 0, by the checks that SQL can see.
     async fn decide(&self, tx: &Tx, now: Timestamp) -> Result<()> {
         let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
-        let skipped: Vec<String> =
-            [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::NotSubscribed]
-                .iter()
-                .map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason)))
-                .collect();
+        let skipped: Vec<String> = [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::NotSubscribed]
+            .iter()
+            .map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason)))
+            .collect();
         let insert = format!(
             "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
              SELECT m.month, m.id, $4, 0, CASE WHEN m.reason IS NULL THEN 'send' ELSE 'skip' END, m.reason, {version}, \
@@ -203,8 +202,10 @@ impl Planned {
 
     /// Moves the ledger, and returns how many rows there are.
     async fn count(&self, tx: &Tx) -> Result<i64> {
-        let query =
-            format!("SELECT m.reason, CAST(count(*) AS bigint) AS n {} GROUP BY m.reason ORDER BY m.reason", Self::ROWS);
+        let query = format!(
+            "SELECT m.reason, CAST(count(*) AS bigint) AS n {} GROUP BY m.reason ORDER BY m.reason",
+            Self::ROWS
+        );
         let tally = tally(&all(tx, query, self.values()).await?)?;
         ledger::plan(tx, self.run, tally.queued, &tally.skipped).await?;
         Ok(tally.total())
@@ -257,11 +258,25 @@ pub async fn preview(
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
         reason_sql(category, topic.is_some(), None)
     );
-    let query = format!("SELECT p.reason, CAST(count(*) AS bigint) AS n FROM ({people}) AS p GROUP BY p.reason ORDER BY 1");
+    let query =
+        format!("SELECT p.reason, CAST(count(*) AS bigint) AS n FROM ({people}) AS p GROUP BY p.reason ORDER BY 1");
     let tally = tally(&all(db, query, values.clone()).await?)?;
-    let query = format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");
+    let query =
+        format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");
     let first = one(db, query, values).await?.map(|row| row.get("contact_id").map(ContactId)).transpose()?;
     Ok((tally, first))
+}
+
+/// Tells PostgreSQL what a large plan made of the table: with old statistics it would look for one person's messages
+/// among all that are queued. Nothing on SQLite, whose plans do not depend on it.
+///
+/// # Errors
+/// What the database says.
+pub async fn refresh_statistics(db: &Db) -> Result<()> {
+    if db.kind() == Kind::Postgres {
+        exec(db.writer(), "ANALYZE messages", Vec::new()).await?;
+    }
+    Ok(())
 }
 
 /// The plan is complete: a run in `planning` runs from now on, a paused one stays paused.

@@ -23,8 +23,10 @@ const COLUMNS: &str = "r.id, r.campaign_id, r.number, r.status, r.template_versi
 /// # Errors
 /// `NotFound` when there is none.
 pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
-    let query =
-        format!("SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id WHERE r.id = $1", ledger::COLUMNS);
+    let query = format!(
+        "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id WHERE r.id = $1",
+        ledger::COLUMNS
+    );
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let tallies = ledger::tallies(db, id).await?;
     run.skipped_by_reason = tallies.skipped_by_reason;
@@ -109,10 +111,7 @@ fn read(row: &Row) -> Result<Run> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn latest(
-    db: &impl ConnectionTrait,
-    campaigns: &[CampaignId],
-) -> Result<BTreeMap<CampaignId, RunSummary>> {
+pub async fn latest(db: &impl ConnectionTrait, campaigns: &[CampaignId]) -> Result<BTreeMap<CampaignId, RunSummary>> {
     if campaigns.is_empty() {
         return Ok(BTreeMap::new());
     }

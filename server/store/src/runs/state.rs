@@ -64,16 +64,9 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
 ///
 /// # Errors
 /// What the database says.
-pub async fn set_status(
-    tx: &Tx,
-    run: RunId,
-    from: &[RunStatus],
-    to: RunStatus,
-    reason: Option<&str>,
-) -> Result<bool> {
+pub async fn set_status(tx: &Tx, run: RunId, from: &[RunStatus], to: RunStatus, reason: Option<&str>) -> Result<bool> {
     let from: Vec<String> = from.iter().map(|status| format!("'{status}'")).collect();
-    let update =
-        format!("UPDATE runs SET status = $1, reason = $2 WHERE id = $3 AND status IN ({})", from.join(", "));
+    let update = format!("UPDATE runs SET status = $1, reason = $2 WHERE id = $3 AND status IN ({})", from.join(", "));
     let values = vec![to.as_str().into(), reason.map(ToOwned::to_owned).into(), run.0.into()];
     Ok(exec(tx, update, values).await? == 1)
 }

@@ -117,8 +117,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     };
     let (Some(template), Some(segment)) = (&parts.template, &parts.segment) else { return Ok(check) };
     let definition = store::segments::inline(db, &segment.definition).await?;
-    let (tally, first) =
-        store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
+    let (tally, first) = store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     if let Some(first) = first {
