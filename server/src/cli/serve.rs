@@ -1,7 +1,5 @@
 //! `serve`.
 
-use std::io::IsTerminal as _;
-
 use clap::{Args, ValueEnum};
 use engine::{Engine, config::Secret};
 
@@ -68,9 +66,6 @@ async fn first_admin(engine: &Engine, config: &Config) -> anyhow::Result<Option<
 /// For the person who started it: where it is and how to get in. On standard output, so that no log keeps the password.
 fn greet(server: &Server, first: Option<&(String, Option<String>)>) {
     tracing::info!(addr = %server.addr(), public_url = server.public_url(), simulator = server.simulator().is_some(), "serving");
-    if first.is_none() && !std::io::stdout().is_terminal() {
-        return;
-    }
     println!("\n  Event Stream Engine: {}", server.public_url());
     match first {
         Some((email, Some(password))) => {
