@@ -118,7 +118,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       const told = violations.map(
         ({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => node.html).join('\n  ')}`,
       )
-      expect(told, 'accessible').toEqual([])
+      // The test goes on, so that one run names all pages with a fault.
+      expect.soft(told, `accessible: ${page.url()}`).toEqual([])
     })
   },
 })

@@ -3,8 +3,7 @@
 use sea_orm_migration::sea_orm::DbBackend;
 
 /// Tables that refuse UPDATE and DELETE.
-const APPEND_ONLY: &[&str] =
-    &["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
+const APPEND_ONLY: &[&str] = &["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
 
 /// Tables that PostgreSQL partitions by month.
 const PARTITIONED: &[&str] = &["transitions", "decisions", "webhook_events", "receipts"];
@@ -29,7 +28,10 @@ pub fn translate(text: &str, backend: DbBackend) -> String {
             ),
             ("{without_rowid}", ""),
             // Room on the page for the few updates that every message gets.
-            ("{fillfactor}", " WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)"),
+            (
+                "{fillfactor}",
+                " WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)",
+            ),
         ],
         _ => &[
             ("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),

@@ -76,8 +76,10 @@ pub fn Table(
         };
         view! { <th scope="col" class:num=column.number>{label}</th> }.into_any()
     });
+    let label = caption.clone();
+    // It may scroll to the side: so the keyboard must get to it.
     view! {
-        <div class="table-wrap">
+        <div class="table-wrap" tabindex="0" role="group" aria-label=label>
             <table class="table">
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>

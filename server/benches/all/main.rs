@@ -17,7 +17,8 @@ use report::Report;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     // `cargo bench` passes --bench; `cargo test` builds and runs benches too, and is not what this is for.
-    if std::env::args().any(|argument| argument == "--test") || !std::env::args().any(|argument| argument == "--bench") {
+    if std::env::args().any(|argument| argument == "--test") || !std::env::args().any(|argument| argument == "--bench")
+    {
         println!("run with `make bench`");
         return Ok(());
     }

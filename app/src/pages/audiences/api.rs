@@ -41,7 +41,8 @@ pub async fn load_editor(id: String, draft: String, import: String) -> Result<Ed
     let segments = ctx.engine.segments();
     let vocabulary = segments.vocabulary(&ctx.actor).await?;
     let mut view = if id == "new" {
-        let name = vocabulary.imports.iter().find(|(known, _)| *known == import).map(|(_, name)| format!("People in {name}"));
+        let name =
+            vocabulary.imports.iter().find(|(known, _)| *known == import).map(|(_, name)| format!("People in {name}"));
         let rows = if import.is_empty() {
             vec![Row { field: "consent".to_owned(), operator: "=".to_owned(), value: "opted_in".to_owned(), group: 0 }]
         } else {

@@ -154,7 +154,8 @@ fn group(builder: Builder, number: u32, rows: &[LiveRow]) -> AnyView {
         Ok(Combinator::Or) => "All of these",
         _ => "At least one of these",
     };
-    let rules = rows.iter().enumerate().filter(|(_, row)| row.group == number).map(|(index, row)| rule(builder, index, *row));
+    let rules =
+        rows.iter().enumerate().filter(|(_, row)| row.group == number).map(|(index, row)| rule(builder, index, *row));
     view! {
         <fieldset class="builder">
             <legend class="visually-hidden">"Group"</legend>
@@ -175,9 +176,10 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
     let error = move || {
         let path = builder.draft().paths().get(index).cloned().unwrap_or_default();
         let found = problem.with(|problem| match problem {
-            Some(crate::error::AppError::Invalid { fields, .. }) => {
-                fields.iter().find(|error| error.field.starts_with(&format!("{path}."))).map(|error| error.message.clone())
-            }
+            Some(crate::error::AppError::Invalid { fields, .. }) => fields
+                .iter()
+                .find(|error| error.field.starts_with(&format!("{path}.")))
+                .map(|error| error.message.clone()),
             _ => None,
         });
         found.map(|text| view! { <p class="field__error">{icon(Glyph::Warning)} <span>{text}</span></p> }.into_any())
@@ -280,7 +282,12 @@ fn value_input(builder: Builder, row: LiveRow, name: String, number: usize) -> A
 fn field_choices(words: &SegmentVocabulary, present: &str) -> Vec<Choice> {
     let mut choices: Vec<Choice> = FIELDS.iter().map(|(name, _)| Choice::new(*name, field_label(name))).collect();
     choices.extend(words.attributes.iter().map(|key| Choice::new(format!("attributes.{key}"), key.replace('_', " "))));
-    choices.extend(words.campaigns.iter().map(|(id, name)| Choice::new(format!("campaign.{id}.state"), format!("Campaign {name}"))));
+    choices.extend(
+        words
+            .campaigns
+            .iter()
+            .map(|(id, name)| Choice::new(format!("campaign.{id}.state"), format!("Campaign {name}"))),
+    );
     if !choices.iter().any(|choice| choice.value == present) {
         choices.push(Choice::new(present, present.trim_start_matches("attributes.").replace('_', " ")));
     }
@@ -310,7 +317,8 @@ fn operator_choices(field: &str, present: &str) -> Vec<Choice> {
     let offered = kind.operators().iter().filter(|operator| {
         // Several of a list are said with a group of rules; a definition that has them keeps them.
         let several = matches!(operator, Operator::In | Operator::NotIn);
-        operator.as_str() == present || !(several && matches!(kind, FieldKind::Membership | FieldKind::Choice(_) | FieldKind::State))
+        operator.as_str() == present
+            || !(several && matches!(kind, FieldKind::Membership | FieldKind::Choice(_) | FieldKind::State))
     });
     offered.map(|operator| Choice::new(operator.as_str(), operator_words(kind, *operator))).collect()
 }
@@ -357,7 +365,8 @@ fn value_choices(words: &SegmentVocabulary, field: &str) -> Vec<Choice> {
 }
 
 fn consent_words(word: &str) -> String {
-    word.parse::<domain::consent::Consent>().map_or_else(|_| word.to_owned(), |consent| Label::from(consent).text.into_owned())
+    word.parse::<domain::consent::Consent>()
+        .map_or_else(|_| word.to_owned(), |consent| Label::from(consent).text.into_owned())
 }
 
 /// What the input says while it is empty, and its type.

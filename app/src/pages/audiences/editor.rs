@@ -17,12 +17,17 @@ pub fn AudienceEditorPage() -> impl IntoView {
     let here = use_here();
     let save = ServerAction::<SaveAudience>::new();
     let delete = ServerAction::<DeleteAudience>::new();
+    // A save makes a new version, which the next one has to name; a try that failed leaves everything as it was typed.
+    let saves = Memo::new(move |before: Option<&usize>| {
+        let saved = save.value().with(|value| matches!(value, Some(Ok(()))));
+        if saved { save.version().get() } else { before.copied().unwrap_or_default() }
+    });
     let source = move || {
         // A fixed address (`/audiences/new`) has no parameter.
         let id = params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
-        (id, here.get("draft"), here.get("import"))
+        (id, here.get("draft"), here.get("import"), saves.get())
     };
-    let audience = Resource::new(source, |(id, draft, import)| load_editor(id, draft, import));
+    let audience = Resource::new(source, |(id, draft, import, _)| load_editor(id, draft, import));
     view! { <Loaded from=audience let:view>{page(view, save, delete)}</Loaded> }.into_any()
 }
 
@@ -30,7 +35,8 @@ fn page(view: EditorView, save: ServerAction<SaveAudience>, delete: ServerAction
     let EditorView { id, version, mut draft, json, vocabulary, preview } = view;
     // After a try that failed without scripts the rows are those that were tried.
     let failed = form_state(save).problem;
-    if let Some(kept) = failed.with_untracked(|problem| problem.as_ref().and_then(|error| error.typed("draft").map(str::to_owned)))
+    if let Some(kept) =
+        failed.with_untracked(|problem| problem.as_ref().and_then(|error| error.typed("draft").map(str::to_owned)))
         && let Ok(kept) = serde_json::from_str::<Draft>(&kept)
     {
         draft = kept;

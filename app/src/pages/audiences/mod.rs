@@ -7,8 +7,8 @@ mod editor;
 #[cfg(feature = "ssr")]
 mod read;
 
-pub use editor::AudienceEditorPage;
 use domain::segment::Segment;
+pub use editor::AudienceEditorPage;
 use leptos::prelude::*;
 
 use self::api::load_audiences;

@@ -17,7 +17,9 @@ impl Draft {
         for node in &definition.rules {
             match node {
                 Node::Rule(rule) => rows.push(row(0, rule)?),
-                Node::Group(group) if !group.not && group.combinator != definition.combinator && !group.rules.is_empty() => {
+                Node::Group(group)
+                    if !group.not && group.combinator != definition.combinator && !group.rules.is_empty() =>
+                {
                     groups += 1;
                     for node in &group.rules {
                         let Node::Rule(rule) = node else { return None };

@@ -51,11 +51,22 @@ pub async fn send_test(campaign: String, phones: String) -> Result<(), AppError>
         .campaigns()
         .test(&ctx.actor, id, &request)
         .await
-        .map_err(|error| AppError::from(error).keep(&[("phones", &phones)]))?;
+        .map_err(|error| in_one_field(AppError::from(error)).keep(&[("phones", &phones)]))?;
     let tests = messages.iter().map(|message| message.id.to_string()).collect::<Vec<_>>().join(",");
     let path = paths::with_query(&paths::campaign(id), &[("tests", &tests)]);
     leptos_axum::redirect(&paths::done(&path, "test_sent"));
     Ok(())
+}
+
+/// The service names each number's place; the page has one field for all of them.
+#[cfg(feature = "ssr")]
+fn in_one_field(mut error: AppError) -> AppError {
+    if let AppError::Invalid { fields, .. } = &mut error {
+        for field in fields.iter_mut().filter(|field| field.field.starts_with("phones[")) {
+            field.field = "phones".to_owned();
+        }
+    }
+    error
 }
 
 /// The wizard's first step for a campaign that is not there yet; other pages may have chosen something already.
@@ -182,7 +193,8 @@ pub async fn save_launched(
 
 #[cfg(feature = "ssr")]
 fn rate(text: &str) -> Result<Option<i32>, AppError> {
-    let read = |text: &str| text.parse().map_err(|_| AppError::field("rate_per_second", "Write a whole number, or nothing."));
+    let read =
+        |text: &str| text.parse().map_err(|_| AppError::field("rate_per_second", "Write a whole number, or nothing."));
     given(text).map(read).transpose()
 }
 

@@ -171,6 +171,16 @@ pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T, AppError> {
     text.parse().map_err(|_| AppError::NotFound)
 }
 
+/// What a campaign used may be gone once it is over; the campaign stays.
+#[cfg(feature = "ssr")]
+fn found<T>(result: engine::Result<T>) -> Result<Option<T>, AppError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(engine::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[server]
 pub async fn load_campaigns(query: CampaignsQuery) -> Result<CampaignsView, AppError> {
     use domain::{campaign::CampaignFilter, page::PageRequest};
@@ -195,13 +205,14 @@ async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
     let (engine, actor) = (&ctx.engine, &ctx.actor);
     let mut names = Names::default();
     if let Some(key) = &campaign.topic {
-        names.topic = Some(engine.topics().get(actor, key).await?.name);
+        names.topic = found(engine.topics().get(actor, key).await)?.map(|topic| topic.name);
     }
     if let Some(id) = campaign.segment_id {
-        names.audience = Some(engine.segments().get(actor, id).await?.name);
+        names.audience = found(engine.segments().get(actor, id).await)?.map(|audience| audience.name);
     }
-    if let Some(id) = campaign.template_id {
-        let template = engine.templates().get(actor, id).await?;
+    if let Some(id) = campaign.template_id
+        && let Some(template) = found(engine.templates().get(actor, id).await)?
+    {
         names.template = Some(template.name);
         names.channel = Some(template.channel);
     }
@@ -241,7 +252,7 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     };
     let mut tests = Vec::new();
     for test in query.tests.split(',').filter_map(|test| test.parse().ok()).take(10) {
-        tests.push(ctx.engine.messages().get(&ctx.actor, test).await?);
+        tests.extend(found(ctx.engine.messages().get(&ctx.actor, test).await)?);
     }
     Ok(CampaignView { at: ctx.engine.now(), campaign, names, run, runs, recipients, check, tests })
 }
@@ -399,7 +410,8 @@ async fn text(ctx: &Ctx, template: TemplateId, audience: Option<SegmentId>) -> R
         locale: locale.clone(),
         text: preview.text,
         buttons: variant.buttons.iter().map(|button| button.title.clone()).collect(),
-        person: person.map(|person| person.name.unwrap_or_else(|| crate::components::format::phone(person.phone.as_str()))),
+        person: person
+            .map(|person| person.name.unwrap_or_else(|| crate::components::format::phone(person.phone.as_str()))),
         missing: preview.missing,
         problems: preview.errors.into_iter().map(|error| error.message).collect(),
     })

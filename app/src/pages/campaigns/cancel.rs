@@ -26,7 +26,8 @@ pub fn CancelCampaignPage() -> impl IntoView {
 fn page(campaign: &Campaign, cancel: ServerAction<ChangeCampaign>) -> AnyView {
     let crumbs = below(campaign.id, &campaign.name);
     let back = paths::campaign(campaign.id);
-    let under_way = matches!(campaign.status, CampaignStatus::Running | CampaignStatus::Paused | CampaignStatus::Scheduled);
+    let under_way =
+        matches!(campaign.status, CampaignStatus::Running | CampaignStatus::Paused | CampaignStatus::Scheduled);
     let Some(run) = campaign.run.as_ref().filter(|_| under_way && may(Permission::Send)) else {
         return view! {
             <PageHeader title="Cancel" crumbs=crumbs state=Label::from(campaign.status)/>

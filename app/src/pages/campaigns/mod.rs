@@ -28,8 +28,7 @@ use crate::{
 
 /// Whether whoever looks at the page may do this; the services ask again.
 fn may(permission: Permission) -> bool {
-    use_frame()
-        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(permission)))
+    use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(permission)))
 }
 
 /// The campaign's id of the page's address.

@@ -89,7 +89,9 @@ fn row(message: &Message, at: Timestamp) -> AnyView {
 /// The text where all went well, else what stands in the way.
 fn words(message: &Message) -> AnyView {
     let trouble = match (message.error_code, message.reason) {
-        (Some(code), _) => Some(view! { <span>{text::fault(code)} " " <code class="muted">{code}</code></span> }.into_any()),
+        (Some(code), _) => {
+            Some(view! { <span>{text::fault(code)} " " <code class="muted">{code}</code></span> }.into_any())
+        }
         (None, Some(reason)) => Some(text::reason(reason).into_any()),
         (None, None) => None,
     };

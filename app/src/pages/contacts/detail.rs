@@ -8,9 +8,7 @@ use domain::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::api::{
-    ContactView, EraseContact, SetAttribute, SetConsent, SetSubscription, load_contact,
-};
+use super::api::{ContactView, EraseContact, SetAttribute, SetConsent, SetSubscription, load_contact};
 use crate::{components::*, frame::use_frame, paths, text};
 
 /// The page's forms.
@@ -187,11 +185,8 @@ fn topics_card(contact: &Contact, topics: &[Topic], actions: Actions) -> AnyView
     let rows = topics.iter().map(|topic| {
         let (number, key) = (number.clone(), topic.key.clone());
         let on = contact.topics.contains(&key);
-        let (label, word, class) = if on {
-            ("Unsubscribe", "false", "btn btn--small")
-        } else {
-            ("Subscribe", "true", "btn btn--small")
-        };
+        let (label, word, class) =
+            if on { ("Unsubscribe", "false", "btn btn--small") } else { ("Subscribe", "true", "btn btn--small") };
         let state = if on { pill((Tone::Ok, "Subscribed")) } else { pill((Tone::Idle, "Not subscribed")) };
         view! {
             <li class="list__item">

@@ -42,7 +42,8 @@ fn page(view: ContactsView, here: Here) -> AnyView {
         Tab::new("unknown", "Not known"),
         Tab::new("opted_out", "Opted out"),
     ];
-    let filtered = untrack(move || ["q", "consent", "topic", "segment", "import"].iter().any(|name| !here.get(name).is_empty()));
+    let filtered =
+        untrack(move || ["q", "consent", "topic", "segment", "import"].iter().any(|name| !here.get(name).is_empty()));
     view! {
         <div class="toolbar">
             <FilterForm action=paths::CONTACTS label="Search contacts">

@@ -5,8 +5,8 @@ mod detail;
 mod list;
 
 pub use detail::ContactPage;
-pub use list::ContactsPage;
 use leptos::prelude::*;
+pub use list::ContactsPage;
 
 use self::api::CreateContact;
 use crate::{components::*, paths};

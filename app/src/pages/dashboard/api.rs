@@ -17,7 +17,8 @@ pub async fn load_dashboard() -> Result<Dashboard, AppError> {
 pub async fn hold_sending(reason: String) -> Result<(), AppError> {
     use domain::settings::{Sending, SendingState, SettingsPatch};
     let ctx = ctx()?;
-    let sending = Sending { state: SendingState::Held, reason: Some(reason).filter(|reason| !reason.trim().is_empty()) };
+    let sending =
+        Sending { state: SendingState::Held, reason: Some(reason).filter(|reason| !reason.trim().is_empty()) };
     let patch = SettingsPatch { sending: Some(sending), ..SettingsPatch::default() };
     ctx.engine.settings().update(&ctx.actor, patch).await?;
     leptos_axum::redirect(&paths::done(paths::DASHBOARD, "held"));

@@ -18,7 +18,9 @@ pub fn DashboardPage() -> impl IntoView {
         Resource::new(move || (tick.get(), hold.version().get(), release.version().get()), |_| load_dashboard());
     Effect::new(move |_| {
         if let Some(Ok(view)) = dashboard.get() {
-            running.set(view.campaigns.iter().any(|campaign| campaign.status == domain::campaign::CampaignStatus::Running));
+            running.set(
+                view.campaigns.iter().any(|campaign| campaign.status == domain::campaign::CampaignStatus::Running),
+            );
         }
     });
     view! {
@@ -32,7 +34,8 @@ pub fn DashboardPage() -> impl IntoView {
 }
 
 fn page(view: Dashboard, hold: ServerAction<HoldSending>, release: ServerAction<ReleaseSending>) -> AnyView {
-    let admin = use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role == Role::Admin));
+    let admin =
+        use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role == Role::Admin));
     let today = view.today;
     let share = |part| if today.handed_over > 0 { format::percent(part, today.handed_over) } else { "–".to_owned() };
     let people = |consent| Some(paths::with_query(paths::CONTACTS, &[("consent", consent)]));

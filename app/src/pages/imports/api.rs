@@ -8,9 +8,9 @@ use domain::{
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::context::ctx;
+use crate::error::AppError;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImportView {

@@ -142,9 +142,11 @@ fn warning(code: &str) -> String {
 }
 
 fn columns(import: &Import) -> AnyView {
-    let rows = import.columns.iter().cloned().map(|(header, target)| {
-        view! { <Fact name=header><code>{target}</code></Fact> }.into_any()
-    });
+    let rows = import
+        .columns
+        .iter()
+        .cloned()
+        .map(|(header, target)| view! { <Fact name=header><code>{target}</code></Fact> }.into_any());
     let rows = rows.collect::<Vec<_>>();
     view! { <Card title="How the columns were read"><Facts>{rows}</Facts></Card> }.into_any()
 }

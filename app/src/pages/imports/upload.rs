@@ -24,9 +24,9 @@ pub fn NewImportPage() -> impl IntoView {
 }
 
 fn form(topics: Vec<Topic>) -> AnyView {
-    let boxes = topics.into_iter().map(|topic| {
-        view! { <CheckboxField name="topic" label=topic.name value=topic.key/> }.into_any()
-    });
+    let boxes = topics
+        .into_iter()
+        .map(|topic| view! { <CheckboxField name="topic" label=topic.name value=topic.key/> }.into_any());
     let boxes = boxes.collect::<Vec<_>>();
     let none = boxes.is_empty();
     // The file is the last field: the server streams it and needs to know the others first.

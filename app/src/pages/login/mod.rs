@@ -36,7 +36,10 @@ fn problem(code: &str, seconds: &str) -> Option<(&'static str, String)> {
             let wait = seconds.parse::<u32>().map_or_else(|_| "a while".to_owned(), |n| format!("{n} seconds"));
             Some(("Too many tries.", format!("Wait {wait} before the next one.")))
         }
-        "away" => Some(("Logging in is not possible right now.", "Try again in a moment; if it stays, tell an admin.".to_owned())),
+        "away" => Some((
+            "Logging in is not possible right now.",
+            "Try again in a moment; if it stays, tell an admin.".to_owned(),
+        )),
         _ => None,
     }
 }

@@ -84,9 +84,10 @@ fn verdict(message: &Message) -> AnyView {
     let until = (message.state == State::Queued)
         .then(|| view! { "It goes out " <Time at=message.not_before moment=true/> " at the earliest. " });
     let fix = match (&message.phone, message.reason) {
-        (Some(phone), Some(Reason::NoConsent | Reason::NotSubscribed | Reason::MissingVariable | Reason::NeedsTimezone)) => {
-            Some(view! { " " <a class="link" href=paths::contact(phone)>"Open the contact"</a> })
-        }
+        (
+            Some(phone),
+            Some(Reason::NoConsent | Reason::NotSubscribed | Reason::MissingVariable | Reason::NeedsTimezone),
+        ) => Some(view! { " " <a class="link" href=paths::contact(phone)>"Open the contact"</a> }),
         _ => None,
     };
     view! {

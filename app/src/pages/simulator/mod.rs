@@ -29,11 +29,15 @@ pub fn SimulatorPage() -> impl IntoView {
         let phone = phone.clone();
         async move { (phone.clone(), load_simulator(phone).await) }
     });
-    every(1_500, || true, move || {
-        if !refresh.pending().get_untracked() {
-            refresh.dispatch(phone());
-        }
-    });
+    every(
+        1_500,
+        || true,
+        move || {
+            if !refresh.pending().get_untracked() {
+                refresh.dispatch(phone());
+            }
+        },
+    );
     let answered = answer.version();
     Effect::new(move |before: Option<usize>| {
         let now = answered.get();
@@ -82,7 +86,8 @@ fn page(
     let unreadable = first.unreadable.clone();
     let open = first.open.clone();
     let first = StoredValue::new(first);
-    let phones = Memo::new(move |_| latest().map_or_else(|| first.with_value(|view| view.phones.clone()), |view| view.phones));
+    let phones =
+        Memo::new(move |_| latest().map_or_else(|| first.with_value(|view| view.phones.clone()), |view| view.phones));
     let bubbles = Memo::new(move |_| {
         let open = latest().map_or_else(|| first.with_value(|view| view.open.clone()), |view| view.open);
         open.map(|open| open.bubbles).unwrap_or_default()
@@ -106,7 +111,10 @@ fn nothing_yet(unreadable: bool) -> AnyView {
     let (title, text) = if unreadable {
         ("This is not a number", "Give it with the country code, such as +94 77 123 4567.")
     } else {
-        ("Nothing has arrived yet", "Launch a campaign or send a test, and it shows up here. Or write first, as anybody.")
+        (
+            "Nothing has arrived yet",
+            "Launch a campaign or send a test, and it shows up here. Or write first, as anybody.",
+        )
     };
     view! {
         <Card>
@@ -121,7 +129,9 @@ fn nothing_yet(unreadable: bool) -> AnyView {
 /// Who has got or written something, latest first.
 fn list(phones: Memo<Vec<SimulatorPhone>>, chosen: String) -> AnyView {
     let rows = move || {
-        phones.with(|phones| phones.iter().map(|phone| list_item(phone, phone.phone.as_str() == chosen)).collect::<Vec<_>>())
+        phones.with(|phones| {
+            phones.iter().map(|phone| list_item(phone, phone.phone.as_str() == chosen)).collect::<Vec<_>>()
+        })
     };
     let some = Memo::new(move |_| phones.with(|phones| !phones.is_empty()));
     let rows = StoredValue::new(rows);
@@ -212,9 +222,8 @@ fn phone(
         Channel::Whatsapp => "WhatsApp, business account",
         Channel::Sms => "SMS",
     };
-    let writes = use_frame().with_untracked(|frame| {
-        frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Send))
-    });
+    let writes = use_frame()
+        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Send)));
     let contact = paths::contact(&number);
     view! {
         <section class="card" aria-label="The phone">

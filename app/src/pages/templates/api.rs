@@ -1,5 +1,7 @@
 //! Templates: adapters between the editor and the service.
 
+#![expect(clippy::too_many_arguments, reason = "a server function takes the fields of its form")]
+
 use std::collections::BTreeMap;
 
 use domain::{
@@ -95,7 +97,6 @@ pub async fn find_people(q: String) -> Result<Vec<Person>, AppError> {
 /// Saves, or without scripts changes the form and shows it again: `op` is `save`, `preview`, or what
 /// [`Draft::change`] does.
 #[server]
-#[expect(clippy::too_many_arguments, reason = "the fields of the form")]
 pub async fn save_template(
     id: String,
     version: i64,
@@ -151,8 +152,7 @@ async fn preview(ctx: &Ctx, channel: &str, body: &str, phone: String) -> Result<
 #[cfg(feature = "ssr")]
 async fn people(ctx: &Ctx, q: &str, limit: u32) -> Result<Vec<Person>, AppError> {
     use domain::{contact::ContactFilter, page::PageRequest};
-    let filter =
-        ContactFilter { q: Some(q.trim().to_owned()).filter(|q| !q.is_empty()), ..ContactFilter::default() };
+    let filter = ContactFilter { q: Some(q.trim().to_owned()).filter(|q| !q.is_empty()), ..ContactFilter::default() };
     let found = ctx.engine.contacts().list(&ctx.actor, &filter, &PageRequest::first(limit)).await?;
     Ok(found.items.into_iter().map(|contact| Person { phone: contact.phone.to_string(), name: contact.name }).collect())
 }
@@ -199,7 +199,9 @@ async fn save(ctx: &Ctx, stored: Option<Template>, draft: Draft, locale: &str) -
 fn refused(error: engine::Error, stored: Option<&Template>, draft: &Draft) -> AppError {
     let stale = stored.is_some_and(|template| template.version != draft.version);
     let error = match AppError::from(error) {
-        AppError::Conflict { .. } if stale => AppError::field("version", "Somebody else has saved this template since."),
+        AppError::Conflict { .. } if stale => {
+            AppError::field("version", "Somebody else has saved this template since.")
+        }
         // What else there can be twice is the name.
         AppError::Conflict { reason } => AppError::field("name", reason),
         AppError::Invalid { fields, .. } => AppError::invalid(

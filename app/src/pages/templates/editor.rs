@@ -21,9 +21,9 @@ pub fn TemplateEditorPage() -> impl IntoView {
     let delete = ServerAction::<DeleteTemplate>::new();
     let id = move || params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
     // What was typed at a try that failed without scripts; with scripts it is still in its fields.
-    let typed = form_state(save).problem.with_untracked(|problem| {
-        problem.as_ref().and_then(|error| error.typed("draft").map(str::to_owned))
-    });
+    let typed = form_state(save)
+        .problem
+        .with_untracked(|problem| problem.as_ref().and_then(|error| error.typed("draft").map(str::to_owned)));
     let typed = StoredValue::new(typed.map(|draft| (untrack(id), draft)));
     let source = move || {
         let id = id();
@@ -42,9 +42,8 @@ fn page(
     delete: ServerAction<DeleteTemplate>,
     here: Here,
 ) -> AnyView {
-    let writes = use_frame().with_untracked(|frame| {
-        frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Write))
-    });
+    let writes = use_frame()
+        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Write)));
     let editor = Editor::new(view.draft.clone(), untrack(move || here.get("locale")));
     let live = LivePreview::new(editor, &view);
     let EditorView { id, draft, stored, attributes, unknown, .. } = view;
@@ -152,7 +151,8 @@ fn changed_meanwhile(theirs: &Template) -> AnyView {
 }
 
 fn header(stored: Option<Template>, versions: Versions, writes: bool) -> AnyView {
-    let about = stored.map(|template| (text::channel(template.channel), text::category(template.category), template.updated_at));
+    let about = stored
+        .map(|template| (text::channel(template.channel), text::category(template.category), template.updated_at));
     let view = move || {
         let title = if about.is_some() { versions.name.get() } else { "New template".to_owned() };
         let lead = move || match about {
@@ -172,7 +172,8 @@ fn header(stored: Option<Template>, versions: Versions, writes: bool) -> AnyView
             }
             .into_any()
         } else {
-            view! { <PageHeader title crumbs lead>{pill((Tone::Idle, "Read only for your role"))}</PageHeader> }.into_any()
+            view! { <PageHeader title crumbs lead>{pill((Tone::Idle, "Read only for your role"))}</PageHeader> }
+                .into_any()
         }
     };
     view.into_any()
@@ -187,7 +188,8 @@ fn basics(editor: Editor, fresh: bool) -> AnyView {
         Choice::new("authentication", "Authentication: a code"),
     ];
     let channel = if fresh {
-        view! { <SelectField name="channel" label="Channel" choices=channels required=true live=editor.channel/> }.into_any()
+        view! { <SelectField name="channel" label="Channel" choices=channels required=true live=editor.channel/> }
+            .into_any()
     } else {
         view! { <Hidden name="channel" value=editor.channel/> }.into_any()
     };

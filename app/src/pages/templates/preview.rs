@@ -59,10 +59,10 @@ impl LivePreview {
                 return None;
             }
             // Answers may overtake each other: only the one to the latest question counts.
-            let fresh = value.with(|value| {
-                value.as_ref().filter(|(asked, _)| *asked == now).map(|(_, answer)| answer.clone())
-            });
-            fresh.or_else(|| (now == first.0).then(|| first.1.clone().map(Ok)).flatten())
+            let fresh =
+                value.with(|value| value.as_ref().filter(|(asked, _)| *asked == now).map(|(_, answer)| answer.clone()));
+            fresh
+                .or_else(|| (now == first.0).then(|| first.1.clone().map(Ok)).flatten())
                 .or_else(|| before.cloned().flatten())
         });
         Self { answer, sample, waiting: ask.pending().into() }
@@ -137,7 +137,8 @@ fn phone(editor: Editor, live: LivePreview) -> AnyView {
         let url = editor.shown().map(|variant| variant.media_url.get()).unwrap_or_default();
         let file = url.trim().rsplit('/').next().unwrap_or_default().to_owned();
         (!file.is_empty()).then(|| {
-            view! { <span class="bubble bubble--file">{icon(Glyph::File)} <span dir="auto">{file}</span></span> }.into_any()
+            view! { <span class="bubble bubble--file">{icon(Glyph::File)} <span dir="auto">{file}</span></span> }
+                .into_any()
         })
     };
     let empty = Memo::new(move |_| text.with(String::is_empty));
@@ -208,7 +209,8 @@ fn picker(live: LivePreview, unknown: String) -> AnyView {
         let q = settled.get();
         let searching = !q.is_empty() && words.with(|words| !words.trim().is_empty());
         let value = find.value();
-        let answer = move || value.with(|value| value.as_ref().filter(|(asked, _)| *asked == q).map(|(_, found)| found.clone()));
+        let answer =
+            move || value.with(|value| value.as_ref().filter(|(asked, _)| *asked == q).map(|(_, found)| found.clone()));
         searching.then(answer).flatten()
     });
     let choose = move |person: Person| {

@@ -76,7 +76,8 @@ fn add_language(editor: Editor) -> AnyView {
     let offered = locales::offered().map(|(code, name)| view! { <option value=code>{name}</option> }.into_any());
     let problem = use_form().problem;
     let refused = move || {
-        wrong.get() || problem.with(|problem| problem.as_ref().is_some_and(|error| error.of_field("new_locale").is_some()))
+        wrong.get()
+            || problem.with(|problem| problem.as_ref().is_some_and(|error| error.of_field("new_locale").is_some()))
     };
     view! {
         <span class="add-language">
@@ -144,12 +145,7 @@ fn removed(editor: Editor) -> AnyView {
     lines.into_any()
 }
 
-fn panel(
-    editor: Editor,
-    live: LivePreview,
-    variant: LiveVariant,
-    attributes: StoredValue<Vec<String>>,
-) -> AnyView {
+fn panel(editor: Editor, live: LivePreview, variant: LiveVariant, attributes: StoredValue<Vec<String>>) -> AnyView {
     let locale = variant.locale();
     let name = locales::name(&locale);
     let (of_tab, of_default) = (locale.clone(), locale.clone());
@@ -196,7 +192,8 @@ fn panel(
 fn status(editor: Editor, live: LivePreview, variant: LiveVariant) -> AnyView {
     let shown = move || if editor.shown() == Some(variant) { live.preview() } else { None };
     let limit = move || variant.content_sid.with(|sid| !sid.trim().is_empty());
-    let line = move || shown().map(|preview| counted(&preview, limit(), editor.channel.with(|channel| channel == "sms")));
+    let line =
+        move || shown().map(|preview| counted(&preview, limit(), editor.channel.with(|channel| channel == "sms")));
     let problems = move || shown().map(|preview| problems(&preview));
     view! {
         <div class="variant__status">
@@ -248,7 +245,8 @@ fn insert(variant: LiveVariant, attributes: StoredValue<Vec<String>>) -> AnyView
 
 /// Puts a text in the place of the selection and the cursor after it.
 fn write(id: &str, text: &str, body: RwSignal<String>) {
-    let Some(area) = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlTextAreaElement>().ok())
+    let Some(area) =
+        document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlTextAreaElement>().ok())
     else {
         return;
     };

@@ -30,10 +30,18 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     api.import(&file).await?;
     let seconds = started.elapsed().as_secs_f64();
     let baseline = bulk_load(&site, people).await?;
-    add("import", format!("{people} rows"), f64::from(people) / seconds, "rows/s", Some(baseline), Some(Limit::AtLeast(1_000_000.0 / 60.0)));
+    add(
+        "import",
+        format!("{people} rows"),
+        f64::from(people) / seconds,
+        "rows/s",
+        Some(baseline),
+        Some(Limit::AtLeast(1_000_000.0 / 60.0)),
+    );
     add("memory", "highest during import".to_owned(), program.memory_mib("VmHWM"), "MiB", None, None);
 
-    let definition = json!({"combinator": "and", "rules": [{"field": "attributes.city", "operator": "=", "value": "Colombo"}]});
+    let definition =
+        json!({"combinator": "and", "rules": [{"field": "attributes.city", "operator": "=", "value": "Colombo"}]});
     let preview = json!({"definition": definition});
     let mut best = f64::MAX;
     for _ in 0..5 {
@@ -44,7 +52,9 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     let limit = backend.postgres.as_ref().map(|_| Limit::AtMost(200.0));
     add("segment", "count and ten of an equality".to_owned(), best, "ms", Some(hand_written(&site).await?), limit);
 
-    for (page, limit) in [("/contacts?limit=50", Limit::AtMost(50.0)), ("/contacts?q=ann&limit=50", Limit::AtMost(50.0))] {
+    for (page, limit) in
+        [("/contacts?limit=50", Limit::AtMost(50.0)), ("/contacts?q=ann&limit=50", Limit::AtMost(50.0))]
+    {
         let mut best = f64::MAX;
         for _ in 0..5 {
             let started = Instant::now();
@@ -65,7 +75,14 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     }
     let limit = Limit::AtMost(60.0);
     add("segment", format!("plan {people} recipients"), started.elapsed().as_secs_f64(), "s", None, Some(limit));
-    add("memory", "highest during plan".to_owned(), program.memory_mib("VmHWM"), "MiB", None, Some(Limit::AtMost(150.0)));
+    add(
+        "memory",
+        "highest during plan".to_owned(),
+        program.memory_mib("VmHWM"),
+        "MiB",
+        None,
+        Some(Limit::AtMost(150.0)),
+    );
     Ok(())
 }
 

@@ -48,9 +48,21 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
         limit,
     };
     let rate = f64::from(recipients) / seconds;
-    report.add(figure("end to end with two callbacks", rate, "messages/s", Some(baseline), Some(Limit::AtLeast(1_000.0))));
+    report.add(figure(
+        "end to end with two callbacks",
+        rate,
+        "messages/s",
+        Some(baseline),
+        Some(Limit::AtLeast(1_000.0)),
+    ));
     report.add(figure("CPU of the program per message", cpu / f64::from(recipients) * 1e6, "µs", None, None));
-    let memory = |what: &str, value| Figure { row: "memory", what: what.to_owned(), unit: "MiB", value, ..figure("", 0.0, "", None, None) };
+    let memory = |what: &str, value| Figure {
+        row: "memory",
+        what: what.to_owned(),
+        unit: "MiB",
+        value,
+        ..figure("", 0.0, "", None, None)
+    };
     report.add(memory("idle", idle));
     report.add(memory("highest during send", program.memory_mib("VmHWM")));
     Ok(())
@@ -75,7 +87,9 @@ async fn until_delivered(api: &Api, run: &str, recipients: u32) -> Result<Value>
 async fn check(provider: &Process, ledger: &Value, recipients: u32) -> Result<()> {
     let stats: Value = reqwest::get(format!("{}/control/stats", provider.url)).await?.json().await?;
     // The bare posts of the baseline went to a number of their own.
-    if stats["recipients_more_than_once"].as_u64() > Some(1) || ledger["planned"].as_u64() != Some(u64::from(recipients)) {
+    if stats["recipients_more_than_once"].as_u64() > Some(1)
+        || ledger["planned"].as_u64() != Some(u64::from(recipients))
+    {
         bail!("not exactly once: {stats} {ledger}");
     }
     Ok(())

@@ -106,10 +106,9 @@ fn times(run: &Run, at: Timestamp) -> AnyView {
         Some(started) => format::duration(end.since(started)),
         None => "not yet".to_owned(),
     };
-    let limit = run.rate_per_second.map_or_else(
-        || "as fast as the sender may".to_owned(),
-        |rate| format!("{} a second", format::num(rate)),
-    );
+    let limit = run
+        .rate_per_second
+        .map_or_else(|| "as fast as the sender may".to_owned(), |rate| format!("{} a second", format::num(rate)));
     let forecast = match (run.status, run.forecast.finish_at) {
         (RunStatus::Running, Some(finish)) => Some((
             "Last hand-over",

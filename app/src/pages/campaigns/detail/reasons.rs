@@ -49,5 +49,6 @@ pub(super) fn card(run: &Run, latest: bool) -> AnyView {
         }
         .into_any()
     });
-    view! { <Card title="Why not everyone" flush=true><ul class="counts">{rows.collect::<Vec<_>>()}</ul></Card> }.into_any()
+    view! { <Card title="Why not everyone" flush=true><ul class="counts">{rows.collect::<Vec<_>>()}</ul></Card> }
+        .into_any()
 }

@@ -40,9 +40,8 @@ fn ledger(run: &Run, latest: bool, here: Here) -> AnyView {
         Callback::new(move |state: State| people::recipients_of(&run, latest, "state", state.as_str()))
     };
     let again = untrack(move || here.url());
-    let refresh = (!run.status.is_over()).then(|| {
-        view! { <a class="link static-only" href=again rel="external">"Refresh"</a> }.into_any()
-    });
+    let refresh = (!run.status.is_over())
+        .then(|| view! { <a class="link static-only" href=again rel="external">"Refresh"</a> }.into_any());
     view! {
         <section class="card" aria-label="Ledger">
             <div class="card__body">
@@ -71,7 +70,10 @@ fn now(run: &Run) -> AnyView {
         }
         RunStatus::Completed | RunStatus::Cancelled | RunStatus::Failed => {
             let word = Label::from(run.status).text;
-            let took = run.started_at.zip(run.finished_at).map(|(from, to)| format!(" · took {}", format::duration(to.since(from))));
+            let took = run
+                .started_at
+                .zip(run.finished_at)
+                .map(|(from, to)| format!(" · took {}", format::duration(to.since(from))));
             let when = run.finished_at.map(|at| view! { " " <Time at moment=true/> });
             view! { {word} {when} {took} }.into_any()
         }
@@ -101,7 +103,8 @@ fn recipients(view: &CampaignView, run: &Run, latest: bool, here: Here) -> AnyVi
     let state = here.once("state");
     let tabs = people::state_tabs(&run.ledger, &state);
     let list = if view.recipients.is_empty() {
-        let words = if run.ledger.planned == 0 { "Nobody is planned yet." } else { "Nobody is in this state any more." };
+        let words =
+            if run.ledger.planned == 0 { "Nobody is planned yet." } else { "Nobody is in this state any more." };
         view! { <p class="card__text muted">{words}</p> }.into_any()
     } else {
         people::table(&view.recipients, view.at)

@@ -100,7 +100,8 @@ pub(super) fn audience(view: WizardView, save: ServerAction<ChooseAudience>) -> 
     let choices = view.audiences.into_iter().map(|(id, name)| Choice::new(id, name)).collect::<Vec<_>>();
     let files = view.imports.into_iter().map(|(id, name)| {
         let href = paths::with_query(paths::NEW_AUDIENCE, &[("import", &id)]);
-        view! { <li class="list__item">{icon(Glyph::File)} <a class="link cut" dir="auto" href=href>{name}</a></li> }.into_any()
+        view! { <li class="list__item">{icon(Glyph::File)} <a class="link cut" dir="auto" href=href>{name}</a></li> }
+            .into_any()
     });
     let files = files.collect::<Vec<_>>();
     let form = if choices.is_empty() {
@@ -216,7 +217,8 @@ pub(super) fn sending(view: WizardView, save: ServerAction<SaveSending>) -> AnyV
     };
     let choices = fitting.into_iter().map(|sender| {
         let off = if sender.enabled { "" } else { " · switched off" };
-        let label = format!("{} · {} · {}{off}", sender.name, text::channel(sender.channel), format::phone(&sender.address));
+        let label =
+            format!("{} · {} · {}{off}", sender.name, text::channel(sender.channel), format::phone(&sender.address));
         Choice::new(sender.id.to_string(), label).disabled(!sender.enabled)
     });
     let choices = choices.collect::<Vec<_>>();

@@ -82,9 +82,9 @@ pub(super) fn people(chosen: RwSignal<String>, first: Option<PeoplePreview>) -> 
 fn these_people(people: PeoplePreview) -> AnyView {
     let PeoplePreview { id, count, sample } = people;
     let rest = count - i64::try_from(sample.len()).unwrap_or(0);
-    let rows = sample.into_iter().map(|(name, phone)| {
-        view! { <li class="list__item"><Who name=name phone=Some(phone)/></li> }.into_any()
-    });
+    let rows = sample
+        .into_iter()
+        .map(|(name, phone)| view! { <li class="list__item"><Who name=name phone=Some(phone)/></li> }.into_any());
     let rows = rows.collect::<Vec<_>>();
     let all = paths::with_query(paths::CONTACTS, &[("segment", &id)]);
     view! {
@@ -118,7 +118,10 @@ pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<Tex
     let ask = Action::new(move |template: &String| preview_text(template.clone(), audience.clone()));
     let shown = follow(chosen, first, ask);
     let body = move || match shown() {
-        Shown::NothingChosen => view! { <Card title="Preview">{hint("Choose a template to read it as a person gets it.")}</Card> }.into_any(),
+        Shown::NothingChosen => {
+            view! { <Card title="Preview">{hint("Choose a template to read it as a person gets it.")}</Card> }
+                .into_any()
+        }
         Shown::Asking => view! { <Card title="Preview">{hint("Filling in the text…")}</Card> }.into_any(),
         Shown::Failed(error) => view! { <Card title="Preview">{hint(error.message())}</Card> }.into_any(),
         Shown::Known(text) => on_the_phone(text),
