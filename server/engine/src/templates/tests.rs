@@ -220,25 +220,3 @@ fn a_preview_answers_with_what_is_wrong() {
     assert_eq!(of(&"x".repeat(1_601)).errors.len(), 1);
     assert_eq!(of("").segments, 0);
 }
-
-#[test]
-#[ignore = "a measurement: cargo test --release -p engine --lib renders_per_second -- --ignored --nocapture"]
-fn renders_per_second() {
-    let compiled = compile(&[(
-        "en",
-        variant(
-            "Hi {{ first_name|default('there') }}, your {{ product }} is {{ price|money('USD') }} until {{ until|date }}.",
-        ),
-    )]);
-    let compiled = compiled.unwrap();
-    let ann = Ann::new(json!({
-        "first_name": "Ann", "product": "tea", "price": 12.5, "until": "2026-12-24", "city": "Kandy", "age": 30, "plan": "gold",
-    }));
-    let extra = Attributes::new();
-    let start = std::time::Instant::now();
-    let mut characters = 0;
-    for _ in 0..200_000 {
-        characters += compiled.render(&ann.recipient(Some("en-US")), &extra).unwrap().text.len();
-    }
-    println!("{:.0} renders/s ({characters} characters)", 200_000.0 / start.elapsed().as_secs_f64());
-}
