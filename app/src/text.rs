@@ -270,6 +270,20 @@ pub const fn check(check: Check) -> &'static str {
     }
 }
 
+/// What a check asks for.
+#[must_use]
+pub const fn check_rule(check: Check) -> &'static str {
+    match check {
+        Check::Suppression => "The number is not on the list.",
+        Check::Consent => "The person has agreed to what the template is for.",
+        Check::Subscription => "The person is subscribed to the campaign's topic, if it has one.",
+        Check::Deadline => "The time until which it may be sent has not passed.",
+        Check::Window => "The template is approved, or the person has written lately.",
+        Check::Variables => "Every value that the text needs is there.",
+        Check::Length => "The filled text is not longer than the channel takes.",
+    }
+}
+
 #[must_use]
 pub const fn channel(channel: Channel) -> &'static str {
     match channel {
@@ -302,7 +316,7 @@ pub const fn kind(kind: Kind) -> &'static str {
 pub const fn by(by: By) -> &'static str {
     match by {
         By::Plan => "the plan",
-        By::Worker => "the sender",
+        By::Worker => "this program",
         By::Callback => "a callback of the provider",
         By::Reconcile => "asking the provider",
         By::Admin => "somebody here",

@@ -101,7 +101,8 @@ pub fn Tabs(
         let target = value.clone();
         let current = move || (here.get(param) == value).then_some("true");
         view! {
-            <a href=move || here.with(&[(param, &target), ("cursor", "")]) aria-current=current>
+            // What a tab changes is below it: the page stays where it is.
+            <a href=move || here.with(&[(param, &target), ("cursor", "")]) aria-current=current data-noscroll="">
                 {label}
                 {count.map(|count| view! { <span class="tabs__count">{num(count)}</span> })}
             </a>

@@ -51,19 +51,23 @@ pub async fn send_test(campaign: String, phones: String) -> Result<(), AppError>
         .campaigns()
         .test(&ctx.actor, id, &request)
         .await
-        .map_err(|error| in_one_field(AppError::from(error)).keep(&[("phones", &phones)]))?;
+        .map_err(|error| in_one_field(AppError::from(error), &request.phones).keep(&[("phones", &phones)]))?;
     let tests = messages.iter().map(|message| message.id.to_string()).collect::<Vec<_>>().join(",");
     let path = paths::with_query(&paths::campaign(id), &[("tests", &tests)]);
     leptos_axum::redirect(&paths::done(&path, "test_sent"));
     Ok(())
 }
 
-/// The service names each number's place; the page has one field for all of them.
+/// The service names each number's place (`phones[1]`); the page has one field for all of them.
 #[cfg(feature = "ssr")]
-fn in_one_field(mut error: AppError) -> AppError {
+fn in_one_field(mut error: AppError, phones: &[String]) -> AppError {
     if let AppError::Invalid { fields, .. } = &mut error {
-        for field in fields.iter_mut().filter(|field| field.field.starts_with("phones[")) {
-            field.field = "phones".to_owned();
+        for field in fields {
+            let place = field.field.strip_prefix("phones[").and_then(|rest| rest.strip_suffix(']'));
+            if let Some(phone) = place.and_then(|place| place.parse().ok()).and_then(|place: usize| phones.get(place)) {
+                field.message = format!("“{phone}”: {}.", field.message.trim_end_matches('.'));
+                field.field = "phones".to_owned();
+            }
         }
     }
     error

@@ -143,5 +143,5 @@ fn table(view: CampaignsView) -> AnyView {
 fn progress(campaign: &Campaign) -> Option<AnyView> {
     let ledger = campaign.run.as_ref()?.ledger;
     let words = format!("{} of {} settled", format::num(settled(&ledger)), format::num(ledger.planned));
-    Some(view! { <LedgerBar ledger=Signal::stored(ledger) small=true/> <span class="sub">{words}</span> }.into_any())
+    Some(view! { <div class="bar-cell"><LedgerBar ledger=Signal::stored(ledger) small=true/> <span class="sub">{words}</span></div> }.into_any())
 }

@@ -69,15 +69,17 @@ fn row(message: &Message, at: Timestamp) -> AnyView {
     let until = waits.then(|| view! { <span class="sub">"until " <Time at=message.not_before moment=true/></span> });
     let whom = message.name.clone().or_else(|| message.phone.as_ref().map(|phone| format::phone(phone.as_str())));
     let why = format!("Why? {}", whom.unwrap_or_else(|| "Erased person".to_owned()));
+    let untouched = message.attempts == 0 && matches!(message.state, State::Queued | State::Skipped);
+    let touched = (!untouched).then_some(message.updated_at);
     view! {
-        <tr>
+        <tr class="recipient">
             <td class="main" data-label="Contact">
                 <Who name=message.name.clone() phone=message.phone.as_ref().map(ToString::to_string)/>
             </td>
-            <td data-label="State"><span>{pill(message.state)} {until}</span></td>
+            <td class="recipient__state" data-label="State"><span>{pill(message.state)} {until}</span></td>
             {words(message)}
-            <td class="num" data-label="Attempts">{format::num(message.attempts)}</td>
-            <td class="num" data-label="At"><Time at=message.updated_at/></td>
+            <td class="num recipient__attempts" data-label="Attempts">{format::num(message.attempts)}</td>
+            <td class="num recipient__at" data-label="At"><MaybeTime at=touched/></td>
             <td class="num" data-label="">
                 <a class="link" href=paths::message(message.id) aria-label=why>"Why?"</a>
             </td>
@@ -96,8 +98,10 @@ fn words(message: &Message) -> AnyView {
         (None, None) => None,
     };
     match (trouble, message.body.clone()) {
-        (Some(trouble), _) => view! { <td class="wrap" data-label="Reason">{trouble}</td> }.into_any(),
-        (None, Some(body)) => view! { <td class="cut" data-label="Message" dir="auto">{body}</td> }.into_any(),
-        (None, None) => view! { <td data-label="Message"></td> }.into_any(),
+        (Some(trouble), _) => view! { <td class="wrap recipient__words" data-label="Reason">{trouble}</td> }.into_any(),
+        (None, Some(body)) => {
+            view! { <td class="cut recipient__words" data-label="Message" dir="auto">{body}</td> }.into_any()
+        }
+        (None, None) => view! { <td class="recipient__words" data-label="Message"></td> }.into_any(),
     }
 }

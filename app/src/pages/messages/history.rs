@@ -1,6 +1,6 @@
 //! The steps of a message in words, and every check behind its decisions.
 
-use domain::message::{By, Decision, HistoryEntry, Outcome, State};
+use domain::message::{By, CheckOutcome, Decision, HistoryEntry, Outcome, State};
 use leptos::prelude::*;
 
 use crate::{components::*, text};
@@ -20,7 +20,7 @@ fn moment(entry: &HistoryEntry) -> AnyView {
         (None, Some(reason)) => Some(format!("{}. ", text::reason(reason))),
         (None, None) => None,
     };
-    let by = format!("By {}.", text::by(entry.by));
+    let by = (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by)));
     let tone = Label::from(entry.state).tone;
     view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}</Moment> }.into_any()
 }
@@ -63,14 +63,14 @@ pub(super) fn decisions(decisions: &[Decision]) -> AnyView {
 }
 
 fn decision(decision: &Decision) -> AnyView {
-    let what = match decision.outcome {
-        Outcome::Send => "Sent: nothing spoke against it".to_owned(),
-        Outcome::Skip => "Left out".to_owned(),
-        Outcome::Wait => "Told to wait".to_owned(),
-    };
-    let what = match decision.reason {
-        Some(reason) => format!("{what}: {}", text::reason(reason)),
-        None => what,
+    let early = decision.attempt == 0 && decision.outcome == Outcome::Send;
+    let what = match (decision.outcome, decision.reason) {
+        (Outcome::Send, _) if early => "Nothing spoke against it. The rest is checked when its turn comes".to_owned(),
+        (Outcome::Send, _) => "To be sent: nothing spoke against it".to_owned(),
+        (Outcome::Skip, Some(reason)) => format!("Left out: {}", text::reason(reason)),
+        (Outcome::Skip, None) => "Left out".to_owned(),
+        (Outcome::Wait, Some(reason)) => format!("Told to wait: {}", text::reason(reason)),
+        (Outcome::Wait, None) => "Told to wait".to_owned(),
     };
     let title = match decision.attempt {
         0 => "Decided at planning".to_owned(),
@@ -78,11 +78,17 @@ fn decision(decision: &Decision) -> AnyView {
     };
     let (at, outcome) = (decision.at, decision.outcome);
     let rows = decision.checks.iter().map(|check| {
+        let result = match check.result {
+            CheckOutcome::NotChecked if early => pill((Tone::Idle, "Checked later")),
+            result => pill(result),
+        };
+        let detail = check.detail.clone().map(|detail| view! { <span class="sub">{detail}</span> });
         view! {
-            <tr>
-                <td class="main" data-label="Check">{text::check(check.check)}</td>
-                <td data-label="Result">{pill(check.result)}</td>
-                <td class="wrap" data-label="On what">{check.detail.clone()}</td>
+            <tr class="check-row">
+                <td class="main" data-label="Check">
+                    <div>{text::check(check.check)} <span class="sub">{text::check_rule(check.check)}</span></div>
+                </td>
+                <td data-label="Result"><div>{result} {detail}</div></td>
             </tr>
         }
         .into_any()
@@ -93,7 +99,7 @@ fn decision(decision: &Decision) -> AnyView {
             <p class="card__text">{what} "."</p>
             <Table
                 caption="Checks of this decision"
-                columns=vec![Col::text("Check"), Col::text("Result"), Col::text("On what")]
+                columns=vec![Col::text("Check"), Col::text("Result")]
             >
                 {rows}
             </Table>

@@ -80,7 +80,7 @@ fn verdict(message: &Message) -> AnyView {
         (None, Some(reason)) => (text::reason(reason), text::reason_remedy(reason)),
         (None, None) => (text::state_meaning(message.state).trim_end_matches('.'), None),
     };
-    let code = message.error_code.map(|code| view! { " " <code>{code}</code> });
+    let code = message.error_code.map(|code| view! { " Code " <code>{code}</code> "." });
     let until = (message.state == State::Queued)
         .then(|| view! { "It goes out " <Time at=message.not_before moment=true/> " at the earliest. " });
     let fix = match (&message.phone, message.reason) {

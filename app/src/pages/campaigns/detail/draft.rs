@@ -15,7 +15,7 @@ use super::{
     },
     Actions, may, verb,
 };
-use crate::{components::*, paths};
+use crate::{components::*, paths, text};
 
 pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
     let CampaignView { campaign, names, check, tests, .. } = view;
@@ -86,7 +86,10 @@ fn test(campaign: &Campaign, tests: &[Message], actions: Actions) -> AnyView {
         let phone = message.phone.as_ref().map(|phone| format::phone(phone.as_str())).unwrap_or_default();
         view! {
             <li class="list__item">
-                <span class="list__main">{phone}</span>
+                <span class="list__main">
+                    <b>{phone}</b>
+                    {message.reason.map(|reason| view! { <span>{text::reason(reason)}</span> })}
+                </span>
                 {pill(message.state)}
                 <a class="link" href=paths::message(message.id)>"Why?"</a>
             </li>

@@ -123,21 +123,20 @@ impl FactsLine {
 
     fn view(&self) -> AnyView {
         let Self { names, audience, template, version, launched, created } = self.clone();
+        let Some(launched) = launched else {
+            return view! { "Made " <Time at=created moment=true/> ". Nothing was sent to the audience yet." }
+                .into_any();
+        };
         let topic = names.topic.map_or_else(|| "No topic".to_owned(), |topic| format!("Topic {topic}"));
         let version = version.map(|version| format!(" v{version}")).unwrap_or_default();
-        let link = |word: &'static str, name: Option<String>, href: Option<String>, after: String| {
-            name.zip(href).map(|(name, href)| {
-                view! { " · " {word} " " <a class="link" dir="auto" href=href>{name}{after}</a> }.into_any()
-            })
+        let link = |word: &'static str, name: Option<String>, href: Option<String>| {
+            name.zip(href)
+                .map(|(name, href)| view! { {word} <a class="link" dir="auto" href=href>{name}</a> }.into_any())
         };
-        let audience = link("audience", names.audience, audience, String::new());
-        let template = link("template", names.template, template, version);
+        let audience = link(" · audience ", names.audience, audience);
+        let template = link(" · template ", names.template.map(|name| format!("{name}{version}")), template);
         let sender = names.sender.map(|sender| format!(" · from {sender}"));
-        let when = match launched {
-            Some(at) => view! { " · launched " <Time at moment=true/> }.into_any(),
-            None => view! { " · made " <Time at=created moment=true/> }.into_any(),
-        };
-        view! { {topic} {audience} {template} {sender} {when} }.into_any()
+        view! { {topic} {audience} {template} {sender} " · launched " <Time at=launched moment=true/> }.into_any()
     }
 }
 
@@ -165,12 +164,14 @@ fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView 
         _ => ().into_any(),
     };
     let launched = campaign.status != CampaignStatus::Draft;
+    let over = run.is_some_and(|run| run.status.is_over());
+    let change_words = if over { "Edit name" } else { "Edit name and rate" };
     let file = run.map(|run| format!("/runs/{}/export.csv", run.id));
     let more = view! {
         <details class="menu" name="menu">
             <summary class="btn">"More"</summary>
             <div class="menu__panel">
-                {(write && launched).then(|| view! { <a class="menu__item" href=edit>"Edit name and rate"</a> })}
+                {(write && launched).then(|| view! { <a class="menu__item" href=edit>{change_words}</a> })}
                 {write.then(|| verb(change, id, "duplicate", "Duplicate", "Duplicating…", "menu__item"))}
                 {launched.then(|| view! { <a class="menu__item" href=paths::recipients(id)>"All recipients"</a> })}
                 {file.map(|file| view! { <a class="menu__item" href=file rel="external" download="">"Export CSV"</a> })}

@@ -89,8 +89,9 @@ pub(super) fn card(run: &Run, channel: Option<Channel>, at: Timestamp) -> AnyVie
     let failed = run.ledger.count(State::Failed) + run.ledger.count(State::Undelivered);
     let note = format!("Shares of those meant to get it · {} failed", format::percent(failed, whole));
     let times = times(run, at);
+    let title = if run.status.is_over() { "Progress" } else { "Progress and forecast" };
     view! {
-        <Card title="Progress and forecast" aside=move || note.clone()>
+        <Card title=title aside=move || note.clone()>
             <ul class="funnel">{levels}</ul>
             {times}
         </Card>
@@ -117,8 +118,7 @@ fn times(run: &Run, at: Timestamp) -> AnyView {
         (RunStatus::Running, None) => Some(("Last hand-over", "not foreseeable yet".into_any())),
         _ => run.finished_at.map(|at| ("Finished", view! { <Time at moment=true/> }.into_any())),
     };
-    let speed = (run.status == RunStatus::Running)
-        .then(|| format!("{} a second, over the last ten seconds", per_second(run.forecast.rate_now)));
+    let speed = (run.status == RunStatus::Running).then(|| format!("{} a second", per_second(run.forecast.rate_now)));
     view! {
         <Facts>
             <Fact name="Started"><Time at=since moment=true/></Fact>

@@ -144,8 +144,10 @@ fn runs(runs: &[Run], shown: &Run) -> AnyView {
                 </td>
                 <td data-label="Status">{pill(run.status)}</td>
                 <td data-label="Progress">
-                    <LedgerBar ledger=Signal::stored(run.ledger) small=true/>
-                    <span class="sub">{format!("{} of {} settled", format::num(settled(&run.ledger)), format::num(run.ledger.planned))}</span>
+                    <div class="bar-cell">
+                        <LedgerBar ledger=Signal::stored(run.ledger) small=true/>
+                        <span class="sub">{format!("{} of {} settled", format::num(settled(&run.ledger)), format::num(run.ledger.planned))}</span>
+                    </div>
                 </td>
                 <td class="num" data-label="Started"><MaybeTime at=run.started_at/></td>
             </tr>

@@ -139,7 +139,7 @@ pub(super) fn audience(view: WizardView, save: ServerAction<ChooseAudience>) -> 
                     {(!files.is_empty()).then(|| view! {
                         <div>
                             <h3>"The people in an imported file"</h3>
-                            <ul class="list">{files}</ul>
+                            <ul class="list list--plain">{files}</ul>
                         </div>
                     })}
                     <p class="muted small">"Your draft is saved. Come back to it under Campaigns when the audience is ready."</p>
@@ -248,7 +248,7 @@ pub(super) fn sending(view: WizardView, save: ServerAction<SaveSending>) -> AnyV
                         legend="When Twilio does not answer"
                         choices=unknown
                         value=campaign.on_unknown.as_str()
-                        hint="It happens to a few in a million: the line breaks, and nobody knows whether the message went out."
+                        hint="It is rare: the line breaks in the middle, and nobody knows whether the message went out."
                     />
                     {buttons(&campaign, Step::Sending, None)}
                 </FormFor>

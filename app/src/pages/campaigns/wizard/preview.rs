@@ -101,7 +101,7 @@ fn these_people(people: PeoplePreview) -> AnyView {
             .into_any()
         } else {
             view! {
-                <ul class="list">{rows}</ul>
+                <ul class="list list--plain">{rows}</ul>
                 <p class="actions">
                     <a class="link" href=all>{if rest > 0 { format!("See them and {} more", format::num(rest)) } else { "See them".to_owned() }}</a>
                     <a class="link" href=paths::audience(id)>"Open the audience"</a>
