@@ -47,7 +47,7 @@ export class Work {
   }
 
   link(name: string | RegExp): Locator {
-    return this.page.getByRole('main').getByRole('link', { name })
+    return this.page.getByRole('main').getByRole('link', { name, exact: typeof name === 'string' })
   }
 
   /** The number of a tile. */

@@ -110,7 +110,7 @@ test.describe('with scripts', () => {
     await expect(page.getByText('Version 2 was saved while you were editing.')).toBeVisible()
     await expect(text).toHaveValue('My text')
     await page.getByText('Show what they saved').click()
-    await expect(page.getByText('Their text')).toBeVisible()
+    await expect(page.getByText('Their text', { exact: true })).toBeVisible()
     await work.button('Save template').click()
     await expect(page.getByText(/version 3/)).toBeVisible()
     await expect(page.getByText('was saved while you were editing')).toBeHidden()

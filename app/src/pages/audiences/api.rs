@@ -78,7 +78,7 @@ pub async fn preview_audience(definition: String) -> Result<SegmentPreview, AppE
 }
 
 /// Saves, or without scripts changes the rows and shows the editor again: `op` is `save`, `count`, `add`, `group`,
-/// `add-<group>` or `remove-<row>`.
+/// `add-<group>` or `remove-<row>`. Answers the version that the next change has to name.
 #[server]
 pub async fn save_audience(
     id: String,
@@ -88,7 +88,7 @@ pub async fn save_audience(
     #[server(default)] rows: Vec<Row>,
     #[server(default)] json: String,
     #[server(default)] op: String,
-) -> Result<(), AppError> {
+) -> Result<i64, AppError> {
     let ctx = ctx()?;
     let mut draft = Draft { name: name.clone(), combinator, rows };
     if !matches!(op.as_str(), "" | "save") {
@@ -96,7 +96,7 @@ pub async fn save_audience(
         let path = paths::audience(if id.is_empty() { "new" } else { &id });
         let kept = serde_json::to_string(&draft).unwrap_or_default();
         leptos_axum::redirect(&paths::with_query(&path, &[("draft", &kept)]));
-        return Ok(());
+        return Ok(version);
     }
     let definition = if json.trim().is_empty() {
         draft.definition()
@@ -119,7 +119,7 @@ pub async fn save_audience(
         segments.update(&ctx.actor, id, patch).await.map_err(failed)?
     };
     leptos_axum::redirect(&paths::done(&paths::audience(saved.id), "saved"));
-    Ok(())
+    Ok(saved.version)
 }
 
 #[cfg(feature = "ssr")]

@@ -17,17 +17,12 @@ pub fn AudienceEditorPage() -> impl IntoView {
     let here = use_here();
     let save = ServerAction::<SaveAudience>::new();
     let delete = ServerAction::<DeleteAudience>::new();
-    // A save makes a new version, which the next one has to name; a try that failed leaves everything as it was typed.
-    let saves = Memo::new(move |before: Option<&usize>| {
-        let saved = save.value().with(|value| matches!(value, Some(Ok(()))));
-        if saved { save.version().get() } else { before.copied().unwrap_or_default() }
-    });
     let source = move || {
         // A fixed address (`/audiences/new`) has no parameter.
         let id = params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
-        (id, here.get("draft"), here.get("import"), saves.get())
+        (id, here.get("draft"), here.get("import"))
     };
-    let audience = Resource::new(source, |(id, draft, import, _)| load_editor(id, draft, import));
+    let audience = Resource::new(source, |(id, draft, import)| load_editor(id, draft, import));
     view! { <Loaded from=audience let:view>{page(view, save, delete)}</Loaded> }.into_any()
 }
 
@@ -43,23 +38,43 @@ fn page(view: EditorView, save: ServerAction<SaveAudience>, delete: ServerAction
     }
     let fresh = id.is_empty();
     let deleted = id.clone();
-    let title = if fresh { "New audience".to_owned() } else { draft.name.clone() };
+    let title = RwSignal::new(if fresh { "New audience".to_owned() } else { draft.name.clone() });
+    let version = RwSignal::new(version);
     let people = paths::with_query(paths::CONTACTS, &[("segment", &id)]);
     let builder_of = Builder::new(draft, vocabulary);
     let advanced = json.is_some();
     let text = RwSignal::new(json.unwrap_or_default());
     let definition = move || if advanced { text.get() } else { builder_of.draft().definition().to_string() };
     let count = LiveCount::new(definition, preview);
+    // A save makes a new version, which the next one has to name; what is being edited stays where it is.
+    let saved = save.value();
+    Effect::new(move |_| {
+        if let Some(Ok(number)) = saved.get()
+            && !fresh
+        {
+            version.set(number);
+            title.set(builder_of.name.get_untracked());
+        }
+    });
+    let header = move || {
+        let people = people.clone();
+        view! {
+            <PageHeader title=title.get() crumbs=vec![crumb("Audiences", paths::AUDIENCES)]>
+                {(!fresh).then(|| view! { <a class="btn" href=people>{icon(Glyph::People)} "See these people"</a> })}
+            </PageHeader>
+        }
+        .into_any()
+    };
     view! {
-        <PageHeader title=title crumbs=vec![crumb("Audiences", paths::AUDIENCES)]>
-            {(!fresh).then(|| view! { <a class="btn" href=people>{icon(Glyph::People)} "See these people"</a> })}
-        </PageHeader>
+        {header}
         <ActionError action=delete/>
         <div class="grid grid--3-2">
             <Card>
                 <FormFor action=save class="form form--wide">
+                    // Enter presses the first button of a form, which must not be one that removes a rule.
+                    <button type="submit" name="op" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true"></button>
                     <Hidden name="id" value=id.clone()/>
-                    <VersionField version/>
+                    <Hidden name="version" value=Signal::derive(move || version.get().to_string())/>
                     <TextField name="name" label="Name" required=true maxlength=200 live=builder_of.name/>
                     {if advanced { definition_field(builder_of, text) } else { builder(builder_of) }}
                     <FormActions>

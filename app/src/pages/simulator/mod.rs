@@ -280,7 +280,7 @@ fn status_words(status: &str) -> String {
     .to_owned()
 }
 
-/// At the phone's foot: three words as buttons, and a line to write.
+/// At the phone's foot: a line to write, and three words as buttons. In this order: Enter presses the first button.
 fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
     let state = form_state(answer);
     let kept = state.problem.with_untracked(|problem| {
@@ -304,7 +304,6 @@ fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
     view! {
         <ActionForm action=answer attr:class="reply">
             <input type="hidden" name="phone" value=number/>
-            <div class="reply__quick" role="group" aria-label="Answer with one word">{quick.into_iter().collect::<Vec<_>>()}</div>
             <div class="reply__line">
                 <input
                     class="input"
@@ -324,6 +323,7 @@ fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
                     {icon(Glyph::Send)}
                 </button>
             </div>
+            <div class="reply__quick" role="group" aria-label="Answer with one word">{quick.into_iter().collect::<Vec<_>>()}</div>
             {problem}
         </ActionForm>
     }
