@@ -11,7 +11,8 @@ export default defineConfig({
   reporter: [['list'], ['json', { outputFile: `${results}/results.json` }]],
   // Each worker starts a server of its own (server.ts). One test at a time, in order: two cores are not many.
   workers: 1,
-  retries: 0,
+  // A busy machine can be slow once; what fails twice is broken.
+  retries: 1,
   forbidOnly: !!process.env.CI,
   timeout: 60_000,
   expect: { timeout: 10_000 },

@@ -133,7 +133,7 @@ impl LiveCount {
         let first = StoredValue::new(first.map(Ok));
         let value = preview.value();
         Self {
-            latest: Signal::derive(move || value.get().or_else(|| first.get_value())),
+            latest: Signal::derive(move || value.try_get().flatten().or_else(|| first.try_get_value().flatten())),
             counting: preview.pending().into(),
         }
     }
