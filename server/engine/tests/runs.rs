@@ -101,6 +101,8 @@ async fn pausing_stops_and_resuming_goes_on() {
         let campaigns = world.engine.campaigns();
         campaigns.pause(&world.admin, campaign.id).await.expect("paused");
         assert!(campaigns.pause(&world.admin, campaign.id).await.is_err(), "it is paused already");
+        // A pause takes effect within a second: until then a claim may still begin.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let paused = world.until(run.id, "nothing in hand", |run| run.ledger.sending == 0).await;
         assert_eq!(paused.status, RunStatus::Paused);
         tokio::time::sleep(Duration::from_millis(600)).await;
