@@ -94,6 +94,12 @@ impl AppError {
         fields.iter().find(|error| error.field == name).map(|error| error.message.as_str())
     }
 
+    /// An answer that cannot be read: page and server do not fit together.
+    #[must_use]
+    pub fn unreadable(error: serde_json::Error) -> Self {
+        Self::Transport(ServerFnErrorErr::Deserialization(error.to_string()))
+    }
+
     /// A heading for people.
     #[must_use]
     pub const fn title(&self) -> &'static str {

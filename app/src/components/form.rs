@@ -1,17 +1,13 @@
 //! Forms that work without scripts and are better with them: they keep what was typed, say what is wrong beside its
 //! field, and cannot be sent twice by a double click.
 
-use leptos::{
-    form::ActionForm,
-    prelude::*,
-    server_fn::{Http, ServerFn, client::Client, codec::PostUrl, request::ClientReq},
-    web_sys::FormData,
-};
+use leptos::{prelude::*, server_fn::ServerFn};
 use serde::de::DeserializeOwned;
 
 use super::{
     feedback::alert,
     icon::{Glyph, icon},
+    submit::FormAction,
 };
 use crate::{error::AppError, text::Tone};
 
@@ -34,45 +30,39 @@ pub fn use_form() -> FormState {
     use_context().unwrap_or_default()
 }
 
-/// What a server action's last try came to, also after a redirect without scripts.
-pub fn form_state<S>(action: ServerAction<S>) -> FormState
+/// What a form's last try came to, also after a redirect without scripts.
+pub fn form_state<S>(action: FormAction<S>) -> FormState
 where
-    S: ServerFn<Error = AppError> + Clone + Send + Sync + 'static,
+    S: ServerFn<Error = AppError>,
     S::Output: Send + Sync + 'static,
 {
-    let value = action.value();
-    let pending = action.pending();
-    FormState {
-        problem: Signal::derive(move || {
-            value.with(|value| value.as_ref().and_then(|result| result.as_ref().err().cloned()))
-        }),
-        pending: pending.into(),
-    }
+    action.state()
 }
 
-/// A form around a server action: shows its error on top, gives fields theirs, and locks its button while it is sent.
+/// A form around a server function: shows its error on top, gives fields theirs, and locks its button while it is sent.
 #[component]
-pub fn FormFor<S, P>(
-    action: ServerAction<S>,
+pub fn FormFor<S>(
+    action: FormAction<S>,
     /// `form` (stacked fields), `form form--narrow`, or `form--inline` for a button with hidden fields.
     #[prop(default = "form")]
     class: &'static str,
+    /// The error is shown elsewhere, by an [`ActionError`].
+    #[prop(optional)]
+    quiet: bool,
     children: Children,
 ) -> impl IntoView
 where
-    S: DeserializeOwned + ServerFn<Protocol = Http<PostUrl, P>, Error = AppError> + Clone + Send + Sync + 'static,
-    S::Client: Client<AppError>,
-    <<S::Client as Client<AppError>>::Request as ClientReq<AppError>>::FormData: From<FormData>,
-    S::Output: Send + Sync + 'static,
+    S: ServerFn<Error = AppError> + 'static,
+    S::Output: DeserializeOwned + Send + Sync + 'static,
 {
-    let state = form_state(action);
-    view! { <ActionForm action=action attr:class=class>{scope(state, children)}</ActionForm> }.into_any()
+    let state = action.state();
+    action.form(class, scope(state, quiet, children))
 }
 
-fn scope(state: FormState, children: Children) -> AnyView {
+fn scope(state: FormState, quiet: bool, children: Children) -> AnyView {
     view! {
         <leptos::context::Provider value=state>
-            <Problem state/>
+            {(!quiet).then(|| view! { <Problem state/> })}
             {children()}
         </leptos::context::Provider>
     }
@@ -81,12 +71,12 @@ fn scope(state: FormState, children: Children) -> AnyView {
 
 /// The error of an action as an alert: what is wrong, and the fields as links. [`FormFor`] shows it by itself.
 #[component]
-pub fn ActionError<S>(action: ServerAction<S>) -> impl IntoView
+pub fn ActionError<S>(action: FormAction<S>) -> impl IntoView
 where
-    S: ServerFn<Error = AppError> + Clone + Send + Sync + 'static,
+    S: ServerFn<Error = AppError> + 'static,
     S::Output: Send + Sync + 'static,
 {
-    let state = form_state(action);
+    let state = action.state();
     view! { <Problem state/> }.into_any()
 }
 

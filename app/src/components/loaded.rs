@@ -6,6 +6,7 @@ use leptos_router::components::Redirect;
 
 use super::{
     feedback::Skeleton,
+    fetch::Fetched,
     icon::{Glyph, icon},
     links::use_here,
 };
@@ -15,28 +16,28 @@ use crate::{error::AppError, paths};
 /// again, an error page when it failed, and else `children` with the value.
 ///
 /// ```ignore
-/// let page = Resource::new(move || here.get("q"), list_contacts);
+/// let page = fetch(move || here.get("q"), list_contacts);
 /// view! { <Loaded from=page let:contacts><ContactTable contacts/></Loaded> }
 /// ```
 ///
 /// Make actions and signals outside: what is made inside is made again at every reload.
 #[component]
 pub fn Loaded<T, V, F>(
-    from: Resource<Result<T, AppError>>,
+    from: Fetched<T>,
     children: F,
     /// Lines of the skeleton.
     #[prop(default = 6)]
     rows: u32,
 ) -> impl IntoView
 where
-    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    T: Clone + Send + Sync + serde::de::DeserializeOwned + 'static,
     V: IntoView + 'static,
     F: Fn(T) -> V + Clone + Send + Sync + 'static,
 {
     let content = move || {
         let children = children.clone();
         Suspend::new(async move {
-            match from.await {
+            match from.answer().await {
                 Ok(value) => children(value).into_any(),
                 Err(error) => error_page(&error),
             }

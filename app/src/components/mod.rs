@@ -3,6 +3,7 @@
 mod confirm;
 mod data;
 mod feedback;
+mod fetch;
 mod form;
 pub mod format;
 mod header;
@@ -13,11 +14,13 @@ mod links;
 mod live;
 mod loaded;
 mod phone_preview;
+mod submit;
 mod time;
 
 pub use confirm::*;
 pub use data::*;
 pub use feedback::*;
+pub use fetch::{Fetched, fetch};
 pub use form::*;
 pub use header::*;
 pub use icon::*;
@@ -27,6 +30,7 @@ pub use links::*;
 pub use live::*;
 pub use loaded::{ErrorPage, Loaded};
 pub use phone_preview::*;
+pub use submit::FormAction;
 pub use time::*;
 
 pub use crate::text::{Label, Tone};

@@ -15,18 +15,18 @@ use crate::{components::*, error::AppError, paths};
 pub fn AudienceEditorPage() -> impl IntoView {
     let params = use_params_map();
     let here = use_here();
-    let save = ServerAction::<SaveAudience>::new();
-    let delete = ServerAction::<DeleteAudience>::new();
+    let save = FormAction::<SaveAudience>::new();
+    let delete = FormAction::<DeleteAudience>::new();
     let source = move || {
         // A fixed address (`/audiences/new`) has no parameter.
         let id = params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
         (id, here.get("draft"), here.get("import"))
     };
-    let audience = Resource::new(source, |(id, draft, import)| load_editor(id, draft, import));
+    let audience = fetch(source, |(id, draft, import)| load_editor(id, draft, import));
     view! { <Loaded from=audience let:view>{page(view, save, delete)}</Loaded> }.into_any()
 }
 
-fn page(view: EditorView, save: ServerAction<SaveAudience>, delete: ServerAction<DeleteAudience>) -> AnyView {
+fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<DeleteAudience>) -> AnyView {
     let EditorView { id, version, mut draft, json, vocabulary, preview } = view;
     // After a try that failed without scripts the rows are those that were tried.
     let failed = form_state(save).problem;

@@ -17,7 +17,7 @@ use crate::{components::*, paths};
 #[component]
 pub fn AudiencesPage() -> impl IntoView {
     let here = use_here();
-    let audiences = Resource::new(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_audiences(q, cursor));
+    let audiences = fetch(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_audiences(q, cursor));
     let q = untrack(move || here.get("q"));
     view! {
         <PageHeader title="Audiences" lead=|| "Rules that say who is meant. They are asked anew each time a campaign is launched.">

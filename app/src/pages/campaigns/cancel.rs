@@ -17,13 +17,13 @@ use crate::{components::*, paths};
 #[component]
 pub fn CancelCampaignPage() -> impl IntoView {
     let id = use_id();
-    let cancel = ServerAction::<ChangeCampaign>::new();
+    let cancel = FormAction::<ChangeCampaign>::new();
     let source = move || (CampaignQuery { id: id(), ..CampaignQuery::default() }, cancel.version().get());
-    let campaign = Resource::new(source, |(query, _)| load_campaign(query));
+    let campaign = fetch(source, |(query, _)| load_campaign(query));
     view! { <Loaded from=campaign let:view>{page(&view.campaign, cancel)}</Loaded> }.into_any()
 }
 
-fn page(campaign: &Campaign, cancel: ServerAction<ChangeCampaign>) -> AnyView {
+fn page(campaign: &Campaign, cancel: FormAction<ChangeCampaign>) -> AnyView {
     let crumbs = below(campaign.id, &campaign.name);
     let back = paths::campaign(campaign.id);
     let under_way =

@@ -19,12 +19,12 @@ use crate::{components::*, paths, text};
 #[component]
 pub fn LaunchCampaignPage() -> impl IntoView {
     let id = use_id();
-    let launch = ServerAction::<ChangeCampaign>::new();
-    let check = Resource::new(move || (id(), launch.version().get()), |(id, _)| load_launch(id));
+    let launch = FormAction::<ChangeCampaign>::new();
+    let check = fetch(move || (id(), launch.version().get()), |(id, _)| load_launch(id));
     view! { <Loaded from=check let:view>{page(&view.0, &view.1, launch)}</Loaded> }.into_any()
 }
 
-fn page(check: &LaunchCheck, names: &Names, launch: ServerAction<ChangeCampaign>) -> AnyView {
+fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) -> AnyView {
     let campaign = &check.campaign;
     let crumbs = below(campaign.id, &campaign.name);
     let (id, back) = (campaign.id, paths::campaign(campaign.id));

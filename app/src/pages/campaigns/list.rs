@@ -18,7 +18,7 @@ pub fn CampaignsPage() -> impl IntoView {
     let under_way = RwSignal::new(false);
     let tick = poll(5_000, move || under_way.get());
     let query = move || CampaignsQuery { q: here.get("q"), status: here.get("status"), cursor: here.get("cursor") };
-    let campaigns = Resource::new(move || (query(), tick.get()), |(query, _)| load_campaigns(query));
+    let campaigns = fetch(move || (query(), tick.get()), |(query, _)| load_campaigns(query));
     Effect::new(move |_| {
         if let Some(Ok(view)) = campaigns.get() {
             under_way.set(view.campaigns.items.iter().any(|campaign| campaign.status == CampaignStatus::Running));

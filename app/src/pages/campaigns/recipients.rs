@@ -21,7 +21,7 @@ pub fn RecipientsPage() -> impl IntoView {
         code: here.get("code"),
         cursor: here.get("cursor"),
     };
-    let recipients = Resource::new(query, load_recipients);
+    let recipients = fetch(query, load_recipients);
     view! { <Loaded from=recipients let:view>{page(view, here)}</Loaded> }.into_any()
 }
 

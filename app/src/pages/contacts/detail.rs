@@ -14,10 +14,10 @@ use crate::{components::*, frame::use_frame, paths, text};
 /// The page's forms.
 #[derive(Clone, Copy)]
 struct Actions {
-    attribute: ServerAction<SetAttribute>,
-    consent: ServerAction<SetConsent>,
-    subscription: ServerAction<SetSubscription>,
-    erase: ServerAction<EraseContact>,
+    attribute: FormAction<SetAttribute>,
+    consent: FormAction<SetConsent>,
+    subscription: FormAction<SetSubscription>,
+    erase: FormAction<EraseContact>,
 }
 
 #[component]
@@ -25,17 +25,17 @@ pub fn ContactPage() -> impl IntoView {
     let params = use_params_map();
     let here = use_here();
     let actions = Actions {
-        attribute: ServerAction::new(),
-        consent: ServerAction::new(),
-        subscription: ServerAction::new(),
-        erase: ServerAction::new(),
+        attribute: FormAction::new(),
+        consent: FormAction::new(),
+        subscription: FormAction::new(),
+        erase: FormAction::new(),
     };
     let source = move || {
         let changes =
             (actions.attribute.version().get(), actions.consent.version().get(), actions.subscription.version().get());
         (params.with(|params| params.get("phone").unwrap_or_default()), here.get("cursor"), changes)
     };
-    let contact = Resource::new(source, |(phone, cursor, _)| load_contact(phone, cursor));
+    let contact = fetch(source, |(phone, cursor, _)| load_contact(phone, cursor));
     view! { <Loaded from=contact let:view>{page(view, actions)}</Loaded> }.into_any()
 }
 

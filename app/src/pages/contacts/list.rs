@@ -17,7 +17,7 @@ pub fn ContactsPage() -> impl IntoView {
         import: here.get("import"),
         cursor: here.get("cursor"),
     };
-    let contacts = Resource::new(query, load_contacts);
+    let contacts = fetch(query, load_contacts);
     view! {
         <PageHeader title="Contacts">
             <a class="btn" href=paths::NEW_CONTACT>{icon(Glyph::Plus)} "New contact"</a>

@@ -14,7 +14,7 @@ use crate::{components::*, paths};
 /// One person by hand; many come by import.
 #[component]
 pub fn NewContactPage() -> impl IntoView {
-    let create = ServerAction::<CreateContact>::new();
+    let create = FormAction::<CreateContact>::new();
     let consents = vec![
         Choice::new("", "Not known").hint("May get utility messages, no marketing."),
         Choice::new("opted_in", "Opted in").hint("The person has agreed to marketing. You can prove it."),

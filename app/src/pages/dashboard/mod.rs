@@ -10,12 +10,11 @@ use crate::{components::*, frame::use_frame, paths};
 
 #[component]
 pub fn DashboardPage() -> impl IntoView {
-    let hold = ServerAction::<HoldSending>::new();
-    let release = ServerAction::<ReleaseSending>::new();
+    let hold = FormAction::<HoldSending>::new();
+    let release = FormAction::<ReleaseSending>::new();
     let running = RwSignal::new(false);
     let tick = poll(3_000, move || running.get());
-    let dashboard =
-        Resource::new(move || (tick.get(), hold.version().get(), release.version().get()), |_| load_dashboard());
+    let dashboard = fetch(move || (tick.get(), hold.version().get(), release.version().get()), |_| load_dashboard());
     Effect::new(move |_| {
         if let Some(Ok(view)) = dashboard.get() {
             running.set(
@@ -33,7 +32,7 @@ pub fn DashboardPage() -> impl IntoView {
     .into_any()
 }
 
-fn page(view: Dashboard, hold: ServerAction<HoldSending>, release: ServerAction<ReleaseSending>) -> AnyView {
+fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<ReleaseSending>) -> AnyView {
     let admin =
         use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role == Role::Admin));
     let today = view.today;
@@ -153,7 +152,7 @@ fn imports(view: &Dashboard) -> Option<AnyView> {
 }
 
 /// Holding and releasing all sending.
-fn switch(view: &Dashboard, hold: ServerAction<HoldSending>, release: ServerAction<ReleaseSending>) -> AnyView {
+fn switch(view: &Dashboard, hold: FormAction<HoldSending>, release: FormAction<ReleaseSending>) -> AnyView {
     if view.sending.state == SendingState::Held {
         let reason = view.sending.reason.clone();
         return view! {

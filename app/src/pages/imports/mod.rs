@@ -15,7 +15,7 @@ use crate::{components::*, paths};
 #[component]
 pub fn ImportsPage() -> impl IntoView {
     let here = use_here();
-    let imports = Resource::new(move || here.get("cursor"), load_imports);
+    let imports = fetch(move || here.get("cursor"), load_imports);
     view! {
         <PageHeader title="Imports" crumbs=vec![crumb("Contacts", paths::CONTACTS)]>
             <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import a file"</a>

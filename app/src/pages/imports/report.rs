@@ -16,7 +16,7 @@ pub fn ImportPage() -> impl IntoView {
     let under_way = RwSignal::new(false);
     let tick = poll(1_000, move || under_way.get());
     let source = move || (params.with(|params| params.get("id").unwrap_or_default()), tick.get());
-    let import = Resource::new(source, |(id, _)| load_import(id));
+    let import = fetch(source, |(id, _)| load_import(id));
     Effect::new(move |_| {
         if let Some(Ok(view)) = import.get() {
             under_way.set(matches!(view.import.status, ImportStatus::Queued | ImportStatus::Running));

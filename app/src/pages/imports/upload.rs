@@ -9,7 +9,7 @@ use crate::{components::*, paths};
 #[component]
 pub fn NewImportPage() -> impl IntoView {
     let here = use_here();
-    let topics = Resource::new(|| (), |()| load_import_choices());
+    let topics = fetch(|| (), |()| load_import_choices());
     let error = untrack(move || here.get("error"));
     view! {
         <PageHeader

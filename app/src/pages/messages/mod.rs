@@ -19,7 +19,7 @@ pub fn MessagePage() -> impl IntoView {
     let open = RwSignal::new(false);
     let tick = poll(3_000, move || open.get());
     let source = move || (params.with(|params| params.get("id").unwrap_or_default()), tick.get());
-    let message = Resource::new(source, |(id, _)| load_message(id));
+    let message = fetch(source, |(id, _)| load_message(id));
     Effect::new(move |_| {
         if let Some(Ok(view)) = message.get() {
             // A message that waits for an hour to come need not be asked for every few seconds.

@@ -22,8 +22,8 @@ pub fn SimulatorPage() -> impl IntoView {
     }
     let here = use_here();
     let phone = move || here.get("phone");
-    let answer = ServerAction::<AnswerAs>::new();
-    let phones = Resource::new(phone, load_simulator);
+    let answer = FormAction::<AnswerAs>::new();
+    let phones = fetch(phone, load_simulator);
     // The page is made once for each phone and then only filled anew, so that what is being typed stays.
     let refresh = Action::new(|phone: &String| {
         let phone = phone.clone();
@@ -80,7 +80,7 @@ fn real_account() -> AnyView {
 
 fn page(
     first: SimulatorView,
-    answer: ServerAction<AnswerAs>,
+    answer: FormAction<AnswerAs>,
     latest: impl Fn() -> Option<SimulatorView> + Copy + Send + Sync + 'static,
 ) -> AnyView {
     let unreadable = first.unreadable.clone();
@@ -210,7 +210,7 @@ fn phone(
     open: &Conversation,
     bubbles: Memo<Vec<simulator::Bubble>>,
     phones: Memo<Vec<SimulatorPhone>>,
-    answer: ServerAction<AnswerAs>,
+    answer: FormAction<AnswerAs>,
 ) -> AnyView {
     let number = open.phone.to_string();
     let shown = format::phone(&number);
@@ -281,7 +281,7 @@ fn status_words(status: &str) -> String {
 }
 
 /// At the phone's foot: a line to write, and three words as buttons. In this order: Enter presses the first button.
-fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
+fn reply(number: String, answer: FormAction<AnswerAs>) -> AnyView {
     let state = form_state(answer);
     let kept = state.problem.with_untracked(|problem| {
         problem.as_ref().and_then(|error| error.typed("text").map(str::to_owned)).unwrap_or_default()
@@ -302,7 +302,7 @@ fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
         .into_any()
     });
     view! {
-        <ActionForm action=answer attr:class="reply">
+        <FormFor action=answer class="reply" quiet=true>
             <input type="hidden" name="phone" value=number/>
             <div class="reply__line">
                 <input
@@ -325,7 +325,7 @@ fn reply(number: String, answer: ServerAction<AnswerAs>) -> AnyView {
             </div>
             <div class="reply__quick" role="group" aria-label="Answer with one word">{quick.into_iter().collect::<Vec<_>>()}</div>
             {problem}
-        </ActionForm>
+        </FormFor>
     }
     .into_any()
 }

@@ -17,8 +17,8 @@ use crate::{components::*, frame::use_frame, paths, text};
 pub fn TemplateEditorPage() -> impl IntoView {
     let params = use_params_map();
     let here = use_here();
-    let save = ServerAction::<SaveTemplate>::new();
-    let delete = ServerAction::<DeleteTemplate>::new();
+    let save = FormAction::<SaveTemplate>::new();
+    let delete = FormAction::<DeleteTemplate>::new();
     let id = move || params.with(|params| params.get("id").unwrap_or_else(|| "new".to_owned()));
     // What was typed at a try that failed without scripts; with scripts it is still in its fields.
     let typed = form_state(save)
@@ -32,16 +32,11 @@ pub fn TemplateEditorPage() -> impl IntoView {
     };
     // The language is only looked at: another one needs nothing new from the server.
     let locale = move || untrack(move || here.get("locale"));
-    let template = Resource::new(source, move |(id, draft, who)| load_editor(id, draft, who, locale()));
+    let template = fetch(source, move |(id, draft, who)| load_editor(id, draft, who, locale()));
     view! { <Loaded from=template rows=9 let:view>{page(view, save, delete, here)}</Loaded> }.into_any()
 }
 
-fn page(
-    view: EditorView,
-    save: ServerAction<SaveTemplate>,
-    delete: ServerAction<DeleteTemplate>,
-    here: Here,
-) -> AnyView {
+fn page(view: EditorView, save: FormAction<SaveTemplate>, delete: FormAction<DeleteTemplate>, here: Here) -> AnyView {
     let writes = use_frame()
         .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Write)));
     let editor = Editor::new(view.draft.clone(), untrack(move || here.get("locale")));
@@ -80,7 +75,7 @@ struct Versions {
 }
 
 impl Versions {
-    fn new(save: ServerAction<SaveTemplate>, id: &str, read: i64, stored: Option<&Template>) -> Self {
+    fn new(save: FormAction<SaveTemplate>, id: &str, read: i64, stored: Option<&Template>) -> Self {
         let theirs = stored.filter(|stored| stored.version != read).cloned();
         let this = Self {
             // Whoever has seen their text may save over it.
@@ -234,7 +229,7 @@ fn default_language(editor: Editor) -> AnyView {
 }
 
 /// At the end of the page, behind one more click.
-fn removal(id: String, delete: ServerAction<DeleteTemplate>) -> AnyView {
+fn removal(id: String, delete: FormAction<DeleteTemplate>) -> AnyView {
     let problem = form_state(delete).problem;
     view! {
         <details class="disclosure editor__removal" open=move || problem.with(Option::is_some)>

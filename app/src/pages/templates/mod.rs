@@ -18,7 +18,7 @@ use crate::{components::*, paths, text};
 #[component]
 pub fn TemplatesPage() -> impl IntoView {
     let here = use_here();
-    let templates = Resource::new(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_templates(q, cursor));
+    let templates = fetch(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_templates(q, cursor));
     let q = untrack(move || here.get("q"));
     view! {
         <PageHeader title="Templates" lead=|| "What is said, in each language. A campaign keeps the version it was launched with.">

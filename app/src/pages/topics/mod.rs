@@ -12,11 +12,11 @@ use crate::{components::*, paths};
 #[component]
 pub fn TopicsPage() -> impl IntoView {
     let here = use_here();
-    let create = ServerAction::<CreateTopic>::new();
-    let update = ServerAction::<UpdateTopic>::new();
-    let delete = ServerAction::<DeleteTopic>::new();
+    let create = FormAction::<CreateTopic>::new();
+    let update = FormAction::<UpdateTopic>::new();
+    let delete = FormAction::<DeleteTopic>::new();
     let changes = move || (create.version().get(), update.version().get(), delete.version().get());
-    let topics = Resource::new(changes, |_| load_topics());
+    let topics = fetch(changes, |_| load_topics());
     view! {
         <PageHeader
             title="Topics"
@@ -43,7 +43,7 @@ pub fn TopicsPage() -> impl IntoView {
     .into_any()
 }
 
-fn list(topics: &[Topic], delete: ServerAction<DeleteTopic>) -> AnyView {
+fn list(topics: &[Topic], delete: FormAction<DeleteTopic>) -> AnyView {
     if topics.is_empty() {
         return view! {
             <Card>
@@ -70,7 +70,7 @@ fn list(topics: &[Topic], delete: ServerAction<DeleteTopic>) -> AnyView {
     .into_any()
 }
 
-fn row(topic: &Topic, delete: ServerAction<DeleteTopic>) -> AnyView {
+fn row(topic: &Topic, delete: FormAction<DeleteTopic>) -> AnyView {
     let key = topic.key.clone();
     let people = paths::with_query(paths::CONTACTS, &[("topic", &key)]);
     view! {
@@ -95,7 +95,7 @@ fn row(topic: &Topic, delete: ServerAction<DeleteTopic>) -> AnyView {
     .into_any()
 }
 
-fn new_form(create: ServerAction<CreateTopic>) -> AnyView {
+fn new_form(create: FormAction<CreateTopic>) -> AnyView {
     view! {
         <Card title="New topic">
             <FormFor action=create>
@@ -116,7 +116,7 @@ fn new_form(create: ServerAction<CreateTopic>) -> AnyView {
     .into_any()
 }
 
-fn edit_form(topic: Topic, update: ServerAction<UpdateTopic>) -> AnyView {
+fn edit_form(topic: Topic, update: FormAction<UpdateTopic>) -> AnyView {
     view! {
         <Card title=format!("Edit {}", topic.name)>
             <FormFor action=update>

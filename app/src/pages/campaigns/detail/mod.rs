@@ -13,7 +13,7 @@ use domain::{
     run::{Run, RunStatus},
     time::Timestamp,
 };
-use leptos::{context::Provider, form::ActionForm, prelude::*};
+use leptos::{context::Provider, prelude::*};
 
 use super::{
     actions::{ChangeCampaign, SendTest},
@@ -25,15 +25,15 @@ use crate::{components::*, paths, text};
 /// The page's forms.
 #[derive(Clone, Copy)]
 struct Actions {
-    change: ServerAction<ChangeCampaign>,
-    test: ServerAction<SendTest>,
+    change: FormAction<ChangeCampaign>,
+    test: FormAction<SendTest>,
 }
 
 #[component]
 pub fn CampaignPage() -> impl IntoView {
     let id = use_id();
     let here = use_here();
-    let actions = Actions { change: ServerAction::new(), test: ServerAction::new() };
+    let actions = Actions { change: FormAction::new(), test: FormAction::new() };
     let moving = RwSignal::new(false);
     let tick = poll(2_000, move || moving.get());
     let source = move || {
@@ -41,7 +41,7 @@ pub fn CampaignPage() -> impl IntoView {
             CampaignQuery { id: id(), run: here.get("run"), state: here.get("state"), tests: here.get("tests") };
         (query, tick.get(), actions.change.version().get())
     };
-    let campaign = Resource::new(source, |(query, ..)| load_campaign(query));
+    let campaign = fetch(source, |(query, ..)| load_campaign(query));
     Effect::new(move |_| {
         if let Some(Ok(view)) = campaign.get() {
             moving.set(moves(&view));
@@ -184,7 +184,7 @@ fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView 
 
 /// A button with a form of its own. What went wrong is said once, below the heading.
 fn verb(
-    change: ServerAction<ChangeCampaign>,
+    change: FormAction<ChangeCampaign>,
     id: CampaignId,
     verb: &'static str,
     label: &'static str,
@@ -193,13 +193,13 @@ fn verb(
 ) -> AnyView {
     let state = FormState { problem: Signal::stored(None), pending: form_state(change).pending };
     view! {
-        <ActionForm action=change attr:class="form--inline">
+        <FormFor action=change class="form--inline" quiet=true>
             <Provider value=state>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value=verb/>
                 <SubmitButton label=label busy=busy class=class/>
             </Provider>
-        </ActionForm>
+        </FormFor>
     }
     .into_any()
 }

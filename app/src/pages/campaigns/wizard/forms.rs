@@ -75,7 +75,7 @@ fn buttons(campaign: &Campaign, step: Step, show: Option<&'static str>) -> AnyVi
     .into_any()
 }
 
-pub(super) fn basics(view: WizardView, save: ServerAction<SaveBasics>) -> AnyView {
+pub(super) fn basics(view: WizardView, save: FormAction<SaveBasics>) -> AnyView {
     let campaign = view.campaign;
     view! {
         <div class="grid grid--3-2">
@@ -94,7 +94,7 @@ pub(super) fn basics(view: WizardView, save: ServerAction<SaveBasics>) -> AnyVie
     .into_any()
 }
 
-pub(super) fn audience(view: WizardView, save: ServerAction<ChooseAudience>) -> AnyView {
+pub(super) fn audience(view: WizardView, save: FormAction<ChooseAudience>) -> AnyView {
     let campaign = view.campaign;
     let chosen = RwSignal::new(campaign.segment_id.map(|id| id.to_string()).unwrap_or_default());
     let choices = view.audiences.into_iter().map(|(id, name)| Choice::new(id, name)).collect::<Vec<_>>();
@@ -151,7 +151,7 @@ pub(super) fn audience(view: WizardView, save: ServerAction<ChooseAudience>) -> 
     .into_any()
 }
 
-pub(super) fn message(view: WizardView, save: ServerAction<ChooseTemplate>) -> AnyView {
+pub(super) fn message(view: WizardView, save: FormAction<ChooseTemplate>) -> AnyView {
     let campaign = view.campaign;
     let audience = campaign.segment_id.map(|id| id.to_string()).unwrap_or_default();
     let chosen = RwSignal::new(campaign.template_id.map(|id| id.to_string()).unwrap_or_default());
@@ -201,7 +201,7 @@ pub(super) fn message(view: WizardView, save: ServerAction<ChooseTemplate>) -> A
     .into_any()
 }
 
-pub(super) fn sending(view: WizardView, save: ServerAction<SaveSending>) -> AnyView {
+pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyView {
     let campaign = view.campaign;
     let channel = view.channel;
     let fitting = view.senders.into_iter().filter(|sender| channel.is_none_or(|channel| sender.channel == channel));
@@ -283,7 +283,7 @@ fn rate_field(value: Option<i32>, hint: String) -> AnyView {
 }
 
 /// After the launch only the name and, until the end, the rate.
-pub(super) fn launched(campaign: &Campaign, save: ServerAction<SaveLaunched>) -> AnyView {
+pub(super) fn launched(campaign: &Campaign, save: FormAction<SaveLaunched>) -> AnyView {
     let (id, version, name, rate) = (campaign.id, campaign.version, campaign.name.clone(), campaign.rate_per_second);
     let over = campaign.run.as_ref().is_some_and(|run| RunStatus::is_over(run.status));
     view! {

@@ -19,19 +19,19 @@ use crate::{components::*, error::AppError, paths};
 /// The forms of the steps.
 #[derive(Clone, Copy)]
 struct Actions {
-    basics: ServerAction<SaveBasics>,
-    audience: ServerAction<ChooseAudience>,
-    template: ServerAction<ChooseTemplate>,
-    sending: ServerAction<SaveSending>,
-    launched: ServerAction<SaveLaunched>,
+    basics: FormAction<SaveBasics>,
+    audience: FormAction<ChooseAudience>,
+    template: FormAction<ChooseTemplate>,
+    sending: FormAction<SaveSending>,
+    launched: FormAction<SaveLaunched>,
 }
 
 /// The first step of a campaign that is not there yet. `?audience=` and `?template=` bring a choice along.
 #[component]
 pub fn NewCampaignPage() -> impl IntoView {
     let here = use_here();
-    let create = ServerAction::<CreateCampaign>::new();
-    let topics = Resource::new(|| (), |()| load_topics());
+    let create = FormAction::<CreateCampaign>::new();
+    let topics = fetch(|| (), |()| load_topics());
     let (audience, template) = (here.once("audience"), here.once("template"));
     let all = Step::ALL.into_iter().map(|step| (step.label().to_owned(), String::new()));
     let steps = all.chain([("Review".to_owned(), String::new())]).collect();
@@ -74,11 +74,11 @@ pub fn EditCampaignPage() -> impl IntoView {
     let id = use_id();
     let here = use_here();
     let actions = Actions {
-        basics: ServerAction::new(),
-        audience: ServerAction::new(),
-        template: ServerAction::new(),
-        sending: ServerAction::new(),
-        launched: ServerAction::new(),
+        basics: FormAction::new(),
+        audience: FormAction::new(),
+        template: FormAction::new(),
+        sending: FormAction::new(),
+        launched: FormAction::new(),
     };
     let source = move || {
         // After a try that failed because somebody else was quicker, the page shows what they saved.
@@ -91,7 +91,7 @@ pub fn EditCampaignPage() -> impl IntoView {
         );
         (id(), Step::named(&here.get("step")), tries)
     };
-    let view = Resource::new(source, |(id, step, _)| load_wizard(id, step));
+    let view = fetch(source, |(id, step, _)| load_wizard(id, step));
     view! { <Loaded from=view let:view>{page(view, actions)}</Loaded> }.into_any()
 }
 
