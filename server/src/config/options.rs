@@ -1,5 +1,8 @@
 //! The flags and variables as they are written.
 
+// The doc comments here are the texts of `--help`.
+#![allow(rustdoc::bare_urls)]
+
 use clap::Args;
 
 /// Every variable of the environment, each also a flag. Texts only: what they mean is checked in one place, with one

@@ -95,7 +95,7 @@ pub struct Segment {
 #[serde(deny_unknown_fields)]
 pub struct NewSegment {
     pub name: String,
-    /// Read by [`parse`] so that an error names the rule it is in.
+    /// Read by [`parse()`] so that an error names the rule it is in.
     #[cfg_attr(feature = "openapi", schema(value_type = Group))]
     pub definition: Value,
 }
