@@ -58,13 +58,12 @@ pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Resu
     Ok(())
 }
 
-/// The contacts of the messages named in `$1`; two branches, each along its own index.
+/// The contacts of the messages named in `$1`, by id, or by SID where a callback has no id.
 fn people_of(kind: Kind, condition: &str) -> String {
-    let batch = table(kind, "b", "$1", NAMED);
     format!(
-        "SELECT m.contact_id FROM {batch} CROSS JOIN messages m WHERE m.id = b.id{condition} \
-         UNION SELECT m.contact_id FROM {batch} CROSS JOIN messages m \
-         WHERE b.id IS NULL AND m.provider_sid = b.sid{condition}"
+        "SELECT m.contact_id FROM {} CROSS JOIN messages m \
+         WHERE m.id = COALESCE(b.id, (SELECT o.id FROM messages o WHERE o.provider_sid = b.sid)){condition}",
+        table(kind, "b", "$1", NAMED)
     )
 }
 

@@ -120,14 +120,17 @@ fn due(lane: Lane, kind: Kind) -> (String, Value) {
 const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id, m.kind, m.attempt, m.template_id, \
                        m.template_version";
 
+/// The text is looked up row by row: as a join PostgreSQL would read all texts of a growing run at every claim, as long
+/// as its statistics are from before the first of them.
 const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
-                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, t.body, t.variables, v.category";
+                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, v.category, \
+                      (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
+                      (SELECT t.variables FROM message_texts t WHERE t.message_id = m.id) AS variables";
 
 fn joins(topic: &str) -> String {
     format!(
         "LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN subscriptions s ON s.contact_id = m.contact_id AND s.topic_id = {topic} \
-         LEFT JOIN message_texts t ON t.message_id = m.id \
          LEFT JOIN template_versions v ON v.template_id = m.template_id AND v.version = m.template_version"
     )
 }

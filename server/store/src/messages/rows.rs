@@ -125,12 +125,20 @@ pub(super) async fn owners_of_sids<'a>(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
+    // One look into the index for each SID. As a join PostgreSQL would read the whole index as long as its statistics
+    // are from before the first message was sent, when no row had a SID.
     let query = format!(
-        "SELECT m.id, m.provider_sid FROM messages m WHERE m.provider_sid IN (SELECT wanted.sid FROM {})",
+        "SELECT wanted.sid, (SELECT m.id FROM messages m WHERE m.provider_sid = wanted.sid) AS id FROM {}",
         table(Kind::of(tx), "wanted", "$1", &[("sid", Type::Text)])
     );
     let rows = all(tx, query, vec![to_json(&wanted)?.into()]).await?;
-    rows.iter().map(|row| Ok((row.get("provider_sid")?, MessageId(row.get("id")?)))).collect()
+    let mut owners = BTreeMap::new();
+    for row in &rows {
+        if let Some(id) = row.get::<Option<i64>>("id")? {
+            owners.insert(row.get("sid")?, MessageId(id));
+        }
+    }
+    Ok(owners)
 }
 
 #[derive(Serialize)]
