@@ -137,12 +137,7 @@ impl Key {
             key
         };
         let check = expand(b"check");
-        Self {
-            id: check.iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
-            suppression: expand(b"suppression"),
-            sealing: expand(b"sealing"),
-            check,
-        }
+        Self { id: hex::encode(&check[..4]), suppression: expand(b"suppression"), sealing: expand(b"sealing"), check }
     }
 }
 

@@ -94,7 +94,7 @@ fn row(record: &Record) -> Result<Row> {
 }
 
 fn key(id: &Id) -> String {
-    Sha256::digest(id.0.to_le_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(id.0.to_le_bytes()))
 }
 
 fn backend(error: store::Error) -> Error {

@@ -73,13 +73,3 @@ fn sqlite(name: &str, parameter: &str, columns: &[(&str, Type)]) -> String {
         .collect();
     format!("(SELECT {} FROM json_each({parameter})) AS {name}", selected.join(", "))
 }
-
-/// Lower-case hexadecimal, as [`Type::Bytes`] wants it.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}

@@ -36,6 +36,12 @@ impl Kind {
     }
 }
 
+/// SQLite's page cache of the one writer, which an import's and a plan's index pages should fit into …
+const WRITER_CACHE_KIB: u32 = 48 * 1024;
+/// … and of each reader. What they miss is in the system's own cache. Neither maps the file into memory: each
+/// connection would count its own copy.
+const READER_CACHE_KIB: u32 = 4 * 1024;
+
 /// A write transaction.
 pub type Tx = DatabaseTransaction;
 
@@ -56,7 +62,7 @@ impl Db {
         if url.starts_with("sqlite:") {
             Self::connect_sqlite(url, max_connections).await
         } else {
-            let pool = Database::connect(options(url, max_connections)).await?;
+            let pool = Database::connect(options(url, max_connections, 0)).await?;
             Ok(Self { write: pool.clone(), read: pool, kind: Kind::Postgres })
         }
     }
@@ -64,8 +70,8 @@ impl Db {
     async fn connect_sqlite(url: &str, max_connections: u32) -> Result<Self> {
         let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
         // The writer first: it makes the file and sets the journal mode.
-        let write = Database::connect(options(&url, 1)).await?;
-        let read = Database::connect(options(&url, max_connections.clamp(2, 8))).await?;
+        let write = Database::connect(options(&url, 1, WRITER_CACHE_KIB)).await?;
+        let read = Database::connect(options(&url, max_connections.clamp(2, 8), READER_CACHE_KIB)).await?;
         Ok(Self { write, read, kind: Kind::Sqlite })
     }
 
@@ -112,7 +118,7 @@ impl Db {
     }
 }
 
-fn options(url: &str, max_connections: u32) -> ConnectOptions {
+fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(max_connections)
@@ -120,14 +126,14 @@ fn options(url: &str, max_connections: u32) -> ConnectOptions {
         .connect_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
         .sqlx_logging(false);
-    options.map_sqlx_sqlite_opts(|sqlite| {
+    options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .pragma("journal_mode", "WAL")
             // A commit that was answered survives a power cut, not only a crash of the program.
             .pragma("synchronous", "FULL")
             .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", "-65536")
-            .pragma("mmap_size", "268435456")
+            // Negative: KiB instead of pages.
+            .pragma("cache_size", format!("-{sqlite_cache_kib}"))
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(256)
     });

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
-    batch::{self, Type, hex},
+    batch::{self, Type},
     chain,
     contacts::{add_counts, for_update, ids_json, json as to_json},
     exec, messages,
@@ -265,9 +265,9 @@ async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) 
                 consent: event.consent,
                 source: event.source,
                 reference: event.reference.as_deref(),
-                evidence: event.evidence.as_deref().map(hex),
-                prev_hash: hex(&link.prev_hash),
-                hash: hex(&link.hash),
+                evidence: event.evidence.as_deref().map(hex::encode),
+                prev_hash: hex::encode(&link.prev_hash),
+                hash: hex::encode(&link.hash),
             }
         })
         .collect();
@@ -310,7 +310,7 @@ fn content(actor: &Actor, at: Timestamp, event: &ConsentEvent) -> String {
         actor.kind,
         actor.id,
         event.reference,
-        event.evidence.as_deref().map(hex)
+        event.evidence.as_deref().map(hex::encode)
     ])
     .to_string()
 }

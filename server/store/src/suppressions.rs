@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
-    batch::{self, Type, hex},
+    batch::{self, Type},
     contacts::json,
     exec,
 };
@@ -83,7 +83,7 @@ pub async fn add(tx: &Tx, actor: &Actor, at: Timestamp, entries: &[NewSuppressio
         .map(|entry| {
             let NewSuppression { phone_hash, key_id, reason, contact_id } = entry;
             let contact_id = contact_id.map(|id| id.0);
-            (*phone_hash, Entry { phone_hash: hex(phone_hash), key_id, reason: *reason, contact_id })
+            (*phone_hash, Entry { phone_hash: hex::encode(phone_hash), key_id, reason: *reason, contact_id })
         })
         .collect();
     let columns =
@@ -117,7 +117,8 @@ pub async fn claim(tx: &Tx, entries: &[(Vec<u8>, ContactId)]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Entry> = entries.iter().map(|(hash, id)| Entry { phone_hash: hex(hash), contact_id: id.0 }).collect();
+    let rows: Vec<Entry> =
+        entries.iter().map(|(hash, id)| Entry { phone_hash: hex::encode(hash), contact_id: id.0 }).collect();
     let columns = [("phone_hash", Type::Bytes), ("contact_id", Type::BigInt)];
     let statement = format!(
         "UPDATE suppressions SET contact_id = b.contact_id FROM {} WHERE suppressions.phone_hash = b.phone_hash",
@@ -141,5 +142,5 @@ pub async fn remove(tx: &Tx, hashes: &[Vec<u8>]) -> Result<u64> {
 }
 
 fn hashes_json(hashes: &[Vec<u8>]) -> Result<String> {
-    json(&hashes.iter().map(|hash| Hash { phone_hash: hex(hash) }).collect::<Vec<_>>())
+    json(&hashes.iter().map(|hash| Hash { phone_hash: hex::encode(hash) }).collect::<Vec<_>>())
 }

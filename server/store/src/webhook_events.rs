@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     ConnectionTrait, Db, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, hex, table},
+    batch::{Type, table},
     exec, one,
 };
 
@@ -132,7 +132,7 @@ pub async fn insert(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
     exec(tx, insert, vec![json(&rows)?]).await?;
     let bodies: Vec<BodyRow> = events
         .iter()
-        .map(|event| BodyRow { event_id: event.id.0, period: event.period, sealed: hex(&event.sealed) })
+        .map(|event| BodyRow { event_id: event.id.0, period: event.period, sealed: hex::encode(&event.sealed) })
         .collect();
     let columns = [("event_id", Type::BigInt), ("period", Type::Int), ("sealed", Type::Bytes)];
     let insert = format!(

@@ -33,7 +33,7 @@ impl Request<'_> {
     /// that hash is wrong or missing where it has to be.
     fn signed_parameters(&self) -> Option<String> {
         if let Some(expected) = body_hash(self.url) {
-            let actual = store::batch::hex(&Sha256::digest(self.body));
+            let actual = hex::encode(Sha256::digest(self.body));
             return (expected == actual).then(String::new);
         }
         let is_json =

@@ -103,7 +103,7 @@ fn subject(parts: &[&str]) -> String {
         sha.update((part.len() as u64).to_be_bytes());
         sha.update(part);
     }
-    store::batch::hex(&sha.finalize())
+    hex::encode(sha.finalize())
 }
 
 #[cfg(test)]
