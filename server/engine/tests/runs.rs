@@ -342,6 +342,37 @@ async fn a_fault_of_the_account_pauses_the_run_and_costs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_the_account_that_is_reported_later_pauses_the_run_too() {
+    let mut setup = Setup { rate_per_second: 20, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 30_002, When::AfterSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.ledger.queued > 100, "{:?}", run.ledger);
+        assert!(run.reason.expect("a reason").contains("30002"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_template_cannot_be_read_is_paused_and_says_so() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        let broken = "UPDATE runs SET template_version = 99 WHERE id = $1";
+        store::exec(world.db.writer(), broken, vec![run.id.0.into()]).await.expect("updated");
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.reason.expect("a reason").contains("Version 99 of the template"));
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Paused);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_that_twilio_refuses_for_many_pauses_the_run() {
     let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
     setup.simulator.errors = vec![ErrorRule::new("*", 21_617, When::Create)];

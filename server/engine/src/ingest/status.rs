@@ -1,11 +1,13 @@
 //! Status callbacks, by the batch; and whatever makes no sense, which is stored beside them.
 
+use std::collections::BTreeMap;
+
 use domain::{
     actor::ActorKind,
     consent::{Consent, ConsentSource, SuppressionReason},
-    error_codes::{Class, class},
+    error_codes::{Class, class, explain},
     event::WebhookOutcome,
-    ids::{ContactId, MessageId},
+    ids::{ContactId, MessageId, RunId},
     message::State,
     role::Role,
     time::Timestamp,
@@ -22,7 +24,7 @@ use super::{
     event::{Content, Event, StatusIn},
     sealing,
 };
-use crate::{Actor, Engine};
+use crate::{Actor, Engine, sender};
 
 /// Stores the events in one transaction, with everything that follows from them.
 pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<Vec<Done>> {
@@ -71,7 +73,32 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::messages::write_receipts(&tx, &receipts, &outs, &status_ids).await?;
     tx.commit().await?;
     report(&stored);
+    stop_runs(engine, &receipts, &outs).await;
     Ok(vec![Done::default(); events.len()])
+}
+
+/// A failure that is the account's or its sender's would meet everybody who is still to come: their runs are paused.
+async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+    let mut stops: BTreeMap<RunId, i32> = BTreeMap::new();
+    for (receipt, out) in receipts.iter().zip(outs) {
+        let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
+        let code = receipt.error_code.filter(|code| failed && class(*code, false) == Class::AccountWide);
+        if let (Some(code), Some(run)) = (code, out.message.and_then(|message| message.run_id)) {
+            stops.insert(run, code);
+        }
+    }
+    for (run, code) in stops {
+        let reason = format!("Twilio reported code {code}: {}", explain(code).meaning);
+        // The callbacks are stored. The next one of its kind tries again.
+        if let Err(error) = stop_run_of(engine, run, &reason).await {
+            tracing::error!(%error, run.id = %run, code, "a run that should be paused is not");
+        }
+    }
+}
+
+async fn stop_run_of(engine: &Engine, run: RunId, reason: &str) -> crate::Result<()> {
+    let campaign = store::runs::get(engine.db().reader(), run).await?.campaign_id;
+    sender::stop_run(engine, run, campaign, reason).await
 }
 
 const fn status_of(event: &Event) -> Option<&StatusIn> {

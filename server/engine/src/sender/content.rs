@@ -31,6 +31,15 @@ pub(super) async fn compiled(engine: &Engine, (id, version): (TemplateId, i64)) 
     engine.inner().templates.version(engine.db(), id, version).await
 }
 
+/// What is wrong with the version itself; none when it is the database that is away.
+pub(super) fn fault_of_version(error: &Error) -> Option<String> {
+    match error {
+        Error::NotFound { .. } => Some("it is gone".to_owned()),
+        Error::Internal(source) => source.downcast_ref::<Error>().map(ToString::to_string),
+        _ => None,
+    }
+}
+
 /// The text of this message: a run's template, a single send's own one, or its words.
 pub(super) async fn text_of<'a>(engine: &Engine, context: &LaneContext, message: &'a Claimed) -> Result<Text<'a>> {
     if let Some(run) = &context.run {

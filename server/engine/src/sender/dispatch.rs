@@ -3,16 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{settings::SendingState, time::Timestamp};
-use store::messages::{Claimed, Lane, Lease};
+use store::{
+    messages::{Claimed, Lane, Lease},
+    runs::RunLane,
+};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::{LaneContext, RunContext, Shared, content, deliver, lanes::Lanes};
+use super::{LaneContext, RunContext, Shared, content, deliver, lanes::Lanes, stop::stop_run};
 use crate::{
-    Error, Result,
+    Engine, Error, Result,
     bell::Who,
     retry::retrying,
     services::settings,
+    templates::Compiled,
     throttle::{Key, Limit},
 };
 
@@ -99,13 +103,7 @@ async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> 
     }
     for run in store::runs::lanes(db).await? {
         let lane = Lane::Run { run: run.run, topic: run.topic };
-        let template = match content::compiled(engine, run.template).await {
-            Ok(template) => template,
-            Err(error) => {
-                tracing::error!(%error, run.id = %run.run, "the run's template cannot be read: it is not sent");
-                continue;
-            }
-        };
+        let Some(template) = template_of(engine, &run).await? else { continue };
         let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
         let context = LaneContext {
             lane,
@@ -117,6 +115,18 @@ async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> 
         found.push((lane, Arc::new(context), run.weight));
     }
     Ok(found)
+}
+
+/// The run's template; a run without a usable one is paused and says so.
+async fn template_of(engine: &Engine, run: &RunLane) -> Result<Option<Arc<Compiled>>> {
+    let error = match content::compiled(engine, run.template).await {
+        Ok(template) => return Ok(Some(template)),
+        Err(error) => error,
+    };
+    let Some(fault) = content::fault_of_version(&error) else { return Err(error) };
+    let reason = format!("Version {} of the template cannot be used: {fault}", run.template.1);
+    stop_run(engine, run.run, run.campaign, &reason).await?;
+    Ok(None)
 }
 
 fn limits(account: Option<i32>, sender: &store::senders::SenderRow, own: Option<Limit>) -> Vec<Limit> {

@@ -17,6 +17,7 @@ mod in_hand;
 mod lanes;
 mod outcomes;
 mod pace;
+mod stop;
 mod sweep;
 
 use std::sync::{
@@ -28,6 +29,7 @@ pub(crate) use content::sample;
 use domain::{campaign::Late, ids::TopicId, run::Rules};
 pub use in_hand::InHand;
 pub use pace::Pace;
+pub(crate) use stop::stop_run;
 use store::{messages::Lane, senders::SenderRow};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

@@ -5,22 +5,19 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     actor::{Actor, ActorKind},
-    campaign::CampaignStatus,
     consent::SuppressionReason,
     ids::{CampaignId, ContactId, RunId},
     message::State,
     phone::Phone,
     role::Role,
-    run::RunStatus,
 };
-use serde_json::json;
 use store::{
     consent::{ConsentEvent, SuppressionChange},
     messages::{OutcomeIn, Settled},
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::guard::Guard;
+use super::{guard::Guard, stop::stop_run};
 use crate::{Engine, Error, Result, retry::retrying, services::contacts::opt_out_of_everything};
 
 /// Outcomes that may wait to be written.
@@ -84,7 +81,7 @@ async fn write_batch(engine: &Engine, guard: &mut Guard, batch: &[Done]) -> Resu
     let settled = retrying!(write_outcomes(engine, &outcomes).await)?;
     report(engine, &settled);
     for (run, (campaign, reason)) in to_stop(guard, batch) {
-        retrying!(stop_run(engine, run, campaign, &reason).await)?;
+        stop_run(engine, run, campaign, &reason).await?;
     }
     Ok(())
 }
@@ -155,22 +152,4 @@ fn to_stop(guard: &mut Guard, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, St
         }
     }
     stops
-}
-
-/// Pauses a run and its campaign with a stated reason.
-async fn stop_run(engine: &Engine, run: RunId, campaign: CampaignId, reason: &str) -> Result<()> {
-    let now = engine.now();
-    let tx = engine.db().begin().await?;
-    store::campaigns::lock(&tx, campaign).await?;
-    if store::runs::set_status(&tx, run, &[RunStatus::Running], RunStatus::Paused, Some(reason)).await? {
-        let from = [CampaignStatus::Running];
-        store::campaigns::set_status(&tx, campaign, &from, CampaignStatus::Paused, now).await?;
-        let actor = Actor::worker("sender");
-        let entity = ("campaign", &*campaign.to_string());
-        let detail = json!({ "run": run.to_string(), "reason": reason });
-        store::audit::append(&tx, &actor, now, "pause", entity, &detail).await?;
-        tracing::error!(run.id = %run, reason, "a run was paused");
-    }
-    tx.commit().await.map_err(store::Error::from)?;
-    Ok(())
 }
