@@ -1,7 +1,7 @@
 # Sourced by test.sh and bench.sh: a PostgreSQL and a Redis of their own, on free ports of the loopback interface, in a
 # folder that goes away with them.
 #   start_services quick     as fast as can be: what is written may be lost in a crash
-#   start_services durable   as in production
+#   start_services durable   as in production, with room for the contacts of the benches in shared_buffers
 # exports TEST_DATABASE_URL (an administrator's, of the database `postgres`) and TEST_REDIS_URL.
 # shellcheck shell=bash
 
@@ -18,10 +18,13 @@ as_postgres() {
 }
 
 start_services() {
-  local bin port durability=()
+  local bin port buffers=1GB durability=()
   bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
   [ -n "$bin" ] || bin=$(dirname "$(command -v initdb)")
-  [ "$1" = durable ] || durability=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off)
+  if [ "$1" = quick ]; then
+    buffers=256MB
+    durability=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off)
+  fi
 
   services_dir=$(mktemp -d "${TMPDIR:-/tmp}/ese-services.XXXXXX")
   pg_ctl=$bin/pg_ctl
@@ -35,7 +38,7 @@ start_services() {
     die "PostgreSQL's initdb failed"
   }
   as_postgres "$pg_ctl" --pgdata=data --log=postgresql.log --wait --silent start \
-    --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$services_dir -c max_connections=400 -c shared_buffers=256MB ${durability[*]}" || {
+    --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$services_dir -c max_connections=400 -c shared_buffers=$buffers ${durability[*]}" || {
     cat "$services_dir/postgresql.log" >&2
     die "PostgreSQL did not start"
   }

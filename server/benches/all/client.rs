@@ -5,6 +5,8 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::process::{ADMIN_EMAIL, ADMIN_PASSWORD};
+
 pub struct Api {
     http: reqwest::Client,
     base: String,
@@ -79,6 +81,34 @@ impl Api {
         let segment = self.post("/segments", &everybody).await?;
         let campaign = json!({"name": name, "template_id": template["id"], "segment_id": segment["id"]});
         Ok(text(&self.post("/campaigns", &campaign).await?, "id")?.to_owned())
+    }
+}
+
+/// A person's browser, logged in, as far as a server-rendered page needs one.
+pub struct Browser {
+    http: reqwest::Client,
+    base: String,
+    cookie: String,
+}
+
+impl Browser {
+    /// Logs the bench's admin in.
+    pub async fn log_in(base: &str) -> Result<Self> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let form = [("email", ADMIN_EMAIL), ("password", ADMIN_PASSWORD), ("next", "/")];
+        let answer = http.post(format!("{base}/login")).form(&form).send().await?;
+        let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+        let pairs: Vec<&str> = cookies.filter_map(|cookie| cookie.split(';').next()).collect();
+        if pairs.is_empty() {
+            bail!("logging in gave no session: {}", answer.status());
+        }
+        Ok(Self { cookie: pairs.join("; "), http, base: base.to_owned() })
+    }
+
+    /// A page as it is shown.
+    pub async fn page(&self, path: &str) -> Result<String> {
+        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        Ok(request.send().await?.error_for_status()?.text().await?)
     }
 }
 

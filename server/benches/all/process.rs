@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub const AUTH_TOKEN: &str = "bench-token";
+pub const ADMIN_EMAIL: &str = "bench@example.org";
+pub const ADMIN_PASSWORD: &str = "a long password of the bench";
 const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A database to measure on.
@@ -103,6 +105,8 @@ impl Site {
             .env("BIND_ADDR", &self.address)
             .env("PUBLIC_URL", format!("http://{}", self.address))
             .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
+            .env("ADMIN_EMAIL", ADMIN_EMAIL)
+            .env("ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
             .env("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
             .env("TWILIO_API_BASE", simulator)

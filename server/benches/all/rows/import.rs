@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::contacts_csv;
 use crate::{
-    client::{Api, text},
+    client::{Api, Browser, text},
     process::{Backend, Site, simulator},
     report::{Figure, Limit, Report},
 };
@@ -52,16 +52,17 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     let limit = backend.postgres.as_ref().map(|_| Limit::AtMost(200.0));
     add("segment", "count and ten of an equality".to_owned(), best, "ms", Some(hand_written(&site).await?), limit);
 
-    for (page, limit) in
-        [("/contacts?limit=50", Limit::AtMost(50.0)), ("/contacts?q=ann&limit=50", Limit::AtMost(50.0))]
-    {
+    let browser = Browser::log_in(&program.url).await?;
+    for page in ["/contacts", "/contacts?q=ann"] {
         let mut best = f64::MAX;
         for _ in 0..5 {
             let started = Instant::now();
-            api.get(page).await?;
+            if !browser.page(page).await?.contains("<table") {
+                bail!("{page} shows nobody");
+            }
             best = best.min(started.elapsed().as_secs_f64() * 1_000.0);
         }
-        add("page", format!("API {page}"), best, "ms", None, Some(limit));
+        add("page", format!("{page} with {people} people"), best, "ms", None, Some(Limit::AtMost(50.0)));
     }
 
     // Held: the plan is measured, nothing is sent.
