@@ -6,7 +6,7 @@ mod dialect;
 mod m20261123_000001_foundation;
 mod up;
 
-pub use up::up;
+pub use up::{Error, up};
 
 /// The list of migrations, in their order.
 pub struct Migrator;

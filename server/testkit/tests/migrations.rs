@@ -65,3 +65,25 @@ async fn concurrent_starts_migrate_once() {
         assert_eq!(row.expect("counted").expect("a row").get::<i64>("n").expect("a number"), 1);
     }
 }
+
+#[tokio::test]
+async fn the_database_of_another_program_is_left_alone() {
+    for test in testkit::unmigrated().await {
+        let db = test.db.writer();
+        db.execute_unprepared("CREATE TABLE shop_orders (id integer)").await.expect("a table");
+        let refused = migrations::up(db).await.expect_err("refused").to_string();
+        assert!(refused.contains("shop_orders"), "{refused}");
+        assert!(db.execute_unprepared("SELECT 1 FROM contacts").await.is_err(), "nothing was made");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_of_a_newer_version_is_left_alone() {
+    for test in testkit::databases().await {
+        let db = test.db.writer();
+        let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 1)";
+        db.execute_unprepared(newer).await.expect("inserted");
+        let refused = migrations::up(db).await.expect_err("refused").to_string();
+        assert!(refused.contains("newer version") && refused.contains("m20990101"), "{refused}");
+    }
+}
