@@ -113,7 +113,8 @@ pub fn Tabs(
     view! { <nav class=class aria-label=label>{links.collect::<Vec<_>>()}</nav> }.into_any()
 }
 
-/// Links to the next page of a list and back to its start.
+/// Links to the next page of a list and back to its start. Nothing where all is in sight already, unless how many there
+/// are in all is worth a word.
 #[component]
 pub fn Pagination(
     /// `page.next_cursor`.
@@ -126,6 +127,9 @@ pub fn Pagination(
 ) -> impl IntoView {
     let here = use_here();
     let on_first = move || here.get("cursor").is_empty();
+    if next.is_none() && total.is_none() && untrack(on_first) {
+        return ().into_any();
+    }
     let summary = match total {
         Some(total) => format!("{} shown of {}", num(i64::try_from(shown).unwrap_or(i64::MAX)), num(total)),
         None => format!("{} shown", num(i64::try_from(shown).unwrap_or(i64::MAX))),

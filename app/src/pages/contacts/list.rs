@@ -136,16 +136,22 @@ fn table(contacts: &[Contact]) -> AnyView {
     .into_any()
 }
 
+fn or_dash(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(|| "–".to_owned())
+}
+
 fn row(contact: &Contact) -> AnyView {
+    let topics = if contact.topics.is_empty() { "–".to_owned() } else { contact.topics.join(", ") };
     let suppressed = contact.suppressed.then(|| pill((Tone::Bad, "Do not contact")));
     view! {
         <tr>
             <td class="main" data-label="Contact"><Who name=contact.name.clone() phone=Some(contact.phone.to_string())/></td>
             <td data-label="Consent">{pill(contact.consent)} " " {suppressed}</td>
-            <td data-label="Topics">{contact.topics.join(", ")}</td>
-            <td data-label="Country">{contact.country.clone()}</td>
-            <td data-label="Language">{contact.locale.clone()}</td>
-            <td class="num" data-label="Last wrote"><MaybeTime at=contact.last_inbound_at/></td>
+            <td data-label="Topics">{topics}</td>
+            // On a phone they are on the person's own page.
+            <td class="wide" data-label="Country">{or_dash(contact.country.as_ref())}</td>
+            <td class="wide" data-label="Language">{or_dash(contact.locale.as_ref())}</td>
+            <td class="num wide" data-label="Last wrote"><MaybeTime at=contact.last_inbound_at/></td>
             <td class="num" data-label="Since"><Time at=contact.created_at/></td>
         </tr>
     }

@@ -132,8 +132,8 @@ pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<Tex
 fn on_the_phone(preview: TextPreview) -> AnyView {
     let TextPreview { id, name, locale, text, buttons, person, missing, problems } = preview;
     let whom = match person {
-        Some(person) => format!("As {person} gets it, in the language {locale}"),
-        None => format!("With sample values, in the language {locale}"),
+        Some(person) => format!("As {person} gets it · {locale}"),
+        None => format!("With sample values · {locale}"),
     };
     let problems = problems.into_iter().map(|problem| view! { <li>{problem}</li> }.into_any()).collect::<Vec<_>>();
     view! {
