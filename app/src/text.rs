@@ -223,6 +223,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::ContactErased => "The person was erased",
         Reason::ProviderRefused => "The provider refused it",
         Reason::NoAnswer => "The provider did not answer",
+        Reason::NotAtProvider => "The provider has no such message",
         Reason::RateLimited => "The provider asked to slow down",
         Reason::NotReached => "The provider could not be reached",
         Reason::LeaseExpired => "The worker that sent it disappeared",

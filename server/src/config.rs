@@ -22,6 +22,8 @@ const PROVIDER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Messages per second of a sender: what Twilio grants a WhatsApp number, and what the simulator takes easily.
 const REAL_RATE: i32 = 80;
 const SIMULATED_RATE: i32 = 1_000;
+/// Longer than Twilio may take for a request that we gave up on.
+const RECONCILE_GRACE: Duration = Duration::from_secs(150);
 /// The largest file an import takes.
 const IMPORT_LIMIT: u64 = 512 * 1024 * 1024;
 
@@ -44,8 +46,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub worker_concurrency: usize,
     pub lease: Duration,
-    /// `None`: not said.
-    pub reconcile_grace: Option<Duration>,
+    pub reconcile_grace: Duration,
     pub import_limit: u64,
     /// Whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -131,7 +132,8 @@ impl Config {
                 64,
                 &(1..=10_000),
             )?,
-            reconcile_grace: parse::seconds("RECONCILE_GRACE", options.reconcile_grace.as_ref(), &(0..=86_400))?,
+            reconcile_grace: parse::seconds("RECONCILE_GRACE", options.reconcile_grace.as_ref(), &(0..=86_400))?
+                .unwrap_or(RECONCILE_GRACE),
             lease: parse::lease(options)?,
             import_limit: IMPORT_LIMIT,
             trusted_proxies: parse::networks(options.trusted_proxies.as_ref())?,
@@ -185,6 +187,7 @@ impl Config {
             first_sender: FirstSender { address, rate_per_second },
             worker_concurrency: self.worker_concurrency,
             lease: self.lease,
+            reconcile_grace: self.reconcile_grace,
             import_limit: self.import_limit,
         }
     }
@@ -207,12 +210,6 @@ impl Config {
                 )),
                 Some(_) => {}
             }
-        }
-        if self.reconcile_grace.is_some() {
-            warnings.push(
-                "RECONCILE_GRACE is set, but asking Twilio about unknown outcomes is not built yet: only callbacks settle them"
-                    .to_owned(),
-            );
         }
         warnings
     }

@@ -23,6 +23,8 @@ word_enum! {
         ProviderRefused = "provider_refused",
         /// No answer, a broken connection or a 5xx: the message may or may not have been sent.
         NoAnswer = "no_answer",
+        /// The provider was asked twice and has no such message: it was never sent.
+        NotAtProvider = "not_at_provider",
         /// The provider asked to slow down; the message waits for its next turn.
         RateLimited = "rate_limited",
         /// The provider could not be reached before a byte was sent; the message waits for its next turn.

@@ -13,6 +13,7 @@ pub mod optouts;
 pub mod phone;
 pub mod planner;
 pub mod provider;
+pub mod reconcile;
 mod retry;
 pub mod secrets;
 pub mod sender;

@@ -1,10 +1,10 @@
-//! Everything that runs by itself: planner, senders, imports, the webhook writer, housekeeping.
+//! Everything that runs by itself: planner, senders, reconciler, imports, the webhook writer, housekeeping.
 
 use std::time::Duration;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, import, ingest, planner, sender, services};
+use crate::{Engine, import, ingest, planner, reconcile, sender, services};
 
 /// How often partitions are made ahead.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
@@ -30,6 +30,7 @@ pub fn start(engine: &Engine) -> Workers {
     workers.ingest.spawn(ingest::writer::run(engine.clone(), workers.stop_ingest.clone()));
     workers.tasks.spawn(planner::run(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
+    workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(import::worker::run(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(keep_house(engine.clone(), workers.stop.clone()));
     workers

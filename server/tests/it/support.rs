@@ -90,7 +90,7 @@ pub fn config(database_url: String, data_dir: PathBuf) -> Config {
         data_dir,
         worker_concurrency: 16,
         lease: Duration::from_secs(60),
-        reconcile_grace: None,
+        reconcile_grace: Duration::from_secs(150),
         import_limit: 4 * 1024 * 1024,
         trusted_proxies: Vec::new(),
     }

@@ -32,6 +32,7 @@ fn step(entry: &HistoryEntry) -> &'static str {
         (State::Queued, By::Reconcile) => "Proven not sent: back in the queue",
         (State::Queued, _) => "Back in the queue",
         (State::Sending, _) => "Its turn came: being handed over",
+        (State::Unknown, By::Reconcile) => "Looked for at the provider: not there, to be asked once more",
         (State::Unknown, _) => "No answer: it may or may not have been sent",
         (State::Accepted, By::Worker) => "Taken by the provider",
         (State::Accepted, By::Reconcile) => "Found at the provider",

@@ -5,6 +5,7 @@
 //! are ambiguous.
 
 mod answer;
+mod list;
 mod request;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use reqwest::{Client, redirect};
 
 pub use answer::Outcome;
+pub use list::{ListError, Listed};
 pub use request::Outgoing;
 
 use crate::{
@@ -22,6 +24,7 @@ use crate::{
 /// The client of one account.
 pub struct Provider {
     client: Client,
+    api_base: String,
     messages_url: String,
     user: String,
     password: Secret,
@@ -51,13 +54,11 @@ impl Provider {
             Some((sid, secret)) => (sid.clone(), secret.clone()),
             None => (provider.account_sid.clone(), provider.auth_token.clone()),
         };
+        let api_base = provider.api_base.trim_end_matches('/').to_owned();
         Ok(Self {
             client,
-            messages_url: format!(
-                "{}/2010-04-01/Accounts/{}/Messages.json",
-                provider.api_base.trim_end_matches('/'),
-                provider.account_sid
-            ),
+            messages_url: format!("{api_base}/2010-04-01/Accounts/{}/Messages.json", provider.account_sid),
+            api_base,
             user,
             password,
             public_url: config.public_url.trim_end_matches('/').to_owned(),

@@ -43,7 +43,7 @@ pub(super) fn form(message: &Outgoing<'_>, public_url: &str) -> Vec<(&'static st
     form
 }
 
-fn address(channel: Channel, number: &str) -> String {
+pub(super) fn address(channel: Channel, number: &str) -> String {
     match channel {
         Channel::Whatsapp => format!("whatsapp:{number}"),
         Channel::Sms => number.to_owned(),

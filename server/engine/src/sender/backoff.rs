@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use rand::Rng as _;
 
 /// Attempts before a message that the provider keeps refusing for its rate is given up: about an hour.
-pub(super) const MAX_ATTEMPTS: i16 = 16;
+pub(crate) const MAX_ATTEMPTS: i16 = 16;
 
 const LONGEST: i64 = 15 * Timestamp::MINUTE;
 

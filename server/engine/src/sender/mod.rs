@@ -25,6 +25,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+pub(crate) use backoff::MAX_ATTEMPTS;
 pub(crate) use content::sample;
 use domain::{campaign::Late, ids::TopicId, run::Rules};
 pub use in_hand::InHand;

@@ -72,6 +72,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
         first_sender: FirstSender { address: format!("whatsapp:{US}"), rate_per_second: 80 },
         worker_concurrency: 4,
         lease: Duration::from_secs(60),
+        reconcile_grace: Duration::from_secs(150),
         import_limit: 1 << 20,
     }
 }

@@ -50,13 +50,20 @@ pub struct Setup {
     pub rate_per_second: i32,
     pub concurrency: usize,
     pub lease: Duration,
+    pub grace: Duration,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let mut simulator = Settings::default();
         simulator.callbacks.delay_ms = 5;
-        Self { simulator, rate_per_second: 5_000, concurrency: 16, lease: Duration::from_secs(60) }
+        Self {
+            simulator,
+            rate_per_second: 5_000,
+            concurrency: 16,
+            lease: Duration::from_secs(60),
+            grace: Duration::from_secs(150),
+        }
     }
 }
 
@@ -90,6 +97,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         },
         worker_concurrency: setup.concurrency,
         lease: setup.lease,
+        reconcile_grace: setup.grace,
         import_limit: 1 << 20,
     };
     let engine = Engine::open(test.db.clone(), config.clone(), Arc::new(SystemClock)).await.expect("an engine");
@@ -227,6 +235,13 @@ impl World {
     pub async fn messages(&self, filter: MessageFilter) -> Vec<Message> {
         let page = PageRequest::first(PageRequest::MAX_LIMIT);
         self.engine.messages().list(&self.admin, &filter, &page).await.expect("a list").items
+    }
+
+    /// The only message to this person.
+    pub async fn message_to(&self, person: i64) -> Message {
+        let filter = MessageFilter { phone: Some(build::phone(person)), ..MessageFilter::default() };
+        let id = self.messages(filter).await.first().expect("a message").id;
+        self.engine.messages().get(&self.admin, id).await.expect("a message")
     }
 
     /// The only message to this person, once it is in that state.

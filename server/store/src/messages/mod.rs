@@ -11,6 +11,7 @@ mod receipts;
 mod rows;
 mod single;
 mod sweep;
+mod unknown;
 
 pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, next_due, single_lanes};
 pub use history::{DecisionIn, RULES_VERSION};
@@ -19,3 +20,4 @@ pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use single::{NewSingle, insert_single};
 pub use sweep::{cancel_queued, expire_leases, skip_queued};
+pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    Error, Kind, Result, Row, Tx, all,
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table},
     exec,
     ledger::Move,
@@ -32,10 +32,11 @@ pub(super) struct Locked {
     pub provider_sid: Option<String>,
     pub not_before: i64,
     pub lease_owner: Option<i64>,
+    pub updated_at: i64,
 }
 
 pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
-     m.lease_owner";
+     m.lease_owner, m.updated_at";
 
 /// ` FOR UPDATE` where rows are locked one by one; nothing under SQLite's single writer.
 pub(super) const fn for_update(kind: Kind) -> &'static str {
@@ -64,6 +65,7 @@ impl Locked {
             provider_sid: row.get("provider_sid")?,
             not_before: row.get("not_before")?,
             lease_owner: row.get("lease_owner")?,
+            updated_at: row.get("updated_at")?,
         })
     }
 
@@ -118,7 +120,7 @@ struct SidRow<'a> {
 
 /// Which messages these SIDs belong to.
 pub(super) async fn owners_of_sids<'a>(
-    tx: &Tx,
+    db: &impl ConnectionTrait,
     sids: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, MessageId>> {
     let wanted: Vec<_> = sids.map(|sid| SidRow { sid }).collect();
@@ -129,9 +131,9 @@ pub(super) async fn owners_of_sids<'a>(
     // are from before the first message was sent, when no row had a SID.
     let query = format!(
         "SELECT wanted.sid, (SELECT m.id FROM messages m WHERE m.provider_sid = wanted.sid) AS id FROM {}",
-        table(Kind::of(tx), "wanted", "$1", &[("sid", Type::Text)])
+        table(Kind::of(db), "wanted", "$1", &[("sid", Type::Text)])
     );
-    let rows = all(tx, query, vec![to_json(&wanted)?.into()]).await?;
+    let rows = all(db, query, vec![to_json(&wanted)?.into()]).await?;
     let mut owners = BTreeMap::new();
     for row in &rows {
         if let Some(id) = row.get::<Option<i64>>("id")? {

@@ -55,6 +55,7 @@ async fn benches() -> Vec<Bench> {
             first_sender: FirstSender { address: "whatsapp:+15005550006".to_owned(), rate_per_second: 80 },
             worker_concurrency: 1,
             lease: Duration::from_secs(60),
+            reconcile_grace: Duration::from_secs(150),
             import_limit: LIMIT,
         };
         let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();

@@ -1,0 +1,135 @@
+//! Asking Twilio which messages it has for a person (`GET /Messages.json`).
+
+use domain::{message::Channel, phone::Phone, time::Timestamp};
+use jiff::fmt::rfc2822;
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use super::{Provider, request::address};
+
+/// A message as Twilio has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub sid: String,
+    pub status: String,
+    pub error_code: Option<i32>,
+    pub body: Option<String>,
+    /// When Twilio took it; none when its date cannot be read.
+    pub created_at: Option<Timestamp>,
+}
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    #[error("Twilio answered with HTTP {0}")]
+    Refused(StatusCode),
+    #[error("Twilio's list is longer than {PAGES} pages")]
+    TooLong,
+    #[error("Twilio's list cannot be read: {0}")]
+    Unreadable(String),
+    #[error(transparent)]
+    NoAnswer(#[from] reqwest::Error),
+}
+
+/// Messages on one page, of at most 1,000.
+const PAGE: u32 = 200;
+
+/// So many pages are read; a person with more messages in the window is nobody's customer.
+const PAGES: usize = 20;
+
+#[derive(Deserialize)]
+struct Page {
+    messages: Vec<Entry>,
+    #[serde(default)]
+    next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sid: String,
+    status: String,
+    #[serde(default)]
+    error_code: Option<i32>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    date_created: Option<String>,
+    #[serde(default)]
+    direction: Option<String>,
+}
+
+impl Provider {
+    /// What was sent through the API to this person since `since`, from this number; a Messaging Service (`MG…`) may
+    /// have sent from any. Not filtered by date at Twilio: its filter leaves out what is not sent yet, and the order of
+    /// the list is not promised, so all pages are read.
+    ///
+    /// # Errors
+    /// When the whole list is not to be had: then nothing is known.
+    pub async fn sent_to(
+        &self,
+        to: &Phone,
+        channel: Channel,
+        from: &str,
+        since: Timestamp,
+    ) -> Result<Vec<Listed>, ListError> {
+        let mut query = vec![("To", address(channel, to.as_str())), ("PageSize", PAGE.to_string())];
+        if !from.starts_with("MG") {
+            query.push(("From", address(channel, from)));
+        }
+        let mut found = Vec::new();
+        let mut request = self.client.get(&self.messages_url).query(&query);
+        for _ in 0..PAGES {
+            let response = request.basic_auth(&self.user, Some(self.password.reveal())).send().await?;
+            if !response.status().is_success() {
+                return Err(ListError::Refused(response.status()));
+            }
+            let page: Page = response.json().await?;
+            found.extend(page.messages.into_iter().filter(Entry::is_ours).map(Listed::from).filter(|message| {
+                // What has no date that can be read may be the one.
+                message.created_at.is_none_or(|at| at >= since)
+            }));
+            let Some(next) = page.next_page_uri else { return Ok(found) };
+            if !next.starts_with('/') {
+                return Err(ListError::Unreadable(format!("the next page is {next}")));
+            }
+            request = self.client.get(format!("{}{next}", self.api_base));
+        }
+        Err(ListError::TooLong)
+    }
+}
+
+impl Entry {
+    /// Sent by a request of ours, and neither an answer to a webhook nor inbound.
+    fn is_ours(&self) -> bool {
+        self.direction.as_deref().is_none_or(|direction| direction == "outbound-api")
+    }
+}
+
+impl From<Entry> for Listed {
+    fn from(entry: Entry) -> Self {
+        Self {
+            created_at: entry.date_created.as_deref().and_then(instant),
+            sid: entry.sid,
+            status: entry.status,
+            error_code: entry.error_code,
+            body: entry.body,
+        }
+    }
+}
+
+/// Twilio's dates: `Mon, 23 Nov 2026 09:00:00 +0000`.
+fn instant(text: &str) -> Option<Timestamp> {
+    let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Timestamp::from_micros(at.as_microsecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read() {
+        assert_eq!(instant("Thu, 24 Aug 2023 05:01:45 +0000"), Some(Timestamp::from_seconds(1_692_853_305)));
+        assert_eq!(instant("yesterday"), None);
+    }
+}

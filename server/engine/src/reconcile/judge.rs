@@ -1,0 +1,154 @@
+//! What Twilio's list says about one unknown message. Pure: time and list are passed in.
+
+use domain::{campaign::OnUnknown, message::State, time::Timestamp};
+use store::messages::{Finding, UnknownMessage};
+
+use super::GIVE_UP;
+use crate::{provider::Listed, sender::MAX_ATTEMPTS};
+
+/// How far Twilio's clock and ours may be apart.
+pub(super) const SKEW: i64 = 2 * Timestamp::MINUTE;
+
+/// `free`: what Twilio has for this person and sender since the message was made, less what belongs to other messages
+/// of ours.
+pub(super) fn judge(message: &UnknownMessage, free: &[&Listed], now: Timestamp) -> Finding {
+    if free.is_empty() {
+        return absent(message);
+    }
+    match the_one(message, free) {
+        Some(listed) => found(listed),
+        None if now.since(message.since) >= GIVE_UP => Finding::GiveUp,
+        None => Finding::Unclear,
+    }
+}
+
+/// The same text proves it. Without a text of ours, a single message does, as long as no other message of ours to this
+/// person may be the one. Everything else stays open: to send again what was sent is the worse mistake.
+fn the_one<'a>(message: &UnknownMessage, free: &[&'a Listed]) -> Option<&'a Listed> {
+    if let Some(text) = &message.text {
+        let mut same =
+            free.iter().filter(|listed| listed.body.as_deref().is_some_and(|body| body.trim() == text.trim()));
+        if let (Some(one), None) = (same.next(), same.next()) {
+            return Some(one);
+        }
+        return None;
+    }
+    match free {
+        [one] if !message.has_rivals => Some(one),
+        _ => None,
+    }
+}
+
+fn found(listed: &Listed) -> Finding {
+    // A word we do not know still says that Twilio has the message.
+    let state = State::from_twilio(&listed.status).unwrap_or(State::Accepted);
+    let failed = matches!(state, State::Failed | State::Undelivered);
+    Finding::Found { sid: listed.sid.clone(), state, error_code: listed.error_code.filter(|_| failed) }
+}
+
+fn absent(message: &UnknownMessage) -> Finding {
+    if !message.absent_before {
+        return Finding::AbsentOnce;
+    }
+    match message.on_unknown {
+        Some(OnUnknown::GiveUp) => Finding::GiveUp,
+        Some(OnUnknown::Requeue) | None if message.attempt < MAX_ATTEMPTS => Finding::Requeue,
+        Some(OnUnknown::Requeue) | None => Finding::GiveUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        ids::{ContactId, MessageId},
+        message::Channel,
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+    fn message(text: Option<&str>) -> UnknownMessage {
+        UnknownMessage {
+            id: MessageId(1),
+            run_id: None,
+            contact_id: ContactId(1),
+            attempt: 1,
+            phone: "+14155550100".parse().ok(),
+            from: "+15005550006".to_owned(),
+            channel: Channel::Whatsapp,
+            created_at: NOW,
+            since: NOW,
+            looked_at: NOW,
+            absent_before: false,
+            text: text.map(str::to_owned),
+            has_rivals: false,
+            on_unknown: Some(OnUnknown::Requeue),
+        }
+    }
+
+    fn listed(sid: &str, body: &str) -> Listed {
+        Listed {
+            sid: sid.to_owned(),
+            status: "delivered".to_owned(),
+            error_code: None,
+            body: Some(body.to_owned()),
+            created_at: Some(NOW),
+        }
+    }
+
+    fn adopted(sid: &str) -> Finding {
+        Finding::Found { sid: sid.to_owned(), state: State::Delivered, error_code: None }
+    }
+
+    #[test]
+    fn absence_has_to_be_seen_twice_and_then_the_campaign_decides() {
+        let once = message(None);
+        assert_eq!(judge(&once, &[], NOW), Finding::AbsentOnce);
+        let twice = UnknownMessage { absent_before: true, ..once };
+        assert_eq!(judge(&twice, &[], NOW), Finding::Requeue);
+        let give_up = UnknownMessage { on_unknown: Some(OnUnknown::GiveUp), ..twice.clone() };
+        assert_eq!(judge(&give_up, &[], NOW), Finding::GiveUp);
+        let often = UnknownMessage { attempt: MAX_ATTEMPTS, ..twice };
+        assert_eq!(judge(&often, &[], NOW), Finding::GiveUp);
+    }
+
+    #[test]
+    fn the_same_text_is_adopted_whatever_else_is_there() {
+        let (mine, other) = (listed("SM1", "Hi Ann "), listed("SM2", "Hi Bob"));
+        assert_eq!(judge(&message(Some("Hi Ann")), &[&other, &mine], NOW), adopted("SM1"));
+    }
+
+    #[test]
+    fn a_single_message_is_adopted_only_when_no_other_of_ours_may_be_it() {
+        let one = listed("SM1", "Hi Ann");
+        assert_eq!(judge(&message(None), &[&one], NOW), adopted("SM1"));
+        let rival = UnknownMessage { has_rivals: true, ..message(None) };
+        assert_eq!(judge(&rival, &[&one], NOW), Finding::Unclear);
+        assert_eq!(judge(&message(None), &[&one, &listed("SM2", "Hi Ann")], NOW), Finding::Unclear);
+    }
+
+    #[test]
+    fn another_text_is_no_proof_of_anything_and_is_never_sent_again() {
+        let other = listed("SM1", "Something else");
+        let seen = UnknownMessage { absent_before: true, ..message(Some("Hi Ann")) };
+        assert_eq!(judge(&seen, &[&other], NOW), Finding::Unclear);
+        assert_eq!(judge(&seen, &[&other], NOW.plus(GIVE_UP)), Finding::GiveUp);
+    }
+
+    #[test]
+    fn twice_the_same_text_stays_open() {
+        let (one, two) = (listed("SM1", "Hi Ann"), listed("SM2", "Hi Ann"));
+        assert_eq!(judge(&message(Some("Hi Ann")), &[&one, &two], NOW), Finding::Unclear);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_code_and_an_unknown_word_is_an_acceptance() {
+        let failed = Listed { status: "failed".to_owned(), error_code: Some(30_003), ..listed("SM1", "Hi") };
+        let expected = Finding::Found { sid: "SM1".to_owned(), state: State::Failed, error_code: Some(30_003) };
+        assert_eq!(judge(&message(Some("Hi")), &[&failed], NOW), expected);
+        let odd = Listed { status: "pondering".to_owned(), ..listed("SM1", "Hi") };
+        let expected = Finding::Found { sid: "SM1".to_owned(), state: State::Accepted, error_code: None };
+        assert_eq!(judge(&message(Some("Hi")), &[&odd], NOW), expected);
+    }
+}

@@ -1,0 +1,121 @@
+//! Finding out what became of messages that nobody knows the outcome of.
+//!
+//! A request without a clear answer, and a worker that died, leave `unknown` behind. A callback settles it; else, after
+//! a grace, Twilio is asked for what it has for this person. A message that is there is adopted. One that is not there
+//! twice, a grace apart, was never sent and follows its campaign's rule. What stays ambiguous is never sent again: it is
+//! given up after a day.
+
+mod judge;
+
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use store::messages::{Finding, UnknownMessage};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, Error, Result, bell::Who, retry::retrying};
+
+/// How often unknown messages are looked for, at most.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// After Twilio did not answer, before it is asked again.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Messages of one round, and how many are asked for at the same time: Twilio counts these requests with the sends.
+const ROUND: u32 = 100;
+const AT_ONCE: usize = 4;
+
+/// Asks until told to stop.
+pub async fn run(engine: Engine, stop: CancellationToken) {
+    let every = EVERY.min(engine.config().reconcile_grace / 2).max(Duration::from_millis(100));
+    while !stop.is_cancelled() {
+        let wait = match round(&engine, &stop).await {
+            Ok(()) => every,
+            Err(error) => {
+                tracing::warn!(%error, "unknown messages could not be looked for; trying again");
+                PAUSE.min(every * 10)
+            }
+        };
+        let _ = tokio::time::timeout(wait, stop.cancelled()).await;
+    }
+}
+
+/// Looks at everything whose grace is over.
+///
+/// # Errors
+/// When the database or Twilio does not answer; what was found out before is written.
+async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    let db = engine.db().reader();
+    metrics::gauge!("messages_unknown").set(store::messages::count_unknown(db).await? as f64);
+    loop {
+        let before = engine.now().plus(-micros(engine.config().reconcile_grace));
+        let waiting = store::messages::unknown(db, before, ROUND).await?;
+        let all = waiting.len() == ROUND as usize;
+        stream::iter(waiting).map(Ok).try_for_each_concurrent(AT_ONCE, |message| settle(engine, message)).await?;
+        if !all || stop.is_cancelled() {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks for one message and writes what came of it.
+async fn settle(engine: &Engine, message: UnknownMessage) -> Result<()> {
+    let finding = look(engine, &message).await?;
+    let written = retrying!(write(engine, &message, &finding).await)?;
+    if !written {
+        return Ok(());
+    }
+    metrics::counter!("messages_reconciled_total", "finding" => word(&finding)).increment(1);
+    tracing::info!(
+        message.id = message.id.0,
+        attempt = message.attempt,
+        finding = word(&finding),
+        "looked for at Twilio"
+    );
+    if finding == Finding::Requeue {
+        engine.inner().bell.ring(Who::Senders);
+    }
+    Ok(())
+}
+
+async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
+    let now = engine.now();
+    // Without a number there is nobody to ask for, and nobody to send to.
+    let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
+    let since = message.created_at.plus(-judge::SKEW);
+    let listed = engine
+        .inner()
+        .provider
+        .sent_to(phone, message.channel, &message.from, since)
+        .await
+        .map_err(|error| Error::Unavailable(error.to_string()))?;
+    let sids = listed.iter().map(|listed| listed.sid.as_str());
+    let bound = store::messages::bound_sids(engine.db().reader(), sids).await?;
+    let free = listed.iter().filter(|listed| !bound.contains(&listed.sid)).collect::<Vec<_>>();
+    Ok(judge::judge(message, &free, now))
+}
+
+async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
+    let tx = engine.db().begin().await?;
+    let written = store::messages::settle_unknown(&tx, engine.now(), message, finding).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok::<_, Error>(written)
+}
+
+const fn word(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Found { .. } => "found",
+        Finding::AbsentOnce => "absent_once",
+        Finding::Requeue => "requeued",
+        Finding::GiveUp => "given_up",
+        Finding::Unclear => "unclear",
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
+}
+
+/// How long a message may stay unclear.
+const GIVE_UP: i64 = 24 * 60 * Timestamp::MINUTE;
