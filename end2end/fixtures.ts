@@ -47,8 +47,8 @@ interface TestFixtures {
   visit: (path: string) => Promise<Response>
   /** A page whose visitor is signed in as the admin. */
   signedIn: Page
-  /** No accessibility violation of WCAG 2.2 A and AA on the page as it is now. (It takes scripts to look.) */
-  accessible: () => Promise<void>
+  /** No accessibility violation of WCAG 2.2 A and AA, or of one rule, on the page as it is now. (It takes scripts to look.) */
+  accessible: (rule?: string) => Promise<void>
 }
 
 interface WorkerFixtures {
@@ -110,11 +110,12 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   },
 
   accessible: async ({ page, javaScriptEnabled }, use) => {
-    await use(async () => {
+    await use(async (rule) => {
       if (javaScriptEnabled === false) return
-      const { violations } = await new AxeBuilder({ page })
-        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-        .analyze()
+      const axe = new AxeBuilder({ page })
+      const { violations } = await (
+        rule ? axe.withRules(rule) : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+      ).analyze()
       const told = violations.map(
         ({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => node.html).join('\n  ')}`,
       )

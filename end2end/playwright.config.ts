@@ -7,8 +7,6 @@ const results = process.env.ESE_RESULTS ?? 'test-results'
 
 export default defineConfig({
   testDir: 'tests',
-  // ESE_PAGES=1 also opens every page in both themes and on a phone, with axe: some minutes more.
-  testMatch: process.env.ESE_PAGES ? '**/*.spec.ts' : '**/{smoke,journey}*.spec.ts',
   outputDir: results,
   reporter: [['list'], ['json', { outputFile: `${results}/results.json` }]],
   // Each worker starts a server of its own (server.ts). One test at a time, in order: two cores are not many.

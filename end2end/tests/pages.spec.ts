@@ -109,7 +109,7 @@ const groups: Record<string, Page[]> = {
 }
 
 for (const [name, pages] of Object.entries(groups)) {
-  test(`${name} @mobile`, async ({ world, signedIn: page, visit, accessible }) => {
+  test(`${name} @mobile`, async ({ world, signedIn: page, visit, accessible, isMobile }) => {
     test.setTimeout(120_000)
     for (const [path, heading] of pages) {
       const url = typeof path === 'string' ? path : path(world)
@@ -126,8 +126,10 @@ for (const [name, pages] of Object.entries(groups)) {
         )
         expect.soft(beyond, `${url}: no scrolling to the side`).toBeLessThanOrEqual(0)
         await accessible()
+        // The dark theme has other colours and nothing else, and they are the same ones on a phone.
+        if (isMobile) return
         await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
-        await accessible()
+        await accessible('color-contrast')
       })
     }
   })
