@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and nothing else. What is there already is left alone, so that a second call takes no time.
-#   .ci/install.sh run      to build: wasm target, wasm-bindgen
+#   .ci/install.sh run      to build: wasm target, wasm-bindgen, wasm-split-cli
 #   .ci/install.sh release  the same, and what makes the web assets small
 #   .ci/install.sh lint     rustfmt, clippy, wasm target, the browser tests' npm packages
 #   .ci/install.sh test     as run, and PostgreSQL, Redis, Chromium, the browser tests' npm packages
@@ -31,6 +31,17 @@ wasm_bindgen() {
   cargo install wasm-bindgen-cli --version "$version" --debug --no-default-features \
     --root "$ESE_TOOLS_DIR" --target-dir "$ESE_TOOLS_DIR/build" --force
   rm -rf "$ESE_TOOLS_DIR/build"
+}
+
+# Takes the browser's code apart. It has no --version to ask, so a file beside it says which one is there.
+wasm_split() {
+  local version=0.2.4 mark=$ESE_TOOLS_DIR/wasm-split-cli.version
+  has wasm-split-cli && [ "$(cat "$mark" 2>/dev/null || true)" = "$version" ] && return
+  say "Installing wasm-split-cli $version into $ESE_TOOLS_DIR (once; from source it takes a minute)"
+  cargo install wasm_split_cli_support --version "$version" --locked --features build-binary --debug \
+    --root "$ESE_TOOLS_DIR" --target-dir "$ESE_TOOLS_DIR/build" --force
+  rm -rf "$ESE_TOOLS_DIR/build"
+  echo "$version" >"$mark"
 }
 
 # npm_packages FOLDER: what FOLDER/package-lock.json says, into FOLDER/node_modules
@@ -76,10 +87,12 @@ case ${1:-} in
 run)
   toolchain
   wasm_bindgen
+  wasm_split
   ;;
 release)
   toolchain
   wasm_bindgen
+  wasm_split
   asset_tools
   ;;
 lint)
@@ -93,12 +106,14 @@ test)
   databases
   browser
   wasm_bindgen
+  wasm_split
   npm_packages end2end
   ;;
 bench)
   toolchain
   databases
   wasm_bindgen
+  wasm_split
   asset_tools
   ;;
 *) die "usage: .ci/install.sh run|release|lint|test|bench" ;;

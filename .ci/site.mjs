@@ -1,17 +1,20 @@
-// The last step of .ci/site.sh: names files by their content, compresses them, and writes manifest.json.
+// The last step of .ci/site.sh: names files by their content, compresses them, and says what belongs together.
 //
 //   node .ci/site.mjs dev|release WORK SITE
 //
-// WORK/pkg is what wasm-bindgen wrote; style/*.css and public/ are read from here. SITE gets
-//   pkg/event-stream-engine.<hash>.js|wasm|css   to be cached for ever
-//   the files of public/ under their own names   to be revalidated
+// WORK/pkg is what wasm-split and wasm-bindgen wrote; style/*.css and public/ are read from here. SITE gets
+//   pkg/<hash>/*.js|wasm                 to be cached for ever; scripts and wasm files name each other, so the hash is that
+//                                        of all of them: what was not built together is never mixed
+//   pkg/event-stream-engine.<hash>.css   to be cached for ever
+//   the files of public/ under their own names, to be revalidated
 //   each of them as .br and .gz too, where that is smaller
-//   manifest.json                                {"pkg/event-stream-engine.js": "pkg/event-stream-engine.<hash>.js", …}
+//   manifest.json                        {"pkg/event-stream-engine.js": "pkg/<hash>/event-stream-engine.js", …}
+//   groups.json                          {"<group of pages>": ["chunk_7", "split_<group of pages>_…"], …}: its wasm files
 // Files that are right already are not touched.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, extname, join, relative } from 'node:path'
+import { dirname, extname, join, relative } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const [mode, work, site] = process.argv.slice(2)
@@ -49,10 +52,17 @@ function minified(path, content) {
   return Buffer.from(code)
 }
 
-/** Only our own three files: what a script refers to by a path of its own (wasm-bindgen's snippets) keeps its name. */
-function hashedName(path, content) {
-  if (dirname(path) !== 'pkg' || !basename(path).startsWith(`${name}.`)) return path
-  return path.replace(/(\.\w+)$/, `.${sha256(content).slice(0, 16)}$1`)
+/** The wasm files that each group of pages loads besides the main one, as the splitter's script has them. */
+function groups() {
+  const script = readFileSync(join(work, 'pkg', '__wasm_split.js'), 'utf8')
+  const loaders = /export const __wasm_split_load_(\w+) = wrapAsyncCb\(makeLoad\([^]*?, \[(.*)\]\)\);/g
+  const all = [...script.matchAll(loaders)].map(([, group, chunks]) => {
+    const shared = chunks.match(/chunk_\d+/g) ?? []
+    // The number behind its name is its place in the source.
+    return [group.replace(/_\d+$/, ''), [...shared, `split_${group}`].filter((file) => existsSync(join(work, 'pkg', `${file}.wasm`)))]
+  })
+  if (all.length === 0) throw new Error('no groups of pages in __wasm_split.js: does it look different now?')
+  return Object.fromEntries(all)
 }
 
 const compressible = /\.(css|html|ico|js|json|svg|txt|wasm|webmanifest|xml)$/
@@ -71,9 +81,19 @@ if (existsSync(join(site, 'manifest.json')) && existsSync(stamp) && readFileSync
 rmSync(stamp, { force: true })
 const output = new Map()
 const manifest = {}
-for (const [path, source] of found) {
-  const content = minified(path, source)
-  const target = hashedName(path, content)
+const contents = new Map([...found].map(([path, source]) => [path, minified(path, source)]))
+const code = [...contents].filter(([path]) => path.startsWith('pkg/') && !path.endsWith('.css'))
+const together = sha256(...code.flat()).slice(0, 16)
+
+/** Under which name it is served. */
+function named(path, content) {
+  if (!path.startsWith('pkg/')) return path
+  if (path.endsWith('.css')) return path.replace(/css$/, `${sha256(content).slice(0, 16)}.css`)
+  return path.replace('pkg/', `pkg/${together}/`)
+}
+
+for (const [path, content] of contents) {
+  const target = named(path, content)
   manifest[path] = target
   output.set(target, content)
   if (!compressible.test(path)) continue
@@ -82,6 +102,7 @@ for (const [path, source] of found) {
   }
 }
 output.set('manifest.json', Buffer.from(JSON.stringify(manifest, null, 2) + '\n'))
+output.set('groups.json', Buffer.from(JSON.stringify(groups(), null, 2) + '\n'))
 
 for (const path of filesIn(site)) {
   if (!output.has(relative(site, path))) rmSync(path)
@@ -94,9 +115,14 @@ for (const [path, content] of output) {
 }
 writeFileSync(stamp, digest)
 
-for (const kind of ['wasm', 'js', 'css']) {
-  const target = manifest[`pkg/${name}.${kind}`]
-  if (!target) continue
-  const size = (path) => `${((output.get(path) ?? output.get(target)).length / 1024).toFixed(1)} kB`
-  console.log(`${kind.padEnd(5)}${size(target)}, ${size(`${target}.br`)} with brotli`)
+const size = (paths, suffix) => {
+  const bytes = paths.map((path) => (output.get(manifest[path] + suffix) ?? output.get(manifest[path])).length)
+  return `${(bytes.reduce((sum, length) => sum + length, 0) / 1000).toFixed(1)} kB`
+}
+const report = (what, paths) => console.log(`${what.padEnd(12)}${size(paths, '')}, ${size(paths, '.br')} with brotli`)
+report('css', [`pkg/${name}.css`])
+report('js', Object.keys(manifest).filter((path) => path.startsWith('pkg/') && path.endsWith('.js')))
+for (const [group, files] of Object.entries(groups())) {
+  const paths = [name, ...files].map((file) => `pkg/${file}.wasm`)
+  report(`${group}, ${paths.length}`, paths)
 }

@@ -18,16 +18,23 @@ mkdir -p "$work"
 cargo build -p frontend --target wasm32-unknown-unknown --profile "wasm-$mode"
 
 if ! cmp -s "$wasm" "$work/frontend.wasm"; then
-  rm -rf "$work/pkg" "$work/frontend.wasm"
-  wasm-bindgen --target web --no-typescript --out-name event-stream-engine --out-dir "$work/pkg" "$wasm"
+  rm -rf "$work/split" "$work/pkg" "$work/frontend.wasm"
+  # The main file, one for each group of pages, one for each set of groups that has code in common, the script that
+  # loads them. wasm-bindgen makes the script for the main file, whose exports the others need.
+  wasm-split-cli "$wasm" "$work/split" --target web --out-name event-stream-engine
+  wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out-name event-stream-engine \
+    --out-dir "$work/pkg" "$work/split/event-stream-engine.wasm"
+  rm "$work/split/event-stream-engine.wasm"
+  mv "$work"/split/* "$work/pkg/"
   if [ "$mode" = release ]; then
     echo "Optimising the wasm"
-    # The features are those that rustc itself uses for this target.
-    "$ESE_TOOLS_DIR/web/node_modules/.bin/wasm-opt" -Oz \
-      --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
-      --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-      "$work/pkg/event-stream-engine_bg.wasm" -o "$work/pkg/optimised.wasm"
-    mv "$work/pkg/optimised.wasm" "$work/pkg/event-stream-engine_bg.wasm"
+    for file in "$work"/pkg/*.wasm; do
+      # The features are those that rustc itself uses for this target.
+      "$ESE_TOOLS_DIR/web/node_modules/.bin/wasm-opt" --quiet -Oz \
+        --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
+        --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
+        "$file" -o "$file"
+    done
   fi
   cp "$wasm" "$work/frontend.wasm"
 fi

@@ -7,10 +7,13 @@ pub mod components;
 pub mod context;
 pub mod error;
 pub mod frame;
+mod groups;
 mod pages;
 pub mod paths;
 mod routes;
 pub mod text;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
@@ -25,19 +28,23 @@ pub struct Assets {
     pub css: String,
     pub js: String,
     pub wasm: String,
+    /// The script that loads the code of the groups of pages, if it is known where it is; `js` imports it.
+    pub loader: Option<String>,
+    /// From a group of pages (see `groups.rs`) to the wasm files that its pages need besides the main one.
+    pub groups: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 impl Assets {
     fn plain(options: &LeptosOptions) -> Self {
         let (folder, name) = (&options.site_pkg_dir, &options.output_name);
         let file = |kind: &str| format!("/{folder}/{name}.{kind}");
-        Self { css: file("css"), js: file("js"), wasm: file("wasm") }
+        Self { css: file("css"), js: file("js"), wasm: file("wasm"), loader: None, groups: Arc::default() }
     }
 }
 
 /// The document around the app; only the server renders it.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    let Assets { css, js, wasm } = use_context().unwrap_or_else(|| Assets::plain(&options));
+    let Assets { css, js, wasm, loader, .. } = use_context().unwrap_or_else(|| Assets::plain(&options));
     // A module is fetched with CORS rules, and so must be what is fetched ahead for it.
     let start = format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)");
     let nonce = use_nonce();
@@ -54,6 +61,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <link rel="stylesheet" href=css/>
                 <link rel="modulepreload" href=js nonce=nonce.clone()/>
+                {loader.map(|loader| view! { <link rel="modulepreload" href=loader nonce=nonce.clone()/> })}
                 <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" nonce=nonce.clone()/>
                 <script type="module" nonce=nonce inner_html=start></script>
                 <MetaTags/>

@@ -11,21 +11,8 @@ use leptos_router::{
 use crate::{
     components::ErrorPage,
     error::AppError,
-    pages::{
-        audiences::{AudienceEditorPage, AudiencesPage},
-        campaigns::{
-            CampaignPage, CampaignsPage, CancelCampaignPage, EditCampaignPage, LaunchCampaignPage, NewCampaignPage,
-            RecipientsPage,
-        },
-        contacts::{ContactPage, ContactsPage, NewContactPage},
-        dashboard::DashboardPage,
-        imports::{ImportPage, ImportsPage, NewImportPage},
-        login::LoginPage,
-        messages::MessagePage,
-        simulator::SimulatorPage,
-        templates::{TemplateEditorPage, TemplatesPage},
-        topics::TopicsPage,
-    },
+    groups::{Editors, Page, People, Runs, Texts},
+    pages::{audiences, campaigns, contacts, imports, templates},
 };
 
 /// The route table. Fixed addresses (`/contacts/new`) stand before those with a parameter (`/contacts/{phone}`); the
@@ -35,28 +22,28 @@ pub fn Pages() -> impl IntoView {
     const MODE: SsrMode = SsrMode::Async;
     view! {
         <FlatRoutes fallback=|| view! { <ErrorPage error=AppError::NotFound/> }>
-            <Route path=path!("/") view=DashboardPage ssr=MODE/>
-            <Route path=path!("/login") view=LoginPage ssr=MODE/>
-            <Route path=path!("/contacts") view=ContactsPage ssr=MODE/>
-            <Route path=path!("/contacts/new") view=NewContactPage ssr=MODE/>
-            <Route path=path!("/contacts/:phone") view=ContactPage ssr=MODE/>
-            <Route path=path!("/imports") view=ImportsPage ssr=MODE/>
-            <Route path=path!("/imports/new") view=NewImportPage ssr=MODE/>
-            <Route path=path!("/imports/:id") view=ImportPage ssr=MODE/>
-            <Route path=path!("/topics") view=TopicsPage ssr=MODE/>
-            <Route path=path!("/audiences") view=AudiencesPage ssr=MODE/>
-            <Route path=path!("/audiences/:id") view=AudienceEditorPage ssr=MODE/>
-            <Route path=path!("/templates") view=TemplatesPage ssr=MODE/>
-            <Route path=path!("/templates/:id") view=TemplateEditorPage ssr=MODE/>
-            <Route path=path!("/campaigns") view=CampaignsPage ssr=MODE/>
-            <Route path=path!("/campaigns/new") view=NewCampaignPage ssr=MODE/>
-            <Route path=path!("/campaigns/:id") view=CampaignPage ssr=MODE/>
-            <Route path=path!("/campaigns/:id/edit") view=EditCampaignPage ssr=MODE/>
-            <Route path=path!("/campaigns/:id/launch") view=LaunchCampaignPage ssr=MODE/>
-            <Route path=path!("/campaigns/:id/cancel") view=CancelCampaignPage ssr=MODE/>
-            <Route path=path!("/campaigns/:id/recipients") view=RecipientsPage ssr=MODE/>
-            <Route path=path!("/messages/:id") view=MessagePage ssr=MODE/>
-            <Route path=path!("/simulator") view=SimulatorPage ssr=MODE/>
+            <Route path=path!("/") view=Page::People(People::Dashboard) ssr=MODE/>
+            <Route path=path!("/login") view=Page::People(People::Login) ssr=MODE/>
+            <Route path=path!("/contacts") view=Page::People(People::Contacts(contacts::Page::List)) ssr=MODE/>
+            <Route path=path!("/contacts/new") view=Page::People(People::Contacts(contacts::Page::New)) ssr=MODE/>
+            <Route path=path!("/contacts/:phone") view=Page::People(People::Contacts(contacts::Page::One)) ssr=MODE/>
+            <Route path=path!("/imports") view=Page::People(People::Imports(imports::Page::List)) ssr=MODE/>
+            <Route path=path!("/imports/new") view=Page::People(People::Imports(imports::Page::New)) ssr=MODE/>
+            <Route path=path!("/imports/:id") view=Page::People(People::Imports(imports::Page::One)) ssr=MODE/>
+            <Route path=path!("/topics") view=Page::People(People::Topics) ssr=MODE/>
+            <Route path=path!("/audiences") view=Page::Editors(Editors::Audiences(audiences::Page::List)) ssr=MODE/>
+            <Route path=path!("/audiences/:id") view=Page::Editors(Editors::Audiences(audiences::Page::One)) ssr=MODE/>
+            <Route path=path!("/templates") view=Page::Texts(Texts::Templates(templates::Page::List)) ssr=MODE/>
+            <Route path=path!("/templates/:id") view=Page::Texts(Texts::Templates(templates::Page::One)) ssr=MODE/>
+            <Route path=path!("/campaigns") view=Page::Runs(Runs::Campaigns(campaigns::Page::List)) ssr=MODE/>
+            <Route path=path!("/campaigns/new") view=Page::Editors(Editors::Campaigns(campaigns::Editor::New)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id") view=Page::Runs(Runs::Campaigns(campaigns::Page::One)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/edit") view=Page::Editors(Editors::Campaigns(campaigns::Editor::Edit)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/launch") view=Page::Runs(Runs::Campaigns(campaigns::Page::Launch)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
+            <Route path=path!("/messages/:id") view=Page::Runs(Runs::Message) ssr=MODE/>
+            <Route path=path!("/simulator") view=Page::Texts(Texts::Simulator) ssr=MODE/>
         </FlatRoutes>
     }
 }

@@ -1,5 +1,6 @@
 //! Showing data: cards, tables that become cards on a phone, numbers, facts, steps, timelines.
 
+use super::live::{live_attr, live_view};
 use domain::time::Timestamp;
 use leptos::prelude::*;
 
@@ -134,9 +135,9 @@ pub fn Stat(
 ) -> impl IntoView {
     let body = view! {
         <span class="stat__label">{label}</span>
-        <span class="stat__value">{move || value.get()}</span>
+        <span class="stat__value">{live_view(move || value.get())}</span>
         <span class="stat__foot">
-            {note.map(|note| view! { <span class="stat__note">{move || note.get()}</span> })}
+            {note.map(|note| view! { <span class="stat__note">{live_view(move || note.get())}</span> })}
             {(trend.len() > 1).then(|| sparkline(&trend))}
         </span>
     }
@@ -204,8 +205,8 @@ pub fn Progress(
         <progress
             class="progress"
             aria-label=label
-            value=move || value.get().to_string()
-            max=move || max.get().max(1).to_string()
+            value=live_attr(move || value.get().to_string())
+            max=live_attr(move || max.get().max(1).to_string())
         ></progress>
     }
     .into_any()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::live::live_view;
 use leptos::prelude::*;
 
 use super::{
@@ -133,7 +134,7 @@ pub fn use_toasts() -> Toasts {
 pub fn ToastRegion(toasts: Toasts) -> impl IntoView {
     let here = use_here();
     let hidden = RwSignal::new(false);
-    let done = move || {
+    let done = live_view(move || {
         let text = text::done(&here.get("done")).filter(|_| !hidden.get())?;
         Some(
             view! {
@@ -144,7 +145,7 @@ pub fn ToastRegion(toasts: Toasts) -> impl IntoView {
             }
             .into_any(),
         )
-    };
+    });
     Effect::new(move |_| {
         hidden.set(false);
         if !here.get("done").is_empty() {
@@ -161,13 +162,13 @@ pub fn ToastRegion(toasts: Toasts) -> impl IntoView {
             );
         }
     });
-    let others = move || {
+    let others = live_view(move || {
         let shown = toasts.0.get();
         let views = shown.into_iter().map(|(_, label)| {
             view! { <div class=format!("toast toast--{}", label.tone.class())><span>{label.text}</span></div> }
                 .into_any()
         });
         views.collect::<Vec<_>>()
-    };
+    });
     view! { <div class="toasts" role="status">{done} {others}</div> }.into_any()
 }

@@ -1,6 +1,7 @@
 //! Forms that work without scripts and are better with them: they keep what was typed, say what is wrong beside its
 //! field, and cannot be sent twice by a double click.
 
+use super::live::{LiveAttr, live_attr, live_view};
 use leptos::{prelude::*, server_fn::ServerFn};
 use serde::de::DeserializeOwned;
 
@@ -95,7 +96,7 @@ fn Problem(state: FormState) -> impl IntoView {
         }
         there
     });
-    let body = move || problem.get().map(|error| problem_view(&error));
+    let body = live_view(move || problem.get().map(|error| problem_view(&error)));
     view! { <div class="form__problem" tabindex="-1" node_ref=place>{body}</div> }.into_any()
 }
 
@@ -152,19 +153,19 @@ impl Field {
     }
 
     /// `aria-describedby`: the hint and, when there is one, the error.
-    fn described_by(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+    fn described_by(&self) -> LiveAttr<Option<String>> {
         let (id, error, hint) = (self.id.clone(), self.error, !self.hint.is_empty());
-        move || match (hint, error.with(Option::is_some)) {
+        live_attr(move || match (hint, error.with(Option::is_some)) {
             (true, true) => Some(format!("{id}-hint {id}-error")),
             (true, false) => Some(format!("{id}-hint")),
             (false, true) => Some(format!("{id}-error")),
             (false, false) => None,
-        }
+        })
     }
 
-    fn invalid(&self) -> impl Fn() -> Option<&'static str> + Send + Sync + 'static {
+    fn invalid(&self) -> LiveAttr<Option<&'static str>> {
         let error = self.error;
-        move || error.with(Option::is_some).then_some("true")
+        live_attr(move || error.with(Option::is_some).then_some("true"))
     }
 
     fn hint(&self) -> Option<AnyView> {
@@ -172,14 +173,14 @@ impl Field {
             .then(|| view! { <p class="field__hint" id=format!("{}-hint", self.id)>{self.hint.clone()}</p> }.into_any())
     }
 
-    fn error(&self) -> impl Fn() -> Option<AnyView> + Send + Sync + 'static {
+    fn error(&self) -> AnyView {
         let (id, error) = (format!("{}-error", self.id), self.error);
-        move || {
+        live_view(move || {
             error.get().map(|text| {
                 view! { <p class="field__error" id=id.clone()>{icon(Glyph::Warning)} <span>{text}</span></p> }
                     .into_any()
             })
-        }
+        })
     }
 
     /// The control within its label, hint and error.
@@ -556,9 +557,9 @@ pub fn FileField(
         let file = path.rsplit(['\\', '/']).next().unwrap_or_default().to_owned();
         chosen.set((!file.is_empty()).then_some(file));
     };
-    let prompt = move || chosen.get().unwrap_or_else(|| "Choose a file, or drop it here".to_owned());
+    let prompt = live_view(move || chosen.get().unwrap_or_else(|| "Choose a file, or drop it here".to_owned()));
     let control = view! {
-        <div class="drop" data-chosen=move || chosen.with(Option::is_some).then_some("")>
+        <div class="drop" data-chosen=live_attr(move || chosen.with(Option::is_some).then_some(""))>
             {icon(Glyph::Upload)}
             <span class="drop__prompt" aria-hidden="true">{prompt}</span>
             <input
@@ -604,15 +605,15 @@ pub fn SubmitButton(
     #[prop(optional, into)] disabled: Signal<bool>,
 ) -> impl IntoView {
     let pending = use_form().pending;
-    let text = move || if pending.get() { busy.to_owned() } else { label.clone() };
+    let text = live_view(move || if pending.get() { busy.to_owned() } else { label.clone() });
     view! {
         <button
             type="submit"
             class=class
             name=name
             value=value
-            disabled=move || pending.get() || disabled.get()
-            aria-busy=move || pending.get().then_some("true")
+            disabled=live_attr(move || pending.get() || disabled.get())
+            aria-busy=live_attr(move || pending.get().then_some("true"))
         >
             {text}
         </button>

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::live::{live_attr, live_view};
 use domain::settings::SendingState;
 use leptos::{
     prelude::*,
@@ -71,17 +72,18 @@ pub fn Shell(children: Children) -> impl IntoView {
     let path = use_location().pathname;
     follow(frame, path);
     let bare = Memo::new(move |_| path.get() == paths::LOGIN);
-    let chrome = move || (!bare.get()).then(|| view! { {sidebar(frame, path)} {bottom_bar(frame, path)} }.into_any());
-    let top = move || (!bare.get()).then(|| top_bar(frame));
+    let chrome =
+        live_view(move || (!bare.get()).then(|| view! { {sidebar(frame, path)} {bottom_bar(frame, path)} }.into_any()));
+    let top = live_view(move || (!bare.get()).then(|| top_bar(frame)));
     view! {
         {hatching()}
         <a class="skip" href="#main" rel="external">"Skip to the content"</a>
-        <div class=move || if bare.get() { "app app--bare" } else { "app" }>
+        <div class=live_attr(move || if bare.get() { "app app--bare" } else { "app" })>
             {chrome}
             <div class="app__content">
                 {top}
                 <main id="main" class="main" tabindex="-1">
-                    {move || (!bare.get()).then(|| sending_banner(frame))}
+                    {live_view(move || (!bare.get()).then(|| sending_banner(frame)))}
                     {children()}
                 </main>
             </div>
@@ -174,7 +176,7 @@ fn focus_heading() {
 
 fn nav_link(section: &'static Section, path: Memo<String>) -> AnyView {
     view! {
-        <a class="nav__link" href=section.path aria-current=move || path.with(|path| mark(section.path, path))>
+        <a class="nav__link" href=section.path aria-current=live_attr(move || path.with(|path| mark(section.path, path)))>
             {icon(section.glyph)} <span>{section.label}</span>
         </a>
     }
@@ -186,7 +188,7 @@ fn shown(section: &Section, frame: RwSignal<Frame>) -> bool {
 }
 
 fn sidebar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
-    let links = move || {
+    let links = live_view(move || {
         let mut group = "";
         let mut views = Vec::new();
         for section in SECTIONS.iter().filter(|section| shown(section, frame)) {
@@ -197,12 +199,12 @@ fn sidebar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
             views.push(nav_link(section, path));
         }
         views
-    };
+    });
     view! {
         <nav class="nav" aria-label="Main">
             <a class="brand" href=paths::DASHBOARD>{logo()} <span>"Event Stream"</span></a>
             {links}
-            <div class="nav__foot">{move || pill(frame.with(|frame| frame.sending.state))}</div>
+            <div class="nav__foot">{live_view(move || pill(frame.with(|frame| frame.sending.state)))}</div>
         </nav>
     }
     .into_any()
@@ -210,14 +212,14 @@ fn sidebar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
 
 fn bottom_bar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
     let thumb = SECTIONS.iter().filter(|section| AT_THE_THUMB.contains(&section.path));
-    let rest = move || {
+    let rest = live_view(move || {
         let others = SECTIONS.iter().filter(|section| !AT_THE_THUMB.contains(&section.path) && shown(section, frame));
         others.map(|section| nav_link(section, path)).collect::<Vec<_>>()
-    };
-    let more = move || {
+    });
+    let more = live_attr(move || {
         let elsewhere = path.with(|path| !AT_THE_THUMB.iter().any(|section| belongs(section, path)));
         elsewhere.then_some("true")
-    };
+    });
     view! {
         <nav class="thumb" aria-label="Main, short">
             {thumb.map(|section| nav_link(section, path)).collect::<Vec<_>>()}
@@ -240,7 +242,7 @@ fn logo() -> AnyView {
 }
 
 fn top_bar(frame: RwSignal<Frame>) -> AnyView {
-    let simulator = move || {
+    let simulator = live_view(move || {
         frame.with(|frame| frame.simulator).then(|| {
             view! {
                 <a class="pill pill--info top__simulator" href=paths::SIMULATOR title="No Twilio account is set: nothing leaves this machine.">
@@ -249,8 +251,8 @@ fn top_bar(frame: RwSignal<Frame>) -> AnyView {
             }
             .into_any()
         })
-    };
-    let account = move || frame.with(|frame| frame.account.clone()).map(|account| account_menu(&account));
+    });
+    let account = live_view(move || frame.with(|frame| frame.account.clone()).map(|account| account_menu(&account)));
     view! {
         <header class="top">
             <a class="brand brand--top" href=paths::DASHBOARD aria-label=text::PRODUCT>{logo()}</a>
@@ -343,14 +345,13 @@ fn sending_banner(frame: RwSignal<Frame>) -> AnyView {
             (frame.sending.state == SendingState::Held).then(|| frame.sending.reason.clone().unwrap_or_default())
         })
     });
-    let banner = move || {
+    live_view(move || {
         held.get().map(|reason| {
             let why = if reason.is_empty() { String::new() } else { format!("{reason}. ") };
             let body = format!("{why}Nothing is handed over to the provider until an admin turns it on again.");
             alert(Tone::Bad, "Sending is held.".to_owned(), Some(body.into_any()))
         })
-    };
-    banner.into_any()
+    })
 }
 
 #[cfg(test)]

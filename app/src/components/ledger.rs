@@ -1,5 +1,6 @@
 //! The ledger bar: where everybody of a run is, at one glance. The product's signature.
 
+use super::live::live_view;
 use domain::{message::State, run::Ledger};
 use leptos::prelude::*;
 
@@ -35,21 +36,21 @@ pub fn LedgerBar(
     #[prop(optional)]
     small: bool,
 ) -> impl IntoView {
-    let bar = move || bar(&ledger.get(), small);
-    let legend = move || (!small).then(|| legend(&ledger.get(), href));
+    let bar = live_view(move || bar(&ledger.get(), small));
+    let legend = live_view(move || (!small).then(|| legend(&ledger.get(), href)));
     view! { <div class="ledger-box">{bar} {legend}</div> }.into_any()
 }
 
 /// Says that every planned recipient is in exactly one state, or that the books are wrong.
 #[component]
 pub fn LedgerBalance(#[prop(into)] ledger: Signal<Ledger>) -> impl IntoView {
-    move || {
+    live_view(move || {
         if ledger.with(Ledger::balances) {
             pill((Tone::Ok, "Ledger balances"))
         } else {
             pill((Tone::Bad, "Ledger does not balance"))
         }
-    }
+    })
 }
 
 fn bar(ledger: &Ledger, small: bool) -> AnyView {

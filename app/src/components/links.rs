@@ -1,5 +1,6 @@
 //! Links that change a part of the present URL: filters, pages of a list. The state of a list is its URL.
 
+use super::live::{live_attr, live_view};
 use leptos::{
     prelude::*,
     wasm_bindgen::JsValue,
@@ -99,10 +100,10 @@ pub fn Tabs(
     let links = tabs.into_iter().map(|tab| {
         let Tab { value, label, count } = tab;
         let target = value.clone();
-        let current = move || (here.get(param) == value).then_some("true");
+        let current = live_attr(move || (here.get(param) == value).then_some("true"));
         view! {
             // What a tab changes is below it: the page stays where it is.
-            <a href=move || here.with(&[(param, &target), ("cursor", "")]) aria-current=current data-noscroll="">
+            <a href=live_attr(move || here.with(&[(param, &target), ("cursor", "")])) aria-current=current data-noscroll="">
                 {label}
                 {count.map(|count| view! { <span class="tabs__count">{num(count)}</span> })}
             </a>
@@ -137,13 +138,13 @@ pub fn Pagination(
     let only_page = next.is_none();
     let next = next.map(|cursor| {
         view! {
-            <a class="btn" rel="next" href=move || here.with(&[("cursor", &cursor)])>
+            <a class="btn" rel="next" href=live_attr(move || here.with(&[("cursor", &cursor)]))>
                 "Next" {icon(Glyph::Right)}
             </a>
         }
         .into_any()
     });
-    let first = move || {
+    let first = live_view(move || {
         (!on_first()).then(|| {
             view! {
                 <a class="btn" rel="first" href=here.with(&[("cursor", "")])>
@@ -152,10 +153,10 @@ pub fn Pagination(
             }
             .into_any()
         })
-    };
-    let end = move || {
+    });
+    let end = live_view(move || {
         (only_page && !on_first()).then(|| view! { <span class="muted">"This is the last page."</span> }.into_any())
-    };
+    });
     view! {
         <nav class="pagination" aria-label="Pages">
             <span class="pagination__count">{summary}</span>

@@ -1,5 +1,7 @@
 //! One way to show what a page has asked the server for: wait, show it, or say what went wrong.
 
+use std::{future::Future, pin::Pin};
+
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
@@ -34,15 +36,23 @@ where
     V: IntoView + 'static,
     F: Fn(T) -> V + Clone + Send + Sync + 'static,
 {
-    let content = move || {
+    let show: Show = Box::new(move || {
         let children = children.clone();
-        Suspend::new(async move {
+        Box::pin(async move {
             match from.answer().await {
                 Ok(value) => children(value).into_any(),
                 Err(error) => error_page(&error),
             }
         })
-    };
+    });
+    loaded(show, rows)
+}
+
+type Show = Box<dyn Fn() -> Pin<Box<dyn Future<Output = AnyView> + Send>> + Send + Sync>;
+
+/// The same for every type of answer, so it is compiled once.
+fn loaded(show: Show, rows: u32) -> AnyView {
+    let content = move || Suspend::new(show());
     view! { <Transition fallback=move || view! { <Skeleton rows/> }>{content}</Transition> }.into_any()
 }
 

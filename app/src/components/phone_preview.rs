@@ -1,5 +1,6 @@
 //! A phone that shows messages as the person sees them.
 
+use super::live::live_view;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, icon};
@@ -53,7 +54,7 @@ pub fn Bubble(
 ) -> impl IntoView {
     let class = if mine { "bubble bubble--mine" } else { "bubble" };
     let who = if mine { "Written by the person: " } else { "Message: " };
-    let replies = move || {
+    let replies = live_view(move || {
         let buttons = buttons.get();
         buttons
             .into_iter()
@@ -61,12 +62,12 @@ pub fn Bubble(
                 view! { <span class="bubble__button" dir="auto">{icon(Glyph::Reply)} {title}</span> }.into_any()
             })
             .collect::<Vec<_>>()
-    };
+    });
     view! {
         <div class=class>
             <div class="bubble__text" dir="auto">
                 <span class="visually-hidden">{who}</span>
-                {move || text.with(|text| formatted(text))}
+                {live_view(move || text.with(|text| formatted(text)))}
             </div>
             {meta.map(|meta| view! { <span class="bubble__meta">{meta.run()}</span> })}
         </div>

@@ -1,5 +1,6 @@
 //! Instants on a page: absolute and in UTC from the server, relative and in the reader's own zone once scripts run.
 
+use super::live::{live_attr, live_view};
 use domain::time::Timestamp;
 use leptos::{prelude::*, web_sys::js_sys};
 
@@ -71,14 +72,14 @@ pub fn MaybeTime(at: Option<Timestamp>, #[prop(optional)] moment: bool) -> impl 
 fn time(at: Timestamp, moment: bool) -> AnyView {
     let clock = use_context::<Clock>();
     let now = move || clock.and_then(Clock::now);
-    let text = move || match now() {
+    let text = live_view(move || match now() {
         None => format::utc(at),
         Some(now) if moment => format::moment(at, now, offset_minutes(at)),
         Some(now) => format::relative(at, now, offset_minutes(at)),
-    };
-    let title = move || match now() {
+    });
+    let title = live_attr(move || match now() {
         None => format::utc(at),
         Some(_) => format!("{} (your time) · {}", format::exact(at, offset_minutes(at)), format::utc(at)),
-    };
+    });
     view! { <time datetime=at.to_string() title=title>{text}</time> }.into_any()
 }

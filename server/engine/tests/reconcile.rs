@@ -22,7 +22,7 @@ fn silent(faults: &[(&str, Fault)]) -> Setup {
     setup.simulator.callbacks.enabled = false;
     setup.simulator.numbers = faults
         .iter()
-        .map(|(number, fault)| NumberRule { number: (*number).to_owned(), fault: Some(fault.clone()), statuses: None })
+        .map(|(number, fault)| NumberRule { number: (*number).to_owned(), fault: Some(*fault), statuses: None })
         .collect();
     setup
 }

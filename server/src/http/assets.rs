@@ -14,6 +14,7 @@ use axum::{
     routing::get,
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
+use serde::de::DeserializeOwned;
 
 /// What `.ci/site.sh` wrote; empty when the program was compiled without it.
 #[derive(RustEmbed)]
@@ -22,6 +23,8 @@ struct Files;
 
 /// From a file's plain name to the one that carries its content's hash.
 const MANIFEST: &str = "manifest.json";
+/// From a group of pages to the wasm files it needs besides the main one, without their ending.
+const GROUPS: &str = "groups.json";
 const HASHED: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
 /// By preference.
@@ -31,15 +34,14 @@ const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 #[derive(Clone, Debug)]
 pub struct Site {
     manifest: BTreeMap<String, String>,
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 impl Site {
-    /// Reads the embedded manifest.
+    /// Reads what is embedded about the files.
     #[must_use]
     pub fn embedded() -> Self {
-        let manifest =
-            Files::get(MANIFEST).and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
-        let site = Self { manifest };
+        let site = Self { manifest: read(MANIFEST), groups: read(GROUPS) };
         if site.manifest.is_empty() {
             tracing::warn!("compiled without web assets: pages have no style and no scripts (see docs/development.md)");
         }
@@ -49,11 +51,17 @@ impl Site {
     /// The paths that the pages' head names, when there are any.
     #[must_use]
     pub fn names(&self) -> Option<Assets> {
-        let path = |extension: &str| {
-            let name = format!("pkg/event-stream-engine.{extension}");
-            self.manifest.get(&name).map(|path| format!("/{path}"))
-        };
-        Some(Assets { css: path("css")?, js: path("js")?, wasm: path("wasm")? })
+        let file = |plain: &str| self.manifest.get(plain).map(|path| format!("/{path}"));
+        let path = |extension: &str| file(&format!("pkg/event-stream-engine.{extension}"));
+        let of_group =
+            |files: &Vec<String>| files.iter().filter_map(|name| file(&format!("pkg/{name}.wasm"))).collect();
+        Some(Assets {
+            css: path("css")?,
+            js: path("js")?,
+            wasm: path("wasm")?,
+            loader: file("pkg/__wasm_split.js"),
+            groups: Arc::new(self.groups.iter().map(|(group, files)| (group.clone(), of_group(files))).collect()),
+        })
     }
 
     /// A route for each file.
@@ -65,6 +73,10 @@ impl Site {
         }
         router.with_state(Hashed(Arc::new(hashed)))
     }
+}
+
+fn read<T: DeserializeOwned + Default>(path: &str) -> T {
+    Files::get(path).and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default()
 }
 
 /// The files whose names change with their content.
@@ -99,7 +111,7 @@ async fn serve(State(hashed): State<Hashed>, uri: Uri, request: HeaderMap) -> Re
 }
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {
-    let hash: String = file.metadata.sha256_hash().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(&file.metadata.sha256_hash()[..12]);
     HeaderValue::from_str(&format!("\"{hash}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 

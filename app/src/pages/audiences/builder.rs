@@ -80,9 +80,9 @@ impl Builder {
 
 /// The rules with their groups.
 pub fn builder(builder: Builder) -> AnyView {
-    let rules = move || rules(builder, &builder.rows.get());
+    let rules = live_view(move || rules(builder, &builder.rows.get()));
     let choice = move |value: &'static str, label: &'static str| {
-        view! { <option value=value selected=move || builder.combinator.get() == value>{label}</option> }
+        view! { <option value=value selected=live_attr(move || builder.combinator.get() == value)>{label}</option> }
     };
     let group = move || untrack(move || builder.draft().next_group());
     view! {
@@ -150,10 +150,10 @@ fn rules(builder: Builder, rows: &[LiveRow]) -> AnyView {
 }
 
 fn group(builder: Builder, number: u32, rows: &[LiveRow]) -> AnyView {
-    let words = move || match builder.combinator.with(|word| word.parse()) {
+    let words = live_view(move || match builder.combinator.with(|word| word.parse()) {
         Ok(Combinator::Or) => "All of these",
         _ => "At least one of these",
-    };
+    });
     let rules =
         rows.iter().enumerate().filter(|(_, row)| row.group == number).map(|(index, row)| rule(builder, index, *row));
     view! {
@@ -173,7 +173,7 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
     let name = move |part: &str| format!("rows[{index}][{part}]");
     let number = index + 1;
     let problem = use_form().problem;
-    let error = move || {
+    let error = live_view(move || {
         let path = builder.draft().paths().get(index).cloned().unwrap_or_default();
         let found = problem.with(|problem| match problem {
             Some(crate::error::AppError::Invalid { fields, .. }) => fields
@@ -183,14 +183,14 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
             _ => None,
         });
         found.map(|text| view! { <p class="field__error">{icon(Glyph::Warning)} <span>{text}</span></p> }.into_any())
-    };
+    });
     let fields = builder.vocabulary.with_value(|words| field_choices(words, &row.field.get_untracked()));
     let picked = row.field.get_untracked();
-    let operators = move || {
+    let operators = live_view(move || {
         let field = row.field.get();
         let chosen = row.operator.get_untracked();
         options(operator_choices(&field, &chosen), None, &chosen)
-    };
+    });
     view! {
         <div class="builder__rule">
             <input type="hidden" name=name("group") value=row.group.to_string()/>
@@ -219,7 +219,7 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
             >
                 {operators}
             </select>
-            <div>{move || value_input(builder, row, name("value"), number)}</div>
+            <div>{live_view(move || value_input(builder, row, name("value"), number))}</div>
             <button
                 class="btn btn--icon btn--ghost"
                 type="submit"

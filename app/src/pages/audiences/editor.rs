@@ -56,7 +56,7 @@ fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<Del
             title.set(builder_of.name.get_untracked());
         }
     });
-    let header = move || {
+    let header = live_view(move || {
         let people = people.clone();
         view! {
             <PageHeader title=title.get() crumbs=vec![crumb("Audiences", paths::AUDIENCES)]>
@@ -64,7 +64,7 @@ fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<Del
             </PageHeader>
         }
         .into_any()
-    };
+    });
     view! {
         {header}
         <ActionError action=delete/>
@@ -106,7 +106,7 @@ fn definition_field(builder: Builder, text: RwSignal<String>) -> AnyView {
         <Alert title="Made by a program.">
             "These rules are nested further than the builder shows, so they are edited as JSON here."
         </Alert>
-        <input type="hidden" name="combinator" value=move || builder.combinator.get()/>
+        <input type="hidden" name="combinator" value=live_attr(move || builder.combinator.get())/>
         <TextAreaField name="json" label="Definition" rows=18 code=true required=true live=text/>
     }
     .into_any()
@@ -139,7 +139,7 @@ impl LiveCount {
     }
 
     fn view(self) -> AnyView {
-        let body = move || match self.latest.get() {
+        let body = live_view(move || match self.latest.get() {
             Some(Ok(preview)) => counted(&preview),
             Some(Err(AppError::Invalid { fields, .. })) => {
                 let first = fields.into_iter().next().map(|error| error.message).unwrap_or_default();
@@ -147,10 +147,10 @@ impl LiveCount {
             }
             Some(Err(error)) => view! { <p class="muted">{error.message()}</p> }.into_any(),
             None => view! { <p class="muted">"Finish the rules to see who is meant."</p> }.into_any(),
-        };
+        });
         view! {
             <Card title="Who that is">
-                <div aria-live="polite" aria-busy=move || self.counting.get().to_string()>{body}</div>
+                <div aria-live="polite" aria-busy=live_attr(move || self.counting.get().to_string())>{body}</div>
             </Card>
         }
         .into_any()

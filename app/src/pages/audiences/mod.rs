@@ -8,14 +8,29 @@ mod editor;
 mod read;
 
 use domain::segment::Segment;
-pub use editor::AudienceEditorPage;
+use editor::AudienceEditorPage;
 use leptos::prelude::*;
 
 use self::api::load_audiences;
 use crate::{components::*, paths};
 
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    One,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => AudiencesPage().into_any(),
+        Page::One => AudienceEditorPage().into_any(),
+    }
+}
+
 #[component]
-pub fn AudiencesPage() -> impl IntoView {
+fn AudiencesPage() -> impl IntoView {
     let here = use_here();
     let audiences = fetch(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_audiences(q, cursor));
     let q = untrack(move || here.get("q"));

@@ -10,21 +10,57 @@ mod people;
 mod recipients;
 mod wizard;
 
-pub use cancel::CancelCampaignPage;
-pub use detail::CampaignPage;
+use cancel::CancelCampaignPage;
+use detail::CampaignPage;
 use domain::{message::State, role::Permission, run::Ledger};
-pub use launch::LaunchCampaignPage;
+use launch::LaunchCampaignPage;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-pub use list::CampaignsPage;
-pub use recipients::RecipientsPage;
-pub use wizard::{EditCampaignPage, NewCampaignPage};
+use list::CampaignsPage;
+use recipients::RecipientsPage;
+use wizard::{EditCampaignPage, NewCampaignPage};
 
 use crate::{
     components::{Crumbs, crumb},
     frame::use_frame,
     paths,
 };
+
+/// The pages around a campaign that is there.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    One,
+    Launch,
+    Cancel,
+    Recipients,
+}
+
+/// The pages that make a campaign. They are a matter of their own, so that the others need not bring their code along.
+#[derive(Clone, Copy)]
+pub enum Editor {
+    New,
+    Edit,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => CampaignsPage().into_any(),
+        Page::One => CampaignPage().into_any(),
+        Page::Launch => LaunchCampaignPage().into_any(),
+        Page::Cancel => CancelCampaignPage().into_any(),
+        Page::Recipients => RecipientsPage().into_any(),
+    }
+}
+
+/// Shows a page that makes a campaign.
+pub fn edit(page: Editor) -> AnyView {
+    match page {
+        Editor::New => NewCampaignPage().into_any(),
+        Editor::Edit => EditCampaignPage().into_any(),
+    }
+}
 
 /// Whether whoever looks at the page may do this; the services ask again.
 fn may(permission: Permission) -> bool {

@@ -4,16 +4,33 @@ mod api;
 mod detail;
 mod list;
 
-pub use detail::ContactPage;
+use detail::ContactPage;
 use leptos::prelude::*;
-pub use list::ContactsPage;
+use list::ContactsPage;
 
 use self::api::CreateContact;
 use crate::{components::*, paths};
 
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    New,
+    One,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => ContactsPage().into_any(),
+        Page::New => NewContactPage().into_any(),
+        Page::One => ContactPage().into_any(),
+    }
+}
+
 /// One person by hand; many come by import.
 #[component]
-pub fn NewContactPage() -> impl IntoView {
+fn NewContactPage() -> impl IntoView {
     let create = FormAction::<CreateContact>::new();
     let consents = vec![
         Choice::new("", "Not known").hint("May get utility messages, no marketing."),

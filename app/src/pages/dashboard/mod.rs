@@ -8,8 +8,13 @@ use leptos::prelude::*;
 use self::api::{HoldSending, ReleaseSending, load_dashboard};
 use crate::{components::*, frame::use_frame, paths};
 
+/// Shows the page.
+pub fn open() -> AnyView {
+    DashboardPage().into_any()
+}
+
 #[component]
-pub fn DashboardPage() -> impl IntoView {
+fn DashboardPage() -> impl IntoView {
     let hold = FormAction::<HoldSending>::new();
     let release = FormAction::<ReleaseSending>::new();
     let running = RwSignal::new(false);

@@ -6,14 +6,31 @@ mod upload;
 
 use domain::import::Import;
 use leptos::prelude::*;
-pub use report::ImportPage;
-pub use upload::NewImportPage;
+use report::ImportPage;
+use upload::NewImportPage;
 
 use self::api::load_imports;
 use crate::{components::*, paths};
 
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    New,
+    One,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => ImportsPage().into_any(),
+        Page::New => NewImportPage().into_any(),
+        Page::One => ImportPage().into_any(),
+    }
+}
+
 #[component]
-pub fn ImportsPage() -> impl IntoView {
+fn ImportsPage() -> impl IntoView {
     let here = use_here();
     let imports = fetch(move || here.get("cursor"), load_imports);
     view! {

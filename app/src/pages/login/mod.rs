@@ -4,8 +4,13 @@ use leptos::prelude::*;
 
 use crate::{components::*, paths};
 
+/// Shows the page.
+pub fn open() -> AnyView {
+    LoginPage().into_any()
+}
+
 #[component]
-pub fn LoginPage() -> impl IntoView {
+fn LoginPage() -> impl IntoView {
     let here = use_here();
     let (email, next) = untrack(move || (here.get("email"), here.get("next")));
     let problem = untrack(move || problem(&here.get("error"), &here.get("seconds")));

@@ -13,8 +13,13 @@ use leptos_router::hooks::use_params_map;
 use self::api::{MessageView, load_message};
 use crate::{components::*, paths, text};
 
+/// Shows the page.
+pub fn open() -> AnyView {
+    MessagePage().into_any()
+}
+
 #[component]
-pub fn MessagePage() -> impl IntoView {
+fn MessagePage() -> impl IntoView {
     let params = use_params_map();
     let open = RwSignal::new(false);
     let tick = poll(3_000, move || open.get());

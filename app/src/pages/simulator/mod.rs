@@ -12,11 +12,16 @@ use leptos::prelude::*;
 use self::api::{AnswerAs, SimulatorView, load_simulator};
 use crate::{components::*, error::AppError, frame::use_frame, paths, text};
 
+/// Shows the page.
+pub fn open() -> AnyView {
+    SimulatorPage().into_any()
+}
+
 /// Words that every phone understands.
 const QUICK: [&str; 3] = ["STOP", "START", "HELP"];
 
 #[component]
-pub fn SimulatorPage() -> impl IntoView {
+fn SimulatorPage() -> impl IntoView {
     if !use_frame().with_untracked(|frame| frame.simulator) {
         return real_account();
     }
@@ -138,7 +143,7 @@ fn list(phones: Memo<Vec<SimulatorPhone>>, chosen: String) -> AnyView {
     view! {
         <Show when=move || some.get()>
             <Card title="Phones" flush=true>
-                <ul class="list simulator__phones">{move || rows.with_value(|rows| rows())}</ul>
+                <ul class="list simulator__phones">{live_view(move || rows.with_value(|rows| rows()))}</ul>
             </Card>
         </Show>
     }
@@ -247,14 +252,14 @@ fn phone(
 
 /// The bubbles in the order in which they came; a style keeps the newest in view.
 fn chat(bubbles: Memo<Vec<simulator::Bubble>>) -> AnyView {
-    let content = move || {
+    let content = live_view(move || {
         bubbles.with(|bubbles| {
             if bubbles.is_empty() {
                 return view! { <ChatNote text="Nothing has been said yet."/> }.into_any();
             }
             bubbles.iter().map(bubble).collect::<Vec<_>>().into_any()
         })
-    };
+    });
     view! { <div class="chat" role="log" aria-label="Conversation">{content}</div> }.into_any()
 }
 
@@ -293,7 +298,7 @@ fn reply(number: String, answer: FormAction<AnswerAs>) -> AnyView {
             written.set(String::new());
         }
     });
-    let problem = move || state.problem.get().map(|error| reply_problem(&error));
+    let problem = live_view(move || state.problem.get().map(|error| reply_problem(&error)));
     let pending = move || state.pending.get();
     let quick = QUICK.map(|word| {
         view! {

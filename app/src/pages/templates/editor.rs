@@ -116,7 +116,7 @@ impl Versions {
     }
 
     fn notice(self) -> AnyView {
-        let content = move || self.theirs.get().map(|theirs| changed_meanwhile(&theirs));
+        let content = live_view(move || self.theirs.get().map(|theirs| changed_meanwhile(&theirs)));
         view! { <div id=field_id("version") tabindex="-1">{content}</div> }.into_any()
     }
 }
@@ -148,7 +148,7 @@ fn changed_meanwhile(theirs: &Template) -> AnyView {
 fn header(stored: Option<Template>, versions: Versions, writes: bool) -> AnyView {
     let about = stored
         .map(|template| (text::channel(template.channel), text::category(template.category), template.updated_at));
-    let view = move || {
+    let view = live_view(move || {
         let title = if about.is_some() { versions.name.get() } else { "New template".to_owned() };
         let lead = move || match about {
             None => view! { "Written once, filled in for each person." }.into_any(),
@@ -170,7 +170,7 @@ fn header(stored: Option<Template>, versions: Versions, writes: bool) -> AnyView
             view! { <PageHeader title crumbs lead>{pill((Tone::Idle, "Read only for your role"))}</PageHeader> }
                 .into_any()
         }
-    };
+    });
     view.into_any()
 }
 
@@ -203,7 +203,7 @@ fn basics(editor: Editor, fresh: bool) -> AnyView {
 
 /// Follows the languages that the template has.
 fn default_language(editor: Editor) -> AnyView {
-    let choices = move || {
+    let choices = live_view(move || {
         let chosen = editor.default_locale.get();
         let all = editor.variants.get().into_iter().map(|variant| {
             let locale = variant.locale();
@@ -211,7 +211,7 @@ fn default_language(editor: Editor) -> AnyView {
             Choice::new(locale, label)
         });
         options(all.collect(), None, &chosen)
-    };
+    });
     view! {
         <div class="field">
             <label class="field__label" for="f-default_locale">"Language for all others"</label>
@@ -232,7 +232,7 @@ fn default_language(editor: Editor) -> AnyView {
 fn removal(id: String, delete: FormAction<DeleteTemplate>) -> AnyView {
     let problem = form_state(delete).problem;
     view! {
-        <details class="disclosure editor__removal" open=move || problem.with(Option::is_some)>
+        <details class="disclosure editor__removal" open=live_attr(move || problem.with(Option::is_some))>
             <summary>"Delete this template"</summary>
             <FormFor action=delete class="form form--narrow">
                 <p class="muted">"It cannot be taken back. Messages that were sent with it keep their text."</p>

@@ -9,14 +9,29 @@ mod preview;
 mod variants;
 
 use domain::template::Template;
-pub use editor::TemplateEditorPage;
+use editor::TemplateEditorPage;
 use leptos::prelude::*;
 
 use self::api::load_templates;
 use crate::{components::*, paths, text};
 
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    One,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => TemplatesPage().into_any(),
+        Page::One => TemplateEditorPage().into_any(),
+    }
+}
+
 #[component]
-pub fn TemplatesPage() -> impl IntoView {
+fn TemplatesPage() -> impl IntoView {
     let here = use_here();
     let templates = fetch(move || (here.get("q"), here.get("cursor")), |(q, cursor)| load_templates(q, cursor));
     let q = untrack(move || here.get("q"));

@@ -90,12 +90,12 @@ pub fn counted(preview: &Preview, approved: bool, sms: bool) -> String {
 
 /// The card with the phone.
 pub fn preview_card(editor: Editor, live: LivePreview, unknown: String) -> AnyView {
-    let busy = move || live.waiting.get().to_string();
+    let busy = live_attr(move || live.waiting.get().to_string());
     view! {
         <section class="card sticky" aria-label="Preview">
             <header class="card__head">
                 <h2>"Preview"</h2>
-                <div class="card__aside">{move || person(live.sample.get())}</div>
+                <div class="card__aside">{live_view(move || person(live.sample.get()))}</div>
             </header>
             <div class="card__body" aria-busy=busy>
                 {picker(live, unknown)}
@@ -133,22 +133,22 @@ fn phone(editor: Editor, live: LivePreview) -> AnyView {
         let rows = editor.shown().map(|variant| variant.buttons.get()).unwrap_or_default();
         rows.into_iter().map(|row| row.key.get()).filter(|title| !title.trim().is_empty()).collect::<Vec<_>>()
     });
-    let media = move || {
+    let media = live_view(move || {
         let url = editor.shown().map(|variant| variant.media_url.get()).unwrap_or_default();
         let file = url.trim().rsplit('/').next().unwrap_or_default().to_owned();
         (!file.is_empty()).then(|| {
             view! { <span class="bubble bubble--file">{icon(Glyph::File)} <span dir="auto">{file}</span></span> }
                 .into_any()
         })
-    };
+    });
     let empty = Memo::new(move |_| text.with(String::is_empty));
-    let bubble = move || {
+    let bubble = live_view(move || {
         if empty.get() {
             view! { <ChatNote text="What you write appears here."/> }.into_any()
         } else {
             view! { <Bubble text=text buttons=buttons/> }.into_any()
         }
-    };
+    });
     view! {
         <div class="preview">
             <PhonePreview name="Your business">{media} {bubble}</PhonePreview>
@@ -159,7 +159,7 @@ fn phone(editor: Editor, live: LivePreview) -> AnyView {
 
 /// What this person lacks, and what else stands in the way.
 fn notes(live: LivePreview) -> AnyView {
-    let content = move || {
+    let content = live_view(move || {
         live.answer.get().map(|answer| match answer {
             Ok(preview) if preview.missing.is_empty() => ().into_any(),
             Ok(preview) => missing(&preview.missing),
@@ -173,7 +173,7 @@ fn notes(live: LivePreview) -> AnyView {
             }
             Err(error) => view! { <p class="muted small">{error.message()}</p> }.into_any(),
         })
-    };
+    });
     view! { <div class="preview__notes" aria-live="polite">{content}</div> }.into_any()
 }
 
@@ -221,7 +221,7 @@ fn picker(live: LivePreview, unknown: String) -> AnyView {
     let sample = Signal::derive(move || {
         live.sample.with(|person| person.as_ref().map(|person| person.phone.clone()).unwrap_or_default())
     });
-    let list = move || found.get().map(|found| suggestions(found, choose));
+    let list = live_view(move || found.get().map(|found| suggestions(found, choose)));
     let nobody = (!unknown.is_empty()).then(|| format!("Nobody found for “{unknown}”."));
     view! {
         <div class="picker">

@@ -36,10 +36,10 @@ fn tabs(editor: Editor, here: Here) -> AnyView {
         let locale = variant.locale();
         let (href, chosen) = (locale.clone(), locale.clone());
         let is_active = locale.clone();
-        let current = move || editor.active.with(|active| *active == is_active).then_some("true");
+        let current = live_attr(move || editor.active.with(|active| *active == is_active).then_some("true"));
         view! {
             <a
-                href=move || here.with(&[("locale", &href)])
+                href=live_attr(move || here.with(&[("locale", &href)]))
                 data-noscroll=""
                 aria-current=current
                 title=locale.clone()
@@ -89,8 +89,8 @@ fn add_language(editor: Editor) -> AnyView {
                 autocomplete="off"
                 placeholder="Sinhala, pt-BR"
                 aria-label="Another language"
-                aria-invalid=move || refused().then_some("true")
-                aria-describedby=move || refused().then_some("new-locale-error")
+                aria-invalid=live_attr(move || refused().then_some("true"))
+                aria-describedby=live_attr(move || refused().then_some("new-locale-error"))
                 prop:value=move || typed.get()
                 on:input=move |event| {
                     typed.set(event_target_value(&event));
@@ -119,17 +119,17 @@ fn add_language(editor: Editor) -> AnyView {
                 "Add language"
             </button>
         </span>
-        {move || refused().then(|| view! {
+        {live_view(move || refused().then(|| view! {
             <span class="field__error" id="new-locale-error" role="alert">
                 {icon(Glyph::Warning)} <span>"Write a language's name or its code, such as si or pt-BR."</span>
             </span>
-        })}
+        }))}
     }
     .into_any()
 }
 
 fn removed(editor: Editor) -> AnyView {
-    let lines = move || {
+    let lines = live_view(move || {
         let all = editor.removed.get().into_iter().map(|variant| {
             let name = locales::name(&variant.locale());
             view! {
@@ -141,7 +141,7 @@ fn removed(editor: Editor) -> AnyView {
             .into_any()
         });
         all.collect::<Vec<_>>()
-    };
+    });
     lines.into_any()
 }
 
@@ -149,14 +149,14 @@ fn panel(editor: Editor, live: LivePreview, variant: LiveVariant, attributes: St
     let locale = variant.locale();
     let name = locales::name(&locale);
     let (of_tab, of_default) = (locale.clone(), locale.clone());
-    let hidden = move || editor.active.with(|active| *active != of_tab);
+    let hidden = live_attr(move || editor.active.with(|active| *active != of_tab));
     let only = move || editor.variants.with(|variants| variants.len() < 2);
     let is_default = move || editor.default_locale.with(|default| *default == of_default);
-    let standing = move || match (only(), is_default()) {
+    let standing = live_view(move || match (only(), is_default()) {
         (true, _) => "Everybody gets this text.",
         (false, true) => "For everybody whose language has no text of its own.",
         (false, false) => "For people with this language.",
-    };
+    });
     let op = format!("remove-{locale}");
     view! {
         <fieldset class="variant" hidden=hidden>
@@ -194,7 +194,7 @@ fn status(editor: Editor, live: LivePreview, variant: LiveVariant) -> AnyView {
     let limit = move || variant.content_sid.with(|sid| !sid.trim().is_empty());
     let line =
         move || shown().map(|preview| counted(&preview, limit(), editor.channel.with(|channel| channel == "sms")));
-    let problems = move || shown().map(|preview| problems(&preview));
+    let problems = live_view(move || shown().map(|preview| problems(&preview)));
     view! {
         <div class="variant__status">
             <p class="variant__count" aria-live="polite">{line}</p>
@@ -352,7 +352,7 @@ fn rows(variant: LiveVariant, about: Rows, list: RwSignal<Vec<LivePair>>) -> Any
         }
         .into_any()
     };
-    let lines = move || list.get().into_iter().enumerate().map(line).collect::<Vec<_>>();
+    let lines = live_view(move || list.get().into_iter().enumerate().map(line).collect::<Vec<_>>());
     view! {
         <fieldset class="pairs">
             <legend class="field__label">{legend}</legend>
@@ -392,11 +392,11 @@ fn cell(name: String, label: String, placeholder: &'static str, text: RwSignal<S
                 value=text.get_untracked()
                 placeholder=placeholder
                 aria-label=label
-                aria-invalid=move || error.with(Option::is_some).then_some("true")
+                aria-invalid=live_attr(move || error.with(Option::is_some).then_some("true"))
                 dir="auto"
                 on:input=move |event| text.set(event_target_value(&event))
             />
-            {move || error.get().map(|text| view! { <span class="field__error">{text}</span> })}
+            {live_view(move || error.get().map(|text| view! { <span class="field__error">{text}</span> }))}
         </span>
     }
     .into_any()

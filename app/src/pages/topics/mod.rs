@@ -8,9 +8,14 @@ use leptos::prelude::*;
 use self::api::{CreateTopic, DeleteTopic, UpdateTopic, load_topics};
 use crate::{components::*, paths};
 
+/// Shows the page.
+pub fn open() -> AnyView {
+    TopicsPage().into_any()
+}
+
 /// Everything on one page: the list, a new one, and the one that is being edited (`?edit=key`).
 #[component]
-pub fn TopicsPage() -> impl IntoView {
+fn TopicsPage() -> impl IntoView {
     let here = use_here();
     let create = FormAction::<CreateTopic>::new();
     let update = FormAction::<UpdateTopic>::new();

@@ -70,12 +70,12 @@ fn hint(words: impl Into<String>) -> AnyView {
 pub(super) fn people(chosen: RwSignal<String>, first: Option<PeoplePreview>) -> AnyView {
     let ask = Action::new(|audience: &String| preview_people(audience.clone()));
     let shown = follow(chosen, first, ask);
-    let body = move || match shown() {
+    let body = live_view(move || match shown() {
         Shown::NothingChosen => hint("Choose an audience to see how many people it is."),
         Shown::Asking => hint("Counting…"),
         Shown::Failed(error) => hint(error.message()),
         Shown::Known(people) => these_people(people),
-    };
+    });
     view! { <Card title="Who that is"><div class="stack" aria-live="polite">{body}</div></Card> }.into_any()
 }
 
@@ -117,7 +117,7 @@ fn these_people(people: PeoplePreview) -> AnyView {
 pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<TextPreview>) -> AnyView {
     let ask = Action::new(move |template: &String| preview_text(template.clone(), audience.clone()));
     let shown = follow(chosen, first, ask);
-    let body = move || match shown() {
+    let body = live_view(move || match shown() {
         Shown::NothingChosen => {
             view! { <Card title="Preview">{hint("Choose a template to read it as a person gets it.")}</Card> }
                 .into_any()
@@ -125,7 +125,7 @@ pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<Tex
         Shown::Asking => view! { <Card title="Preview">{hint("Filling in the text…")}</Card> }.into_any(),
         Shown::Failed(error) => view! { <Card title="Preview">{hint(error.message())}</Card> }.into_any(),
         Shown::Known(text) => on_the_phone(text),
-    };
+    });
     view! { <div class="sticky" aria-live="polite">{body}</div> }.into_any()
 }
 
