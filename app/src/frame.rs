@@ -21,6 +21,8 @@ pub struct Frame {
 pub struct FrameAccount {
     pub email: String,
     pub role: Role,
+    /// The one-time password was not changed yet.
+    pub password_is_temporary: bool,
 }
 
 impl FrameAccount {
@@ -62,7 +64,9 @@ mod tests {
 
     #[test]
     fn initials() {
-        let of = |email: &str| FrameAccount { email: email.to_owned(), role: Role::Viewer }.initials();
+        let of = |email: &str| {
+            FrameAccount { email: email.to_owned(), role: Role::Viewer, password_is_temporary: false }.initials()
+        };
         assert_eq!(of("nimal.perera@example.com"), "NP");
         assert_eq!(of("ops@example.com"), "O");
     }

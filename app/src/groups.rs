@@ -6,7 +6,9 @@ use leptos::prelude::*;
 use leptos_meta::Link;
 use leptos_router::ChooseView;
 
-use crate::pages::{audiences, campaigns, contacts, dashboard, imports, login, messages, simulator, templates, topics};
+use crate::pages::{
+    account, audiences, campaigns, contacts, dashboard, imports, login, messages, simulator, templates, topics,
+};
 
 /// A page of the route table, by its group.
 #[derive(Clone, Copy)]
@@ -22,6 +24,7 @@ pub enum Page {
 pub enum People {
     Dashboard,
     Login,
+    Account,
     Contacts(contacts::Page),
     Imports(imports::Page),
     Topics,
@@ -53,6 +56,7 @@ fn people(page: People) -> AnyView {
     match page {
         People::Dashboard => dashboard::open(),
         People::Login => login::open(),
+        People::Account => account::open(),
         People::Contacts(page) => contacts::open(page),
         People::Imports(page) => imports::open(page),
         People::Topics => topics::open(),

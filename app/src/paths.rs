@@ -6,6 +6,9 @@ pub const DASHBOARD: &str = "/";
 pub const LOGIN: &str = "/login";
 /// A plain POST, with or without scripts: the session ends and the browser lands on the login page.
 pub const LOGOUT: &str = "/logout";
+pub const ACCOUNT: &str = "/account";
+/// A plain POST as well: sessions end, and one begins.
+pub const PASSWORD: &str = "/account/password";
 pub const CONTACTS: &str = "/contacts";
 pub const NEW_CONTACT: &str = "/contacts/new";
 pub const IMPORTS: &str = "/imports";

@@ -24,6 +24,7 @@ pub fn Pages() -> impl IntoView {
         <FlatRoutes fallback=|| view! { <ErrorPage error=AppError::NotFound/> }>
             <Route path=path!("/") view=Page::People(People::Dashboard) ssr=MODE/>
             <Route path=path!("/login") view=Page::People(People::Login) ssr=MODE/>
+            <Route path=path!("/account") view=Page::People(People::Account) ssr=MODE/>
             <Route path=path!("/contacts") view=Page::People(People::Contacts(contacts::Page::List)) ssr=MODE/>
             <Route path=path!("/contacts/new") view=Page::People(People::Contacts(contacts::Page::New)) ssr=MODE/>
             <Route path=path!("/contacts/:phone") view=Page::People(People::Contacts(contacts::Page::One)) ssr=MODE/>

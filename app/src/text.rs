@@ -399,6 +399,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "erased" => "The person has been erased.",
         "held" => "Sending is held everywhere.",
         "released" => "Sending is on again.",
+        "password_changed" => "Your password is changed. You are logged out everywhere else.",
         "logged_out" => "You have logged out.",
         _ => return None,
     })

@@ -74,6 +74,7 @@ const groups: Record<string, Page[]> = {
     ['/contacts/new', 'New contact'],
     [(world) => world.contact, /Wickramasinghe/],
     ['/topics', 'Topics'],
+    ['/account', 'Your account'],
   ],
   'imports and audiences': [
     ['/imports', 'Imports'],

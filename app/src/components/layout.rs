@@ -83,7 +83,9 @@ pub fn Shell(children: Children) -> impl IntoView {
             <div class="app__content">
                 {top}
                 <main id="main" class="main" tabindex="-1">
-                    {live_view(move || (!bare.get()).then(|| sending_banner(frame)))}
+                    {live_view(move || {
+                        (!bare.get()).then(|| view! { {sending_banner(frame)} {password_banner(frame)} }.into_any())
+                    })}
                     {children()}
                 </main>
             </div>
@@ -310,6 +312,7 @@ fn account_menu(account: &FrameAccount) -> AnyView {
                     {theme_button("light", "Light", Glyph::Sun)}
                     {theme_button("dark", "Dark", Glyph::Moon)}
                 </div>
+                <a class="menu__item" href=paths::ACCOUNT>{icon(Glyph::Person)} "Your account"</a>
                 <form method="post" action=paths::LOGOUT>
                     <button class="menu__item" type="submit">{icon(Glyph::Exit)} "Log out"</button>
                 </form>
@@ -350,6 +353,19 @@ fn sending_banner(frame: RwSignal<Frame>) -> AnyView {
             let why = if reason.is_empty() { String::new() } else { format!("{reason}. ") };
             let body = format!("{why}Nothing is handed over to the provider until an admin turns it on again.");
             alert(Tone::Bad, "Sending is held.".to_owned(), Some(body.into_any()))
+        })
+    })
+}
+
+/// Whoever was given a password is asked for one of their own, until they have one.
+fn password_banner(frame: RwSignal<Frame>) -> AnyView {
+    let given = Memo::new(move |_| {
+        frame.with(|frame| frame.account.as_ref().is_some_and(|account| account.password_is_temporary))
+    });
+    live_view(move || {
+        given.get().then(|| {
+            let link = view! { <a class="link" href=paths::ACCOUNT>"Choose your own"</a> "." };
+            alert(Tone::Warn, "You still use the one-time password.".to_owned(), Some(link.into_any()))
         })
     })
 }

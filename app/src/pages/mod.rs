@@ -1,5 +1,6 @@
 //! The pages, by feature. A page imports from `components`, `domain` and its own folder, never from another page.
 
+pub mod account;
 pub mod audiences;
 pub mod campaigns;
 pub mod contacts;

@@ -48,7 +48,11 @@ pub async fn identify(State(engine): State<Engine>, session: Session, mut reques
 async fn look_up(engine: &Engine, session: &Session) -> anyhow::Result<(Option<Account>, Frame)> {
     let account = account(engine, session).await?;
     let frame = Frame {
-        account: account.as_ref().map(|account| FrameAccount { email: account.email.clone(), role: account.role }),
+        account: account.as_ref().map(|account| FrameAccount {
+            email: account.email.clone(),
+            role: account.role,
+            password_is_temporary: account.password_is_temporary,
+        }),
         // Everybody sees whether sending is held; the page says no more than that.
         sending: engine.settings().get(&Actor::worker("pages")).await?.sending,
         simulator: engine.config().is_simulated(),

@@ -10,6 +10,7 @@ pub mod login;
 pub mod observe;
 pub mod origin;
 pub mod pages;
+pub mod password;
 pub mod session;
 pub mod uploads;
 
@@ -42,6 +43,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(downloads::router(parts.engine.clone()))
         .merge(uploads::router(parts.engine.clone()))
         .merge(login::router(parts.engine.clone(), trusted))
+        .merge(password::router(parts.engine.clone()))
         .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
         .layer(session::layer(parts.sessions, &parts.public_url))
         .layer(middleware::from_fn_with_state(origin, origin::check));

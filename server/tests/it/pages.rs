@@ -1,6 +1,8 @@
 //! What people's browsers meet: sessions, origins, headers, files.
 
-use crate::support::{ADMIN, answer, cookie, server, servers};
+use domain::{actor::Actor, role::Role};
+
+use crate::support::{ADMIN, Answer, TestServer, answer, cookie, server, servers};
 
 #[tokio::test]
 async fn visitors_are_sent_to_the_login_page_and_back() {
@@ -36,6 +38,72 @@ async fn sessions_begin_with_the_login_and_end_with_the_logout() {
         answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(303);
         server.stop().await;
     }
+}
+
+async fn change_password(server: &TestServer, session: &str, words: [&str; 3]) -> Answer {
+    let [present, new, repeated] = words;
+    let form = [("present", present), ("new", new), ("repeated", repeated)];
+    answer(server.request("POST", "/account/password").header("cookie", session).form(&form)).await.assert_status(303)
+}
+
+#[tokio::test]
+async fn another_password_renews_this_session_and_ends_all_others() {
+    const NEW: &str = "a better one than that";
+    for server in servers().await {
+        let (here, elsewhere) = (server.log_in().await, server.log_in().await);
+        let page = async |session: &str| answer(server.request("GET", "/account").header("cookie", session)).await;
+        assert!(page(&here).await.assert_status(200).body.contains(ADMIN.0));
+        for (words, error) in [
+            (["not it at all", NEW, NEW], "present"),
+            ([ADMIN.1, "short", "short"], "length"),
+            ([ADMIN.1, ADMIN.1, ADMIN.1], "same"),
+            ([ADMIN.1, NEW, "something else, then"], "repeated"),
+        ] {
+            let refused = change_password(&server, &here, words).await;
+            assert_eq!(refused.header("location"), format!("/account?error={error}"));
+            page(&elsewhere).await.assert_status(200);
+        }
+        let changed = change_password(&server, &here, [ADMIN.1, NEW, NEW]).await;
+        assert_eq!(changed.header("location"), "/account?done=password_changed");
+        let renewed = cookie(&changed);
+        assert_ne!(renewed, here, "the id is a new one");
+        page(&renewed).await.assert_status(200);
+        for ended in [&here, &elsewhere] {
+            assert_eq!(page(ended).await.assert_status(303).header("location"), "/login?next=%2Faccount");
+        }
+        for (password, goes_to) in [(ADMIN.1, "/login?email"), (NEW, "/")] {
+            let form = [("email", ADMIN.0), ("password", password)];
+            let login = answer(server.request("POST", "/login").form(&form)).await;
+            assert!(login.header("location").starts_with(goes_to), "{login:?}");
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_given_a_password_is_asked_for_another_on_every_page() {
+    const NOTICE: &str = "You still use the one-time password.";
+    let server = server().await;
+    let accounts = server.engine.accounts();
+    let given =
+        accounts.create(&Actor::command_line(), "ada@example.org", Role::Viewer, None).await.expect("an account");
+    let given = given.1.expect("a one-time password");
+    let form = [("email", "ada@example.org"), ("password", &given)];
+    let session = cookie(&answer(server.request("POST", "/login").form(&form)).await.assert_status(303));
+    let page = async |path: &str, session: &str| {
+        answer(server.request("GET", path).header("cookie", session)).await.assert_status(200).body
+    };
+    for path in ["/", "/contacts", "/account"] {
+        assert!(page(path, &session).await.contains(NOTICE), "{path}");
+    }
+    let new = "my own words for it";
+    let changed = change_password(&server, &session, [&given, new, new]).await;
+    assert!(!page("/", &cookie(&changed)).await.contains(NOTICE));
+    let admin = server.log_in().await;
+    assert!(!page("/", &admin).await.contains(NOTICE), "the admin chose their password");
+    // Nobody's password is changed without a session.
+    let nobody = change_password(&server, "", [new, "another one again", "another one again"]).await;
+    assert_eq!(nobody.header("location"), "/login");
 }
 
 #[tokio::test]
