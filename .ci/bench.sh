@@ -9,7 +9,8 @@ say "1/3 Looking for what is missing"
 say "2/3 Building the web assets and the program"
 .ci/site.sh release
 use_site release
-cargo build --release -p server
+# The program too: with the features that the benches ask for, so that it is built once.
+cargo bench -p server --bench all --no-run
 
 say "3/3 Benchmarks"
 trap stop_services EXIT
