@@ -25,10 +25,17 @@ pub enum ListError {
     Refused(StatusCode),
     #[error("Twilio's list is longer than {PAGES} pages")]
     TooLong,
-    #[error("Twilio's list cannot be read: {0}")]
-    Unreadable(String),
+    #[error("Twilio's list names a next page that is not its own")]
+    Foreign,
     #[error(transparent)]
-    NoAnswer(#[from] reqwest::Error),
+    NoAnswer(reqwest::Error),
+}
+
+impl From<reqwest::Error> for ListError {
+    /// Without the address that was asked for: the person's number is in it, and this is logged.
+    fn from(error: reqwest::Error) -> Self {
+        Self::NoAnswer(error.without_url())
+    }
 }
 
 /// Messages on one page, of at most 1,000.
@@ -90,7 +97,7 @@ impl Provider {
             }));
             let Some(next) = page.next_page_uri else { return Ok(found) };
             if !next.starts_with('/') {
-                return Err(ListError::Unreadable(format!("the next page is {next}")));
+                return Err(ListError::Foreign);
             }
             request = self.client.get(format!("{}{next}", self.api_base));
         }
@@ -126,6 +133,14 @@ fn instant(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn errors_do_not_tell_whom_it_was_about() {
+        let nowhere = "http://127.0.0.1:1/Messages.json?To=%2B14155550100";
+        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).build().expect("a client");
+        let error = ListError::from(client.get(nowhere).send().await.expect_err("nobody listens there"));
+        assert!(!error.to_string().contains("4155550100"), "{error}");
+    }
 
     #[test]
     fn dates_are_read() {
