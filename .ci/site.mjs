@@ -16,6 +16,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { createRequire } from 'node:module'
 import { dirname, extname, join, relative } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { groupsIn } from './groups.mjs'
 
 const [mode, work, site] = process.argv.slice(2)
 const release = mode === 'release'
@@ -52,17 +53,11 @@ function minified(path, content) {
   return Buffer.from(code)
 }
 
-/** The wasm files that each group of pages loads besides the main one, as the splitter's script has them. */
+/** Group → the wasm files it loads besides the main one. */
 function groups() {
-  const script = readFileSync(join(work, 'pkg', '__wasm_split.js'), 'utf8')
-  const loaders = /export const __wasm_split_load_(\w+) = wrapAsyncCb\(makeLoad\([^]*?, \[(.*)\]\)\);/g
-  const all = [...script.matchAll(loaders)].map(([, group, chunks]) => {
-    const shared = chunks.match(/chunk_\d+/g) ?? []
-    // The number behind its name is its place in the source.
-    return [group.replace(/_\d+$/, ''), [...shared, `split_${group}`].filter((file) => existsSync(join(work, 'pkg', `${file}.wasm`)))]
-  })
-  if (all.length === 0) throw new Error('no groups of pages in __wasm_split.js: does it look different now?')
-  return Object.fromEntries(all)
+  const found = groupsIn(readFileSync(join(work, 'pkg', '__wasm_split.js'), 'utf8'))
+  const there = (file) => existsSync(join(work, 'pkg', `${file}.wasm`))
+  return Object.fromEntries(found.map(({ name, own, shared }) => [name, [...shared, own].filter(there)]))
 }
 
 const compressible = /\.(css|html|ico|js|json|svg|txt|wasm|webmanifest|xml)$/
@@ -80,6 +75,7 @@ if (existsSync(join(site, 'manifest.json')) && existsSync(stamp) && readFileSync
 
 rmSync(stamp, { force: true })
 const output = new Map()
+const loads = groups()
 const manifest = {}
 const contents = new Map([...found].map(([path, source]) => [path, minified(path, source)]))
 const code = [...contents].filter(([path]) => path.startsWith('pkg/') && !path.endsWith('.css'))
@@ -102,7 +98,7 @@ for (const [path, content] of contents) {
   }
 }
 output.set('manifest.json', Buffer.from(JSON.stringify(manifest, null, 2) + '\n'))
-output.set('groups.json', Buffer.from(JSON.stringify(groups(), null, 2) + '\n'))
+output.set('groups.json', Buffer.from(JSON.stringify(loads, null, 2) + '\n'))
 
 for (const path of filesIn(site)) {
   if (!output.has(relative(site, path))) rmSync(path)
@@ -122,7 +118,7 @@ const size = (paths, suffix) => {
 const report = (what, paths) => console.log(`${what.padEnd(12)}${size(paths, '')}, ${size(paths, '.br')} with brotli`)
 report('css', [`pkg/${name}.css`])
 report('js', Object.keys(manifest).filter((path) => path.startsWith('pkg/') && path.endsWith('.js')))
-for (const [group, files] of Object.entries(groups())) {
+for (const [group, files] of Object.entries(loads)) {
   const paths = [name, ...files].map((file) => `pkg/${file}.wasm`)
   report(`${group}, ${paths.length}`, paths)
 }

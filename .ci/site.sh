@@ -17,8 +17,10 @@ mkdir -p "$work"
 
 cargo build -p frontend --target wasm32-unknown-unknown --profile "wasm-$mode"
 
-if ! cmp -s "$wasm" "$work/frontend.wasm"; then
-  rm -rf "$work/split" "$work/pkg" "$work/frontend.wasm"
+# Again too when the steps below have changed.
+steps=$work/steps
+if ! cmp -s "$wasm" "$work/frontend.wasm" || ! cat .ci/site.sh .ci/wasm.mjs .ci/groups.mjs | cmp -s - "$steps"; then
+  rm -rf "$work/split" "$work/pkg" "$work/frontend.wasm" "$steps"
   # The main file, one for each group of pages, one for each set of groups that has code in common, the script that
   # loads them. wasm-bindgen makes the script for the main file, whose exports the others need.
   wasm-split-cli "$wasm" "$work/split" --target web --out-name event-stream-engine
@@ -27,15 +29,10 @@ if ! cmp -s "$wasm" "$work/frontend.wasm"; then
   rm "$work/split/event-stream-engine.wasm"
   mv "$work"/split/* "$work/pkg/"
   if [ "$mode" = release ]; then
-    echo "Optimising the wasm"
-    for file in "$work"/pkg/*.wasm; do
-      # The features are those that rustc itself uses for this target.
-      "$ESE_TOOLS_DIR/web/node_modules/.bin/wasm-opt" --quiet -Oz \
-        --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
-        --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-        "$file" -o "$file"
-    done
+    echo "Making the wasm small"
+    node .ci/wasm.mjs "$work/pkg"
   fi
+  cat .ci/site.sh .ci/wasm.mjs .ci/groups.mjs >"$steps"
   cp "$wasm" "$work/frontend.wasm"
 fi
 

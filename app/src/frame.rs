@@ -26,11 +26,11 @@ pub struct FrameAccount {
 }
 
 impl FrameAccount {
-    /// One or two letters for the round badge.
+    /// One or two letters for the round badge, whose style makes them large.
     #[must_use]
     pub fn initials(&self) -> String {
         let name = self.email.split('@').next().unwrap_or_default();
-        name.split(['.', '-', '_']).filter_map(|part| part.chars().next()).take(2).collect::<String>().to_uppercase()
+        name.split(['.', '-', '_']).filter_map(|part| part.chars().next()).take(2).collect()
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
         let of = |email: &str| {
             FrameAccount { email: email.to_owned(), role: Role::Viewer, password_is_temporary: false }.initials()
         };
-        assert_eq!(of("nimal.perera@example.com"), "NP");
-        assert_eq!(of("ops@example.com"), "O");
+        assert_eq!(of("nimal.perera@example.com"), "np");
+        assert_eq!(of("ops@example.com"), "o");
     }
 }

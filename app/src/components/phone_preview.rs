@@ -19,8 +19,8 @@ pub fn PhonePreview(
     foot: Option<ViewFn>,
     children: Children,
 ) -> impl IntoView {
-    let initials: String =
-        name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect::<String>().to_uppercase();
+    // The style sheet makes them large: std's tables of letters would be 6 kB of every page.
+    let initials: String = name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
     view! {
         <div class="phone">
             <div class="phone__screen">

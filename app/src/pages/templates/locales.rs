@@ -62,7 +62,8 @@ pub fn offered() -> impl Iterator<Item = (&'static str, String)> {
 #[must_use]
 pub fn read(typed: &str) -> Option<String> {
     let typed = typed.trim();
-    let same = |known: &str| known.to_lowercase() == typed.to_lowercase();
+    let typed_small = small(typed);
+    let same = |known: &str| small(known) == typed_small;
     if let Some((code, ..)) = NAMES.iter().find(|(code, own, english)| same(code) || same(own) || same(english)) {
         return Some((*code).to_owned());
     }
@@ -90,6 +91,14 @@ pub fn read(typed: &str) -> Option<String> {
 
 fn letters(part: &str) -> bool {
     part.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// In small letters. By the browser where there is one: std's tables of letters would be 6 kB of the download.
+fn small(text: &str) -> String {
+    #[cfg(feature = "hydrate")]
+    return leptos::web_sys::js_sys::JsString::from(text).to_lower_case().into();
+    #[cfg(not(feature = "hydrate"))]
+    text.to_lowercase()
 }
 
 #[cfg(test)]

@@ -343,7 +343,7 @@ fn rows(variant: LiveVariant, about: Rows, list: RwSignal<Vec<LivePair>>) -> Any
                 <button
                     type="button"
                     class="btn btn--icon btn--ghost live-only"
-                    aria-label=format!("Remove {} {number}", key.0.to_lowercase())
+                    aria-label=format!("Remove {} {number}", key.0.to_ascii_lowercase())
                     on:click=move |_| list.update(|rows| rows.retain(|other| *other != pair))
                 >
                     {icon(Glyph::Close)}

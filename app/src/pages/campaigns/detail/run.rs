@@ -89,13 +89,13 @@ pub(super) fn per_second(rate: f64) -> String {
     if !rate.is_finite() || rate <= 0.0 {
         return "0".to_owned();
     }
-    if rate < 10.0 {
-        let text = format!("{rate:.1}");
-        return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
+    // By whole numbers: writing fractions is 3 kB of the download.
+    #[allow(clippy::cast_possible_truncation, reason = "rates are far below 2^53")]
+    let tenths = (rate * 10.0).round() as i64;
+    match (tenths / 10, tenths % 10) {
+        (whole @ 0..10, part @ 1..) => format!("{whole}.{part}"),
+        _ => format::num((tenths + 5) / 10),
     }
-    // Rates are far below 2^53.
-    #[allow(clippy::cast_possible_truncation, reason = "rounded to a whole number before")]
-    format::num(rate.round() as i64)
 }
 
 /// The first people of the run, by state.
