@@ -32,6 +32,8 @@ const IMPORT_LIMIT: u64 = 512 * 1024 * 1024;
 pub struct Config {
     pub database_url: String,
     pub database_connections: u32,
+    /// `None`: rates are kept in this process.
+    pub redis_url: Option<Secret>,
     pub bind: SocketAddr,
     /// `None`: `http://` and the address that is listened on.
     pub public_url: Option<Url>,
@@ -72,9 +74,6 @@ pub enum ConfigError {
     BadSecret { variable: &'static str, expected: String },
     #[error("{variable} is not set: expected {expected}")]
     Missing { variable: &'static str, expected: String },
-    /// Promised, and not there yet: refused rather than ignored.
-    #[error("{variable} is set, but {what}")]
-    NotYet { variable: &'static str, what: &'static str },
     #[error("{variable}: {problem}")]
     File { variable: &'static str, problem: String },
 }
@@ -91,12 +90,6 @@ impl Config {
     /// # Errors
     /// For the first value that cannot be meant, and when the key file cannot be read or made.
     pub fn read(options: &Options) -> Result<Self, ConfigError> {
-        if given(options.redis_url.as_ref()).is_some() {
-            return Err(ConfigError::NotYet {
-                variable: "REDIS_URL",
-                what: "a throttle shared through Redis is not built yet; leave it unset and run one process",
-            });
-        }
         let database_url = parse::database_url(options)?;
         let data_dir = parse::data_dir(&database_url);
         let twilio = parse::twilio(options)?;
@@ -120,6 +113,7 @@ impl Config {
             first_sender,
             admin_email,
             admin_password: admin_password.map(Secret::new),
+            redis_url: given(options.redis_url.as_ref()).map(parse::redis_url).transpose()?,
             database_connections: parse::number(
                 "DB_MAX_CONNECTIONS",
                 options.db_max_connections.as_ref(),
@@ -187,6 +181,7 @@ impl Config {
             first_sender: FirstSender { address, rate_per_second },
             worker_concurrency: self.worker_concurrency,
             lease: self.lease,
+            redis_url: self.redis_url.clone(),
             reconcile_grace: self.reconcile_grace,
             import_limit: self.import_limit,
         }
@@ -297,9 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_yet_is_refused() {
-        assert!(refused(&["--redis-url", "redis://:secret@x"]).contains("not built yet"));
-        assert!(!refused(&["--redis-url", "redis://:secret@x"]).contains("secret"));
+    fn redis_may_have_a_password_tls_and_a_database_number() {
+        for url in ["redis://h", "redis://:secret@h:6380/3", "rediss://user:secret@h/1"] {
+            let config = read(&["--redis-url", url]).expect(url);
+            assert_eq!(config.redis_url.as_ref().map(Secret::reveal), Some(url));
+            assert!(!format!("{config:?}").contains("secret"));
+        }
+        let line = refused(&["--redis-url", "http://:secret@h"]);
+        assert!(line.starts_with("REDIS_URL") && line.contains("rediss://") && !line.contains("secret"), "{line}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> 
     };
     let simulator_url = simulator.as_ref().map(simulator::Running::base_url);
     let engine = open_engine(db.clone(), config, public_url.clone(), simulator_url).await?;
-    let readiness = Readiness::new(db.clone());
+    let readiness = Readiness::new(db.clone(), engine.clone());
     let metrics = telemetry::metrics()?;
     let router = http::router(http::Parts {
         sessions: http::session::Sessions::new(db.clone(), engine.clone()),
@@ -238,25 +238,28 @@ async fn fold_metrics() {
     }
 }
 
-/// Whether the server may get traffic: the database answers and has the schema that this program serves.
-#[derive(Clone, Debug)]
+/// Whether the server may get traffic: the database answers and has the schema that this program serves, and so does the
+/// Redis that it shares with others.
+#[derive(Clone)]
 pub struct Readiness {
     db: Db,
+    engine: Engine,
 }
 
 impl Readiness {
     #[must_use]
-    pub const fn new(db: Db) -> Self {
-        Self { db }
+    pub const fn new(db: Db, engine: Engine) -> Self {
+        Self { db, engine }
     }
 
     /// # Errors
     /// Why not, in words.
     pub async fn check(&self) -> Result<(), String> {
         match tokio::time::timeout(READY_TIMEOUT, check_schema(&self.db)).await {
-            Ok(checked) => checked,
-            Err(_) => Err("the database does not answer".to_owned()),
+            Ok(checked) => checked?,
+            Err(_) => return Err("the database does not answer".to_owned()),
         }
+        self.engine.check_shared().await.map_err(str::to_owned)
     }
 }
 

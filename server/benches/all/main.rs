@@ -6,13 +6,13 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark talks to its terminal and its clock")]
 
-mod client;
-mod process;
 mod report;
 mod rows;
 
 use anyhow::Result;
 use report::Report;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
@@ -26,7 +26,10 @@ async fn main() -> Result<()> {
     let wants = |row: &str| wanted.is_empty() || wanted.split(',').any(|name| name == row);
     let scale: f64 = std::env::var("BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let mut report = Report::new(scale);
-    let backends = process::backends();
+    let backends = testkit::program::backends();
+    if backends.len() == 1 {
+        println!("TEST_DATABASE_URL is not set: the PostgreSQL rows are left out");
+    }
     if wants("size") {
         rows::size::run(&mut report)?;
     }

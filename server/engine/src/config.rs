@@ -17,6 +17,8 @@ pub struct Config {
     /// Requests in flight to the provider.
     pub worker_concurrency: usize,
     pub lease: Duration,
+    /// Where several processes share their rates; without it there is one process.
+    pub redis_url: Option<Secret>,
     /// How long an unknown message waits before Twilio is asked for it, and between the two looks that prove absence.
     pub reconcile_grace: Duration,
     /// The largest file an import takes, in bytes.

@@ -61,12 +61,13 @@ impl Engine {
         store::months::ensure(&db, clock.now()).await?;
         services::installation::claim(&db, &config, clock.now()).await?;
         let provider = provider::Provider::new(&config)?;
+        let throttle = throttle::Throttle::of(&config)?;
         let engine = Self(Arc::new(Inner {
             db,
             clock,
             bell: Bell::default(),
             opt_outs: optouts::OptOuts::default(),
-            throttle: throttle::Throttle::default(),
+            throttle,
             provider,
             templates: templates::Templates::default(),
             in_hand: sender::InHand::default(),
@@ -91,6 +92,14 @@ impl Engine {
         let micros = self.now().as_micros().unsigned_abs();
         let nanos = u32::try_from(micros % 1_000_000).unwrap_or_default() * 1_000;
         uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
+    }
+
+    /// Whether what processes share is there.
+    ///
+    /// # Errors
+    /// In words, when Redis does not answer.
+    pub async fn check_shared(&self) -> std::result::Result<(), &'static str> {
+        self.0.throttle.check().await
     }
 
     #[must_use]

@@ -215,6 +215,14 @@ pub(super) fn lease(options: &Options) -> Result<Duration> {
     Ok(lease)
 }
 
+pub(super) fn redis_url(url: &str) -> Result<Secret> {
+    match engine::throttle::check_url(url) {
+        Ok(()) => Ok(Secret::new(url.to_owned())),
+        // It may hold a password.
+        Err(problem) => Err(ConfigError::BadSecret { variable: "REDIS_URL", expected: problem.to_string() }),
+    }
+}
+
 pub(super) fn networks(option: Option<&String>) -> Result<Vec<IpNet>> {
     let Some(text) = given(option) else { return Ok(Vec::new()) };
     let one = |part: &str| {

@@ -14,13 +14,26 @@ pub struct TestDb {
     pub url: String,
     /// The SQLite file's folder; a place for other files of the test on both kinds.
     pub dir: TempDir,
-    server: Option<Server>,
+    /// Dropped after the connections to it.
+    _server: Option<Server>,
 }
 
-/// A PostgreSQL server and the database that was made there.
-struct Server {
+/// A PostgreSQL server and a database that was made there; dropped with this value.
+pub(crate) struct Server {
     url: String,
     name: String,
+}
+
+impl Server {
+    pub(crate) async fn with_fresh_database(url: &str) -> store::Result<Self> {
+        let name = format!("ese_test_{}", Uuid::new_v4().simple());
+        admin(url, &format!("CREATE DATABASE {name}")).await?;
+        Ok(Self { url: url.to_owned(), name })
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        with_database(&self.url, &self.name)
+    }
 }
 
 /// One database of each kind to run the same test on.
@@ -48,7 +61,7 @@ pub async fn unmigrated() -> Vec<TestDb> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
-fn server_url() -> Option<String> {
+pub(crate) fn server_url() -> Option<String> {
     std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
 }
 
@@ -62,16 +75,14 @@ impl TestDb {
     }
 
     async fn postgres(server: &str) -> Self {
-        let name = format!("ese_test_{}", Uuid::new_v4().simple());
-        admin(server, &format!("CREATE DATABASE {name}")).await.expect("a new database on the test server");
-        let url = with_database(server, &name);
+        let server = Server::with_fresh_database(server).await.expect("a new database on the test server");
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self::open(url, dir, Some(Server { url: server.to_owned(), name })).await
+        Self::open(server.database_url(), dir, Some(server)).await
     }
 
     async fn open(url: String, dir: TempDir, server: Option<Server>) -> Self {
         let db = Db::connect(&url, CONNECTIONS).await.expect("the test database answers");
-        Self { db, url, dir, server }
+        Self { db, url, dir, _server: server }
     }
 
     async fn migrate(&self) {
@@ -86,16 +97,16 @@ impl TestDb {
     }
 }
 
-impl Drop for TestDb {
+impl Drop for Server {
     fn drop(&mut self) {
-        let Some(server) = self.server.take() else { return };
+        let (url, name) = (std::mem::take(&mut self.url), std::mem::take(&mut self.name));
         // A thread and runtime of its own: dropping is synchronous, and the test's runtime may be on its way out.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", server.name);
-                if let Err(error) = runtime.block_on(admin(&server.url, &statement)) {
-                    tracing::warn!(%error, database = server.name, "a test database was left behind");
+                let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                if let Err(error) = runtime.block_on(admin(&url, &statement)) {
+                    tracing::warn!(%error, database = name, "a test database was left behind");
                 }
             }
         });

@@ -1,9 +1,12 @@
-//! For tests: fresh databases of both kinds, an engine over each of them, the simulator beside it, and builders.
+//! For tests: fresh databases of both kinds, an engine over each of them, the simulator beside it, and builders; and the
+//! whole program as a process, with the calls of its API.
 //!
 //! SQLite is always there. PostgreSQL is added when `TEST_DATABASE_URL` names a server where databases may be made.
 
+pub mod api;
 pub mod build;
 mod database;
+pub mod program;
 pub mod twilio;
 
 pub use database::{TestDb, databases, unmigrated};

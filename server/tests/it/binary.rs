@@ -57,7 +57,7 @@ fn a_bad_environment_is_refused_in_one_line_that_names_it() {
 fn secrets_stay_secret_when_they_are_wrong() {
     let dir = dir();
     for (variable, value) in
-        [("ENCRYPTION_KEY", "hush-hush"), ("DATABASE_URL", "mysql://u:hush@h/d"), ("REDIS_URL", "redis://:hush@h")]
+        [("ENCRYPTION_KEY", "hush-hush"), ("DATABASE_URL", "mysql://u:hush@h/d"), ("REDIS_URL", "http://:hush@h")]
     {
         let output = program(dir.path()).arg("serve").env(variable, value).output().expect("it runs");
         let line = refusal(&output);

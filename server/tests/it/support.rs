@@ -91,6 +91,7 @@ pub fn config(database_url: String, data_dir: PathBuf) -> Config {
         worker_concurrency: 16,
         lease: Duration::from_secs(60),
         reconcile_grace: Duration::from_secs(150),
+        redis_url: None,
         import_limit: 4 * 1024 * 1024,
         trusted_proxies: Vec::new(),
     }

@@ -4,24 +4,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
+use testkit::{
+    api::{Api, Browser, text},
+    program::{Backend, Site, simulator},
+};
 
 use super::contacts_csv;
 use crate::{
-    client::{Api, Browser, text},
-    process::{Backend, Site, simulator},
+    BINARY,
     report::{Figure, Limit, Report},
 };
 
 pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<()> {
     let people = (1_000_000.0 * scale) as u32;
-    let provider = simulator().await?;
-    let site = Site::new(backend).await?;
+    let provider = simulator(BINARY).await?;
+    let site = Site::new(BINARY, backend).await?;
     let key = site.api_key(&provider.url)?;
     let program = site.serve(&provider.url).await?;
-    let api = Api::new(&program.url, key);
+    let api = Api::new(&program.url, key)?;
     api.lift_limits().await?;
     let mut add = |row, what: String, value, unit, baseline, limit| {
-        report.add(Figure { row, backend: backend.name.clone(), what, value, unit, baseline, limit });
+        report.add(Figure { row, backend: backend.name.to_owned(), what, value, unit, baseline, limit });
     };
 
     let file = site.path("contacts.csv");
@@ -49,7 +52,7 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
         api.post("/segments/preview", &preview).await?;
         best = best.min(started.elapsed().as_secs_f64() * 1_000.0);
     }
-    let limit = backend.postgres.as_ref().map(|_| Limit::AtMost(200.0));
+    let limit = backend.is_postgres().then_some(Limit::AtMost(200.0));
     add("segment", "count and ten of an equality".to_owned(), best, "ms", Some(hand_written(&site).await?), limit);
 
     let browser = Browser::log_in(&program.url).await?;

@@ -10,23 +10,26 @@ use std::{
 
 use anyhow::{Result, bail};
 use serde_json::Value;
+use testkit::{
+    api::{Api, text},
+    program::{ACCOUNT_SID, AUTH_TOKEN, Backend, Process, Site, simulator},
+};
 
 use super::contacts_csv;
 use crate::{
-    client::{Api, text},
-    process::{ACCOUNT_SID, AUTH_TOKEN, Backend, Process, Site, simulator},
+    BINARY,
     report::{Figure, Limit, Report},
 };
 
 pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<()> {
     let recipients = (30_000.0 * scale) as u32;
-    let provider = simulator().await?;
+    let provider = simulator(BINARY).await?;
     let baseline = bare_posts(&provider.url, recipients.min(20_000)).await?;
-    let site = Site::new(backend).await?;
+    let site = Site::new(BINARY, backend).await?;
     let key = site.api_key(&provider.url)?;
     let program = site.serve(&provider.url).await?;
     let idle = program.memory_mib("VmRSS");
-    let api = Api::new(&program.url, key);
+    let api = Api::new(&program.url, key)?;
     api.lift_limits().await?;
     let file = site.path("contacts.csv");
     contacts_csv(&file, recipients)?;
@@ -40,7 +43,7 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     check(&provider, &ledger, recipients).await?;
     let figure = |what: &str, value, unit, baseline, limit| Figure {
         row: "send",
-        backend: backend.name.clone(),
+        backend: backend.name.to_owned(),
         what: what.to_owned(),
         value,
         unit,

@@ -12,22 +12,12 @@ use std::{
 
 use domain::time::Timestamp;
 
-use super::{Grant, Key, Limit};
+use super::{Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST};
 
 const NANOS: i64 = 1_000_000_000;
 
-/// How far grants may run ahead of the clock.
-const BURST: i64 = NANOS / 10;
-
-/// Each complaint of the provider leaves this share of the rate …
-const SLOWER: f64 = 0.7;
-/// … but never less than this, …
-const SLOWEST: f64 = 0.05;
-/// … counts once in this time, because many requests are under way when it comes, …
-const COMPLAINT: i64 = NANOS;
-/// … and the rate comes back by this share of the full rate in [`RECOVERY`].
-const RECOVERED: f64 = 0.05;
-const RECOVERY: i64 = 10 * NANOS;
+const BURST: i64 = super::BURST.as_nanos() as i64;
+const COMPLAINT: i64 = super::COMPLAINT.as_nanos() as i64;
 
 /// How many keys are kept before those that are idle are forgotten.
 const KEYS: usize = 4_096;
@@ -52,7 +42,7 @@ impl Meter {
     }
 
     fn share(&self, now: i64) -> f64 {
-        let recovered = (now - self.since).max(0) as f64 / RECOVERY as f64 * RECOVERED;
+        let recovered = (now - self.since).max(0) as f64 / RECOVERY.as_nanos() as f64;
         (self.share + recovered).min(1.0)
     }
 

@@ -1,9 +1,10 @@
 //! Messages per second, by account, sender and campaign.
 //!
-//! A grant takes from all its limits at once and is as large as the narrowest of them allows. Time is passed in. A
-//! throttle that several processes share would be another variant with the same answers, checked by the same tests.
+//! A grant takes from all its limits at once and is as large as the narrowest of them allows. Time is passed in; what
+//! processes share goes by the clock of the Redis they share it on. Both pass the same tests.
 
 mod local;
+mod shared;
 
 use std::time::Duration;
 
@@ -11,8 +12,23 @@ use domain::{
     ids::{RunId, SenderId},
     time::Timestamp,
 };
-
 use local::Local;
+
+use crate::{Error, Result, config::Config};
+
+pub use shared::{Shared, Unusable, check_url};
+
+/// How far grants may run ahead of the clock.
+const BURST: Duration = Duration::from_millis(100);
+
+/// Each complaint of the provider leaves this share of the rate …
+const SLOWER: f64 = 0.7;
+/// … but never less than this, …
+const SLOWEST: f64 = 0.05;
+/// … counts once in this time, because many requests are under way when it comes, …
+const COMPLAINT: Duration = Duration::from_secs(1);
+/// … and the whole rate would come back in this time: a twentieth of it in ten seconds.
+const RECOVERY: Duration = Duration::from_secs(200);
 
 /// What has a rate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +58,8 @@ pub struct Grant {
 pub enum Throttle {
     /// For one process.
     Local(Local),
+    /// For all that share a Redis.
+    Shared(Box<Shared>),
 }
 
 impl Default for Throttle {
@@ -51,10 +69,21 @@ impl Default for Throttle {
 }
 
 impl Throttle {
+    /// The one that the configuration asks for.
+    ///
+    /// # Errors
+    /// When the URL of Redis cannot be meant.
+    pub(crate) fn of(config: &Config) -> Result<Self> {
+        let Some(url) = &config.redis_url else { return Ok(Self::default()) };
+        let shared = Shared::new(url.reveal(), &config.provider.account_sid).map_err(Error::internal)?;
+        Ok(Self::Shared(Box::new(shared)))
+    }
+
     /// Takes up to `want` messages out of all these limits.
     pub async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         match self {
             Self::Local(local) => local.grant(now, limits, want),
+            Self::Shared(shared) => shared.grant(now, limits, want).await,
         }
     }
 
@@ -62,6 +91,7 @@ impl Throttle {
     pub async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
         match self {
             Self::Local(local) => local.give_back(now, limits, unused),
+            Self::Shared(shared) => shared.give_back(now, limits, unused).await,
         }
     }
 
@@ -70,6 +100,18 @@ impl Throttle {
     pub async fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
         match self {
             Self::Local(local) => local.slow_down(now, key, wait),
+            Self::Shared(shared) => shared.slow_down(now, key, wait).await,
+        }
+    }
+
+    /// Whether what this throttle needs is there.
+    ///
+    /// # Errors
+    /// In words, when Redis does not answer: then sending is slower.
+    pub async fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Shared(shared) => shared.check().await,
         }
     }
 }
@@ -81,9 +123,10 @@ mod tests {
 
     use super::*;
 
-    /// Every implementation passes these.
-    fn throttles() -> Vec<Throttle> {
-        vec![Throttle::default()]
+    /// Every implementation passes these. The shared one needs `TEST_REDIS_URL`.
+    async fn throttles() -> Vec<Throttle> {
+        let shared = Shared::for_tests(true).await.map(|shared| Throttle::Shared(Box::new(shared)));
+        [Some(Throttle::default()), shared].into_iter().flatten().collect()
     }
 
     const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
@@ -97,7 +140,7 @@ mod tests {
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
     }
 
     /// Asks every `step` for a second and a half; returns when how many were granted.
@@ -111,6 +154,14 @@ mod tests {
         grants
     }
 
+    async fn ask_each(limits: &[Limit], step: i64, want: u32) -> Vec<Vec<(i64, u32)>> {
+        let mut all = Vec::new();
+        for throttle in throttles().await {
+            all.push(ask(&throttle, limits, step, want).await);
+        }
+        all
+    }
+
     /// The most that any window of this length got.
     fn most_in(grants: &[(i64, u32)], window: i64) -> u32 {
         grants
@@ -121,6 +172,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn no_window_gets_more_than_its_rate_and_one_burst(
             rate in 1_u32..3_000,
@@ -128,8 +181,7 @@ mod tests {
             want in 1_u32..500,
             window in 10_000_i64..1_000_000,
         ) {
-            for throttle in throttles() {
-                let grants = block_on(ask(&throttle, &[sender(rate)], step, want));
+            for grants in block_on(ask_each(&[sender(rate)], step, want)) {
                 let burst = f64::from(rate) * 0.1;
                 let allowed = f64::from(rate) * window as f64 / 1e6 + burst.max(1.0);
                 prop_assert!(f64::from(most_in(&grants, window)) <= allowed.ceil(), "{grants:?}");
@@ -138,8 +190,7 @@ mod tests {
 
         #[test]
         fn the_narrowest_limit_counts(rates in (1_u32..500, 1_u32..500)) {
-            for throttle in throttles() {
-                let grants = block_on(ask(&throttle, &[sender(rates.0), run(rates.1)], 20_000, 1_000));
+            for grants in block_on(ask_each(&[sender(rates.0), run(rates.1)], 20_000, 1_000)) {
                 let narrow = f64::from(rates.0.min(rates.1));
                 let total: u32 = grants.iter().map(|(_, n)| n).sum();
                 prop_assert!(f64::from(total) <= (narrow * 1.6).ceil() + 1.0);
@@ -150,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_as_told_reaches_the_rate() {
-        for throttle in throttles() {
+        for throttle in throttles().await {
             let (mut at, mut total) = (START, 0);
             while at < START.plus(10 * Timestamp::SECOND) {
                 let grant = throttle.grant(at, &[sender(80)], 1_000).await;
@@ -163,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_back_can_be_granted_again() {
-        for throttle in throttles() {
+        for throttle in throttles().await {
             let limits = [sender(100)];
             let first = throttle.grant(START, &limits, 10).await.granted;
             assert_eq!(first, 10);
@@ -175,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slowed_key_recovers_slowly() {
-        for throttle in throttles() {
+        for throttle in throttles().await {
             let limits = [sender(1_000)];
             throttle.slow_down(START, limits[0].key, None).await;
             let slowed: u32 = ask(&throttle, &limits, 10_000, 1_000).await.iter().map(|(_, n)| n).sum();
@@ -188,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stopped_key_waits() {
-        for throttle in throttles() {
+        for throttle in throttles().await {
             let limits = [sender(1_000)];
             throttle.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
             let grant = throttle.grant(START.plus(Timestamp::SECOND), &limits, 10).await;

@@ -98,6 +98,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         worker_concurrency: setup.concurrency,
         lease: setup.lease,
         reconcile_grace: setup.grace,
+        redis_url: None,
         import_limit: 1 << 20,
     };
     let engine = Engine::open(test.db.clone(), config.clone(), Arc::new(SystemClock)).await.expect("an engine");

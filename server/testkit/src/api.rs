@@ -1,11 +1,11 @@
-//! The few calls of the REST API that the rows need.
+//! The few calls of the REST API that tests from outside need, and of the pages.
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_EMAIL, ADMIN_PASSWORD};
+use crate::program::{ADMIN_EMAIL, ADMIN_PASSWORD};
 
 pub struct Api {
     http: reqwest::Client,
@@ -14,14 +14,20 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(base: &str, key: String) -> Self {
-        Self { http: reqwest::Client::new(), base: format!("{base}/api/v1"), key }
+    /// # Errors
+    /// When there is no TLS to be had.
+    pub fn new(base: &str, key: String) -> Result<Self> {
+        Ok(Self { http: client()?, base: format!("{base}/api/v1"), key })
     }
 
+    /// # Errors
+    /// With the answer, unless it is a success.
     pub async fn get(&self, path: &str) -> Result<Value> {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// # Errors
+    /// With the answer, unless it is a success.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let mut request = self.http.post(format!("{}{path}", self.base));
         if !body.is_null() {
@@ -30,12 +36,14 @@ impl Api {
         self.send(request).await
     }
 
+    /// # Errors
+    /// With the answer, unless it is a success.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.http.patch(format!("{}{path}", self.base)).json(body)).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
-        let answer = request.bearer_auth(&self.key).timeout(Duration::from_secs(600)).send().await?;
+        let answer = request.bearer_auth(&self.key).send().await?;
         let status = answer.status();
         let text = answer.text().await?;
         if !status.is_success() {
@@ -45,6 +53,9 @@ impl Api {
     }
 
     /// Uploads a CSV file and waits until it is imported.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
     pub async fn import(&self, file: &Path) -> Result<Value> {
         let body = tokio::fs::read(file).await?;
         let request = self.http.post(format!("{}/imports?format=csv", self.base)).body(body);
@@ -60,7 +71,10 @@ impl Api {
         }
     }
 
-    /// No limits of ours: the benches measure the program, not the throttle.
+    /// No limits of ours: what is measured is the program, not the throttle.
+    ///
+    /// # Errors
+    /// When a call fails.
     pub async fn lift_limits(&self) -> Result<()> {
         let settings = json!({"enforce_whatsapp_window": false, "account_rate_per_second": null});
         self.patch("/settings", &settings).await?;
@@ -71,6 +85,9 @@ impl Api {
     }
 
     /// A marketing campaign to everybody, in draft.
+    ///
+    /// # Errors
+    /// When a call fails.
     pub async fn campaign(&self, name: &str) -> Result<String> {
         let template = json!({
             "name": name,
@@ -84,6 +101,12 @@ impl Api {
     }
 }
 
+fn client() -> Result<reqwest::Client> {
+    // A file of a million rows takes a while.
+    let builder = reqwest::Client::builder().timeout(Duration::from_secs(600));
+    Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
+}
+
 /// A person's browser, logged in, as far as a server-rendered page needs one.
 pub struct Browser {
     http: reqwest::Client,
@@ -92,9 +115,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Logs the bench's admin in.
+    /// Logs the first admin in.
+    ///
+    /// # Errors
+    /// When that is refused.
     pub async fn log_in(base: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = client()?;
         let form = [("email", ADMIN_EMAIL), ("password", ADMIN_PASSWORD), ("next", "/")];
         let answer = http.post(format!("{base}/login")).form(&form).send().await?;
         let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
@@ -106,12 +132,19 @@ impl Browser {
     }
 
     /// A page as it is shown.
+    ///
+    /// # Errors
+    /// Unless it is a success.
     pub async fn page(&self, path: &str) -> Result<String> {
         let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
         Ok(request.send().await?.error_for_status()?.text().await?)
     }
 }
 
+/// A text field of an answer.
+///
+/// # Errors
+/// When it is missing.
 pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
     value[field].as_str().with_context(|| format!("{field} is missing in {value}"))
 }

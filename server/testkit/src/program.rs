@@ -1,35 +1,41 @@
-//! The program and the simulator as processes of their own, and what they cost.
+//! The program and the simulator as processes of their own: started, killed, measured.
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
+use crate::database::{Server, server_url};
+
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
-pub const AUTH_TOKEN: &str = "bench-token";
-pub const ADMIN_EMAIL: &str = "bench@example.org";
-pub const ADMIN_PASSWORD: &str = "a long password of the bench";
+pub const AUTH_TOKEN: &str = "a token for tests";
+pub const ADMIN_EMAIL: &str = "admin@example.org";
+pub const ADMIN_PASSWORD: &str = "a long password for tests";
 const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// A database to measure on.
+/// A kind of database.
+#[derive(Clone, Debug)]
 pub struct Backend {
-    pub name: String,
-    pub postgres: Option<String>,
+    pub name: &'static str,
+    postgres: Option<String>,
 }
 
-/// SQLite always, PostgreSQL when there is one.
-pub fn backends() -> Vec<Backend> {
-    let mut backends = vec![Backend { name: "sqlite".to_owned(), postgres: None }];
-    match std::env::var("TEST_DATABASE_URL") {
-        Ok(url) => backends.push(Backend { name: "postgres".to_owned(), postgres: Some(url) }),
-        Err(_) => println!("TEST_DATABASE_URL is not set: the PostgreSQL rows are left out"),
+impl Backend {
+    #[must_use]
+    pub const fn is_postgres(&self) -> bool {
+        self.postgres.is_some()
     }
-    backends
+}
+
+/// SQLite always, PostgreSQL when `TEST_DATABASE_URL` names a server.
+#[must_use]
+pub fn backends() -> Vec<Backend> {
+    let postgres = server_url().map(|url| Backend { name: "postgres", postgres: Some(url) });
+    [Some(Backend { name: "sqlite", postgres: None }), postgres].into_iter().flatten().collect()
 }
 
 /// A child that is killed when it is dropped.
@@ -39,11 +45,48 @@ pub struct Process {
 }
 
 impl Process {
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// As `kill -9` does: at once, in the middle of whatever it does.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Sends it a signal by name (`TERM`, `STOP`, `CONT`).
+    ///
+    /// # Errors
+    /// When there is no such process or program.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status()?;
+        if status.success() { Ok(()) } else { bail!("kill -s {name}: {status}") }
+    }
+
+    /// Asks it to stop and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end within half a minute, or not well.
+    pub async fn stop(mut self) -> Result<()> {
+        self.signal("TERM")?;
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(30) {
+            if let Some(status) = self.child.try_wait()? {
+                return if status.success() { Ok(()) } else { bail!("it ended with {status}") };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("it did not stop within half a minute")
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// User and system time so far, in seconds.
+    #[must_use]
     pub fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -53,6 +96,7 @@ impl Process {
     }
 
     /// Resident memory in MiB: now (`VmRSS`) or at its highest (`VmHWM`).
+    #[must_use]
     pub fn memory_mib(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         status
@@ -67,38 +111,61 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 
-/// A folder, a database and the settings of one measured program.
+/// A folder, a database and the settings of one program.
 pub struct Site {
+    binary: &'static str,
     folder: tempfile::TempDir,
     database_url: String,
     address: String,
+    variables: Vec<(&'static str, String)>,
+    /// Dropped after everything that uses it.
+    _server: Option<Server>,
 }
 
 impl Site {
-    pub async fn new(backend: &Backend) -> Result<Self> {
+    /// `binary` is `env!("CARGO_BIN_EXE_event-stream-engine")`, which only the program's own tests know.
+    ///
+    /// # Errors
+    /// When no database can be made.
+    pub async fn new(binary: &'static str, backend: &Backend) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let database_url = match &backend.postgres {
-            None => format!("sqlite://{}", folder.path().join("engine.db").display()),
-            Some(url) => fresh_postgres(url).await?,
+        let server = match &backend.postgres {
+            None => None,
+            Some(url) => Some(Server::with_fresh_database(url).await?),
         };
-        Ok(Self { folder, database_url, address: free_address()? })
+        let database_url = match &server {
+            None => format!("sqlite://{}", folder.path().join("engine.db").display()),
+            Some(server) => server.database_url(),
+        };
+        Ok(Self { binary, folder, database_url, address: free_address()?, variables: Vec::new(), _server: server })
     }
 
+    /// Another value for a variable of the environment.
+    pub fn set(&mut self, variable: &'static str, value: impl ToString) {
+        self.variables.push((variable, value.to_string()));
+    }
+
+    #[must_use]
     pub fn database_url(&self) -> &str {
         &self.database_url
     }
 
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     fn command(&self, simulator: &str) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(self.binary);
         command
             .current_dir(self.folder.path())
             .env("DATABASE_URL", &self.database_url)
@@ -115,23 +182,30 @@ impl Site {
             .env("WORKER_CONCURRENCY", "64")
             .env("RUST_LOG", "warn")
             .env("LOG_FORMAT", "json")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
 
     /// An admin's API key.
+    ///
+    /// # Errors
+    /// When the program refuses to make one.
     pub fn api_key(&self, simulator: &str) -> Result<String> {
         let output =
-            self.command(simulator).args(["api-key", "create", "--name", "bench", "--role", "admin"]).output()?;
+            self.command(simulator).args(["api-key", "create", "--name", "tests", "--role", "admin"]).output()?;
         if !output.status.success() {
             bail!("api-key create failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Starts the program and waits until it is ready.
+    /// Starts the program and waits until it is ready. Its log goes on in `serve.log`.
+    ///
+    /// # Errors
+    /// With its log, when it does not get ready.
     pub async fn serve(&self, simulator: &str) -> Result<Process> {
-        let log = std::fs::File::create(self.path("serve.log"))?;
+        let log = std::fs::File::options().create(true).append(true).open(self.path("serve.log"))?;
         let child = self
             .command(simulator)
             .arg("serve")
@@ -140,17 +214,26 @@ impl Site {
             .spawn()
             .context("starting the program")?;
         let process = Process { child, url: format!("http://{}", self.address) };
-        ready(&format!("{}/readyz", process.url)).await.with_context(|| {
-            format!("the program's log: {}", std::fs::read_to_string(self.path("serve.log")).unwrap_or_default())
-        })?;
+        ready(&format!("{}/readyz", process.url))
+            .await
+            .with_context(|| format!("the program's log: {}", self.log()))?;
         Ok(process)
+    }
+
+    /// What the program has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()
     }
 }
 
 /// Starts the simulator: each message gets the callbacks `sent` and `delivered`.
-pub async fn simulator() -> Result<Process> {
+///
+/// # Errors
+/// When it does not start.
+pub async fn simulator(binary: &str) -> Result<Process> {
     let address = free_address()?;
-    let child = Command::new(BINARY)
+    let child = Command::new(binary)
         .args(["simulator", "--addr", &address, "--account-sid", ACCOUNT_SID, "--auth-token", AUTH_TOKEN])
         .env("RUST_LOG", "warn")
         .stdin(Stdio::null())
@@ -163,7 +246,7 @@ pub async fn simulator() -> Result<Process> {
 }
 
 async fn ready(url: &str) -> Result<()> {
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(60) {
         if let Ok(answer) = client.get(url).send().await
@@ -178,14 +261,4 @@ async fn ready(url: &str) -> Result<()> {
 
 fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
-
-/// A database of its own on the given server.
-async fn fresh_postgres(url: &str) -> Result<String> {
-    let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
-    let db = store::Db::connect(url, 1).await?;
-    store::exec(db.writer(), format!("CREATE DATABASE {name}"), Vec::new()).await?;
-    let mut fresh = url::Url::parse(url)?;
-    fresh.set_path(&name);
-    Ok(fresh.into())
 }

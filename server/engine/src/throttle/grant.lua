@@ -1,0 +1,49 @@
+-- Takes up to `want` messages out of all meters at once: GCRA, as in local.rs, on the server's clock.
+-- KEYS: warm, processes, one for each limit. ARGV: now (0: the server's), want, burst, recovery, alive, process, one rate
+-- for each limit. Times are microseconds; their quarters are exact at this size of numbers.
+-- Returns how many were granted, how long to wait, and how many processes asked lately.
+local now, want, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local recovery, alive, process = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local exact = function(number) return string.format('%.2f', number) end
+
+redis.call('ZADD', KEYS[2], exact(now), process)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', exact(now - alive))
+local processes = redis.call('ZCARD', KEYS[2])
+
+-- A server that has just started knows nothing of what was granted before: nothing for as long as a burst lasts.
+local warm = tonumber(redis.call('GET', KEYS[1]) or nil)
+if not warm then
+  warm = now + burst
+  redis.call('SET', KEYS[1], exact(warm))
+end
+if now < warm then return {0, math.ceil(warm - now), processes} end
+
+local meters, granted = {}, want
+for index = 3, #KEYS do
+  local kept = redis.call('HMGET', KEYS[index], 'tat', 'share', 'since')
+  local recovered = math.max(0, now - (tonumber(kept[3]) or 0)) / recovery
+  local share = math.min(1, (tonumber(kept[2]) or 1) + recovered)
+  local interval = math.ceil(4000000 / (tonumber(ARGV[index + 4]) * share)) / 4
+  local tat = math.max(tonumber(kept[1]) or 0, now)
+  local ahead = math.max(burst, interval)
+  granted = math.min(granted, math.max(0, math.floor((now + ahead - tat) / interval)))
+  meters[index] = {tat = tat, interval = interval, ahead = ahead}
+end
+
+-- Wait for half a burst at once: many small batches cost more than they gain.
+local wait = 0
+for index, meter in pairs(meters) do
+  local tat = meter.tat + granted * meter.interval
+  if granted > 0 then
+    redis.call('HSET', KEYS[index], 'tat', exact(tat))
+    -- Longer than the provider's complaints last.
+    redis.call('PEXPIRE', KEYS[index], math.ceil((tat - now + 2 * recovery) / 1000))
+  end
+  local batch = math.max(1, math.min(math.floor(burst / 2 / meter.interval), want))
+  wait = math.max(wait, tat + batch * meter.interval - meter.ahead - now)
+end
+return {granted, math.ceil(wait), processes}

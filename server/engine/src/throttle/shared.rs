@@ -1,0 +1,432 @@
+//! For all processes that share a Redis: the same meters, kept by scripts on that server.
+//!
+//! One call takes a batch out of all limits at once, on the server's own clock, so the processes' clocks do not matter.
+//! While Redis does not answer, each process sends at its share of four fifths of each rate by a meter of its own: slower
+//! than allowed, never faster, and nobody is lost, because what is not granted stays queued.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::time::Timestamp;
+use redis::{
+    Client, FromRedisValue, Script, ScriptInvocation,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use uuid::Uuid;
+
+use super::{BURST, COMPLAINT, Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST, local::Local};
+
+/// For one answer of Redis; it takes well below a millisecond.
+const ANSWER: Duration = Duration::from_millis(250);
+/// After a call that Redis did not answer.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Two calls without an answer within this time: Redis is away.
+const DOUBT: i64 = Timestamp::SECOND;
+/// How often Redis is tried while it is away.
+const TRY: i64 = Timestamp::SECOND / 2;
+/// Redis is back when it has answered for so long.
+const TRUST: i64 = 5 * Timestamp::SECOND;
+/// A process that has not asked for so long does not count.
+const ALIVE: Duration = Duration::from_secs(30);
+/// How many processes there are when Redis has never said.
+const UNKNOWN_PROCESSES: u32 = 8;
+/// What all processes together send without Redis, of each rate.
+const SAFE: f64 = 0.8;
+
+/// `REDIS_URL` cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("redis://[user:password@]host[:port][/database], or rediss:// for TLS")]
+pub struct Unusable;
+
+/// # Errors
+/// When the URL cannot be meant.
+pub fn check_url(url: &str) -> Result<(), Unusable> {
+    client(url).map(|_| ())
+}
+
+fn client(url: &str) -> Result<Client, Unusable> {
+    Client::open(url).map_err(|_| Unusable)
+}
+
+/// The meters of all processes.
+pub struct Shared {
+    redis: ConnectionManager,
+    scripts: Scripts,
+    /// Before all names: what belongs to one account is on one server of a cluster.
+    prefix: String,
+    /// This process, among those that ask.
+    process: Uuid,
+    processes: AtomicU32,
+    health: Mutex<Health>,
+    /// While Redis is away.
+    own: Local,
+    /// Tests pass the time in; else the server's counts.
+    given_time: bool,
+}
+
+struct Scripts {
+    grant: Script,
+    give_back: Script,
+    slow_down: Script,
+}
+
+/// Whether Redis answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Here,
+    /// One call was not answered.
+    Doubtful {
+        since: Timestamp,
+    },
+    Away {
+        since: Timestamp,
+        tried: Timestamp,
+        /// Since when it has answered again.
+        answers: Option<Timestamp>,
+    },
+}
+
+impl Shared {
+    /// Meters of this account on the server at `url`. Nothing is connected yet: a Redis that is away at the start is
+    /// waited for like one that goes away later.
+    ///
+    /// # Errors
+    /// When the URL cannot be meant.
+    pub fn new(url: &str, account: &str) -> Result<Self, Unusable> {
+        // rustls does not choose among several; where somebody has chosen already, that holds.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = client(url)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(ANSWER))
+            .set_number_of_retries(0);
+        Ok(Self {
+            redis: ConnectionManager::new_lazy_with_config(client, config).map_err(|_| Unusable)?,
+            scripts: Scripts {
+                grant: Script::new(include_str!("grant.lua")),
+                give_back: Script::new(include_str!("give_back.lua")),
+                slow_down: Script::new(include_str!("slow_down.lua")),
+            },
+            prefix: format!("ese:{{{account}}}:"),
+            process: Uuid::new_v4(),
+            processes: AtomicU32::new(UNKNOWN_PROCESSES),
+            health: Mutex::new(Health::Here),
+            own: Local::default(),
+            given_time: false,
+        })
+    }
+
+    pub(super) async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+        match self.health() {
+            Health::Here | Health::Doubtful { .. } => match self.ask(now, limits, want).await {
+                Some(grant) => {
+                    self.set(Health::Here);
+                    grant
+                }
+                None => {
+                    self.unanswered(now);
+                    Grant { granted: 0, retry_after: AGAIN }
+                }
+            },
+            Health::Away { .. } => self.grant_alone(now, limits, want).await,
+        }
+    }
+
+    /// `None`: no answer.
+    async fn ask(&self, now: Timestamp, limits: &[Limit], want: u32) -> Option<Grant> {
+        let mut call = self.scripts.grant.prepare_invoke();
+        call.key(self.name("warm")).key(self.name("processes"));
+        self.keys(&mut call, limits);
+        call.arg(self.time(now)).arg(want).arg(micros(BURST)).arg(micros(RECOVERY)).arg(micros(ALIVE));
+        call.arg(self.process.to_string());
+        rates(&mut call, limits);
+        let (granted, wait, processes): (u32, u64, u32) = self.call(&call).await?;
+        self.processes.store(processes.max(1), Ordering::Relaxed);
+        Some(Grant { granted, retry_after: Duration::from_micros(wait) })
+    }
+
+    /// A share of the rate by this process's own meter, and now and then a look whether Redis is back.
+    async fn grant_alone(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+        if self.may_try(now) {
+            // Nothing is wanted: it only says that this process is there.
+            let answered = self.ask(now, &[], 0).await.is_some();
+            if self.tried(now, answered) == Health::Here {
+                return Grant { granted: 0, retry_after: Duration::ZERO };
+            }
+        }
+        let Health::Away { since, .. } = self.health() else { return Grant { granted: 0, retry_after: AGAIN } };
+        // What Redis granted last may not have gone out yet.
+        let quiet = since.plus(2 * i64::try_from(micros(BURST)).unwrap_or(i64::MAX / 4));
+        if now < quiet {
+            let wait = u64::try_from(quiet.since(now)).unwrap_or(0);
+            return Grant { granted: 0, retry_after: Duration::from_micros(wait) };
+        }
+        self.own.grant(now, &self.shares(limits), want)
+    }
+
+    /// This process's part of each limit while Redis is away.
+    fn shares(&self, limits: &[Limit]) -> Vec<Limit> {
+        let processes = f64::from(self.processes.load(Ordering::Relaxed));
+        let share = |limit: &Limit| {
+            // Rounded down; never nothing, or nobody would be served.
+            let per_second = (f64::from(limit.per_second) * SAFE / processes) as u32;
+            Limit { key: limit.key, per_second: per_second.max(1) }
+        };
+        limits.iter().map(share).collect()
+    }
+
+    pub(super) async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
+        if let Health::Away { .. } = self.health() {
+            self.own.give_back(now, &self.shares(limits), unused);
+            return;
+        }
+        let mut call = self.scripts.give_back.prepare_invoke();
+        self.keys(&mut call, limits);
+        call.arg(self.time(now)).arg(unused).arg(micros(RECOVERY));
+        rates(&mut call, limits);
+        // What is not given back is only slower.
+        let _: Option<i64> = self.call(&call).await;
+    }
+
+    pub(super) async fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
+        // Should Redis go away now, this still holds.
+        self.own.slow_down(now, key, wait);
+        let mut call = self.scripts.slow_down.prepare_invoke();
+        call.key(self.key(key));
+        call.arg(self.time(now)).arg(SLOWER).arg(SLOWEST).arg(micros(COMPLAINT)).arg(micros(RECOVERY));
+        call.arg(micros(wait.unwrap_or_default()));
+        let _: Option<i64> = self.call(&call).await;
+    }
+
+    pub(super) async fn check(&self) -> Result<(), &'static str> {
+        let mut redis = self.redis.clone();
+        let ping = redis::cmd("PING");
+        match tokio::time::timeout(ANSWER, ping.query_async::<String>(&mut redis)).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err("Redis does not answer: sending is slower until it does"),
+        }
+    }
+
+    /// Runs a script; `None`, and a line in the log, when there is no answer in time.
+    async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Option<T> {
+        let mut redis = self.redis.clone();
+        let problem = match tokio::time::timeout(ANSWER, call.invoke_async::<T>(&mut redis)).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        metrics::counter!("redis_failures_total").increment(1);
+        tracing::debug!(problem, "Redis");
+        None
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn key(&self, key: Key) -> String {
+        match key {
+            Key::Account => self.name("account"),
+            Key::Sender(sender) => self.name(&format!("sender:{sender}")),
+            Key::Run(run) => self.name(&format!("run:{run}")),
+        }
+    }
+
+    fn keys(&self, call: &mut ScriptInvocation<'_>, limits: &[Limit]) {
+        for limit in limits {
+            call.key(self.key(limit.key));
+        }
+    }
+
+    /// 0: the server's own.
+    fn time(&self, now: Timestamp) -> i64 {
+        if self.given_time { now.as_micros() } else { 0 }
+    }
+
+    fn health(&self) -> Health {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    /// A call was not answered.
+    fn unanswered(&self, now: Timestamp) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        *health = match *health {
+            Health::Doubtful { since } if now.since(since) <= DOUBT => {
+                tracing::error!("Redis does not answer: sending goes on at a share of the rates");
+                Health::Away { since: now, tried: now, answers: None }
+            }
+            Health::Here | Health::Doubtful { .. } => Health::Doubtful { since: now },
+            away @ Health::Away { .. } => away,
+        };
+    }
+
+    /// Whether it is time to look for Redis; from then on the next look is later.
+    fn may_try(&self, now: Timestamp) -> bool {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *health {
+            Health::Away { tried, .. } if now.since(*tried) >= TRY => {
+                *tried = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What a look at Redis said.
+    fn tried(&self, now: Timestamp, answered: bool) -> Health {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Health::Away { answers, .. } = &mut *health {
+            match (answered, *answers) {
+                (false, _) => *answers = None,
+                (true, None) => *answers = Some(now),
+                (true, Some(since)) if now.since(since) >= TRUST => {
+                    tracing::info!("Redis answers again: the rates are shared");
+                    *health = Health::Here;
+                }
+                (true, Some(_)) => {}
+            }
+        }
+        *health
+    }
+}
+
+fn rates(call: &mut ScriptInvocation<'_>, limits: &[Limit]) {
+    for limit in limits {
+        call.arg(limit.per_second.max(1));
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
+mod tests {
+    use std::time::Instant;
+
+    use domain::ids::SenderId;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+    fn url() -> Option<String> {
+        std::env::var("TEST_REDIS_URL").ok().filter(|url| !url.is_empty())
+    }
+
+    fn limits(per_second: u32) -> [Limit; 2] {
+        [
+            Limit { key: Key::Sender(SenderId(Uuid::from_u128(7))), per_second },
+            Limit { key: Key::Account, per_second: 100_000 },
+        ]
+    }
+
+    impl Shared {
+        /// An account of its own; `given_time`: by the time that is passed in.
+        pub(in super::super) async fn for_tests(given_time: bool) -> Option<Self> {
+            Self::of_account(&Uuid::new_v4().to_string(), given_time).await
+        }
+
+        async fn of_account(account: &str, given_time: bool) -> Option<Self> {
+            let mut shared = Self::new(&url()?, account).expect("the tests' Redis");
+            shared.given_time = given_time;
+            // Not just started: see grant.lua.
+            let set = redis::cmd("SET").arg(shared.name("warm")).arg(0).arg("NX").to_owned();
+            let _: Option<String> = set.query_async(&mut shared.redis.clone()).await.expect("the tests' Redis answers");
+            Some(shared)
+        }
+    }
+
+    /// Four processes that ask as they please, by the server's clock: within any second and over all of the time no more
+    /// than the rate, and hardly less.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn four_processes_share_one_rate() {
+        const RATE: u32 = 800;
+        const SECONDS: u32 = 4;
+        let account = Uuid::new_v4().to_string();
+        let began = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let Some(shared) = Shared::of_account(&account, false).await else { return };
+            tasks.spawn(async move {
+                let mut grants = Vec::new();
+                while began.elapsed() < Duration::from_secs(u64::from(SECONDS)) {
+                    let grant = shared.grant(START, &limits(RATE), 64).await;
+                    grants.push((began.elapsed(), grant.granted));
+                    tokio::time::sleep(grant.retry_after.max(Duration::from_millis(1))).await;
+                }
+                assert_eq!(shared.processes.load(Ordering::Relaxed), 4);
+                grants
+            });
+        }
+        let mut grants = tasks.join_all().await.concat();
+        grants.sort_unstable();
+        let total: u32 = grants.iter().map(|(_, granted)| granted).sum();
+        let (most, burst) = (RATE * SECONDS, RATE / 10);
+        assert!((most * 98 / 100..=most + burst + RATE / 50).contains(&total), "{total} of {most}");
+        for (from, _) in &grants {
+            let window = grants.iter().filter(|(at, _)| at >= from && *at - *from < Duration::from_secs(1));
+            let in_window: u32 = window.map(|(_, granted)| granted).sum();
+            // An answer may come later than it was made.
+            assert!(in_window <= RATE + burst + RATE / 10, "{in_window} in the second after {from:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_has_just_started_grants_nothing_for_a_burst() {
+        let Some(shared) = Shared::for_tests(true).await else { return };
+        let forget = redis::cmd("DEL").arg(shared.name("warm")).to_owned();
+        let _: i64 = forget.query_async(&mut shared.redis.clone()).await.expect("it answers");
+        let grant = shared.grant(START, &limits(100), 10).await;
+        assert_eq!((grant.granted, grant.retry_after), (0, BURST));
+        assert_eq!(shared.grant(START.plus(Timestamp::SECOND / 10), &limits(100), 10).await.granted, 10);
+    }
+
+    #[tokio::test]
+    async fn without_redis_it_is_slower_and_never_stops() {
+        // Nothing listens on port 1.
+        let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+        let mut now = START;
+        let mut granted = 0;
+        while now < START.plus(10 * Timestamp::SECOND) {
+            let grant = shared.grant(now, &limits(800), 100).await;
+            granted += grant.granted;
+            now = now.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1_000));
+        }
+        // 800 × 0.8 / 8 processes is 80 a second.
+        assert!((750..=800).contains(&granted), "{granted}");
+        assert!(shared.check().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn when_redis_is_back_for_a_while_the_rates_are_shared_again() {
+        let Some(shared) = Shared::for_tests(true).await else { return };
+        shared.set(Health::Away { since: START, tried: START, answers: None });
+        let mut now = START;
+        while now < START.plus(6 * Timestamp::SECOND) {
+            shared.grant(now, &limits(100), 1).await;
+            let away = matches!(shared.health(), Health::Away { .. });
+            assert!(away || now >= START.plus(TRUST), "{:?}", now.since(START));
+            now = now.plus(Timestamp::SECOND / 10);
+        }
+        assert_eq!(shared.health(), Health::Here);
+        assert_eq!(shared.processes.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_meant_is_refused() {
+        for url in ["", "localhost", "http://localhost", "redis://"] {
+            assert!(check_url(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A campaign while everything goes wrong: the serving process is killed in the middle of it, stopped and woken, Twilio
+//! answers late, wrongly or not at all, and callbacks come twice, in any order, or never. After each round everybody who was
+//! planned has exactly one message at the simulator, the ledger balances, and the run has ended by itself.
+//!
+//! A round follows from its seed. `cargo test` runs a few on each database; `make torture ROUNDS=200` runs many:
+//! `TORTURE_ROUNDS` (for each database) and `TORTURE_SEED` (of the first) are its settings.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a long test talks to its terminal")]
+
+mod round;
+mod scenario;
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use futures::{StreamExt as _, stream};
+use round::Outcome;
+use scenario::Scenario;
+use testkit::program::{Backend, backends};
+
+/// Rounds at the same time: they mostly wait for leases and graces.
+const AT_ONCE: usize = 3;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_lost_and_nobody_gets_it_twice() {
+    let (rounds, seed) = (setting("TORTURE_ROUNDS", 3), setting("TORTURE_SEED", 1));
+    let mut failed = Vec::new();
+    for backend in backends() {
+        if let Err(error) = torture(&backend, rounds, seed).await {
+            failed.push(error.to_string());
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// All rounds on one database; the error names every seed that failed.
+async fn torture(backend: &Backend, rounds: u64, seed: u64) -> Result<()> {
+    let started = Instant::now();
+    let mut outcomes = stream::iter(seed..seed + rounds)
+        .map(|seed| async move { (seed, round::play(backend, &Scenario::of(seed)).await) })
+        .buffer_unordered(AT_ONCE);
+    let (mut total, mut failed) = (Outcome::default(), Vec::new());
+    while let Some((seed, played)) = outcomes.next().await {
+        match played {
+            Ok(outcome) => {
+                println!("{:<9}seed {seed:<6}{outcome}", backend.name);
+                total += outcome;
+            }
+            Err(error) => {
+                println!("{:<9}seed {seed:<6}FAILED: {error:#}", backend.name);
+                failed.push(format!("{} TORTURE_ROUNDS=1 TORTURE_SEED={seed}: {error:#}", backend.name));
+            }
+        }
+    }
+    let seconds = started.elapsed().as_secs();
+    println!("{:<9}{rounds} rounds in {seconds} s, {} failed: {total}", backend.name, failed.len());
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
+}
