@@ -126,7 +126,7 @@ impl Config {
                 64,
                 &(1..=10_000),
             )?,
-            reconcile_grace: parse::seconds("RECONCILE_GRACE", options.reconcile_grace.as_ref(), &(0..=86_400))?
+            reconcile_grace: parse::seconds("RECONCILE_GRACE", options.reconcile_grace.as_ref(), &(1..=86_400))?
                 .unwrap_or(RECONCILE_GRACE),
             lease: parse::lease(options)?,
             import_limit: IMPORT_LIMIT,

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
 use engine::{
-    Engine,
+    Engine, Purpose,
     clock::SystemClock,
     workers::{self, Workers},
 };
@@ -63,7 +63,8 @@ pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> 
         None => Some(start_simulator(&public_url).await?),
     };
     let simulator_url = simulator.as_ref().map(simulator::Running::base_url);
-    let engine = open_engine(db.clone(), config, public_url.clone(), simulator_url).await?;
+    let engine_config = config.engine(public_url.clone(), simulator_url);
+    let engine = open_engine(Purpose::Serve, db.clone(), engine_config).await?;
     let readiness = Readiness::new(db.clone(), engine.clone());
     let metrics = telemetry::metrics()?;
     let router = http::router(http::Parts {
@@ -82,12 +83,12 @@ pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> 
 /// As [`build`].
 pub async fn engine(config: &Config) -> anyhow::Result<Engine> {
     let db = open_database(config, Migrate::Yes).await?;
-    open_engine(db, config, config.public_url(config.bind), None).await
+    open_engine(Purpose::Command, db, config.engine(config.public_url(config.bind), None)).await
 }
 
-async fn open_engine(db: Db, config: &Config, public_url: String, simulator: Option<String>) -> anyhow::Result<Engine> {
-    let engine_config = config.engine(public_url, simulator);
-    Engine::open(db, engine_config, Arc::new(SystemClock)).await.context("cannot start on this database (DATABASE_URL)")
+async fn open_engine(purpose: Purpose, db: Db, config: engine::config::Config) -> anyhow::Result<Engine> {
+    let opened = Engine::open_for(purpose, db, config, Arc::new(SystemClock)).await;
+    opened.context("cannot start on this database (DATABASE_URL)")
 }
 
 async fn open_database(config: &Config, migrate: Migrate) -> anyhow::Result<Db> {

@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub use domain::actor::{Actor, ActorKind};
 use domain::{role::Permission, time::Timestamp};
 pub use error::{Error, Result};
+pub use services::installation::Purpose;
 use store::Db;
 
 use crate::{bell::Bell, clock::Clock, config::Config};
@@ -58,8 +59,16 @@ impl Engine {
     /// # Errors
     /// When the database belongs to another key, or cannot be read.
     pub async fn open(db: Db, config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_for(Purpose::Serve, db, config, clock).await
+    }
+
+    /// As [`Engine::open`], for a command beside a server, too.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_for(purpose: Purpose, db: Db, config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
         store::months::ensure(&db, clock.now()).await?;
-        services::installation::claim(&db, &config, clock.now()).await?;
+        services::installation::claim(&db, &config, purpose, clock.now()).await?;
         let provider = provider::Provider::new(&config)?;
         let throttle = throttle::Throttle::of(&config)?;
         let engine = Self(Arc::new(Inner {
@@ -78,7 +87,9 @@ impl Engine {
             simulator: services::simulator::Client::default(),
             config,
         }));
-        services::senders::ensure_first(&engine).await?;
+        if purpose == Purpose::Serve {
+            services::senders::ensure_first(&engine).await?;
+        }
         Ok(engine)
     }
 

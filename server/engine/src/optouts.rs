@@ -1,45 +1,49 @@
 //! Who opted out just now. The database decides; this set closes the gap between a claim and its hand-over: a worker
 //! looks here right before each create.
 
-use std::{collections::HashSet, sync::RwLock};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
 
-use domain::ids::ContactId;
+use domain::{ids::ContactId, time::Timestamp};
 
-/// The people who opted out since this process started, until they opt in again.
+/// Longer than any lease: who is claimed later was claimed with the database's answer.
+const KEPT: i64 = 120 * Timestamp::MINUTE;
+
+/// From so many on, those whose time is over are forgotten.
+const MANY: usize = 10_000;
+
+/// The people who opted out lately, until they opt in again; and when.
 #[derive(Debug, Default)]
-pub struct OptOuts(RwLock<HashSet<ContactId>>);
+pub struct OptOuts(RwLock<HashMap<ContactId, Timestamp>>);
 
 impl OptOuts {
-    /// Called after the opt-out's commit and before the webhook is answered.
-    pub fn add(&self, contact: ContactId) {
-        self.set(contact, true);
+    /// Called after the opt-out's commit and before the webhook is answered; `at` is the opt-out's time.
+    pub fn add(&self, contact: ContactId, at: Timestamp) {
+        self.set_all([contact], true, at);
     }
 
-    /// The person opted in again.
-    pub fn remove(&self, contact: ContactId) {
-        self.set(contact, false);
-    }
-
-    /// Where the person stands now, after the commit that says so.
-    pub fn set(&self, contact: ContactId, opted_out: bool) {
-        self.set_all([contact], opted_out);
-    }
-
-    /// As [`Self::set`], for many people.
-    pub fn set_all(&self, contacts: impl IntoIterator<Item = ContactId>, opted_out: bool) {
-        let mut set = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Where these people stand since `at`, after the commit that says so. Calls may come in another order than their
+    /// commits: an opt-out is not taken back by an opt-in from before it.
+    pub fn set_all(&self, contacts: impl IntoIterator<Item = ContactId>, opted_out: bool, at: Timestamp) {
+        let mut set = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for contact in contacts {
             if opted_out {
-                set.insert(contact);
-            } else {
+                let since = set.entry(contact).or_insert(at);
+                *since = at.max(*since);
+            } else if set.get(&contact).is_some_and(|since| *since <= at) {
                 set.remove(&contact);
             }
+        }
+        if set.len() > MANY {
+            set.retain(|_, since| at.since(*since) < KEPT);
         }
     }
 
     #[must_use]
     pub fn contains(&self, contact: ContactId) -> bool {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&contact)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(&contact)
     }
 }
 
@@ -47,11 +51,30 @@ impl OptOuts {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
     #[test]
     fn an_opt_out_holds_until_the_person_opts_in() {
         let set = OptOuts::default();
-        set.set_all([ContactId(1), ContactId(2)], true);
-        set.remove(ContactId(1));
+        set.set_all([ContactId(1), ContactId(2)], true, NOW);
+        set.set_all([ContactId(1)], false, NOW.plus(1));
         assert!(!set.contains(ContactId(1)) && set.contains(ContactId(2)) && !set.contains(ContactId(3)));
+    }
+
+    #[test]
+    fn an_opt_in_from_before_takes_nothing_back() {
+        let set = OptOuts::default();
+        set.add(ContactId(1), NOW);
+        set.set_all([ContactId(1)], false, NOW.plus(-1));
+        assert!(set.contains(ContactId(1)));
+    }
+
+    #[test]
+    fn many_are_not_kept_for_ever() {
+        let set = OptOuts::default();
+        set.set_all((0..20_000).map(ContactId), true, NOW);
+        set.add(ContactId(-1), NOW.plus(KEPT));
+        assert!(set.contains(ContactId(-1)) && !set.contains(ContactId(1)));
+        assert_eq!(set.0.read().expect("not poisoned").len(), 1);
     }
 }

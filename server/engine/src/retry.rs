@@ -15,6 +15,18 @@ pub(crate) fn is_transient(error: &Error) -> bool {
     }
 }
 
+/// Whether the same may well succeed later: the database or the provider is away, or others were in the way.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Internal(source) => {
+            let store = source.downcast_ref::<store::Error>();
+            store.is_some_and(|error| error.is_transient() || error.is_unavailable())
+        }
+        Error::Unavailable(_) => true,
+        _ => false,
+    }
+}
+
 /// How long to wait before the try after `tries`.
 pub(crate) const fn pause(tries: u32) -> Duration {
     Duration::from_millis(10 << tries)

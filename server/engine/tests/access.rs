@@ -186,6 +186,11 @@ async fn a_database_knows_its_key_and_its_account() {
         let engine = open(config(&test, rotated)).await.unwrap();
         let admin = Actor::command_line();
         assert_eq!(engine.settings().get(&admin).await.unwrap().sending, Sending::default());
+        let mut command = config(&test, KeyRing::parse(&key).unwrap());
+        command.provider.account_sid = "AC00000000000000000000000000000003".to_owned();
+        Engine::open_for(engine::Purpose::Command, test.db.clone(), command, clock.clone()).await.unwrap();
+        let again = open(config(&test, KeyRing::parse(&key).unwrap())).await.unwrap();
+        assert_eq!(again.settings().get(&admin).await.unwrap().sending, Sending::default(), "a command moves nothing");
         let mut copy = config(&test, KeyRing::parse(&key).unwrap());
         copy.provider.account_sid = "AC00000000000000000000000000000002".to_owned();
         let engine = open(copy.clone()).await.unwrap();

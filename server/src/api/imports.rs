@@ -205,13 +205,13 @@ impl Spool {
         options: &ImportOptions,
         body: impl Stream<Item = std::io::Result<bytes::Bytes>> + Send,
     ) -> Result<Self, Problem> {
-        let folder = engine.config().data_dir.join("uploads");
+        let folder = engine.config().data_dir.join("imports");
         let failed = |error: std::io::Error| {
             tracing::error!(%error, "a body cannot be stored");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The file cannot be stored right now.")
         };
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
-        let mut spool = Self { path: folder.join(format!("{}.body", uuid::Uuid::new_v4())), hash: Vec::new() };
+        let mut spool = Self { path: folder.join(format!("{}.body", uuid::Uuid::now_v7())), hash: Vec::new() };
         let mut file = tokio::fs::File::create_new(&spool.path).await.map_err(failed)?;
         let mut hash = Sha256::new();
         hash.update(serde_json::to_vec(options).unwrap_or_default());

@@ -1,7 +1,35 @@
 //! Many rows in one parameter: a JSON array that the statement reads as a table. The text is the same for every batch
 //! size, so prepared statements stay few, and it works on both databases.
 
-use crate::Kind;
+use serde::Serialize;
+
+use crate::{Error, Kind, Result};
+
+/// Rows as the text of the parameter. A NUL becomes U+FFFD, because PostgreSQL's text cannot hold one, and one value must
+/// not keep a whole batch from being written.
+pub(crate) fn to_json(rows: &impl Serialize) -> Result<String> {
+    let text =
+        serde_json::to_string(rows).map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })?;
+    Ok(if text.contains(NUL) { without_nul(&text) } else { text })
+}
+
+/// How JSON writes a NUL.
+const NUL: &str = "\\u0000";
+
+fn without_nul(text: &str) -> String {
+    let mut rest = text;
+    let mut clean = String::with_capacity(text.len());
+    while let Some(at) = rest.find(NUL) {
+        let (before, found) = rest.split_at(at);
+        clean.push_str(before);
+        // After an odd number of backslashes this one is escaped itself, and the text is `u0000`.
+        let escaped = clean.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+        clean.push_str(if escaped { NUL } else { "\\ufffd" });
+        rest = &found[NUL.len()..];
+    }
+    clean.push_str(rest);
+    clean
+}
 
 /// The type of a column of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,4 +100,17 @@ fn sqlite(name: &str, parameter: &str, columns: &[(&str, Type)]) -> String {
         })
         .collect();
     format!("(SELECT {} FROM json_each({parameter})) AS {name}", selected.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_json;
+
+    #[test]
+    fn a_nul_is_replaced_and_what_only_looks_like_one_is_not() {
+        assert_eq!(to_json(&["a\0b", "\0\0"]).expect("JSON"), r#"["a\ufffdb","\ufffd\ufffd"]"#);
+        let looks = ["\\u0000", "\\\\u0000"];
+        assert_eq!(to_json(&looks).expect("JSON"), serde_json::to_string(&looks).expect("JSON"));
+        assert_eq!(to_json(&["\\\0"]).expect("JSON"), r#"["\\\ufffd"]"#);
+    }
 }

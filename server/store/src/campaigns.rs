@@ -11,17 +11,22 @@ use uuid::Uuid;
 
 use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, runs};
 
-const COLUMNS: &str = "c.id, c.name, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
+const COLUMNS: &str = "c.id, c.name, c.topic_id, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
                        c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
                        c.version";
 
 const FROM: &str = "FROM campaigns c LEFT JOIN topics t ON t.id = c.topic_id";
 
 fn read(row: &Row) -> Result<Campaign> {
+    let topic: Option<String> = row.get("topic")?;
+    if topic.is_none() && row.get::<Option<Uuid>>("topic_id")?.is_some() {
+        // Read as "no topic" it would go to everybody.
+        return Err(Error::Corrupt { column: "topic_id", problem: "the topic is gone".to_owned() });
+    }
     Ok(Campaign {
         id: CampaignId(row.get("id")?),
         name: row.get("name")?,
-        topic: row.get("topic")?,
+        topic,
         template_id: row.get::<Option<Uuid>>("template_id")?.map(TemplateId),
         segment_id: row.get::<Option<Uuid>>("segment_id")?.map(SegmentId),
         sender_id: row.get::<Option<Uuid>>("sender_id")?.map(SenderId),
@@ -99,10 +104,7 @@ pub async fn list(
 /// # Errors
 /// `NotFound` when there is none.
 pub async fn lock(tx: &Tx, id: CampaignId) -> Result<CampaignStatus> {
-    let lock = match Kind::of(tx) {
-        Kind::Postgres => " FOR UPDATE",
-        Kind::Sqlite => "",
-    };
+    let lock = Kind::of(tx).for_update();
     let query = format!("SELECT status FROM campaigns WHERE id = $1{lock}");
     one(tx, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?.word("status")
 }

@@ -30,10 +30,7 @@ impl Head {
     pub async fn lock(tx: &Tx, stream: &'static str) -> Result<Self> {
         let insert = "INSERT INTO chain_heads (stream, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (stream) DO NOTHING";
         exec(tx, insert, vec![stream.into(), Vec::<u8>::new().into()]).await?;
-        let lock = match Kind::of(tx) {
-            Kind::Postgres => " FOR UPDATE",
-            Kind::Sqlite => "",
-        };
+        let lock = Kind::of(tx).for_update();
         let row = one(tx, format!("SELECT seq, hash FROM chain_heads WHERE stream = $1{lock}"), vec![stream.into()])
             .await?
             .ok_or(crate::Error::NotFound)?;

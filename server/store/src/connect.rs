@@ -26,6 +26,15 @@ impl Kind {
         }
     }
 
+    /// ` FOR UPDATE` where rows are locked one by one; nothing under SQLite's single writer.
+    #[must_use]
+    pub const fn for_update(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR UPDATE",
+            Self::Sqlite => "",
+        }
+    }
+
     /// ` FOR UPDATE SKIP LOCKED` where rows are locked one by one; nothing under SQLite's single writer.
     #[must_use]
     pub const fn skip_locked(self) -> &'static str {

@@ -15,9 +15,9 @@ use serde_json::json;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
-    batch::{self, Type},
+    batch::{self, Type, to_json},
     chain,
-    contacts::{add_counts, for_update, ids_json, json as to_json},
+    contacts::{add_counts, for_update, ids_json},
     exec, messages,
     suppressions::{self, NewSuppression},
 };

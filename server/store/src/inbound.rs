@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, table},
+    batch::{Type, table, to_json},
     exec, one,
 };
 
@@ -54,7 +54,7 @@ pub async fn known(tx: &Tx, sids: &[&str]) -> Result<BTreeSet<String>> {
         "SELECT i.provider_sid FROM {} CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
         table(Kind::of(tx), "b", "$1", &[("sid", Type::Text)])
     );
-    all(tx, query, vec![json(&wanted)?]).await?.iter().map(|row| row.get("provider_sid")).collect()
+    all(tx, query, vec![to_json(&wanted)?.into()]).await?.iter().map(|row| row.get("provider_sid")).collect()
 }
 
 #[derive(Serialize)]
@@ -116,7 +116,7 @@ pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
     let names = names.join(", ");
     let insert =
         format!("INSERT INTO inbound_messages ({names}) SELECT {names} FROM {}", table(kind, "i", "$1", MESSAGE));
-    exec(tx, insert, vec![json(&rows)?]).await?;
+    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     insert_texts(tx, messages).await?;
     touch(tx, messages).await
 }
@@ -132,7 +132,7 @@ async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
          CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
         table(Kind::of(tx), "b", "$1", &columns)
     );
-    exec(tx, insert, vec![json(&rows)?]).await?;
+    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     Ok(())
 }
 
@@ -154,7 +154,7 @@ async fn touch(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
          AND (contacts.last_inbound_at IS NULL OR contacts.last_inbound_at < b.at)",
         table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("at", Type::BigInt)])
     );
-    exec(tx, update, vec![json(&rows)?]).await?;
+    exec(tx, update, vec![to_json(&rows)?.into()]).await?;
     Ok(())
 }
 
@@ -233,7 +233,7 @@ pub async fn names_of(db: &impl ConnectionTrait, phones: &[Phone]) -> Result<BTr
         "SELECT c.phone, c.name FROM {} CROSS JOIN contacts c WHERE c.phone = b.phone AND c.name IS NOT NULL",
         table(Kind::of(db), "b", "$1", &[("phone", Type::Text)])
     );
-    let rows = all(db, query, vec![json(&wanted)?]).await?;
+    let rows = all(db, query, vec![to_json(&wanted)?.into()]).await?;
     rows.iter().map(|row| Ok((phone_of(row)?, row.get("name")?))).collect()
 }
 
@@ -295,10 +295,4 @@ fn inbound(row: &Row) -> Result<Inbound> {
         provider_sid: row.get("provider_sid")?,
         received_at: Timestamp::from_micros(row.get("received_at")?),
     })
-}
-
-fn json(rows: &impl Serialize) -> Result<Value> {
-    serde_json::to_string(rows)
-        .map(Value::from)
-        .map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
 }

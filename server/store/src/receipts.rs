@@ -9,7 +9,7 @@ use domain::{
 use serde::Serialize;
 
 use crate::{
-    Error, Kind, Result, Tx,
+    Kind, Result, Tx,
     batch::{Type, table},
     exec, one,
 };
@@ -72,5 +72,5 @@ fn named(callbacks: &[Named<'_>]) -> Result<String> {
         .iter()
         .map(|callback| NamedRow { id: callback.message_id.map(|id| id.0), sid: callback.provider_sid })
         .collect();
-    serde_json::to_string(&rows).map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
+    crate::batch::to_json(&rows)
 }

@@ -2,7 +2,7 @@
 
 use domain::{ids::SenderId, message::Channel, sender::Sender, time::Timestamp};
 
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all, exec, one};
+use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one};
 
 /// A sender with what sending needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,15 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<SenderRow>> {
 pub async fn get(db: &impl ConnectionTrait, id: SenderId) -> Result<SenderRow> {
     let query = format!("SELECT {COLUMNS} FROM senders s WHERE s.id = $1");
     read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)
+}
+
+/// The same, locked until the transaction ends.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn lock(tx: &Tx, id: SenderId) -> Result<SenderRow> {
+    let query = format!("SELECT {COLUMNS} FROM senders s WHERE s.id = $1{}", Kind::of(tx).for_update());
+    read(&one(tx, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)
 }
 
 /// The sender that a channel's messages go out from when none is named.

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
-    batch::{self, Type},
-    contacts::json,
+    batch::{self, Type, to_json},
     exec,
 };
 
@@ -99,7 +98,8 @@ pub async fn add(tx: &Tx, actor: &Actor, at: Timestamp, entries: &[NewSuppressio
         removable = removable.join(", ")
     );
     let rows: Vec<_> = rows.into_values().collect();
-    let values = vec![json(&rows)?.into(), actor.kind.as_str().into(), actor.id.clone().into(), at.as_micros().into()];
+    let values =
+        vec![to_json(&rows)?.into(), actor.kind.as_str().into(), actor.id.clone().into(), at.as_micros().into()];
     exec(tx, statement, values).await?;
     Ok(())
 }
@@ -124,7 +124,7 @@ pub async fn claim(tx: &Tx, entries: &[(Vec<u8>, ContactId)]) -> Result<()> {
         "UPDATE suppressions SET contact_id = b.contact_id FROM {} WHERE suppressions.phone_hash = b.phone_hash",
         batch::table(Kind::of(tx), "b", "$1", &columns)
     );
-    exec(tx, statement, vec![json(&rows)?.into()]).await?;
+    exec(tx, statement, vec![to_json(&rows)?.into()]).await?;
     Ok(())
 }
 
@@ -142,5 +142,5 @@ pub async fn remove(tx: &Tx, hashes: &[Vec<u8>]) -> Result<u64> {
 }
 
 fn hashes_json(hashes: &[Vec<u8>]) -> Result<String> {
-    json(&hashes.iter().map(|hash| Hash { phone_hash: hex::encode(hash) }).collect::<Vec<_>>())
+    to_json(&hashes.iter().map(|hash| Hash { phone_hash: hex::encode(hash) }).collect::<Vec<_>>())
 }

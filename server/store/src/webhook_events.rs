@@ -9,8 +9,8 @@ use sea_orm::Value;
 use serde::Serialize;
 
 use crate::{
-    ConnectionTrait, Db, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, table},
+    ConnectionTrait, Db, Kind, Result, Row, Tx, all,
+    batch::{Type, table, to_json},
     exec, one,
 };
 
@@ -129,7 +129,7 @@ pub async fn insert(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
     let names: Vec<&str> = EVENT.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
     let insert = format!("INSERT INTO webhook_events ({names}) SELECT {names} FROM {}", table(kind, "e", "$1", EVENT));
-    exec(tx, insert, vec![json(&rows)?]).await?;
+    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     let bodies: Vec<BodyRow> = events
         .iter()
         .map(|event| BodyRow { event_id: event.id.0, period: event.period, sealed: hex::encode(&event.sealed) })
@@ -139,7 +139,7 @@ pub async fn insert(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
         "INSERT INTO webhook_bodies (event_id, period, sealed) SELECT event_id, period, sealed FROM {}",
         table(kind, "b", "$1", &columns)
     );
-    exec(tx, insert, vec![json(&bodies)?]).await?;
+    exec(tx, insert, vec![to_json(&bodies)?.into()]).await?;
     Ok(())
 }
 
@@ -234,10 +234,4 @@ fn event(row: &Row) -> Result<WebhookEvent> {
         raw: None,
         parameters: Vec::new(),
     })
-}
-
-fn json(rows: &impl Serialize) -> Result<Value> {
-    serde_json::to_string(rows)
-        .map(Value::from)
-        .map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
 }

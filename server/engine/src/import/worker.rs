@@ -160,7 +160,7 @@ async fn go_on(engine: &Engine, stored: &Stored, stop: &CancellationToken, rows:
             return Ok(false);
         }
         let opted_out = store_chunk(engine, &job, &chunk).await.map_err(Stopped::Database)?;
-        engine.inner().opt_outs.set_all(opted_out, true);
+        engine.inner().opt_outs.set_all(opted_out, true, engine.now());
     }
     reading.await.map_err(|error| Stopped::Other(Error::internal(error)))?;
     Ok(true)

@@ -60,8 +60,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     batch.confirm(&tx, now).await?;
     tx.commit().await?;
     report(&stored);
-    engine.inner().opt_outs.set_all(batch.moved(Consent::OptedIn), false);
-    engine.inner().opt_outs.set_all(batch.moved(Consent::OptedOut), true);
+    engine.inner().opt_outs.set_all(batch.opted_in(), false, now);
+    engine.inner().opt_outs.set_all(batch.opted_out(), true, now);
     Ok(batch.done)
 }
 
@@ -231,15 +231,16 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The people whose last change in this batch was to this consent.
-    fn moved(&self, consent: Consent) -> impl Iterator<Item = ContactId> {
-        let last: BTreeMap<ContactId, Consent> = self
-            .granted
-            .iter()
-            .filter(|granted| granted.change.topic_id.is_none())
-            .map(|granted| (granted.contact_id, granted.change.consent))
-            .collect();
-        last.into_iter().filter(move |(_, now)| *now == consent).map(|(id, _)| id)
+    /// The people who opted in by this batch.
+    fn opted_in(&self) -> impl Iterator<Item = ContactId> {
+        let of_everything = self.granted.iter().filter(|granted| granted.change.topic_id.is_none());
+        of_everything.filter(|granted| granted.change.consent == Consent::OptedIn).map(|granted| granted.contact_id)
+    }
+
+    /// The people who are opted out now, also those who only repeated themselves: the answer to their first message may
+    /// have been lost together with what follows from it.
+    fn opted_out(&self) -> impl Iterator<Item = ContactId> {
+        self.people.values().filter(|person| person.consent == Consent::OptedOut).map(|person| person.id)
     }
 }
 

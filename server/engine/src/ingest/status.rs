@@ -199,7 +199,7 @@ async fn opt_out_by_provider(engine: &Engine, status: &StatusIn, now: Timestamp)
     let event = provider_event(engine, id, person.contact.phone.as_str(), &status.sid, code);
     store::consent::record(&tx, &actor, now, &[event]).await?;
     tx.commit().await?;
-    engine.inner().opt_outs.add(id);
+    engine.inner().opt_outs.add(id, now);
     Ok(())
 }
 

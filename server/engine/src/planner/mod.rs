@@ -50,8 +50,18 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
+        let mut failed = None;
         for plan in &plans {
-            if retrying!(plan_chunk(engine, plan).await)? {
+            let complete = match retrying!(plan_chunk(engine, plan).await) {
+                Ok(complete) => complete,
+                // The others' turn comes all the same.
+                Err(error) => {
+                    tracing::error!(%error, run.id = %plan.run, "a run cannot be planned now");
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            if complete {
                 let planned = store::ledger::load(engine.db().reader(), plan.run).await?.planned;
                 tracing::info!(run.id = %plan.run, messages = planned, "a run is planned");
                 if planned >= LARGE {
@@ -59,6 +69,9 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
                 }
                 engine.inner().bell.ring(Who::Senders);
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
     }
 }

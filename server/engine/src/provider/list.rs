@@ -31,6 +31,26 @@ pub enum ListError {
     NoAnswer(reqwest::Error),
 }
 
+impl ListError {
+    /// Whether asking for another person may well work: the provider is there and lets us in.
+    #[must_use]
+    pub fn is_about_this_one(&self) -> bool {
+        match self {
+            Self::TooLong | Self::Foreign => true,
+            Self::Refused(status) => {
+                let everybody = [
+                    StatusCode::UNAUTHORIZED,
+                    StatusCode::FORBIDDEN,
+                    StatusCode::REQUEST_TIMEOUT,
+                    StatusCode::TOO_MANY_REQUESTS,
+                ];
+                status.is_client_error() && !everybody.contains(status)
+            }
+            Self::NoAnswer(error) => error.is_decode(),
+        }
+    }
+}
+
 impl From<reqwest::Error> for ListError {
     /// Without the address that was asked for: the person's number is in it, and this is logged.
     fn from(error: reqwest::Error) -> Self {

@@ -17,9 +17,13 @@ pub(super) fn judge(message: &UnknownMessage, free: &[&Listed], now: Timestamp) 
     }
     match the_one(message, free) {
         Some(listed) => found(listed),
-        None if now.since(message.since) >= GIVE_UP => Finding::GiveUp,
-        None => Finding::Unclear,
+        None => unclear(message, now),
     }
+}
+
+/// Nothing can be told: perhaps later, but not for ever.
+pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
+    if now.since(message.since) >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
 }
 
 /// The same text proves it. Without a text of ours, a single message does, as long as no other message of ours to this

@@ -14,7 +14,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use store::messages::{Finding, UnknownMessage};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, Error, Result, bell::Who, retry::retrying};
+use crate::{
+    Engine, Error, Result,
+    bell::Who,
+    retry::{is_passing, retrying},
+};
 
 /// How often unknown messages are looked for, at most.
 const EVERY: Duration = Duration::from_secs(5);
@@ -52,19 +56,35 @@ async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         let before = engine.now().plus(-micros(engine.config().reconcile_grace));
         let waiting = store::messages::unknown(db, before, ROUND).await?;
         let all = waiting.len() == ROUND as usize;
-        stream::iter(waiting).map(Ok).try_for_each_concurrent(AT_ONCE, |message| settle(engine, message)).await?;
-        if !all || stop.is_cancelled() {
+        let written = stream::iter(waiting)
+            .map(|message| async move { settle(engine, &message).await })
+            .buffer_unordered(AT_ONCE)
+            .try_fold(0, |sum, written| async move { Ok(sum + u32::from(written)) })
+            .await?;
+        // What cannot be written now is there again in the next round.
+        if !all || written == 0 || stop.is_cancelled() {
             return Ok(());
         }
     }
 }
 
-/// Asks for one message and writes what came of it.
-async fn settle(engine: &Engine, message: UnknownMessage) -> Result<()> {
-    let finding = look(engine, &message).await?;
-    let written = retrying!(write(engine, &message, &finding).await)?;
+/// Asks for one message and writes what came of it; true when something was written. What is wrong with this message
+/// alone does not keep the others waiting.
+///
+/// # Errors
+/// When the database or Twilio is not to be had.
+async fn settle(engine: &Engine, message: &UnknownMessage) -> Result<bool> {
+    let finding = look(engine, message).await?;
+    let written = match retrying!(write(engine, message, &finding).await) {
+        Ok(written) => written,
+        Err(error) if is_passing(&error) => return Err(error),
+        Err(error) => {
+            tracing::error!(%error, message.id = message.id.0, "what was found out cannot be written");
+            false
+        }
+    };
     if !written {
-        return Ok(());
+        return Ok(false);
     }
     metrics::counter!("messages_reconciled_total", "finding" => word(&finding)).increment(1);
     tracing::info!(
@@ -76,7 +96,7 @@ async fn settle(engine: &Engine, message: UnknownMessage) -> Result<()> {
     if finding == Finding::Requeue {
         engine.inner().bell.ring(Who::Senders);
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
@@ -84,12 +104,14 @@ async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
     // Without a number there is nobody to ask for, and nobody to send to.
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     let since = message.created_at.plus(-judge::SKEW);
-    let listed = engine
-        .inner()
-        .provider
-        .sent_to(phone, message.channel, &message.from, since)
-        .await
-        .map_err(|error| Error::Unavailable(error.to_string()))?;
+    let listed = match engine.inner().provider.sent_to(phone, message.channel, &message.from, since).await {
+        Ok(listed) => listed,
+        Err(error) if error.is_about_this_one() => {
+            tracing::warn!(%error, message.id = message.id.0, "Twilio has no list for this message");
+            return Ok(judge::unclear(message, now));
+        }
+        Err(error) => return Err(Error::Unavailable(error.to_string())),
+    };
     let sids = listed.iter().map(|listed| listed.sid.as_str());
     let bound = store::messages::bound_sids(engine.db().reader(), sids).await?;
     let free = listed.iter().filter(|listed| !bound.contains(&listed.sid)).collect::<Vec<_>>();

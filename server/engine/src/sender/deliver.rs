@@ -68,19 +68,21 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease
         return done(message, lease, Effect::Released, None);
     };
     // From here on nothing is awaited before the request is under way.
-    if let Some(stopped) = last_look(shared, message, lease) {
+    if let Some(stopped) = last_look(shared, context, message, lease) {
         return stopped;
     }
     let answer = shared.engine.inner().provider.create(&outgoing).await;
     judge(shared, context, message, lease, (answer, content, decision)).await
 }
 
-/// What may have changed since the claim: the process is stopping, the lease is nearly over, the person opted out.
-fn last_look(shared: &Shared, message: &Claimed, lease: Lease) -> Option<Done> {
+/// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
+/// paused or cancelled, the person opted out.
+fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, lease: Lease) -> Option<Done> {
     let engine = &shared.engine;
     let now = engine.now();
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
-    if shared.stop.is_cancelled() || now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until {
+    let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until;
+    if shared.stop.is_cancelled() || too_late || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
     if engine.inner().opt_outs.contains(message.contact_id) {
@@ -193,12 +195,12 @@ async fn judge(
             done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
             done.outcome.text = Some(content.text);
         }
-        Outcome::Refused { code, message: text } => refused(&mut done, message, now, (code, &text), again(None)),
+        Outcome::Refused { code, .. } => refused(&mut done, message, now, code, again(None)),
     }
     done
 }
 
-fn refused(done: &mut Done, message: &Claimed, now: Timestamp, (code, text): (i32, &str), again: Timestamp) {
+fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, again: Timestamp) {
     let reason = Reason::ProviderRefused;
     done.outcome.effect = Effect::Failed { reason, code: Some(code) };
     let Some(contact) = &message.contact else { return };
@@ -207,7 +209,8 @@ fn refused(done: &mut Done, message: &Claimed, now: Timestamp, (code, text): (i3
             // Everybody's fault but the recipient's: the message waits until the run is resumed.
             done.outcome.effect = Effect::Later { not_before: now, reason, code: Some(code) };
             done.stop_run = Some(format!("Twilio refused with code {code}: {}", error_codes::explain(code).meaning));
-            tracing::error!(code, text, "the account or its sender cannot send");
+            // Without Twilio's text: it may name the person's number.
+            tracing::error!(code, "the account or its sender cannot send");
         }
         Class::Defer if message.attempt < backoff::MAX_ATTEMPTS => {
             done.outcome.effect = Effect::Later { not_before: again, reason, code: Some(code) };

@@ -1,6 +1,10 @@
 //! The claim loop: which lane, how many, and each of them on its way.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use domain::{settings::SendingState, time::Timestamp};
 use store::{
@@ -71,38 +75,53 @@ async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool 
 
 /// Looks the lanes up. When that fails there are none: nothing is sent that was not looked at.
 async fn refresh(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>) {
-    match look_up(shared).await {
-        Ok(found) => lanes.set(found),
-        Err(error) => {
-            tracing::error!(%error, "the lanes cannot be looked up: nothing is claimed for the moment");
-            lanes.set([]);
-        }
-    }
+    let looked = look_up(shared).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the lanes cannot be looked up: nothing is sent for the moment");
+        Looked::default()
+    });
+    shared.set_open(looked.open);
+    lanes.set(looked.waiting);
 }
 
-async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> {
+/// What the database says may be sent from.
+#[derive(Default)]
+struct Looked {
+    /// All lanes that are neither held nor paused: what is claimed of others is given back.
+    open: BTreeSet<Lane>,
+    /// Those of them with messages to claim, and their weights.
+    waiting: Vec<(Lane, Arc<LaneContext>, i32)>,
+}
+
+async fn look_up(shared: &Shared) -> Result<Looked> {
     let engine = &shared.engine;
     let settings = settings::current(engine).await?;
+    let mut looked = Looked::default();
     if settings.sending.state == SendingState::Held {
-        return Ok(Vec::new());
+        return Ok(looked);
     }
     let account = settings.account_rate_per_second;
     let db = engine.db().reader();
-    let mut found = Vec::new();
     let waiting = store::messages::single_lanes(db).await?;
-    if !waiting.is_empty() {
+    if !waiting.is_empty() || shared.claimed.load(Ordering::Relaxed) > 0 {
         let senders = store::senders::list(db).await?;
-        let ready = senders.into_iter().filter(|row| row.sender.enabled && row.held.is_none());
-        for sender in ready.filter(|row| waiting.contains(&row.sender.id)) {
+        for sender in senders.into_iter().filter(|row| row.sender.enabled && row.held.is_none()) {
             let lane = Lane::Singles { sender: sender.sender.id };
+            looked.open.insert(lane);
+            if !waiting.contains(&sender.sender.id) {
+                continue;
+            }
             let limits = limits(account, &sender, None);
             let context =
                 LaneContext { lane, sender, limits, run: None, enforce_window: settings.enforce_whatsapp_window };
-            found.push((lane, Arc::new(context), 1));
+            looked.waiting.push((lane, Arc::new(context), 1));
         }
     }
     for run in store::runs::lanes(db).await? {
         let lane = Lane::Run { run: run.run, topic: run.topic };
+        looked.open.insert(lane);
+        if !run.has_queued {
+            continue;
+        }
         let Some(template) = template_of(engine, &run).await? else { continue };
         let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
         let context = LaneContext {
@@ -112,9 +131,9 @@ async fn look_up(shared: &Shared) -> Result<Vec<(Lane, Arc<LaneContext>, i32)>> 
             run: Some(RunContext { rules: run.rules, topic: run.topic, template }),
             enforce_window: settings.enforce_whatsapp_window,
         };
-        found.push((lane, Arc::new(context), run.weight));
+        looked.waiting.push((lane, Arc::new(context), run.weight));
     }
-    Ok(found)
+    Ok(looked)
 }
 
 /// The run's template; a run without a usable one is paused and says so.
@@ -156,7 +175,8 @@ async fn serve(
     if grant.granted == 0 {
         return Ok(());
     }
-    let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: shared.lease_owner };
+    // An owner for each claim: an outcome that is written twice changes nothing of a later claim.
+    let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: rand::random_range(1..i64::MAX) };
     let claimed = claim(shared, now, context.lane, lease, grant.granted).await;
     let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
     if taken < grant.granted {

@@ -20,9 +20,12 @@ mod pace;
 mod stop;
 mod sweep;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 pub(crate) use backoff::MAX_ATTEMPTS;
@@ -44,8 +47,8 @@ const CLAIMED_PER_SLOT: usize = 8;
 /// What all parts of the sender share.
 struct Shared {
     engine: Engine,
-    /// New at every start: outcomes of an earlier process change nothing.
-    lease_owner: i64,
+    /// The lanes that may be sent from, as of the dispatcher's latest look: neither held nor paused nor cancelled.
+    open: RwLock<BTreeSet<Lane>>,
     /// Requests in flight to the provider.
     slots: Semaphore,
     outcomes: mpsc::Sender<outcomes::Done>,
@@ -61,6 +64,14 @@ impl Shared {
         let most = self.engine.config().worker_concurrency * CLAIMED_PER_SLOT;
         let room = most.saturating_sub(self.claimed.load(Ordering::Relaxed));
         if room * 4 >= most { room } else { 0 }
+    }
+
+    fn is_open(&self, lane: Lane) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).contains(&lane)
+    }
+
+    fn set_open(&self, lanes: BTreeSet<Lane>) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = lanes;
     }
 
     fn took(&self, messages: usize) {
@@ -103,7 +114,7 @@ impl LaneContext {
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let (sender, receiver) = mpsc::channel(outcomes::QUEUE);
     let shared = Arc::new(Shared {
-        lease_owner: rand::random_range(1..i64::MAX),
+        open: RwLock::default(),
         slots: Semaphore::new(engine.config().worker_concurrency),
         outcomes: sender,
         claimed: AtomicUsize::new(0),

@@ -18,7 +18,11 @@ use store::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{guard::Guard, stop::stop_run};
-use crate::{Engine, Error, Result, retry::retrying, services::contacts::opt_out_of_everything};
+use crate::{
+    Engine, Error, Result,
+    retry::{is_passing, retrying},
+    services::contacts::opt_out_of_everything,
+};
 
 /// Outcomes that may wait to be written.
 pub(super) const QUEUE: usize = 4_096;
@@ -50,16 +54,37 @@ pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         gather(&mut queue, &mut batch).await;
         let began = Instant::now();
-        while let Err(error) = write_batch(&engine, &mut guard, &batch).await {
-            tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written; trying again");
-            if queue.is_closed() && began.elapsed() > LAST_TRIES {
-                tracing::error!(outcomes = batch.len(), "gave up: their leases will say that they are unknown");
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        write_surely(&engine, &queue, &batch).await;
+        stop_runs(&engine, to_stop(&mut guard, &batch)).await;
         metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
         batch.clear();
+    }
+}
+
+/// Tries until it is written. What cannot be written although the database is there is tried outcome by outcome, so that
+/// one of them does not hold up all others; its lease will say that it is unknown.
+async fn write_surely(engine: &Engine, queue: &mpsc::Receiver<Done>, batch: &[Done]) {
+    let began = Instant::now();
+    while let Err(error) = write_batch(engine, batch).await {
+        if !is_passing(&error) {
+            tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written together");
+            return write_apart(engine, batch).await;
+        }
+        tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written; trying again");
+        if queue.is_closed() && began.elapsed() > LAST_TRIES {
+            tracing::error!(outcomes = batch.len(), "gave up: their leases will say that they are unknown");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn write_apart(engine: &Engine, batch: &[Done]) {
+    for done in batch {
+        if let Err(error) = write_batch(engine, std::slice::from_ref(done)).await {
+            let (message, attempt) = (done.outcome.id.0, done.outcome.attempt);
+            tracing::error!(%error, message.id = message, attempt, "an outcome cannot be written: it will be unknown");
+        }
     }
 }
 
@@ -74,16 +99,22 @@ async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>) {
     }
 }
 
-async fn write_batch(engine: &Engine, guard: &mut Guard, batch: &[Done]) -> Result<()> {
+async fn write_batch(engine: &Engine, batch: &[Done]) -> Result<()> {
     // Before the outcomes: a crash in between leaves the opt-out standing, not the message.
     record_opt_outs(engine, batch).await?;
     let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.outcome.clone()).collect();
     let settled = retrying!(write_outcomes(engine, &outcomes).await)?;
     report(engine, &settled);
-    for (run, (campaign, reason)) in to_stop(guard, batch) {
-        stop_run(engine, run, campaign, &reason).await?;
-    }
     Ok(())
+}
+
+/// The outcomes are written: what cannot be paused is tried again with the next one of its kind.
+async fn stop_runs(engine: &Engine, stops: BTreeMap<RunId, (CampaignId, String)>) {
+    for (run, (campaign, reason)) in stops {
+        if let Err(error) = stop_run(engine, run, campaign, &reason).await {
+            tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
+        }
+    }
 }
 
 async fn write_outcomes(engine: &Engine, outcomes: &[OutcomeIn]) -> Result<Vec<Settled>> {
@@ -112,6 +143,7 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
     if people.is_empty() {
         return Ok(());
     }
+    let now = engine.now();
     retrying!(
         async {
             let actor = Actor::new(ActorKind::Provider, "twilio", Role::Viewer);
@@ -129,13 +161,13 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
                     ConsentEvent { suppression, reference, ..opt_out_of_everything(keys, &actor, *contact, phone) }
                 })
                 .collect();
-            store::consent::record(&tx, &actor, engine.now(), &events).await?;
+            store::consent::record(&tx, &actor, now, &events).await?;
             tx.commit().await.map_err(store::Error::from)?;
             Ok::<_, Error>(())
         }
         .await
     )?;
-    engine.inner().opt_outs.set_all(people.iter().map(|(_, (contact, ..))| *contact), true);
+    engine.inner().opt_outs.set_all(people.iter().map(|(_, (contact, ..))| *contact), true, now);
     Ok(())
 }
 

@@ -7,17 +7,27 @@ use uuid::Uuid;
 
 use crate::{Actor, Error, Result, config::Config, services::settings};
 
+/// Who opens the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A server: the database is its account's and its address's from now on.
+    Serve,
+    /// A command beside it, which need not know the account: it takes nothing over.
+    Command,
+}
+
 /// Claims a new database for this installation; refuses one that was made with another `ENCRYPTION_KEY`. One that last
-/// served another provider account or another public address is taken over, but sending is held until an admin
-/// releases it: it may be a copy.
+/// served another provider account or another public address is taken over by a server, but sending is held until an
+/// admin releases it: it may be a copy.
 ///
 /// # Errors
 /// `Conflict` when the database belongs to another key.
-pub(crate) async fn claim(db: &Db, config: &Config, now: Timestamp) -> Result<()> {
+pub(crate) async fn claim(db: &Db, config: &Config, purpose: Purpose, now: Timestamp) -> Result<()> {
+    let of_server = |value: &str| if purpose == Purpose::Serve { value.to_owned() } else { String::new() };
     let wanted = Installation {
         instance_id: Uuid::new_v4(),
-        account_sid: config.provider.account_sid.clone(),
-        public_url: config.public_url.clone(),
+        account_sid: of_server(&config.provider.account_sid),
+        public_url: of_server(&config.public_url),
         key_check: config.keys.check_value(),
     };
     let tx = db.begin().await?;
@@ -28,6 +38,10 @@ pub(crate) async fn claim(db: &Db, config: &Config, now: Timestamp) -> Result<()
              separated by a comma): without it opt-outs are not recognised and sealed data cannot be read."
                 .to_owned(),
         ));
+    }
+    if purpose == Purpose::Command {
+        tx.commit().await.map_err(store::Error::from)?;
+        return Ok(());
     }
     let reason = reason_to_hold(&found, &wanted);
     if let Some(reason) = reason {
@@ -46,6 +60,10 @@ pub(crate) async fn claim(db: &Db, config: &Config, now: Timestamp) -> Result<()
 }
 
 fn reason_to_hold(found: &Installation, wanted: &Installation) -> Option<&'static str> {
+    // Until now there were only commands.
+    if found.account_sid.is_empty() {
+        return None;
+    }
     if found.account_sid != wanted.account_sid {
         return Some("The database was last used with another Twilio account. Check open runs, then release sending.");
     }

@@ -143,7 +143,8 @@ async fn default_sender(tx: &Tx, channel: Option<Channel>) -> Result<SenderRow> 
 /// # Errors
 /// What the database says.
 pub(super) async fn contact(engine: &Engine, tx: &Tx, actor: &Actor, phone: &Phone) -> Result<ContactId> {
-    if let Some(found) = store::contacts::find(tx, phone).await? {
+    // Locked: whoever is erased meanwhile gets no new message.
+    if let Some(found) = store::contacts::lock(tx, phone).await? {
         return Ok(found.id);
     }
     let birth = Birth { phone, attributes: &serde_json::Map::new(), timezone: None, locale: None };

@@ -51,7 +51,7 @@ impl Senders<'_> {
         }
         Error::unless_valid(errors)?;
         let tx = self.0.db().begin().await?;
-        let mut sender = store::senders::get(&tx, id)
+        let mut sender = store::senders::lock(&tx, id)
             .await
             .map_err(|error| match error {
                 store::Error::NotFound => Error::NotFound { what: "sender" },

@@ -176,7 +176,8 @@ impl SimulatorService<'_> {
 
 async fn fetch<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
     let away = |error: reqwest::Error| {
-        tracing::warn!(%error, "the simulator does not answer");
+        // Without the address: the person's number is in it.
+        tracing::warn!(error = %error.without_url(), "the simulator does not answer");
         Error::Unavailable("The simulator does not answer.".to_owned())
     };
     let response = request.send().await.and_then(reqwest::Response::error_for_status).map_err(away)?;

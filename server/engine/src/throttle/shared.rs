@@ -320,8 +320,12 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
 
+    /// Left out only where PostgreSQL is left out too: a plain `cargo test` without services.
     fn url() -> Option<String> {
-        std::env::var("TEST_REDIS_URL").ok().filter(|url| !url.is_empty())
+        let set = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
+        let url = set("TEST_REDIS_URL");
+        assert!(url.is_some() || set("TEST_DATABASE_URL").is_none(), "TEST_REDIS_URL is missing");
+        url
     }
 
     fn limits(per_second: u32) -> [Limit; 2] {

@@ -24,7 +24,7 @@ pub use write::{Change, New, delete, insert, touch_inbound, update};
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{self, Type},
+    batch::{self, Type, to_json},
     exec, one,
 };
 
@@ -100,7 +100,7 @@ pub async fn lock_many(tx: &Tx, phones: &[&Phone]) -> Result<Vec<Stored>> {
         "SELECT {COLUMNS} FROM {batch} CROSS JOIN contacts c WHERE c.phone = b.phone ORDER BY c.phone{}",
         for_update(kind)
     );
-    all(tx, query, vec![json(&keys)?.into()]).await?.iter().map(stored).collect()
+    all(tx, query, vec![to_json(&keys)?.into()]).await?.iter().map(stored).collect()
 }
 
 /// People by their ids, in no order; without topics.
@@ -162,12 +162,7 @@ pub(crate) fn ids_json(ids: &[ContactId]) -> Result<String> {
     struct Key {
         contact_id: i64,
     }
-    json(&ids.iter().map(|id| Key { contact_id: id.0 }).collect::<Vec<_>>())
-}
-
-/// A batch as the parameter of a statement.
-pub(crate) fn json(rows: &impl Serialize) -> Result<String> {
-    serde_json::to_string(rows).map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
+    to_json(&ids.iter().map(|id| Key { contact_id: id.0 }).collect::<Vec<_>>())
 }
 
 /// The alias `c` locked until the transaction ends; nothing under SQLite's single writer.

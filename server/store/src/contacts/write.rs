@@ -10,10 +10,10 @@ use domain::{
 };
 use serde::Serialize;
 
-use super::{add_counts, json};
+use super::add_counts;
 use crate::{
     Error, Kind, Result, Tx,
-    batch::{self, Type},
+    batch::{self, Type, to_json},
     exec, one,
 };
 
@@ -141,7 +141,7 @@ pub async fn insert(tx: &Tx, at: Timestamp, people: &[New<'_>]) -> Result<()> {
         "INSERT INTO contacts ({names}, created_at, updated_at) SELECT {names}, $2, $2 FROM {}",
         batch::table(Kind::of(tx), "b", "$1", TYPES)
     );
-    exec(tx, statement, vec![json(&rows)?.into(), at.as_micros().into()]).await?;
+    exec(tx, statement, vec![to_json(&rows)?.into(), at.as_micros().into()]).await?;
     add_counts(tx, &counts).await
 }
 
@@ -161,7 +161,7 @@ pub async fn update(tx: &Tx, at: Timestamp, people: &[Change<'_>]) -> Result<()>
          version = version + 1 FROM {} WHERE contacts.contact_id = b.contact_id",
         batch::table(Kind::of(tx), "b", "$1", TYPES)
     );
-    let changed = exec(tx, statement, vec![json(&rows)?.into(), at.as_micros().into()]).await?;
+    let changed = exec(tx, statement, vec![to_json(&rows)?.into(), at.as_micros().into()]).await?;
     if changed == people.len() as u64 { Ok(()) } else { Err(Error::NotFound) }
 }
 

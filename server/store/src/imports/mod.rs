@@ -101,7 +101,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: &New<'_>, actor: &Actor, at:
         new.format.as_str().into(),
         new.options.into(),
         ImportStatus::Queued.as_str().into(),
-        crate::contacts::json(&new.columns)?.into(),
+        crate::batch::to_json(&new.columns)?.into(),
         new.bytes_total.into(),
         new.bytes_done.into(),
         new.lines_done.into(),

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{Stored, find, rejects};
 use crate::{
     Error, Kind, Result, Tx, all,
-    batch::{self, Type},
-    contacts::{ids_json, json},
+    batch::{self, Type, to_json},
+    contacts::ids_json,
     exec, one,
 };
 
@@ -185,7 +185,7 @@ pub async fn join(tx: &Tx, import: ImportId, people: &[Member]) -> Result<()> {
          ON CONFLICT (import_id, contact_id) DO UPDATE SET flags = excluded.flags",
         batch::table(Kind::of(tx), "b", "$1", &columns)
     );
-    exec(tx, statement, vec![json(&rows)?.into(), import.0.into()]).await?;
+    exec(tx, statement, vec![to_json(&rows)?.into(), import.0.into()]).await?;
     Ok(())
 }
 
@@ -195,10 +195,7 @@ pub async fn join(tx: &Tx, import: ImportId, people: &[Member]) -> Result<()> {
 /// # Errors
 /// [`Error::Stale`] when the import does not stand where the chunk begins: another worker was faster.
 pub async fn commit_chunk(tx: &Tx, id: ImportId, chunk: &Chunk, lease_until: Timestamp) -> Result<()> {
-    let lock = match Kind::of(tx) {
-        Kind::Postgres => " FOR UPDATE",
-        Kind::Sqlite => "",
-    };
+    let lock = Kind::of(tx).for_update();
     let query = format!("SELECT rejected, by_reason, warnings FROM imports WHERE id = $1{lock}");
     let row = one(tx, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?;
     let room = usize::try_from((rejects::REJECTS_KEPT - row.get::<i64>("rejected")?).max(0)).unwrap_or(0);
@@ -218,8 +215,8 @@ pub async fn commit_chunk(tx: &Tx, id: ImportId, chunk: &Chunk, lease_until: Tim
         counters.duplicates.into(),
         counters.rejected.into(),
         counters.suppressed.into(),
-        json(&by_reason)?.into(),
-        json(&warnings)?.into(),
+        to_json(&by_reason)?.into(),
+        to_json(&warnings)?.into(),
         chunk.to.into(),
         chunk.line.into(),
         lease_until.as_micros().into(),

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
-    batch::{self, Type},
-    contacts::json,
+    batch::{self, Type, to_json},
     exec,
 };
 
@@ -56,7 +55,7 @@ pub(super) async fn insert(tx: &Tx, import: ImportId, rejects: &[ImportReject]) 
          WHERE TRUE ON CONFLICT (import_id, line) DO NOTHING",
         batch::table(Kind::of(tx), "b", "$1", &columns)
     );
-    exec(tx, statement, vec![json(&rows)?.into(), import.0.into()]).await?;
+    exec(tx, statement, vec![to_json(&rows)?.into(), import.0.into()]).await?;
     Ok(())
 }
 

@@ -8,10 +8,9 @@ use domain::{
 };
 use serde::Serialize;
 
-use super::rows::to_json;
 use crate::{
     Kind, Result, Tx,
-    batch::{Type, table},
+    batch::{Type, table, to_json},
     exec,
 };
 

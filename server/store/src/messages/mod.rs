@@ -19,5 +19,5 @@ pub use list::{ExportRow, export_chunk, get, list};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use single::{NewSingle, insert_single};
-pub use sweep::{cancel_queued, expire_leases, skip_queued};
+pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};

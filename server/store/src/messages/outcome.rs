@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::{
     history::{DecisionIn, Transition, write_decisions, write_transitions},
-    rows::{Locked, lock, owners_of_sids, to_json, write_back},
+    rows::{Locked, lock, owners_of_sids, write_back},
 };
 use crate::{
     Kind, Result, Tx,
-    batch::{Type, table},
+    batch::{Type, table, to_json},
     exec, ledger,
 };
 
@@ -185,26 +185,31 @@ fn transition(was: &Locked, row: &Locked) -> Transition {
 #[derive(Serialize)]
 struct TextRow<'a> {
     id: i64,
+    contact_id: i64,
     body: &'a str,
 }
 
+/// Of people who are still there: whoever was erased while the message was on its way keeps nothing.
 async fn write_texts(tx: &Tx, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId, Locked>) -> Result<()> {
     let mut seen = BTreeSet::new();
     // The latest text of a message wins: one statement may not touch a row twice.
     let rows: Vec<_> = outcomes
         .iter()
         .rev()
-        .filter(|outcome| known.contains_key(&outcome.id))
-        .filter_map(|outcome| outcome.text.as_deref().map(|body| TextRow { id: outcome.id.0, body }))
+        .filter_map(|outcome| {
+            let contact_id = known.get(&outcome.id)?.contact_id.0;
+            outcome.text.as_deref().map(|body| TextRow { id: outcome.id.0, contact_id, body })
+        })
         .filter(|row| seen.insert(row.id))
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let upsert = format!(
-        "INSERT INTO message_texts (message_id, body) SELECT t.id, t.body FROM {} WHERE TRUE \
+        "INSERT INTO message_texts (message_id, body) SELECT t.id, t.body FROM {} \
+         WHERE EXISTS (SELECT 1 FROM contacts c WHERE c.contact_id = t.contact_id) \
          ON CONFLICT (message_id) DO UPDATE SET body = EXCLUDED.body",
-        table(Kind::of(tx), "t", "$1", &[("id", Type::BigInt), ("body", Type::Text)])
+        table(Kind::of(tx), "t", "$1", &[("id", Type::BigInt), ("contact_id", Type::BigInt), ("body", Type::Text)])
     );
     exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
     Ok(())

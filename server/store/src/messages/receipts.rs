@@ -23,11 +23,11 @@ use serde::Serialize;
 
 use super::{
     outcome::bind_sid,
-    rows::{Locked, lock, owners_of_sids, to_json, write_back},
+    rows::{Locked, lock, owners_of_sids, write_back},
 };
 use crate::{
     Kind, Result, Tx, all,
-    batch::{Type, table},
+    batch::{Type, table, to_json},
     exec, ledger,
 };
 

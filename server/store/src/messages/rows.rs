@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, table},
+    batch::{Type, table, to_json},
     exec,
     ledger::Move,
 };
@@ -37,14 +37,6 @@ pub(super) struct Locked {
 
 pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
      m.lease_owner, m.updated_at";
-
-/// ` FOR UPDATE` where rows are locked one by one; nothing under SQLite's single writer.
-pub(super) const fn for_update(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Postgres => " FOR UPDATE",
-        Kind::Sqlite => "",
-    }
-}
 
 pub(super) fn state(row: &Row) -> Result<State> {
     let rank: i16 = row.get("state")?;
@@ -97,17 +89,13 @@ pub(super) fn ids_table(kind: Kind, parameter: &str) -> String {
     table(kind, "wanted", parameter, &[("id", Type::BigInt)])
 }
 
-pub(super) fn to_json(rows: &impl Serialize) -> Result<String> {
-    serde_json::to_string(rows).map_err(|error| Error::Corrupt { column: "batch", problem: error.to_string() })
-}
-
 /// Locks these messages in the order of their ids; unknown ids are missing from the answer.
 pub(super) async fn lock(tx: &Tx, ids: impl Iterator<Item = i64>) -> Result<BTreeMap<MessageId, Locked>> {
     let kind = Kind::of(tx);
     let query = format!(
         "SELECT {COLUMNS} FROM messages m WHERE m.id IN (SELECT wanted.id FROM {}) ORDER BY m.id{}",
         ids_table(kind, "$1"),
-        for_update(kind)
+        kind.for_update()
     );
     let rows = all(tx, query, vec![ids_json(ids)?.into()]).await?;
     rows.iter().map(|row| Locked::read(row).map(|locked| (locked.id, locked))).collect()

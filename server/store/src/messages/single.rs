@@ -7,8 +7,7 @@ use domain::{
     time::Timestamp,
 };
 
-use super::rows::to_json;
-use crate::{Error, Result, Tx, exec, one};
+use crate::{Error, Result, Tx, batch::to_json, exec, one};
 
 /// One message to one person.
 #[derive(Clone, Debug, PartialEq)]

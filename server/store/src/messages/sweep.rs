@@ -10,7 +10,7 @@ use sea_orm::Value;
 
 use super::{
     history::{Transition, write_transitions},
-    rows::{COLUMNS, Locked, for_update, ids_json, ids_table, write_back},
+    rows::{COLUMNS, Locked, ids_json, ids_table, write_back},
 };
 use crate::{Kind, Result, Tx, all, ledger};
 
@@ -29,10 +29,24 @@ pub async fn skip_queued(tx: &Tx, at: Timestamp, contacts: &[ContactId], reason:
         "SELECT {COLUMNS} FROM messages m WHERE m.contact_id IN (SELECT wanted.id FROM {}) AND m.state = 0 \
          ORDER BY m.id{}",
         ids_table(kind, "$1"),
-        for_update(kind)
+        kind.for_update()
     );
     let rows = locked(tx, query, vec![ids_json(contacts.iter().map(|contact| contact.0))?.into()]).await?;
     move_all(tx, at, By::Recipient, &rows, State::Skipped, reason).await
+}
+
+/// Locks what may still become of messages to this person until the transaction ends: outcomes on their way are written
+/// before it or after it.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_open(tx: &Tx, contact: ContactId) -> Result<()> {
+    let query = format!(
+        "SELECT m.id FROM messages m WHERE m.contact_id = $1 AND m.state IN (0, 1, 2) ORDER BY m.id{}",
+        Kind::of(tx).for_update()
+    );
+    all(tx, query, vec![contact.0.into()]).await?;
+    Ok(())
 }
 
 /// Cancels up to `limit` queued messages of a cancelled run. Returns how many.

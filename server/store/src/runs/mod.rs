@@ -8,4 +8,4 @@ mod state;
 pub use lanes::{RunLane, lanes};
 pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, refresh_statistics, to_plan};
 pub use read::{get, latest, list, rates};
-pub use state::{NewRun, cancelled, close_cancelled, complete, done, insert, open_run, set_rate, set_status};
+pub use state::{NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, set_rate, set_status};

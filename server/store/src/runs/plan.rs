@@ -82,10 +82,7 @@ pub async fn plan_chunk(tx: &Tx, plan: &RunPlan, now: Timestamp, limit: u32) -> 
 
 /// Where planning stands; none when the run is no longer to be planned. Locks the run against a second planner.
 async fn lock_cursor(tx: &Tx, run: RunId) -> Result<Option<i64>> {
-    let lock = match Kind::of(tx) {
-        Kind::Postgres => " FOR UPDATE",
-        Kind::Sqlite => "",
-    };
+    let lock = Kind::of(tx).for_update();
     let query = format!(
         "SELECT plan_cursor FROM runs WHERE id = $1 AND NOT planned AND status IN ('planning', 'paused'){lock}"
     );

@@ -67,8 +67,7 @@ struct IdRow {
 }
 
 fn ids(of: impl Iterator<Item = String>) -> Result<String> {
-    serde_json::to_string(&of.map(|id| IdRow { id }).collect::<Vec<_>>())
-        .map_err(|error| Error::Corrupt { column: "ids", problem: error.to_string() })
+    crate::batch::to_json(&of.map(|id| IdRow { id }).collect::<Vec<_>>())
 }
 
 async fn tallies_of(db: &impl ConnectionTrait, runs: &[Run]) -> Result<BTreeMap<RunId, ledger::Tallies>> {

@@ -9,7 +9,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Result, Tx, all, exec, ledger, one};
+use crate::{ConnectionTrait, Error, Kind, Result, Tx, all, exec, ledger, one};
 
 /// What a run executes.
 #[derive(Clone, Debug)]
@@ -71,14 +71,18 @@ pub async fn set_status(tx: &Tx, run: RunId, from: &[RunStatus], to: RunStatus, 
     Ok(exec(tx, update, values).await? == 1)
 }
 
-/// The campaign's run that is not over, if there is one.
+/// The campaign's run that is not over, if there is one; and whether its plan is complete. Locked until the transaction
+/// ends, so that a planner that is just completing it has finished or waits.
 ///
 /// # Errors
 /// What the database says.
-pub async fn open_run(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<(RunId, RunStatus, bool)>> {
-    let query = "SELECT id, status, planned FROM runs WHERE campaign_id = $1 \
-                 AND status IN ('planning', 'running', 'paused') ORDER BY number DESC LIMIT 1";
-    let Some(row) = one(db, query, vec![campaign.0.into()]).await? else { return Ok(None) };
+pub async fn lock_open_run(tx: &Tx, campaign: CampaignId) -> Result<Option<(RunId, RunStatus, bool)>> {
+    let query = format!(
+        "SELECT id, status, planned FROM runs WHERE campaign_id = $1 \
+         AND status IN ('planning', 'running', 'paused') ORDER BY number DESC LIMIT 1{}",
+        Kind::of(tx).for_update()
+    );
+    let Some(row) = one(tx, query, vec![campaign.0.into()]).await? else { return Ok(None) };
     Ok(Some((RunId(row.get("id")?), row.word("status")?, row.get("planned")?)))
 }
 

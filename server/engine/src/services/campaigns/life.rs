@@ -48,7 +48,7 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
         let text = format!("The campaign is {}: it cannot be {}.", status_words(status), past(change));
         return Err(Error::Conflict(text));
     }
-    let open = store::runs::open_run(&tx, id).await?;
+    let open = store::runs::lock_open_run(&tx, id).await?;
     if let Some((run, _, planned)) = open {
         store::runs::set_status(&tx, run, change.run_from, run_status(change, planned), None).await?;
     }

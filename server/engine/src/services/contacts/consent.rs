@@ -98,7 +98,7 @@ pub(super) async fn set(engine: &Engine, actor: &Actor, phone: &Phone, change: &
     audit(&tx, actor, now, "set_consent", id, &detail).await?;
     let contact = stored(&tx, phone).await?.contact;
     tx.commit().await.map_err(store::Error::from)?;
-    engine.inner().opt_outs.set(id, opts_out);
+    engine.inner().opt_outs.set_all([id], opts_out, now);
     Ok(contact)
 }
 

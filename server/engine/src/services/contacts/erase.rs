@@ -25,6 +25,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     let keys = &engine.config().keys;
     let tx = engine.db().begin().await?;
     let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
+    store::messages::lock_open(&tx, id).await?;
     // Before the person goes, so that no message is handed over from now on.
     store::messages::skip_queued(&tx, now, &[id], Reason::ContactErased).await?;
     store::contacts::delete(&tx, id, phone).await?;
@@ -42,7 +43,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     let detail = json!({ "suppression_kept": opted_out, "rejected_rows": rejects.len() });
     audit(&tx, actor, now, "erase", id, &detail).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    engine.inner().opt_outs.add(id);
+    engine.inner().opt_outs.add(id, now);
     Ok(())
 }
 

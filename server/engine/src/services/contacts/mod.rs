@@ -120,7 +120,7 @@ impl Contacts<'_> {
         let contact = stored(&tx, phone).await?.contact;
         tx.commit().await.map_err(store::Error::from)?;
         if opts_out || born.suppressed {
-            self.0.inner().opt_outs.add(born.id);
+            self.0.inner().opt_outs.add(born.id, now);
         }
         Ok(contact)
     }

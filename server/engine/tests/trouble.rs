@@ -1,0 +1,104 @@
+//! What people do while messages are on their way to a slow provider.
+
+mod world;
+
+use std::time::Duration;
+
+use domain::{
+    campaign::CampaignStatus,
+    message::State,
+    run::RunStatus,
+    settings::{Sending, SendingState, SettingsPatch},
+};
+use serde_json::json;
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+/// Four requests at a time of 400 ms: what is claimed waits for seconds.
+async fn slow_worlds() -> Vec<World> {
+    let mut setup = Setup { concurrency: 4, ..Setup::default() };
+    setup.simulator.latency_ms = 400;
+    worlds(setup).await
+}
+
+/// Nothing more is handed over, although much is claimed.
+async fn assert_silent(world: &World) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let then = world.accepted_in_all();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(world.accepted_in_all(), then, "{:?}", world.db.kind());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holding_pausing_and_cancelling_stop_what_is_claimed_too() {
+    for mut world in slow_worlds().await {
+        world.people(1, 200).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 4).await;
+        let sending = |state| SettingsPatch {
+            sending: Some(Sending { state, reason: Some("test".to_owned()) }),
+            ..SettingsPatch::default()
+        };
+        world.engine.settings().update(&world.admin, sending(SendingState::Held)).await.expect("held");
+        assert_silent(&world).await;
+
+        let before = handed_over(&world.run(run.id).await.ledger);
+        world.engine.settings().update(&world.admin, sending(SendingState::On)).await.expect("released");
+        world.until(run.id, "under way again", |run| handed_over(&run.ledger) > before).await;
+        world.engine.campaigns().pause(&world.admin, campaign.id).await.expect("paused");
+        assert_silent(&world).await;
+
+        let before = handed_over(&world.run(run.id).await.ledger);
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        world.until(run.id, "under way again", |run| handed_over(&run.ledger) > before).await;
+        world.engine.campaigns().cancel(&world.admin, campaign.id).await.expect("cancelled");
+        assert_silent(&world).await;
+        let run = world.until(run.id, "over", |run| run.finished_at.is_some()).await;
+        assert_eq!((run.status, run.ledger.queued, run.ledger.sending), (RunStatus::Cancelled, 0, 0));
+        assert!(run.ledger.cancelled > 150, "{:?}", run.ledger);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_of_a_deleted_campaign_holds_nobody_up() {
+    for mut world in slow_worlds().await {
+        world.people(1, 1).await;
+        // A fault of the account pauses the campaign, which is gone by then.
+        world.simulate(&json!({"latency_ms": 1_000, "errors": [{"number": "*", "code": 20003}]}));
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "on its way", |run| run.ledger.sending == 1).await;
+        world.engine.campaigns().cancel(&world.admin, campaign.id).await.expect("cancelled");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Cancelled);
+        world.engine.campaigns().delete(&world.admin, campaign.id).await.expect("deleted");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        world.simulate(&json!({"latency_ms": 0, "errors": []}));
+        let next = world.launch(&world.campaign("Hi again").await).await;
+        world.until_completed(next.id).await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_erased_while_a_message_is_on_its_way_leaves_no_text() {
+    for mut world in slow_worlds().await {
+        world.people(1, 1).await;
+        world.simulate(&json!({"latency_ms": 1_000}));
+        let run = world.launch(&world.campaign("Dear {{ first_name }}").await).await;
+        world.start();
+        world.until(run.id, "on its way", |run| run.ledger.sending == 1).await;
+        world.engine.contacts().erase(&world.admin, &build::phone(1)).await.expect("erased");
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 1, "{:?}", State::Accepted);
+        let texts =
+            store::one(world.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM message_texts", Vec::new());
+        let texts: i64 = texts.await.expect("it answers").expect("a row").get("n").expect("a number");
+        assert_eq!(texts, 0, "{:?}", world.db.kind());
+        world.stop().await;
+    }
+}
