@@ -373,6 +373,22 @@ async fn a_run_whose_template_cannot_be_read_is_paused_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_that_is_refused_later_for_many_pauses_the_run_too() {
+    let mut setup = Setup { rate_per_second: 100, ..Setup::default() };
+    // As WhatsApp does: taken at first, then failed.
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_040, When::BeforeSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 500).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.ledger.queued > 250, "{:?}", run.ledger);
+        assert!(run.reason.expect("a reason").contains("text or template"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_that_twilio_refuses_for_many_pauses_the_run() {
     let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
     setup.simulator.errors = vec![ErrorRule::new("*", 21_617, When::Create)];

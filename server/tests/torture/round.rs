@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use simulator::{MessageFilter, Simulator};
 use testkit::{
@@ -83,8 +83,8 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
         program = strike(&site, program, &base, *blow, &mut outcome).await?;
         balanced(&api.get(&format!("/runs/{run}")).await?)?;
     }
-    let ended = until_ended(&api, run).await.with_context(|| site.log())?;
-    holds(&api, &ended, run, scenario, twilio.control()).await.with_context(|| site.log())?;
+    let ended = until_ended(&api, run).await.map_err(|error| with_log(&error, &site))?;
+    holds(&api, &ended, run, scenario, twilio.control()).await.map_err(|error| with_log(&error, &site))?;
     let stats = twilio.control().stats();
     outcome.faults = stats.faults.values().sum();
     outcome.refused = stats.refused.values().sum();
@@ -92,6 +92,11 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
     twilio.shutdown().await;
     outcome.unknown = once_unknown(&site).await?;
     Ok(outcome)
+}
+
+/// What does not hold, and then what the program said of it.
+fn with_log(error: &anyhow::Error, site: &Site) -> anyhow::Error {
+    anyhow!("{error:#}\nthe program's log:\n{}", site.log())
 }
 
 /// Messages that were unknown at some time, as their history says.

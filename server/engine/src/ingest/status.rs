@@ -77,21 +77,28 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     Ok(vec![Done::default(); events.len()])
 }
 
-/// A failure that is the account's or its sender's would meet everybody who is still to come: their runs are paused.
+/// A failure that is the account's or its sender's would meet everybody who is still to come, and so would a text that is
+/// refused for many: their runs are paused.
 async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
-    let mut stops: BTreeMap<RunId, i32> = BTreeMap::new();
+    let mut stops: BTreeMap<RunId, String> = BTreeMap::new();
     for (receipt, out) in receipts.iter().zip(outs) {
         let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
-        let code = receipt.error_code.filter(|code| failed && class(*code, false) == Class::AccountWide);
-        if let (Some(code), Some(run)) = (code, out.message.and_then(|message| message.run_id)) {
-            stops.insert(run, code);
+        let code = receipt.error_code.filter(|_| failed);
+        let (Some(code), Some(run)) = (code, out.message.and_then(|message| message.run_id)) else { continue };
+        match class(code, false) {
+            Class::AccountWide => {
+                stops.insert(run, format!("Twilio reported code {code}: {}", explain(code).meaning));
+            }
+            Class::PermanentMessage if engine.inner().guard.note(run, true) => {
+                stops.entry(run).or_insert_with(|| sender::TEXT_REFUSED.to_owned());
+            }
+            _ => {}
         }
     }
-    for (run, code) in stops {
-        let reason = format!("Twilio reported code {code}: {}", explain(code).meaning);
+    for (run, reason) in stops {
         // The callbacks are stored. The next one of its kind tries again.
         if let Err(error) = stop_run_of(engine, run, &reason).await {
-            tracing::error!(%error, run.id = %run, code, "a run that should be paused is not");
+            tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
         }
     }
 }

@@ -31,6 +31,8 @@ use std::{
 pub(crate) use backoff::MAX_ATTEMPTS;
 pub(crate) use content::sample;
 use domain::{campaign::Late, ids::TopicId, run::Rules};
+pub use guard::Guard;
+pub(crate) use guard::REASON as TEXT_REFUSED;
 pub use in_hand::InHand;
 pub use pace::Pace;
 pub(crate) use stop::stop_run;

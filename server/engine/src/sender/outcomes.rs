@@ -17,7 +17,7 @@ use store::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{guard::Guard, stop::stop_run};
+use super::{guard, stop::stop_run};
 use crate::{
     Engine, Error, Result,
     retry::{is_passing, retrying},
@@ -49,13 +49,12 @@ pub(super) struct Done {
 
 /// Writes until every sender of the channel is gone.
 pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
-    let mut guard = Guard::default();
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         gather(&mut queue, &mut batch).await;
         let began = Instant::now();
         write_surely(&engine, &queue, &batch).await;
-        stop_runs(&engine, to_stop(&mut guard, &batch)).await;
+        stop_runs(&engine, to_stop(&engine, &batch)).await;
         metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
         batch.clear();
     }
@@ -172,15 +171,14 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
 }
 
 /// Which runs are to be paused, and why.
-fn to_stop(guard: &mut Guard, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, String)> {
+fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, String)> {
     let mut stops = BTreeMap::new();
     for done in batch {
         let (Some(run), Some(campaign)) = (done.run, done.campaign) else { continue };
         if let Some(reason) = &done.stop_run {
             stops.insert(run, (campaign, reason.clone()));
-        } else if guard.note(run, done.text_refused) {
-            let reason = "Twilio refuses this text or template for many people; see the failures by code";
-            stops.insert(run, (campaign, reason.to_owned()));
+        } else if engine.inner().guard.note(run, done.text_refused) {
+            stops.insert(run, (campaign, guard::REASON.to_owned()));
         }
     }
     stops
