@@ -423,6 +423,7 @@ async fn a_provider_that_is_not_there_costs_nobody() {
         assert_eq!((waiting.ledger.queued, waiting.ledger.unknown, waiting.ledger.failed), (5, 0, 0));
         let messages = world.messages(MessageFilter { run: Some(run.id), ..MessageFilter::default() }).await;
         assert!(messages.iter().any(|message| message.reason == Some(Reason::NotReached)), "it was tried");
+        assert!(messages.iter().all(|message| message.attempts == 0), "an outage uses up nobody's attempts");
         world.start();
         world.until_completed(run.id).await;
         assert_eq!(world.accepted_in_all(), 5);

@@ -50,9 +50,13 @@ pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Resu
         return Ok(());
     }
     let unread = format!(" AND m.state < {}", State::Read.rank());
+    let kind = Kind::of(tx);
+    // In the order in which everybody locks people.
     let update = format!(
-        "UPDATE contacts SET last_read_at = $2 WHERE contact_id IN ({}) AND (last_read_at IS NULL OR last_read_at < $2)",
-        people_of(Kind::of(tx), &unread)
+        "UPDATE contacts SET last_read_at = $2 WHERE contact_id IN (SELECT c.contact_id FROM contacts c \
+         WHERE c.contact_id IN ({}) AND (c.last_read_at IS NULL OR c.last_read_at < $2) ORDER BY c.contact_id{})",
+        people_of(kind, &unread),
+        kind.for_update()
     );
     exec(tx, update, vec![named(callbacks)?.into(), at.as_micros().into()]).await?;
     Ok(())

@@ -15,6 +15,12 @@ pub(super) fn next_try(now: Timestamp, attempt: i16) -> Timestamp {
     now.plus(rand::rng().random_range(longest / 2..=longest))
 }
 
+/// Two to four seconds: nothing was tried, so it is no attempt, however long the provider is away. Few go out meanwhile,
+/// because their sender is slowed down each time.
+pub(super) fn next_try_after_outage(now: Timestamp) -> Timestamp {
+    next_try(now, 3)
+}
+
 fn longest(attempt: i16) -> i64 {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(20);
     (Timestamp::SECOND << doublings).min(LONGEST)

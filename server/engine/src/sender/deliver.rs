@@ -39,8 +39,7 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease
         Err(error) => {
             // Not the message's fault: it waits for its turn like after any failure before a byte was sent.
             tracing::error!(%error, message.id = message.id.0, "a message could not be decided");
-            let again = backoff::next_try(now, message.attempt);
-            let effect = Effect::Later { not_before: again, reason: Reason::NotReached, code: None };
+            let effect = Effect::NotReached { not_before: backoff::next_try_after_outage(now) };
             return done(message, lease, effect, None);
         }
     };
@@ -183,7 +182,7 @@ async fn judge(
             tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "the provider is not reached");
             // However often: it is certain that nothing was sent, and nobody is given up because a network is down.
             slow_down(shared, context, Some(Duration::from_secs(1))).await;
-            done.outcome.effect = Effect::Later { not_before: again(None), reason: Reason::NotReached, code: None };
+            done.outcome.effect = Effect::NotReached { not_before: backoff::next_try_after_outage(now) };
         }
         Outcome::Ambiguous(why) => {
             tracing::warn!(

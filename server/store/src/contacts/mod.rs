@@ -84,7 +84,7 @@ pub async fn lock(tx: &Tx, phone: &Phone) -> Result<Option<Stored>> {
     with_topics(tx, one(tx, query, vec![phone.as_str().into()]).await?.as_ref().map(stored).transpose()?).await
 }
 
-/// Those of these numbers that are known, locked in the order of their numbers; without topics.
+/// Those of these numbers that are known, locked in the order of their ids, as everybody locks people; without topics.
 ///
 /// # Errors
 /// What the database says.
@@ -97,7 +97,7 @@ pub async fn lock_many(tx: &Tx, phones: &[&Phone]) -> Result<Vec<Stored>> {
     let keys: Vec<Key<'_>> = phones.iter().map(|phone| Key { phone: phone.as_str() }).collect();
     let batch = batch::table(kind, "b", "$1", &[("phone", Type::Text)]);
     let query = format!(
-        "SELECT {COLUMNS} FROM {batch} CROSS JOIN contacts c WHERE c.phone = b.phone ORDER BY c.phone{}",
+        "SELECT {COLUMNS} FROM {batch} CROSS JOIN contacts c WHERE c.phone = b.phone ORDER BY c.contact_id{}",
         for_update(kind)
     );
     all(tx, query, vec![to_json(&keys)?.into()]).await?.iter().map(stored).collect()

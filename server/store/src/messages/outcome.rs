@@ -31,6 +31,8 @@ pub enum Effect {
     Skipped(Reason),
     /// Known not sent: again, not before then.
     Later { not_before: Timestamp, reason: Reason, code: Option<i32> },
+    /// Nobody was there to take it: again, not before then, and it counts as no attempt.
+    NotReached { not_before: Timestamp },
     /// It may or may not have been sent.
     Unknown(Reason),
     /// Never tried: back to the queue as if it had not been claimed.
@@ -132,6 +134,11 @@ fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool, owners: &mut BTreeMa
             set(row, State::Queued, Some(*reason), *code);
             row.not_before = not_before.as_micros();
         }
+        Effect::NotReached { not_before } => {
+            set(row, State::Queued, Some(Reason::NotReached), None);
+            row.not_before = not_before.as_micros();
+            row.attempt -= 1;
+        }
         Effect::Released => {
             set(row, State::Queued, row.reason, row.error_code);
             row.attempt -= 1;
@@ -165,9 +172,10 @@ pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String
     }
 }
 
-/// A release leaves no trace: the message was never tried.
-const fn is_release(was: &Locked, row: &Locked) -> bool {
-    matches!((was.state, row.state), (State::Sending, State::Queued)) && row.attempt < was.attempt
+/// A release leaves no trace: the message was never tried. Nor does not reaching the provider once more.
+fn is_release(was: &Locked, row: &Locked) -> bool {
+    let back = matches!((was.state, row.state), (State::Sending, State::Queued));
+    back && row.attempt < was.attempt && row.reason == was.reason
 }
 
 fn transition(was: &Locked, row: &Locked) -> Transition {
