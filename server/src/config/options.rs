@@ -16,7 +16,7 @@ pub struct Options {
     /// Connections to the database [default: 16]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "N")]
     pub db_max_connections: Option<String>,
-    /// Redis that keeps the rates of all processes: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS [default: none, one process]
+    /// Redis that keeps the rates of all processes: redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS; only HOST is needed [default: none, one process]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "URL")]
     pub redis_url: Option<String>,
     /// The address to listen on [default: 127.0.0.1:3000]
