@@ -4,6 +4,7 @@ pub use sea_orm_migration::prelude::*;
 
 mod dialect;
 mod m20261123_000001_foundation;
+mod m20261123_000002_windows_and_keys;
 mod up;
 
 pub use up::{Error, up};
@@ -14,6 +15,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_foundation::Migration)]
+        vec![Box::new(m20261123_000001_foundation::Migration), Box::new(m20261123_000002_windows_and_keys::Migration)]
     }
 }

@@ -26,12 +26,26 @@ pub struct Actor {
     pub role: Role,
     /// The HTTP request it came by.
     pub request_id: Option<String>,
+    /// When the request came with an `Idempotency-Key`.
+    pub keyed: Option<KeyedRequest>,
+}
+
+/// A request with an `Idempotency-Key`, and whose attempt at it this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyedRequest {
+    /// Keys are per API key or account …
+    pub owner: String,
+    /// … and route.
+    pub route: String,
+    pub key: String,
+    /// Another one for each attempt.
+    pub claim: i64,
 }
 
 impl Actor {
     #[must_use]
     pub fn new(kind: ActorKind, id: impl Into<String>, role: Role) -> Self {
-        Self { kind, id: id.into(), role, request_id: None }
+        Self { kind, id: id.into(), role, request_id: None, keyed: None }
     }
 
     /// The person at the server's command line, who may do everything.

@@ -4,15 +4,16 @@ mod support;
 
 use domain::{
     account::AccountPatch,
-    actor::ActorKind,
+    actor::{ActorKind, KeyedRequest},
     page::PageRequest,
     role::Role,
     settings::{Sending, SendingState, SettingsPatch},
     time::Timestamp,
+    topic::NewTopic,
 };
 use engine::{Actor, Engine, Error, secrets::KeyRing};
 use store::{
-    idempotency::{Answer, Begun, Request},
+    idempotency::{Answer, Begun},
     sessions::Session,
 };
 use support::{Bench, START, bench, config};
@@ -182,8 +183,11 @@ async fn a_database_knows_its_key_and_its_account() {
         open(config(&test, KeyRing::parse(&key).unwrap())).await.unwrap();
         let other = open(config(&test, KeyRing::parse(&KeyRing::generate()).unwrap())).await;
         assert!(matches!(other, Err(Error::Conflict(text)) if text.contains("ENCRYPTION_KEY")));
-        let rotated = KeyRing::parse(&format!("{},{key}", KeyRing::generate())).unwrap();
-        let engine = open(config(&test, rotated)).await.unwrap();
+        let key = format!("{},{key}", KeyRing::generate());
+        let engine = open(config(&test, KeyRing::parse(&key).unwrap())).await.unwrap();
+        let (_, former) = key.split_once(',').unwrap();
+        let back = open(config(&test, KeyRing::parse(former).unwrap())).await;
+        assert!(matches!(back, Err(Error::Conflict(_))), "what the new key sealed could not be read");
         let admin = Actor::command_line();
         assert_eq!(engine.settings().get(&admin).await.unwrap().sending, Sending::default());
         let mut command = config(&test, KeyRing::parse(&key).unwrap());
@@ -202,24 +206,72 @@ async fn a_database_knows_its_key_and_its_account() {
     }
 }
 
+/// One attempt at the same request.
+fn attempt(claim: i64) -> KeyedRequest {
+    KeyedRequest { owner: "key".to_owned(), route: "POST /topics".to_owned(), key: "k1".to_owned(), claim }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_carried_out_once() {
     for bench in idle_benches().await {
         let db = bench.db.writer();
-        let request = Request { owner: "key", route: "POST /messages", key: "k1" };
-        let begin = |hash: &'static [u8], now| store::idempotency::begin(db, request, hash, now);
+        let first = attempt(1);
+        let begin = |hash: &'static [u8], now| store::idempotency::begin(db, &first, hash, now);
         assert_eq!(begin(b"a", START).await.unwrap(), Begun::New);
         assert_eq!(begin(b"a", START).await.unwrap(), Begun::InProgress);
         assert_eq!(begin(b"b", START).await.unwrap(), Begun::OtherBody);
         let answer = Answer { status: 202, content_type: Some("application/json".to_owned()), body: b"{}".to_vec() };
-        store::idempotency::finish(db, request, &answer).await.unwrap();
+        store::idempotency::finish(db, &first, &answer).await.unwrap();
         assert_eq!(begin(b"a", START).await.unwrap(), Begun::Replay(answer.clone()));
-        assert!(store::idempotency::finish(db, request, &answer).await.is_err(), "the first answer stays");
+        let later = START.plus(store::idempotency::LEASE + 1);
+        assert_eq!(begin(b"a", later).await.unwrap(), Begun::Replay(answer.clone()), "an answer is not taken over");
+        assert!(store::idempotency::finish(db, &first, &answer).await.is_err(), "the first answer stays");
         let tomorrow = START.plus(store::idempotency::KEPT_FOR + 1);
         assert_eq!(begin(b"b", tomorrow).await.unwrap(), Begun::New, "a day later the key is free again");
-        store::idempotency::abandon(db, request).await.unwrap();
+        store::idempotency::abandon(db, &first).await.unwrap();
         assert_eq!(begin(b"c", tomorrow).await.unwrap(), Begun::New, "what failed may be tried again");
         assert_eq!(store::idempotency::purge(db, tomorrow.plus(store::idempotency::KEPT_FOR + 1)).await.unwrap(), 1);
+    }
+}
+
+/// Makes a topic as the actor of this attempt.
+async fn make_topic(bench: &Bench, attempt: KeyedRequest, key: &str) -> engine::Result<()> {
+    let actor = Actor { keyed: Some(attempt), ..bench.admin.clone() };
+    let new = NewTopic { key: key.to_owned(), name: key.to_owned(), description: String::new() };
+    bench.engine.topics().create(&actor, new).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_answer_was_lost_is_not_carried_out_again() {
+    for bench in idle_benches().await {
+        let requests = bench.engine.idempotency();
+        assert_eq!(requests.begin(&attempt(1), b"a").await.unwrap(), Begun::New);
+        make_topic(&bench, attempt(1), "offers").await.unwrap();
+        // The process dies here, or hears of the commit only that the connection broke: a 503.
+        let failed = Answer { status: 503, content_type: None, body: Vec::new() };
+        assert_eq!(requests.begin(&attempt(2), b"a").await.unwrap(), Begun::InProgress);
+        requests.finish(&attempt(1), &failed).await.unwrap();
+        assert_eq!(requests.begin(&attempt(2), b"a").await.unwrap(), Begun::Applied);
+        bench.clock.advance(store::idempotency::LEASE + 1);
+        assert_eq!(requests.begin(&attempt(2), b"a").await.unwrap(), Begun::Applied);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_left_behind_is_taken_over_once() {
+    for bench in idle_benches().await {
+        let requests = bench.engine.idempotency();
+        assert_eq!(requests.begin(&attempt(1), b"a").await.unwrap(), Begun::New);
+        bench.clock.advance(store::idempotency::LEASE + 1);
+        assert_eq!(requests.begin(&attempt(2), b"b").await.unwrap(), Begun::OtherBody);
+        assert_eq!(requests.begin(&attempt(2), b"a").await.unwrap(), Begun::New);
+        // The first one was only slow.
+        let late = make_topic(&bench, attempt(1), "offers").await;
+        assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
+        let refused = Answer { status: 409, content_type: None, body: Vec::new() };
+        assert!(requests.finish(&attempt(1), &refused).await.is_err(), "its answer is nobody's");
+        make_topic(&bench, attempt(2), "offers").await.unwrap();
+        assert_eq!(bench.number("SELECT COUNT(*) FROM topics").await, 1);
     }
 }
 

@@ -11,6 +11,8 @@ use domain::{
     reason::Reason,
     role::Role,
     run::RunStatus,
+    sender::Sender,
+    settings::SettingsPatch,
     topic::NewTopic,
 };
 use engine::{Actor, ActorKind, Error};
@@ -268,6 +270,59 @@ async fn a_test_goes_to_a_few_outside_the_run() {
         let bad = TestRequest { phones: vec!["+14155550100".to_owned(), "nonsense".to_owned()] };
         let bad = campaigns.test(&world.admin, campaign.id, &bad).await.expect_err("no phone");
         assert_eq!(fields(&bad), ["phones[1]"]);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn free_text_goes_only_from_the_number_that_the_person_wrote_to() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        let enforce = SettingsPatch { enforce_whatsapp_window: Some(true), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, enforce).await.expect("a setting");
+        world.start();
+        let outcome = async |message: NewMessage, state: State| {
+            let id = world.engine.messages().create(&world.admin, message).await.expect("taken").id;
+            let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+            loop {
+                let message = world.engine.messages().get(&world.admin, id).await.expect("a message");
+                if message.state == state {
+                    return message;
+                }
+                assert!(tokio::time::Instant::now() < patience, "{message:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let cold = outcome(text(1, "Hello?"), State::Skipped).await;
+        assert_eq!(cold.reason, Some(Reason::OutsideWindow));
+        let inbound = simulator::Inbound {
+            from: format!("whatsapp:{}", build::phone(1)),
+            body: Some("Who is there?".to_owned()),
+            ..simulator::Inbound::default()
+        };
+        world.twilio.simulator.control().inbound(inbound).await.expect("taken");
+        outcome(text(1, "It is us."), State::Delivered).await;
+
+        // Another number of ours: nobody has written to it.
+        let other = Sender {
+            id: domain::ids::SenderId(uuid::Uuid::new_v4()),
+            name: "Other".to_owned(),
+            channel: Channel::Whatsapp,
+            address: "+15005550011".to_owned(),
+            rate_per_second: 80,
+            enabled: true,
+            default: true,
+        };
+        build::commit(&world.db, async |tx| {
+            store::exec(tx, "UPDATE senders SET is_default = FALSE", vec![]).await?;
+            store::senders::insert(tx, world.engine.now(), &other, simulator::ACCOUNT_SID).await
+        })
+        .await;
+        let elsewhere = outcome(text(1, "It is us again."), State::Skipped).await;
+        assert_eq!(elsewhere.reason, Some(Reason::OutsideWindow), "{:?}", world.db.kind());
+        let detail =
+            elsewhere.decisions.last().and_then(|made| made.checks.iter().find_map(|check| check.detail.clone()));
+        assert_eq!(detail.as_deref(), Some("the person never wrote to this sender"));
         world.stop().await;
     }
 }

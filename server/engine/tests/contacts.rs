@@ -9,6 +9,7 @@ use domain::{
     page::PageRequest,
     phone::Phone,
     role::Role,
+    segment::NewSegment,
     time::Timestamp,
     topic::{NewTopic, TopicPatch},
 };
@@ -438,8 +439,12 @@ async fn an_erased_person_leaves_no_trace_and_stays_unmessaged() {
         let answer = format!("{{\"phone\":\"{ANN}\"}}").into_bytes();
         store::exec(bench.db.writer(), kept, vec![answer.into()]).await.unwrap();
         queued_message(&bench, ANN).await;
+        let rule = json!({"combinator": "and", "rules": [{"field": "phone", "operator": "in", "value": [ANN, BEN]}]});
+        let definition = serde_json::from_value(rule).unwrap();
+        let segment = NewSegment { name: "Two people".to_owned(), definition };
+        let segment = bench.engine.segments().create(&bench.admin, segment).await.unwrap();
         let before = traces(&bench, digits).await;
-        for place in ["contacts.phone", "import_rejects.raw", "idempotency_keys.answer_body"] {
+        for place in ["contacts.phone", "import_rejects.raw", "idempotency_keys.answer_body", "segments.definition"] {
             assert!(before.contains(&place.to_owned()), "{before:?}");
         }
 
@@ -453,7 +458,11 @@ async fn an_erased_person_leaves_no_trace_and_stays_unmessaged() {
         assert_eq!(bench.number("SELECT count(*) FROM import_rejects").await, 2);
         assert_eq!(contacts.count(&bench.admin, &ContactFilter::default()).await.unwrap(), 1);
         assert_eq!(bench.number("SELECT count(*) FROM suppressions WHERE contact_id IS NULL").await, 1);
-        // The other person is untouched.
+        // The other person is untouched, and the audience still has its other rule.
+        let segment = bench.engine.segments().get(&bench.admin, segment.id).await.unwrap();
+        let definition = serde_json::to_value(&segment.definition).unwrap();
+        let found = bench.engine.segments().preview(&bench.admin, &definition).await.unwrap();
+        assert_eq!((found.count, segment.version), (1, 2));
         let ben = contacts.get(&bench.admin, &phone(BEN)).await.unwrap();
         assert_eq!((ben.name.as_deref(), ben.topics.len()), (Some("Ben Usual"), 1));
         // The number comes back: as one not to message, and nobody but the person lifts that.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use domain::{
     campaign::{NewCampaign, OnUnknown},
+    consent::Consent,
     message::{By, State},
     reason::Reason,
     run::RunStatus,
 };
 use serde_json::json;
-use simulator::{Fault, NumberRule};
-use testkit::build::commit;
+use simulator::{ErrorRule, Fault, NumberRule, When};
+use testkit::build::{self, commit};
 use world::{Setup, handed_over, worlds};
 
 /// No callbacks: only Twilio's list can tell.
@@ -107,6 +108,22 @@ async fn while_twilio_does_not_answer_nothing_is_concluded() {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         let waiting = world.run(run.id).await;
         assert_eq!((waiting.ledger.unknown, waiting.status), (4, RunStatus::Running));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opt_out_at_twilio_counts_also_when_it_is_found_in_its_list() {
+    let mut setup = silent(&[("*0001", Fault::LostAnswer)]);
+    setup.simulator.errors = vec![ErrorRule::new("*0001", 21_610, When::AfterSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 2).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.accepted, run.ledger.undelivered), (1, 1), "{:?}", run.ledger);
+        let person = world.engine.contacts().get(&world.admin, &build::phone(1)).await.expect("a contact");
+        assert_eq!((person.consent, person.suppressed), (Consent::OptedOut, true));
         world.stop().await;
     }
 }

@@ -7,10 +7,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::actor::Actor;
+use domain::actor::{Actor, KeyedRequest};
 use engine::{
     Engine,
-    services::idempotency::{Answer, Begun, Request as Keyed},
+    services::idempotency::{Answer, Begun},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -33,7 +33,7 @@ pub async fn keep(State(engine): State<Engine>, request: Request, next: Next) ->
 }
 
 async fn keep_one(engine: Engine, request: Request, next: Next) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let actor =
         parts.extensions.get::<Actor>().cloned().ok_or_else(|| Problem::unauthenticated("This needs an API key."))?;
@@ -44,10 +44,11 @@ async fn keep_one(engine: Engine, request: Request, next: Next) -> Result<Respon
     hash.update(uri.query().unwrap_or_default());
     hash.update([0]);
     hash.update(&body);
-    let ticket = match Ticket::begin(&engine, &actor, route, key, &hash.finalize()).await? {
+    let (ticket, actor) = match Ticket::begin(&engine, actor, route, key, &hash.finalize()).await? {
         Step::Answered(answer) => return Ok(answer),
-        Step::Go(ticket) => ticket,
+        Step::Go(ticket, actor) => (ticket, actor),
     };
+    parts.extensions.insert(actor);
     let request = Request::from_parts(parts, Body::from(body));
     // In a task of its own: a caller who hangs up must not leave it half done and the key taken.
     let done = tokio::spawn(async move { ticket.finish(next.run(request).await).await }).await;
@@ -71,8 +72,8 @@ pub fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// What to do with a request that has a key.
 pub enum Step {
-    /// Carry it out and hand the answer to [`Ticket::finish`].
-    Go(Ticket),
+    /// Carry it out as this actor and hand the answer to [`Ticket::finish`].
+    Go(Ticket, Actor),
     /// It was carried out before.
     Answered(Response),
 }
@@ -80,40 +81,42 @@ pub enum Step {
 /// A request that was registered and not answered yet.
 pub struct Ticket {
     engine: Engine,
-    owner: String,
-    route: String,
-    key: String,
+    request: KeyedRequest,
 }
 
 impl Ticket {
     /// Registers a request.
     ///
     /// # Errors
-    /// 409 when the key belongs to another body or the first request is under way.
+    /// 409 when the key belongs to another body, the first request is under way, or its answer was lost.
     pub async fn begin(
         engine: &Engine,
-        actor: &Actor,
+        mut actor: Actor,
         route: String,
         key: String,
         hash: &[u8],
     ) -> Result<Step, Problem> {
-        let ticket = Self { engine: engine.clone(), owner: format!("{}:{}", actor.kind, actor.id), route, key };
+        let owner = format!("{}:{}", actor.kind, actor.id);
+        let request = KeyedRequest { owner, route, key, claim: rand::random() };
         let conflict = |detail: &str| Err(Problem::new(StatusCode::CONFLICT, detail));
-        match engine.idempotency().begin(ticket.request(), hash).await? {
-            Begun::New => Ok(Step::Go(ticket)),
+        match engine.idempotency().begin(&request, hash).await? {
+            Begun::New => {
+                actor.keyed = Some(request.clone());
+                Ok(Step::Go(Self { engine: engine.clone(), request }, actor))
+            }
             Begun::Replay(answer) => Ok(Step::Answered(replay(answer))),
             Begun::OtherBody => {
                 conflict("This Idempotency-Key was used for another request here within 24 hours; use a new one.")
             }
             Begun::InProgress => conflict(
-                "The first request with this Idempotency-Key is still under way, or ended without an answer; \
-                 look whether it took effect before you use a new key.",
+                "The first request with this Idempotency-Key is still under way. Repeat it in a minute: you get its \
+                 answer then, or it is carried out if the first one broke off without effect.",
+            ),
+            Begun::Applied => conflict(
+                "The first request with this Idempotency-Key took effect, wholly or in part, but its answer was lost. \
+                 Look at what it did before you use a new key.",
             ),
         }
-    }
-
-    fn request(&self) -> Keyed<'_> {
-        Keyed { owner: &self.owner, route: &self.route, key: &self.key }
     }
 
     /// Keeps the answer and passes it on.
@@ -126,7 +129,7 @@ impl Ticket {
             content_type: content_type.map(str::to_owned),
             body: body.to_vec(),
         };
-        if let Err(error) = self.engine.idempotency().finish(self.request(), &answer).await {
+        if let Err(error) = self.engine.idempotency().finish(&self.request, &answer).await {
             // It took effect; only a repeat of it will be told "still under way".
             tracing::error!(%error, "an answer could not be kept for its Idempotency-Key");
         }

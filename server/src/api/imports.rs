@@ -178,9 +178,10 @@ async fn create_once(
         options.format = options.format.or_else(|| format_of(request.headers()));
         Spool::fill(&engine, &options, bytes_of(request.into_body())).await?
     };
-    let ticket = match Ticket::begin(&engine, &actor, "POST /api/v1/imports".to_owned(), key, &spool.hash).await? {
+    let route = "POST /api/v1/imports".to_owned();
+    let (ticket, actor) = match Ticket::begin(&engine, actor, route, key, &spool.hash).await? {
         Step::Answered(answer) => return Ok(answer),
-        Step::Go(ticket) => ticket,
+        Step::Go(ticket, actor) => (ticket, actor),
     };
     // In a task of its own: a caller who hangs up must not leave it half done and the key taken.
     let done = tokio::spawn(async move {

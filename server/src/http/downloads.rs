@@ -13,7 +13,7 @@ use domain::{
     ids::{ImportId, RunId},
 };
 use engine::Engine;
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, stream::BoxStream};
 
 use crate::problem::Problem;
 
@@ -43,13 +43,12 @@ async fn export(
     export_csv(&engine, &actor, id).await
 }
 
-/// The rows of a file that were not taken, each with its line and reason.
+/// The rows of a file that were not taken, each with its line and reason, sent while they are read.
 ///
 /// # Errors
-/// What the engine says.
+/// As [`export_csv`].
 pub async fn rejects_csv(engine: &Engine, actor: &Actor, id: ImportId) -> Result<Response, Problem> {
-    let text = engine.imports().rejects_csv(actor, id).await?;
-    Ok((csv_headers(&format!("rejects-{id}.csv")), text).into_response())
+    Ok(csv(&format!("rejects-{id}.csv"), engine.imports().rejects_csv(actor, id).await?))
 }
 
 /// The messages of a run, one line each, sent while they are read.
@@ -57,9 +56,13 @@ pub async fn rejects_csv(engine: &Engine, actor: &Actor, id: ImportId) -> Result
 /// # Errors
 /// What the engine says before the first line; later the connection breaks, so that a part is never taken for the whole.
 pub async fn export_csv(engine: &Engine, actor: &Actor, id: RunId) -> Result<Response, Problem> {
-    let lines = engine.runs().export_csv(actor, id).await?;
-    let body = lines.inspect_err(|error| tracing::error!(%error, "an export broke off"));
-    Ok((csv_headers(&format!("run-{id}.csv")), Body::from_stream(body)).into_response())
+    Ok(csv(&format!("run-{id}.csv"), engine.runs().export_csv(actor, id).await?))
+}
+
+/// A file that is sent while it is read.
+fn csv(name: &str, parts: BoxStream<'static, engine::Result<String>>) -> Response {
+    let body = parts.inspect_err(|error| tracing::error!(%error, "an export broke off"));
+    (csv_headers(name), Body::from_stream(body)).into_response()
 }
 
 fn csv_headers(name: &str) -> [(HeaderName, HeaderValue); 2] {

@@ -17,6 +17,7 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
     exec, one,
+    windows::{self, Wrote},
 };
 
 /// An inbound message to store.
@@ -26,6 +27,8 @@ pub struct NewInbound<'a> {
     pub contact_id: ContactId,
     pub channel: Channel,
     pub our_address: &'a str,
+    /// The Messaging Service that the address belongs to.
+    pub service: Option<&'a str>,
     pub received_at: Timestamp,
     pub keyword: Option<Keyword>,
     pub media_count: i32,
@@ -89,7 +92,8 @@ struct TextRow<'a> {
     media: &'a str,
 }
 
-/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one.
+/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one and their
+/// windows.
 ///
 /// # Errors
 /// `Duplicate` when one of the SIDs is taken.
@@ -118,7 +122,16 @@ pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
         format!("INSERT INTO inbound_messages ({names}) SELECT {names} FROM {}", table(kind, "i", "$1", MESSAGE));
     exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     insert_texts(tx, messages).await?;
-    touch(tx, messages).await
+    touch(tx, messages).await?;
+    windows::open(tx, messages.iter().flat_map(wrote)).await
+}
+
+/// To our number and, when it belongs to one, to its Messaging Service: either may be the sender. Only WhatsApp has
+/// windows.
+fn wrote<'a>(message: &'a NewInbound<'a>) -> impl Iterator<Item = Wrote<'a>> {
+    let addresses = [Some(message.our_address), message.service];
+    let addresses = addresses.into_iter().flatten().filter(|_| message.channel == Channel::Whatsapp);
+    addresses.map(|our_address| Wrote { contact_id: message.contact_id, our_address, at: message.received_at })
 }
 
 async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
@@ -136,7 +149,7 @@ async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Every inbound message opens the provider's customer service window anew.
+/// When these people last wrote to us at all.
 async fn touch(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
     #[derive(Serialize)]
     struct Latest {

@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::{Error, Result, Tx, exec, one};
+use crate::{Error, Result, Tx, all, exec, one};
 
 /// The one row of `installation`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Installation {
     pub instance_id: Uuid,
     pub account_sid: String,
     pub public_url: String,
-    /// See the engine's key ring.
+    /// Of the first key; see the engine's key ring.
     pub key_check: Vec<u8>,
 }
 
@@ -38,6 +38,19 @@ pub async fn claim(tx: &Tx, wanted: &Installation, at: Timestamp) -> Result<Inst
         public_url: row.get("public_url")?,
         key_check: row.get("key_check")?,
     })
+}
+
+/// Notes that the database is written with this key from now on, and returns the check values of all keys that it was
+/// ever written with.
+///
+/// # Errors
+/// What the database says.
+pub async fn note_key(tx: &Tx, check_value: &[u8], at: Timestamp) -> Result<Vec<Vec<u8>>> {
+    let insert = "INSERT INTO encryption_keys (check_value, first_used_at) VALUES ($1, $2) \
+                  ON CONFLICT (check_value) DO NOTHING";
+    exec(tx, insert, vec![check_value.to_vec().into(), at.as_micros().into()]).await?;
+    let query = "SELECT check_value FROM encryption_keys ORDER BY first_used_at";
+    all(tx, query, Vec::new()).await?.iter().map(|row| row.get("check_value")).collect()
 }
 
 /// The database now serves this account at this address.

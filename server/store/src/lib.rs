@@ -30,6 +30,7 @@ pub mod suppressions;
 pub mod templates;
 pub mod topics;
 pub mod webhook_events;
+mod windows;
 
 pub use connect::{Db, Kind, Tx};
 pub use error::Error;

@@ -12,12 +12,18 @@ pub async fn ensure(db: &Db, now: Timestamp) -> Result<()> {
     if db.kind() == Kind::Sqlite {
         return Ok(());
     }
+    let tx = db.begin().await?;
+    // Processes that start together would both find a month missing.
+    exec(&tx, "SELECT pg_advisory_xact_lock($1)", vec![LOCK.into()]).await?;
     for ahead in 0..3 {
         let month = plus_months(now.month(), ahead);
-        exec(db.writer(), "SELECT ensure_month($1)", vec![month.into()]).await?;
+        exec(&tx, "SELECT ensure_month($1)", vec![month.into()]).await?;
     }
-    Ok(())
+    Ok(tx.commit().await?)
 }
+
+/// The advisory lock of whoever makes partitions: any number, but always this one.
+const LOCK: i64 = 0x0065_7365_6D6F_6E74;
 
 fn plus_months(month: i32, ahead: i32) -> i32 {
     let months = (month / 100) * 12 + month % 100 - 1 + ahead;

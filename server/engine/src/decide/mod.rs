@@ -44,6 +44,7 @@ pub struct Facts {
 pub struct Person {
     pub consent: Consent,
     pub suppressed: bool,
+    /// When the person last wrote to the sender of the message.
     pub last_inbound_at: Option<Timestamp>,
 }
 

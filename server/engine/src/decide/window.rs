@@ -1,4 +1,4 @@
-//! WhatsApp: free text only within 24 hours of the person's last message (Twilio error 63016).
+//! WhatsApp: free text only within 24 hours of the person's last message to the same sender (Twilio error 63016).
 
 use domain::{message::Channel, reason::Reason, time::Timestamp};
 
@@ -11,8 +11,10 @@ pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
     }
     match person.last_inbound_at {
         Some(last) if facts.now.since(last) < Timestamp::DAY => Ok(()),
-        Some(last) => Err(No::with(Reason::OutsideWindow, format!("last message from the person: {last}"))),
-        None => Err(No::with(Reason::OutsideWindow, "the person never wrote")),
+        Some(last) => {
+            Err(No::with(Reason::OutsideWindow, format!("last message from the person to this sender: {last}")))
+        }
+        None => Err(No::with(Reason::OutsideWindow, "the person never wrote to this sender")),
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) struct InboundIn {
     pub channel: Channel,
     /// Without the channel's prefix.
     pub our_address: String,
+    /// The Messaging Service (`MG…`) that it belongs to.
+    pub service: Option<String>,
     pub body: String,
     pub button: Option<String>,
     /// Twilio has understood, and answered, this by itself.
@@ -146,6 +148,7 @@ fn inbound(form: &Form) -> Result<Content, &'static str> {
         phone,
         channel,
         our_address: cut(our_address, ADDRESS_MAX),
+        service: form.get("MessagingServiceSid").map(|sid| cut(sid, SID_MAX)),
         body: form.text("Body"),
         button: form.get("ButtonPayload").map(str::to_owned),
         opt_out_type: form.get("OptOutType").map(str::to_owned),

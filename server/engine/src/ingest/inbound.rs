@@ -162,6 +162,7 @@ impl<'a> Batch<'a> {
             contact_id: person.id,
             channel: message.channel,
             our_address: &message.our_address,
+            service: message.service.as_deref(),
             received_at: event.received_at,
             keyword: wish.as_ref().map(Wish::keyword),
             media_count: i32::try_from(message.media.len()).unwrap_or(i32::MAX),

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    actor::ActorKind,
-    consent::{Consent, ConsentSource, SuppressionReason},
+    consent::Consent,
     error_codes::{Class, class, explain},
     event::WebhookOutcome,
-    ids::{ContactId, MessageId, RunId},
+    ids::{MessageId, RunId},
     message::State,
-    role::Role,
     time::Timestamp,
 };
 use store::{
-    consent::{ConsentEvent, SuppressionChange},
     messages::{ReceiptIn, ReceiptOut, ReceiptOutcome},
     receipts::Named,
     webhook_events::NewEvent,
@@ -24,7 +21,10 @@ use super::{
     event::{Content, Event, StatusIn},
     sealing,
 };
-use crate::{Actor, Engine, sender};
+use crate::{
+    Engine, sender,
+    services::contacts::{opt_out_by_provider, provider},
+};
 
 /// Stores the events in one transaction, with everything that follows from them.
 pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<Vec<Done>> {
@@ -34,7 +34,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     // First, and apart: should the program die in between, the callback comes again and finds the opt-out there.
     for event in events {
         if let Content::Status(status) = &event.content {
-            opt_out_by_provider(engine, status, now).await?;
+            record_opt_out(engine, status, now).await?;
         }
     }
     let statuses: Vec<&StatusIn> = events.iter().filter_map(|event| status_of(event)).collect();
@@ -188,7 +188,7 @@ pub(super) fn report(stored: &[NewEvent<'_>]) {
 }
 
 /// Twilio says that the person opted out there, or blocked us: as good as a STOP.
-async fn opt_out_by_provider(engine: &Engine, status: &StatusIn, now: Timestamp) -> store::Result<()> {
+async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> store::Result<()> {
     let failed = matches!(state(status), Some(State::Failed | State::Undelivered));
     let Some(code) = status.error_code.filter(|code| failed && class(*code, false) == Class::OptOut) else {
         return Ok(());
@@ -202,27 +202,10 @@ async fn opt_out_by_provider(engine: &Engine, status: &StatusIn, now: Timestamp)
     if person.contact.consent == Consent::OptedOut && person.contact.suppressed {
         return Ok(());
     }
-    let actor = Actor::new(ActorKind::Provider, "twilio", Role::Viewer);
-    let event = provider_event(engine, id, person.contact.phone.as_str(), &status.sid, code);
-    store::consent::record(&tx, &actor, now, &[event]).await?;
+    let reference = format!("{} {code}", status.sid);
+    let event = opt_out_by_provider(&engine.config().keys, id, &person.contact.phone, reference);
+    store::consent::record(&tx, &provider(), now, &[event]).await?;
     tx.commit().await?;
     engine.inner().opt_outs.add(id, now);
     Ok(())
-}
-
-fn provider_event(engine: &Engine, id: ContactId, phone: &str, sid: &str, code: i32) -> ConsentEvent {
-    let keys = &engine.config().keys;
-    ConsentEvent {
-        contact_id: id,
-        topic_id: None,
-        consent: Consent::OptedOut,
-        source: ConsentSource::Provider,
-        reference: Some(format!("{sid} {code}")),
-        evidence: None,
-        suppression: SuppressionChange::Add {
-            phone_hash: keys.suppression_hash(phone),
-            key_id: keys.current_id().to_owned(),
-            reason: SuppressionReason::Provider,
-        },
-    }
 }

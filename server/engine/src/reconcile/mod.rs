@@ -9,7 +9,12 @@ mod judge;
 
 use std::time::Duration;
 
-use domain::time::Timestamp;
+use domain::{
+    consent::Consent,
+    error_codes::{Class, class},
+    phone::Phone,
+    time::Timestamp,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use store::messages::{Finding, UnknownMessage};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +23,7 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     retry::{is_passing, retrying},
+    services::contacts::{opt_out_by_provider, provider},
 };
 
 /// How often unknown messages are looked for, at most.
@@ -119,10 +125,36 @@ async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
 }
 
 async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
+    let now = engine.now();
     let tx = engine.db().begin().await?;
-    let written = store::messages::settle_unknown(&tx, engine.now(), message, finding).await?;
+    let told = opt_out(message, finding);
+    // People before messages: the order in which everybody locks.
+    let person = match &told {
+        Some((phone, _)) => store::contacts::lock(&tx, phone).await?,
+        None => None,
+    };
+    let written = store::messages::settle_unknown(&tx, now, message, finding).await?;
+    let mut opted_out = None;
+    if let (true, Some((phone, reference)), Some(person)) = (written, told, person) {
+        // Whoever opted in after the message was made wants to hear from us again.
+        let wants = person.contact.consent == Consent::OptedIn
+            && person.contact.consent_changed_at.is_some_and(|at| at > message.created_at);
+        if !wants {
+            let event = opt_out_by_provider(&engine.config().keys, person.id, phone, reference);
+            store::consent::record(&tx, &provider(), now, &[event]).await?;
+            opted_out = Some(person.id);
+        }
+    }
     tx.commit().await.map_err(store::Error::from)?;
+    engine.inner().opt_outs.set_all(opted_out, true, now);
     Ok::<_, Error>(written)
+}
+
+/// Whom the provider found to have opted out there when it had the message, and how it said so.
+fn opt_out<'a>(message: &'a UnknownMessage, finding: &Finding) -> Option<(&'a Phone, String)> {
+    let Finding::Found { sid, error_code: Some(code), .. } = finding else { return None };
+    let phone = message.phone.as_ref()?;
+    (class(*code, false) == Class::OptOut).then(|| (phone, format!("{sid} {code}")))
 }
 
 const fn word(finding: &Finding) -> &'static str {

@@ -4,24 +4,18 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    actor::{Actor, ActorKind},
-    consent::SuppressionReason,
     ids::{CampaignId, ContactId, RunId},
     message::State,
     phone::Phone,
-    role::Role,
 };
-use store::{
-    consent::{ConsentEvent, SuppressionChange},
-    messages::{OutcomeIn, Settled},
-};
+use store::messages::{OutcomeIn, Settled};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{guard, stop::stop_run};
 use crate::{
     Engine, Error, Result,
     retry::{is_passing, retrying},
-    services::contacts::opt_out_of_everything,
+    services::contacts::{opt_out_by_provider, provider},
 };
 
 /// Outcomes that may wait to be written.
@@ -145,22 +139,15 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
     let now = engine.now();
     retrying!(
         async {
-            let actor = Actor::new(ActorKind::Provider, "twilio", Role::Viewer);
-            let keys = &engine.config().keys;
             let tx = engine.db().begin().await?;
             let events: Vec<_> = people
                 .iter()
                 .map(|(done, (contact, phone, code))| {
-                    let suppression = SuppressionChange::Add {
-                        phone_hash: keys.suppression_hash(phone.as_str()),
-                        key_id: keys.current_id().to_owned(),
-                        reason: SuppressionReason::Provider,
-                    };
-                    let reference = Some(format!("message {} code {code}", done.outcome.id));
-                    ConsentEvent { suppression, reference, ..opt_out_of_everything(keys, &actor, *contact, phone) }
+                    let reference = format!("message {} code {code}", done.outcome.id);
+                    opt_out_by_provider(&engine.config().keys, *contact, phone, reference)
                 })
                 .collect();
-            store::consent::record(&tx, &actor, now, &events).await?;
+            store::consent::record(&tx, &provider(), now, &events).await?;
             tx.commit().await.map_err(store::Error::from)?;
             Ok::<_, Error>(())
         }

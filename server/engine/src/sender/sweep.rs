@@ -9,7 +9,10 @@ use domain::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, Error, Result, retry::retrying};
+use crate::{
+    Engine, Error, Result,
+    retry::{is_passing, retrying},
+};
 
 const EVERY: Duration = Duration::from_millis(300);
 
@@ -32,12 +35,23 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
 async fn sweep(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     expire_leases(engine, stop).await?;
     for run in store::runs::cancelled(engine.db().reader()).await? {
-        cancel(engine, run, stop).await?;
+        alone(run, cancel(engine, run, stop).await)?;
     }
     for (run, campaign) in store::runs::done(engine.db().reader()).await? {
-        retrying!(complete(engine, run, campaign).await)?;
+        alone(run, retrying!(complete(engine, run, campaign).await))?;
     }
     Ok(())
+}
+
+/// What is wrong with one run alone does not keep the others waiting.
+fn alone(run: RunId, done: Result<()>) -> Result<()> {
+    done.or_else(|error| {
+        if is_passing(&error) {
+            return Err(error);
+        }
+        tracing::error!(%error, run.id = %run, "a run cannot be brought to its end");
+        Ok(())
+    })
 }
 
 async fn expire_leases(engine: &Engine, stop: &CancellationToken) -> Result<()> {

@@ -87,7 +87,7 @@ impl Accounts<'_> {
     ) -> Result<(Account, Option<String>)> {
         require(actor, Permission::Administer)?;
         let (new, one_time) = self.prepare(email, role, password).await?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let account = self.insert(&tx, actor, new).await?;
         tx.commit().await.map_err(store::Error::from)?;
         Ok((account, one_time))
@@ -141,7 +141,7 @@ impl Accounts<'_> {
         }
         let hash = password::hash(new.to_owned()).await?;
         let now = engine.now();
-        let tx = engine.db().begin().await?;
+        let tx = engine.begin(actor).await?;
         tries.succeeded(&tx).await?;
         store::accounts::set_password(&tx, id, &stored.password_hash, &hash, false, now).await?;
         store::sessions::delete_of(&tx, id).await?;
@@ -163,7 +163,7 @@ impl Accounts<'_> {
         let one_time = password::one_time();
         let hash = password::hash(one_time.clone()).await?;
         let now = engine.now();
-        let tx = engine.db().begin().await?;
+        let tx = engine.begin(actor).await?;
         store::accounts::set_password(&tx, id, &stored.password_hash, &hash, true, now).await?;
         store::sessions::delete_of(&tx, id).await?;
         let entity = ("account", &*id.to_string());
@@ -179,7 +179,7 @@ impl Accounts<'_> {
     pub async fn update(&self, actor: &Actor, id: AccountId, patch: AccountPatch) -> Result<Account> {
         require(actor, Permission::Administer)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         store::accounts::lock_admins(&tx).await?;
         let stored = store::accounts::by_id(&tx, id).await?.ok_or(Error::NotFound { what: "account" })?;
         let mut account = stored.account;

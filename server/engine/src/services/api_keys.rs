@@ -88,7 +88,7 @@ impl ApiKeys<'_> {
         let key = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(secrets::random::<32>()));
         let id = ApiKeyId(self.0.new_uuid());
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         store::api_keys::insert(&tx, id, name, role, &hash(&key), &actor.id, now).await?;
         let detail = json!({ "name": name, "role": role });
         store::audit::append(&tx, actor, now, "create", ("api_key", &id.to_string()), &detail).await?;
@@ -135,7 +135,7 @@ impl ApiKeys<'_> {
     pub async fn revoke(&self, actor: &Actor, id: ApiKeyId) -> Result<()> {
         require(actor, Permission::Administer)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let ended = store::api_keys::revoke(&tx, id, now).await.map_err(|error| match error {
             store::Error::NotFound => Error::NotFound { what: "API key" },
             other => other.into(),

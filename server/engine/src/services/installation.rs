@@ -16,12 +16,13 @@ pub enum Purpose {
     Command,
 }
 
-/// Claims a new database for this installation; refuses one that was made with another `ENCRYPTION_KEY`. One that last
+/// Claims a new database for this installation; refuses one that was ever written with an `ENCRYPTION_KEY` that is not
+/// here. One that last
 /// served another provider account or another public address is taken over by a server, but sending is held until an
 /// admin releases it: it may be a copy.
 ///
 /// # Errors
-/// `Conflict` when the database belongs to another key.
+/// `Conflict` when the database was written with another key.
 pub(crate) async fn claim(db: &Db, config: &Config, purpose: Purpose, now: Timestamp) -> Result<()> {
     let of_server = |value: &str| if purpose == Purpose::Serve { value.to_owned() } else { String::new() };
     let wanted = Installation {
@@ -32,12 +33,14 @@ pub(crate) async fn claim(db: &Db, config: &Config, purpose: Purpose, now: Times
     };
     let tx = db.begin().await?;
     let found = store::installation::claim(&tx, &wanted, now).await?;
-    if !config.keys.knows(&found.key_check) {
-        return Err(Error::Conflict(
-            "This database was made with another ENCRYPTION_KEY. Start with that key (or put it behind the new one, \
-             separated by a comma): without it opt-outs are not recognised and sealed data cannot be read."
-                .to_owned(),
-        ));
+    let used = store::installation::note_key(&tx, &wanted.key_check, now).await?;
+    let missing = used.iter().filter(|check_value| !config.keys.knows(check_value)).count();
+    if missing > 0 {
+        return Err(Error::Conflict(format!(
+            "This database was written with {missing} other ENCRYPTION_KEY(s). Start with all keys it ever had (the \
+             new one first, the others behind it, separated by commas): without them opt-outs are not recognised and \
+             sealed data cannot be read."
+        )));
     }
     if purpose == Purpose::Command {
         tx.commit().await.map_err(store::Error::from)?;

@@ -94,7 +94,7 @@ fn check(new: &NewMessage) -> Result<()> {
 
 async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Message> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let (template, channel) = match new.template_id {
         Some(id) => {
             let template = store::templates::find(&tx, id)

@@ -72,7 +72,7 @@ impl Segments<'_> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
         let id = SegmentId(self.0.new_uuid());
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let (name, definition) = checked(&tx, None, &new.name, &new.definition).await?;
         segments::insert(&tx, id, &name, &definition, now).await.map_err(|error| name_taken(error, &name))?;
         audit(&tx, actor, now, "create", id, &json!({ "name": name })).await?;
@@ -88,7 +88,7 @@ impl Segments<'_> {
     pub async fn update(&self, actor: &Actor, id: SegmentId, patch: SegmentPatch) -> Result<Segment> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let former = segments::find(&tx, id).await?.ok_or(NO_SEGMENT)?;
         if patch.version.is_some_and(|read| read != former.version) {
             return Err(store::Error::Stale.into());
@@ -115,7 +115,7 @@ impl Segments<'_> {
     pub async fn delete(&self, actor: &Actor, id: SegmentId) -> Result<()> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let segment = segments::find(&tx, id).await?.ok_or(NO_SEGMENT)?;
         let used = segments::used_by(&tx, id).await?;
         if !used.is_empty() {

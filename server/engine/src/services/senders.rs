@@ -50,7 +50,7 @@ impl Senders<'_> {
             ));
         }
         Error::unless_valid(errors)?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let mut sender = store::senders::lock(&tx, id)
             .await
             .map_err(|error| match error {

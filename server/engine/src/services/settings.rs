@@ -120,7 +120,7 @@ impl SettingsService<'_> {
         require(actor, Permission::Administer)?;
         Error::unless_valid(problems(&patch))?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let stored: Option<Stored<Document>> = store::settings::load(&tx, KEY).await?;
         let version = stored.as_ref().map_or(0, |stored| stored.version);
         if patch.version.is_some_and(|read| read != version) {

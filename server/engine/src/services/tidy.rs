@@ -8,13 +8,16 @@ use crate::{Actor, Engine, Result};
 /// Raw webhooks are kept this long.
 const WEBHOOK_DAYS: i64 = 30;
 
+/// Rejected rows of an import are kept this long after it: they hold what somebody typed, phone numbers among it.
+const REJECT_DAYS: i64 = 30;
+
 /// Tries to log in count for an hour; a day leaves room for a clock that was set.
 const TRIES_KEPT_FOR: i64 = Timestamp::DAY;
 
 /// Rows deleted in one transaction: others want to write too.
 const CHUNK: u32 = 2_000;
 
-/// Removes expired sessions, kept answers and old tries to log in, and raw webhooks whose time is over, with the keys
+/// Removes expired sessions, kept answers, old tries to log in and rejected rows of old imports, and raw webhooks whose time is over, with the keys
 /// of their days: whatever a backup still holds of them can no longer be read.
 ///
 /// # Errors
@@ -24,6 +27,8 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     store::sessions::purge(db, now).await?;
     store::idempotency::purge(db.writer(), now).await?;
     store::accounts::purge_tries(db.writer(), now.plus(-TRIES_KEPT_FOR)).await?;
+    let before = now.plus(-REJECT_DAYS * Timestamp::DAY);
+    while store::imports::purge_rejects(db.writer(), before, CHUNK).await? == u64::from(CHUNK) {}
     forget_webhooks(engine, now).await
 }
 

@@ -58,7 +58,7 @@ impl Topics<'_> {
         require(actor, Permission::Write)?;
         let new = checked(new)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         if store::topics::id_of(&tx, &new.key).await?.is_some() {
             return Err(Error::Conflict(format!("There is a topic with the key `{}` already.", new.key)));
         }
@@ -76,7 +76,7 @@ impl Topics<'_> {
     pub async fn update(&self, actor: &Actor, key: &str, patch: TopicPatch) -> Result<Topic> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let (id, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
         if patch.version.is_some_and(|read| read != topic.version) {
             return Err(store::Error::Stale.into());
@@ -101,7 +101,7 @@ impl Topics<'_> {
     pub async fn delete(&self, actor: &Actor, key: &str) -> Result<()> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let (id, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
         let campaigns = store::topics::campaigns_using(&tx, id, USES_NAMED + 1).await?;
         unless_used("campaigns", campaigns.into_iter().map(|(_, name)| name).collect())?;

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use ids::new_ids;
 pub use list::{Query, count, count_by_consent, list};
 pub use timeline::{TimelineRow, timeline};
-pub use write::{Change, New, delete, insert, touch_inbound, update};
+pub use write::{Change, New, delete, insert, update};
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,

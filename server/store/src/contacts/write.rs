@@ -165,19 +165,8 @@ pub async fn update(tx: &Tx, at: Timestamp, people: &[Change<'_>]) -> Result<()>
     if changed == people.len() as u64 { Ok(()) } else { Err(Error::NotFound) }
 }
 
-/// Remembers when the person last wrote: it opens the provider's customer service window.
-///
-/// # Errors
-/// What the database says.
-pub async fn touch_inbound(tx: &Tx, id: ContactId, at: Timestamp) -> Result<()> {
-    let statement = "UPDATE contacts SET last_inbound_at = $1 WHERE contact_id = $2 \
-                     AND (last_inbound_at IS NULL OR last_inbound_at < $1)";
-    exec(tx, statement, vec![at.as_micros().into(), id.0.into()]).await?;
-    Ok(())
-}
-
 /// Removes all that says who the person is or what they were told: the row, the key of the sealed parts, texts,
-/// subscriptions, the membership in imports, answers kept for repeated requests. What remains speaks of an id that
+/// subscriptions, windows, the membership in imports, answers kept for repeated requests. What remains speaks of an id that
 /// nobody can resolve.
 ///
 /// # Errors
@@ -187,6 +176,7 @@ pub async fn delete(tx: &Tx, id: ContactId, phone: &Phone) -> Result<()> {
         "DELETE FROM message_texts WHERE message_id IN (SELECT id FROM messages WHERE contact_id = $1)",
         "DELETE FROM inbound_texts WHERE inbound_id IN (SELECT id FROM inbound_messages WHERE contact_id = $1)",
         "DELETE FROM subscriptions WHERE contact_id = $1",
+        "DELETE FROM service_windows WHERE contact_id = $1",
         "DELETE FROM import_contacts WHERE contact_id = $1 AND import_id IN (SELECT id FROM imports)",
         "DELETE FROM contact_keys WHERE contact_id = $1",
         "UPDATE suppressions SET contact_id = NULL WHERE contact_id = $1",

@@ -14,7 +14,7 @@ use domain::{
 pub use progress::{
     Chunk, Counters, Member, Seen, commit_chunk, fail, finish, join, release, release_all, seen, start, take,
 };
-pub use rejects::{REJECTS_KEPT, ScannedReject, blank, rejects, scan};
+pub use rejects::{REJECTS_KEPT, ScannedReject, blank, purge_rejects, rejects, scan};
 
 use crate::{ConnectionTrait, Result, Row, all, exec, one};
 

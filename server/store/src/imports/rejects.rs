@@ -1,6 +1,7 @@
 use domain::{
     ids::ImportId,
     import::{ImportReject, RejectReason},
+    time::Timestamp,
 };
 use serde::Serialize;
 
@@ -99,4 +100,16 @@ pub async fn blank(tx: &Tx, lines: &[(ImportId, i64)]) -> Result<()> {
         exec(tx, update, vec![import.0.into(), (*line).into()]).await?;
     }
     Ok(())
+}
+
+/// Forgets up to `limit` rejected rows of imports that were over by `before`. Their counts stay. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn purge_rejects(db: &impl ConnectionTrait, before: Timestamp, limit: u32) -> Result<u64> {
+    let delete = format!(
+        "DELETE FROM import_rejects WHERE (import_id, line) IN (SELECT r.import_id, r.line FROM imports i \
+         JOIN import_rejects r ON r.import_id = i.id WHERE i.finished_at < $1 LIMIT {limit})"
+    );
+    exec(db, delete, vec![before.as_micros().into()]).await
 }

@@ -16,6 +16,7 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     ledger::{self, Move},
     one,
+    windows::OF_MESSAGE,
 };
 
 /// Where messages queue: those of one run, or the single sends, replies and tests of one sender.
@@ -68,6 +69,7 @@ pub struct ClaimedContact {
     pub locale: Option<String>,
     pub consent: Consent,
     pub suppressed: bool,
+    /// When the person last wrote to the sender of this message.
     pub last_inbound_at: Option<Timestamp>,
 }
 
@@ -123,7 +125,7 @@ const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id,
 /// The text is looked up row by row: as a join PostgreSQL would read all texts of a growing run at every claim, as long
 /// as its statistics are from before the first of them.
 const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
-                      c.consent, c.suppressed, c.last_inbound_at, s.state AS subscription, v.category, \
+                      c.consent, c.suppressed, s.state AS subscription, v.category, \
                       (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
                       (SELECT t.variables FROM message_texts t WHERE t.message_id = m.id) AS variables";
 
@@ -149,7 +151,7 @@ async fn claim_postgres(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit
         "WITH due AS ({due}), m AS (\
          UPDATE messages AS m SET state = 1, attempt = m.attempt + 1, lease_until = $4, lease_owner = $5, \
          updated_at = $2 FROM due WHERE m.id = due.id RETURNING {CLAIMED}) \
-         SELECT {CLAIMED}, {JOINED} FROM m {}",
+         SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM m {}",
         joins("$6")
     );
     let values = vec![
@@ -177,7 +179,7 @@ async fn claim_sqlite(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: 
         return Ok(Vec::new());
     }
     let query = format!(
-        "SELECT {CLAIMED}, {JOINED} FROM messages m {} WHERE m.id IN (SELECT wanted.id FROM {})",
+        "SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM messages m {} WHERE m.id IN (SELECT wanted.id FROM {})",
         joins("$2"),
         ids_table(Kind::Sqlite, "$1")
     );

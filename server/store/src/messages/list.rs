@@ -32,14 +32,23 @@ pub async fn list(
     before: Option<MessageId>,
     limit: u32,
 ) -> Result<Vec<Message>> {
-    let (condition, mut values) = condition(filter);
-    values.push(before.map_or(i64::MAX, |id| id.0).into());
-    let before = values.len();
+    let (mut condition, mut values) = condition(filter);
+    // A run's messages are made in the order of its people, which is that of the run's index.
+    let of_run = filter.run.is_some();
+    if let Some(before) = before {
+        values.push(before.0.into());
+        let id = values.len();
+        condition.push_str(&if of_run {
+            let person = format!("(SELECT l.contact_id FROM messages l WHERE l.id = ${id})");
+            // The second part says nothing more, but is what the index is searched by.
+            format!(" AND (m.contact_id, m.id) < ({person}, ${id}) AND m.contact_id <= {person}")
+        } else {
+            format!(" AND m.id < ${id}")
+        });
+    }
     values.push(i64::from(limit).into());
-    let query = format!(
-        "SELECT {COLUMNS} {FROM} WHERE {condition} AND m.id < ${before} ORDER BY m.id DESC LIMIT ${}",
-        values.len()
-    );
+    let order = if of_run { "m.contact_id DESC, m.id DESC" } else { "m.id DESC" };
+    let query = format!("SELECT {COLUMNS} {FROM} WHERE {condition} ORDER BY {order} LIMIT ${}", values.len());
     all(db, query, values).await?.iter().map(read).collect()
 }
 

@@ -105,6 +105,29 @@ pub async fn used_by(db: &impl ConnectionTrait, id: SegmentId) -> Result<Vec<Str
     Ok(used)
 }
 
+/// Rewrites the definitions, of segments and of runs, that hold these digits: whoever edits such a segment has to load it
+/// again. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget(tx: &Tx, digits: &str, without: impl Fn(&str) -> String) -> Result<usize> {
+    let mut changed = 0;
+    for (table, version) in [("segments", ", version = version + 1"), ("runs", "")] {
+        let named = contains(Kind::of(tx), "definition", "$1");
+        let query = format!("SELECT id, definition FROM {table} WHERE {named}");
+        for row in all(tx, query, vec![digits.into()]).await? {
+            let (id, former): (Uuid, String) = (row.get("id")?, row.get("definition")?);
+            let definition = without(&former);
+            if definition != former {
+                let update = format!("UPDATE {table} SET definition = $1{version} WHERE id = $2");
+                exec(tx, update, vec![definition.into(), id.into()]).await?;
+                changed += 1;
+            }
+        }
+    }
+    Ok(changed)
+}
+
 /// A condition: the text in `column` contains the one in `parameter`, which may be empty.
 pub(crate) fn contains(kind: Kind, column: &str, parameter: &str) -> String {
     match kind {

@@ -1,5 +1,6 @@
 //! Files as people upload them, and what becomes of the people in them.
 
+use futures::TryStreamExt as _;
 use std::collections::BTreeMap;
 
 use domain::{
@@ -70,7 +71,8 @@ async fn rejected_rows_are_shown_as_they_stand_in_the_file() {
         let next = PageRequest { limit: 2, cursor: page.next_cursor };
         let rest = bench.engine.imports().rejects(&bench.actor, import.id, &next).await.unwrap();
         assert_eq!((rest.items[0].line, rest.next_cursor), (8, None));
-        let csv = bench.engine.imports().rejects_csv(&bench.actor, import.id).await.unwrap();
+        let parts = bench.engine.imports().rejects_csv(&bench.actor, import.id).await.unwrap();
+        let csv: String = parts.try_collect().await.unwrap();
         assert_eq!(csv.lines().next(), Some("line,reason,value,raw"));
         assert!(csv.contains("8,no_country,0771234567,\"0771234567,y\""), "{csv}");
     }

@@ -36,7 +36,7 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
         version: 1,
         run: None,
     };
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     insert(engine, &tx, actor, &campaign).await?;
     commit(tx).await?;
     Ok(campaign)
@@ -99,7 +99,7 @@ async fn checked(tx: &Tx, campaign: &Campaign) -> Result<Option<TopicId>> {
 }
 
 pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch: &CampaignPatch) -> Result<Campaign> {
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     let former = store::campaigns::get(&tx, id).await?;
     if patch.version.is_some_and(|version| version != former.version) {
@@ -168,7 +168,7 @@ fn fixed_fields(former: &Campaign, changed: &Campaign) -> Vec<&'static str> {
 }
 
 pub(super) async fn delete(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<()> {
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     if matches!(status, CampaignStatus::Running | CampaignStatus::Paused | CampaignStatus::Scheduled) {
         let text = format!("The campaign is {}. Cancel it before you delete it.", status_words(status));
@@ -182,7 +182,7 @@ pub(super) async fn delete(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
 
 pub(super) async fn duplicate(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Campaign> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let original = campaign_or(store::campaigns::get(&tx, id).await)?;
     let name: String = original.name.chars().take(NAME_MAX - " (copy)".len()).collect();
     let copy = Campaign {

@@ -143,7 +143,7 @@ fn launched_before(status: CampaignStatus) -> String {
 
 pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     if !may_launch(status) {
         return Err(Error::Conflict(launched_before(status)));

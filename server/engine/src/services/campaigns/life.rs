@@ -42,7 +42,7 @@ pub(super) const CANCEL: Change = Change {
 
 pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, change: Change) -> Result<Campaign> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     if !store::campaigns::set_status(&tx, id, change.from, change.to, now).await? {
         let text = format!("The campaign is {}: it cannot be {}.", status_words(status), past(change));

@@ -58,7 +58,7 @@ fn phones(given: &[String], region: Option<&str>) -> Result<BTreeSet<Phone>> {
 
 async fn queue(engine: &Engine, actor: &Actor, id: CampaignId, phones: &BTreeSet<Phone>) -> Result<Vec<Message>> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     let parts = launch::parts(&tx, &campaign).await?;
     let (Some(template), Some(sender)) = (parts.template, parts.sender) else {

@@ -7,7 +7,7 @@ use domain::{
     ids::{ContactId, TopicId},
     phone::Phone,
     problem::FieldError,
-    role::Permission,
+    role::{Permission, Role},
     time::Timestamp,
 };
 use serde_json::json;
@@ -60,6 +60,22 @@ pub(crate) fn opt_out_of_everything(keys: &KeyRing, actor: &Actor, id: ContactId
     ConsentEvent { suppression, ..event(actor, id, None, Consent::OptedOut) }
 }
 
+/// The provider, as the actor of what it tells.
+pub(crate) fn provider() -> Actor {
+    Actor::new(ActorKind::Provider, "twilio", Role::Viewer)
+}
+
+/// The provider says that the person opted out there, or blocked us: as good as a STOP. `reference` is the message and
+/// its code.
+pub(crate) fn opt_out_by_provider(keys: &KeyRing, id: ContactId, phone: &Phone, reference: String) -> ConsentEvent {
+    let suppression = SuppressionChange::Add {
+        phone_hash: keys.suppression_hash(phone.as_str()),
+        key_id: keys.current_id().to_owned(),
+        reason: SuppressionReason::Provider,
+    };
+    ConsentEvent { suppression, reference: Some(reference), ..event(&provider(), id, None, Consent::OptedOut) }
+}
+
 /// A number that is on the suppression list is stored again.
 pub(crate) fn still_opted_out(actor: &Actor, id: ContactId) -> ConsentEvent {
     ConsentEvent { reference: Some("suppression list".to_owned()), ..event(actor, id, None, Consent::OptedOut) }
@@ -81,7 +97,7 @@ pub(super) fn check(change: &ConsentChange) -> Result<()> {
 pub(super) async fn set(engine: &Engine, actor: &Actor, phone: &Phone, change: &ConsentChange) -> Result<Contact> {
     let now = engine.now();
     let keys = &engine.config().keys;
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
     let opts_out = change.consent == Consent::OptedOut;
     let mut event =
@@ -175,7 +191,7 @@ pub(super) async fn set_topic(
     consent: Consent,
 ) -> Result<Contact> {
     let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let tx = engine.begin(actor).await?;
     let topic_id = store::topics::id_of(&tx, topic).await?.ok_or(Error::NotFound { what: "topic" })?;
     let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
     let present = store::consent::subscriptions(&tx, &[id]).await?.get(&(id, topic_id)).copied();

@@ -24,7 +24,7 @@ use store::{
 };
 
 pub(crate) use birth::{Birth, born};
-pub(crate) use consent::{event, opt_out_of_everything, seal_words, still_opted_out};
+pub(crate) use consent::{event, opt_out_by_provider, opt_out_of_everything, provider, seal_words, still_opted_out};
 
 use crate::{
     Actor, Engine, Error, Result,
@@ -93,7 +93,7 @@ impl Contacts<'_> {
 
     async fn try_create(&self, actor: &Actor, phone: &Phone, new: &NewContact) -> Result<Contact> {
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         if store::contacts::find(&tx, phone).await?.is_some() {
             let text = format!("There is a contact with the number {phone} already. Change that one instead.");
             return Err(Error::Conflict(text));
@@ -137,7 +137,7 @@ impl Contacts<'_> {
 
     async fn try_update(&self, actor: &Actor, phone: &Phone, patch: &ContactPatch) -> Result<Contact> {
         let now = self.0.now();
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
         if patch.version.is_some_and(|read| read != contact.version) {
             return Err(store::Error::Stale.into());

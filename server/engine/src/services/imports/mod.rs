@@ -11,7 +11,7 @@ use domain::{
     role::Permission,
     time::Timestamp,
 };
-use futures::Stream;
+use futures::{Stream, StreamExt as _, stream, stream::BoxStream};
 use serde_json::json;
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
@@ -82,7 +82,7 @@ impl Imports<'_> {
             bytes_done: number(found.start.0),
             lines_done: found.start.1,
         };
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         store::imports::insert(&tx, &new, actor, now).await?;
         let detail = json!({
             "format": found.format, "bytes": found.bytes, "topics": found.plan.options.topics,
@@ -148,22 +148,18 @@ impl Imports<'_> {
         Ok(page_of(rows, page, |last| Cursor::new([last.line])))
     }
 
-    /// The same as a CSV file: line, reason, value, raw.
+    /// The same as a CSV file, in parts: line, reason, value, raw.
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn rejects_csv(&self, actor: &Actor, id: ImportId) -> Result<String> {
+    pub async fn rejects_csv(&self, actor: &Actor, id: ImportId) -> Result<BoxStream<'static, Result<String>>> {
         self.get(actor, id).await?;
-        let mut file = CsvOut::new(["line", "reason", "value", "raw"]);
-        let mut after = 0;
-        loop {
-            let rows = store::imports::rejects(self.0.db().reader(), id, after, PageRequest::MAX_LIMIT).await?;
-            let Some(last) = rows.last() else { return Ok(file.finish()) };
-            after = last.line;
-            for ImportReject { line, reason, value, raw } in &rows {
-                file.row([line.to_string().as_str(), reason.as_str(), value, raw]);
-            }
-        }
+        let heading = CsvOut::new(["line", "reason", "value", "raw"]).finish();
+        let rows = stream::try_unfold((self.0.clone(), 0), move |(engine, after)| async move {
+            let rows = store::imports::rejects(engine.db().reader(), id, after, PageRequest::MAX_LIMIT).await?;
+            Ok(rows.last().map(|last| (lines(&rows), (engine, last.line))))
+        });
+        Ok(stream::once(async { Ok(heading) }).chain(rows).boxed())
     }
 
     /// Does an import to its end, or the rest of one that was interrupted: for the command line and for tests. The worker
@@ -199,4 +195,12 @@ impl Imports<'_> {
         topic_ids(self.0.db().reader(), &topics).await?;
         Ok(ImportOptions { topics, ..options })
     }
+}
+
+fn lines(rows: &[ImportReject]) -> String {
+    let mut file = CsvOut::continued();
+    for ImportReject { line, reason, value, raw } in rows {
+        file.row([line.to_string().as_str(), reason.as_str(), value, raw]);
+    }
+    file.finish()
 }

@@ -78,7 +78,7 @@ impl TemplateService<'_> {
             created_at: now,
             updated_at: now,
         })?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         store::templates::insert(&tx, &template).await.map_err(|error| name_taken(error, &template.name))?;
         audit(&tx, actor, "create", &template).await?;
         tx.commit().await.map_err(store::Error::from)?;
@@ -92,7 +92,7 @@ impl TemplateService<'_> {
     /// taken.
     pub async fn update(&self, actor: &Actor, id: TemplateId, patch: TemplatePatch) -> Result<Template> {
         require(actor, Permission::Write)?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let former = store::templates::find(&tx, id).await?.ok_or(NO_TEMPLATE)?;
         if patch.version.is_some_and(|read| read != former.version) {
             return Err(store::Error::Stale.into());
@@ -118,7 +118,7 @@ impl TemplateService<'_> {
     /// `NotFound`, and `Conflict` naming the campaigns that use it.
     pub async fn delete(&self, actor: &Actor, id: TemplateId) -> Result<()> {
         require(actor, Permission::Write)?;
-        let tx = self.0.db().begin().await?;
+        let tx = self.0.begin(actor).await?;
         let template = store::templates::find(&tx, id).await?.ok_or(NO_TEMPLATE)?;
         let used = store::templates::used_by(&tx, id).await?;
         if !used.is_empty() {
