@@ -138,6 +138,18 @@ impl Config {
         })
     }
 
+    /// Whether the database is a file, which one process has for itself.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.database_url.starts_with("sqlite:")
+    }
+
+    /// The embedded database's file.
+    #[must_use]
+    pub fn database_file(&self) -> Option<PathBuf> {
+        parse::database_file(&self.database_url)
+    }
+
     /// What Twilio and people call, without a slash at its end; `addr` is where the server listens.
     #[must_use]
     pub fn public_url(&self, addr: SocketAddr) -> String {

@@ -1,13 +1,13 @@
 //! Putting the program together: `main` and the tests start the same server.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
 use engine::{
     Engine, Purpose,
     clock::SystemClock,
-    workers::{self, Workers},
+    workers::{self, Role, Workers},
 };
 use migrations::{DbErr, Migrator, MigratorTrait as _};
 use sea_orm_migration::MigrationStatus;
@@ -39,24 +39,28 @@ pub enum Migrate {
 pub struct Server {
     addr: SocketAddr,
     public_url: String,
+    role: Role,
     engine: Engine,
     db: Db,
     listener: TcpListener,
     router: Router,
     simulator: Option<simulator::Running>,
+    /// Held until the server is gone.
+    _lock: Option<File>,
 }
 
 /// Binds, connects, migrates, and puts everything together. Nothing runs by itself before [`Server::run`].
 ///
 /// # Errors
 /// When the address is taken, or the database is away, foreign, or of another schema or key.
-pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> {
+pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Result<Server> {
     // First, because it tells quickest that the program runs already.
     let listener = TcpListener::bind(config.bind)
         .await
         .with_context(|| format!("cannot listen on {} (BIND_ADDR)", config.bind))?;
     let addr = listener.local_addr()?;
     let public_url = config.public_url(addr);
+    let lock = lock_database(config)?;
     let db = open_database(config, migrate).await?;
     let simulator = match &config.twilio {
         Some(_) => None,
@@ -67,14 +71,39 @@ pub async fn build(config: &Config, migrate: Migrate) -> anyhow::Result<Server> 
     let engine = open_engine(Purpose::Serve, db.clone(), engine_config).await?;
     let readiness = Readiness::new(db.clone(), engine.clone());
     let metrics = telemetry::metrics()?;
-    let router = http::router(http::Parts {
-        sessions: http::session::Sessions::new(db.clone(), engine.clone()),
-        operators: health::router(readiness, metrics),
-        engine: engine.clone(),
-        public_url: url::Url::parse(&public_url)?,
-        trusted_proxies: config.trusted_proxies.clone(),
-    });
-    Ok(Server { addr, public_url, engine, db, listener, router, simulator })
+    let operators = health::router(readiness, metrics);
+    let router = if role.is_called() {
+        http::router(http::Parts {
+            sessions: http::session::Sessions::new(db.clone(), engine.clone()),
+            operators,
+            engine: engine.clone(),
+            public_url: url::Url::parse(&public_url)?,
+            trusted_proxies: config.trusted_proxies.clone(),
+        })
+    } else {
+        operators
+    };
+    Ok(Server { addr, public_url, role, engine, db, listener, router, simulator, _lock: lock })
+}
+
+/// An embedded database is one process's for as long as it lives; the system takes the lock back however it ends.
+fn lock_database(config: &Config) -> anyhow::Result<Option<File>> {
+    let Some(path) = config.database_file() else { return Ok(None) };
+    let path = path.with_added_extension("lock");
+    std::fs::create_dir_all(&config.data_dir)
+        .and_then(|()| File::create(&path))
+        .with_context(|| format!("cannot make the file {} (DATABASE_URL)", path.display()))
+        .and_then(|file| match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
+                "another process serves this database (DATABASE_URL): stop it, or use PostgreSQL for several processes"
+            ),
+            // A file system without locks.
+            Err(std::fs::TryLockError::Error(error)) => {
+                tracing::warn!(%error, "whether another process serves this database cannot be told");
+                Ok(None)
+            }
+        })
 }
 
 /// The engine without a server around it, for the command line.
@@ -103,7 +132,7 @@ async fn open_database(config: &Config, migrate: Migrate) -> anyhow::Result<Db> 
 }
 
 async fn connect(config: &Config) -> anyhow::Result<Db> {
-    if config.database_url.starts_with("sqlite:") {
+    if config.is_embedded() {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make the folder {} (DATABASE_URL)", config.data_dir.display()))?;
     } else {
@@ -179,7 +208,7 @@ impl Server {
     /// # Errors
     /// When the listener or the database fails.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let workers = workers::start(&self.engine);
+        let workers = workers::start(&self.engine, self.role);
         let upkeep = tokio::spawn(fold_metrics());
         let listener = self.listener.tap_io(|stream| {
             // Small answers must not wait for more; if it cannot be set, they are only slower.

@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub provider: provider::Provider,
     pub templates: templates::Templates,
     pub guard: sender::Guard,
+    pub permit: sender::Permit,
     pub in_hand: sender::InHand,
     pub pace: sender::Pace,
     pub ingest: ingest::Ingest,
@@ -81,6 +82,7 @@ impl Engine {
             provider,
             templates: templates::Templates::default(),
             guard: sender::Guard::default(),
+            permit: sender::Permit::default(),
             in_hand: sender::InHand::default(),
             pace: sender::Pace::default(),
             ingest: ingest::Ingest::default(),
@@ -93,6 +95,16 @@ impl Engine {
             services::senders::ensure_first(&engine).await?;
         }
         Ok(engine)
+    }
+
+    /// These people's opt-outs are committed: from now on nothing is handed over to them here, and within
+    /// [`optouts::FRESH`] nowhere. Called before anybody is told that they are stored.
+    pub(crate) fn told_opt_outs(&self, contacts: impl IntoIterator<Item = domain::ids::ContactId>) {
+        let mut contacts = contacts.into_iter().peekable();
+        if contacts.peek().is_some() {
+            self.0.opt_outs.add(contacts);
+            self.0.bell.ring(bell::Who::OptOuts);
+        }
     }
 
     #[must_use]

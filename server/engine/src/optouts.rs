@@ -1,96 +1,154 @@
 //! Who opted out just now. The database decides; this set closes the gap between a claim and its hand-over: a worker
 //! looks here right before each create.
+//!
+//! The process that takes an opt-out knows it at once. The others read the consent ledger, whose sequence has no gaps and
+//! rises with the commits: [`follow`]. Nobody hands over on what is older than [`FRESH`].
 
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock},
+    time::Duration,
 };
 
-use domain::{ids::ContactId, time::Timestamp};
+use domain::ids::ContactId;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, bell::Who};
 
 /// Longer than any lease: who is claimed later was claimed with the database's answer.
-const KEPT: i64 = 120 * Timestamp::MINUTE;
+const KEPT: Duration = Duration::from_secs(2 * 3_600);
 
 /// From so many on, those whose time is over are looked for.
 const MANY: usize = 10_000;
 
-/// The people who opted out lately, until they opt in again.
+/// An opt-out that another process took stops hand-overs here within this time.
+pub const FRESH: Duration = Duration::from_millis(250);
+
+/// How often the ledger is read without a bell; the rest of [`FRESH`] is for the reading.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The people who opted out lately.
 #[derive(Debug, Default)]
-pub struct OptOuts(RwLock<Lately>);
+pub struct OptOuts {
+    people: RwLock<Lately>,
+    /// As of when this process knows what all have taken; none where there are no others.
+    known_as_of: watch::Sender<Option<Instant>>,
+}
 
 #[derive(Debug, Default)]
 struct Lately {
-    /// When each of them did.
-    since: HashMap<ContactId, Timestamp>,
+    /// When this process learned of it.
+    since: HashMap<ContactId, Instant>,
     /// How many were left when they were last looked through.
     left: usize,
 }
 
 impl Lately {
     /// Looks through them only when they have doubled: an import of many opt-outs would else do it for each chunk.
-    fn forget(&mut self, now: Timestamp) {
+    fn forget(&mut self, now: Instant) {
         if self.since.len() > MANY.max(2 * self.left) {
-            self.since.retain(|_, since| now.since(*since) < KEPT);
+            self.since.retain(|_, since| now.duration_since(*since) < KEPT);
             self.left = self.since.len();
         }
     }
 }
 
 impl OptOuts {
-    /// Called after the opt-out's commit and before the webhook is answered; `at` is the opt-out's time.
-    pub fn add(&self, contact: ContactId, at: Timestamp) {
-        self.set_all([contact], true, at);
+    /// Called after the opt-outs' commit and before anybody is told that they are stored.
+    pub fn add(&self, contacts: impl IntoIterator<Item = ContactId>) {
+        self.add_at(contacts, Instant::now());
     }
 
-    /// Where these people stand since `at`, after the commit that says so. Calls may come in another order than their
-    /// commits: an opt-out is not taken back by an opt-in from before it.
-    pub fn set_all(&self, contacts: impl IntoIterator<Item = ContactId>, opted_out: bool, at: Timestamp) {
-        let mut set = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for contact in contacts {
-            if opted_out {
-                let since = set.since.entry(contact).or_insert(at);
-                *since = at.max(*since);
-            } else if set.since.get(&contact).is_some_and(|since| *since <= at) {
-                set.since.remove(&contact);
-            }
-        }
-        set.forget(at);
+    fn add_at(&self, contacts: impl IntoIterator<Item = ContactId>, now: Instant) {
+        let mut lately = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        lately.since.extend(contacts.into_iter().map(|contact| (contact, now)));
+        lately.forget(now);
     }
 
+    /// Whether this process learned of an opt-out after `claim_began`. What it knew before, the claim has seen in the
+    /// database, together with an opt-in that may have come after it.
     #[must_use]
-    pub fn contains(&self, contact: ContactId) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).since.contains_key(&contact)
+    pub fn contains(&self, contact: ContactId, claim_began: Instant) -> bool {
+        let lately = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        lately.since.get(&contact).is_some_and(|since| *since >= claim_began)
     }
+
+    /// Waits until what other processes took is known as of [`FRESH`] ago: for as long as the database is away.
+    pub async fn current(&self) {
+        let is_fresh = |as_of: &Option<Instant>| as_of.is_none_or(|as_of| as_of.elapsed() < FRESH);
+        // The sender lives as long as `self`.
+        let _ = self.known_as_of.subscribe().wait_for(is_fresh).await;
+    }
+}
+
+/// Reads what other processes took, until told to stop. On SQLite there are none.
+pub(crate) async fn follow(engine: Engine, stop: CancellationToken) {
+    if engine.db().kind() == store::Kind::Sqlite {
+        return;
+    }
+    let opt_outs = &engine.inner().opt_outs;
+    let mut read_to = None;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        match look(&engine, read_to).await {
+            Ok(seq) => {
+                read_to = Some(seq);
+                metrics::histogram!("opt_outs_look_seconds").record(began.elapsed().as_secs_f64());
+                opt_outs.known_as_of.send_replace(Some(began));
+            }
+            Err(error) => tracing::error!(%error, "opt-outs cannot be read: nothing is handed over for the moment"),
+        }
+        engine.inner().bell.wait(Who::OptOuts, LOOK).await;
+    }
+    // What is still under way has the process's own opt-outs to go by.
+    opt_outs.known_as_of.send_replace(None);
+}
+
+/// Takes up the opt-outs behind `read_to`; returns how far the ledger was read. Those from before the first look were
+/// seen by every claim.
+async fn look(engine: &Engine, read_to: Option<i64>) -> store::Result<i64> {
+    let db = engine.db().reader();
+    let head = store::consent::head(db).await?;
+    if let Some(read_to) = read_to.filter(|read_to| *read_to < head) {
+        engine.inner().opt_outs.add(store::consent::opt_outs_between(db, read_to, head).await?);
+    }
+    Ok(head)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_seconds(1_795_392_000);
-
     #[test]
-    fn an_opt_out_holds_until_the_person_opts_in() {
+    fn an_opt_out_counts_for_what_was_claimed_before_it() {
         let set = OptOuts::default();
-        set.set_all([ContactId(1), ContactId(2)], true, NOW);
-        set.set_all([ContactId(1)], false, NOW.plus(1));
-        assert!(!set.contains(ContactId(1)) && set.contains(ContactId(2)) && !set.contains(ContactId(3)));
-    }
-
-    #[test]
-    fn an_opt_in_from_before_takes_nothing_back() {
-        let set = OptOuts::default();
-        set.add(ContactId(1), NOW);
-        set.set_all([ContactId(1)], false, NOW.plus(-1));
-        assert!(set.contains(ContactId(1)));
+        let before = Instant::now();
+        set.add([ContactId(1), ContactId(2)]);
+        let after = Instant::now() + Duration::from_millis(1);
+        assert!(set.contains(ContactId(1), before) && set.contains(ContactId(2), before));
+        assert!(!set.contains(ContactId(1), after) && !set.contains(ContactId(3), before));
     }
 
     #[test]
     fn many_are_not_kept_for_ever() {
+        let (set, then) = (OptOuts::default(), Instant::now());
+        let now = then + KEPT;
+        set.add_at((0..20_000).map(ContactId), then);
+        set.add_at((20_000..40_001).map(ContactId), now);
+        assert!(set.contains(ContactId(20_000), now) && !set.contains(ContactId(1), then));
+        assert_eq!(set.people.read().expect("not poisoned").since.len(), 20_001);
+    }
+
+    #[tokio::test]
+    async fn nobody_goes_by_what_is_too_old() {
         let set = OptOuts::default();
-        set.set_all((0..20_000).map(ContactId), true, NOW);
-        set.set_all((20_000..40_001).map(ContactId), true, NOW.plus(KEPT));
-        assert!(set.contains(ContactId(20_000)) && !set.contains(ContactId(1)));
-        assert_eq!(set.0.read().expect("not poisoned").since.len(), 20_001);
+        set.current().await;
+        set.known_as_of.send_replace(Some(Instant::now()));
+        set.current().await;
+        tokio::time::sleep(FRESH).await;
+        assert!(tokio::time::timeout(LOOK, set.current()).await.is_err(), "the database is away");
+        set.known_as_of.send_replace(Some(Instant::now()));
+        set.current().await;
     }
 }

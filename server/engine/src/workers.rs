@@ -4,10 +4,36 @@ use std::time::Duration;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, import, ingest, planner, reconcile, sender, services};
+use crate::{Engine, bell, import, ingest, optouts, planner, reconcile, sender, services};
 
 /// How often partitions are made ahead.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    All,
+    /// Takes what people, programs and webhooks bring; sends nothing.
+    Web,
+    /// Plans, sends and looks after what was sent.
+    Worker,
+}
+
+impl Role {
+    /// Whether it plans and sends.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
+    }
+
+    /// Whether people, programs and webhooks come to it.
+    #[must_use]
+    pub const fn is_called(self) -> bool {
+        matches!(self, Self::All | Self::Web)
+    }
+}
 
 /// The running workers.
 pub struct Workers {
@@ -18,19 +44,25 @@ pub struct Workers {
     stop_ingest: CancellationToken,
 }
 
-/// Starts them.
+/// Starts those of this role. Imports are done by every process that has their files.
 #[must_use]
-pub fn start(engine: &Engine) -> Workers {
+pub fn start(engine: &Engine, role: Role) -> Workers {
     let workers = Workers {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         ingest: TaskTracker::new(),
         stop_ingest: CancellationToken::new(),
     };
-    workers.ingest.spawn(ingest::writer::run(engine.clone(), workers.stop_ingest.clone()));
-    workers.tasks.spawn(planner::run(engine.clone(), workers.stop.clone()));
-    workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
-    workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
+    if role.is_called() {
+        workers.ingest.spawn(ingest::writer::run(engine.clone(), workers.stop_ingest.clone()));
+    }
+    if role.sends() {
+        workers.tasks.spawn(planner::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(optouts::follow(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
+    }
+    workers.ingest.spawn(bell::relay(engine.clone(), workers.stop_ingest.clone()));
     workers.tasks.spawn(import::worker::run(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(keep_house(engine.clone(), workers.stop.clone()));
     workers

@@ -414,7 +414,7 @@ async fn a_provider_that_is_not_there_costs_nobody() {
         drop(nowhere);
         let clock = std::sync::Arc::new(engine::clock::SystemClock);
         let cut_off = engine::Engine::open(world.db.clone(), config, clock).await.expect("an engine");
-        let workers = engine::workers::start(&cut_off);
+        let workers = engine::workers::start(&cut_off, engine::workers::Role::All);
         let tried = |run: &domain::run::Run| run.ledger.planned == 5 && run.status == RunStatus::Running;
         world.until(run.id, "planned", tried).await;
         tokio::time::sleep(Duration::from_millis(700)).await;

@@ -1,7 +1,7 @@
 //! `serve`.
 
 use clap::{Args, ValueEnum};
-use engine::{Engine, config::Secret};
+use engine::{Engine, config::Secret, workers};
 
 use super::demo;
 use crate::{
@@ -31,19 +31,28 @@ enum Role {
     /// Pages, API, webhooks, and everything that runs by itself
     #[default]
     All,
-    /// Pages, API and webhooks only (not built yet)
+    /// Pages, API and webhooks only
     Web,
-    /// What runs by itself only (not built yet)
+    /// What runs by itself only, with /healthz, /readyz and /metrics
     Worker,
 }
 
-pub(super) async fn run(arguments: Arguments, options: &Options) -> anyhow::Result<()> {
-    if arguments.role != Role::All {
-        anyhow::bail!("--role web and --role worker are not built yet: one process does everything (--role all)");
+impl From<Role> for workers::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::All => Self::All,
+            Role::Web => Self::Web,
+            Role::Worker => Self::Worker,
+        }
     }
+}
+
+pub(super) async fn run(arguments: Arguments, options: &Options) -> anyhow::Result<()> {
     let config = Config::read(options)?;
+    let role = workers::Role::from(arguments.role);
+    check_role(role, &config)?;
     let migrate = if arguments.no_migrate { Migrate::No } else { Migrate::Yes };
-    let server = startup::build(&config, migrate).await?;
+    let server = startup::build(&config, migrate, role).await?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -51,9 +60,30 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> anyhow::Resu
     if arguments.demo {
         demo::on_start(server.engine()).await?;
     }
-    let first = first_admin(server.engine(), &config).await?;
-    greet(&server, first.as_ref());
+    if role.is_called() {
+        let first = first_admin(server.engine(), &config).await?;
+        greet(&server, first.as_ref());
+    } else {
+        tracing::info!(addr = %server.addr(), "working");
+    }
     server.run(shutdown).await
+}
+
+/// A process that does only a part needs others beside it, on what they can share.
+fn check_role(role: workers::Role, config: &Config) -> anyhow::Result<()> {
+    if role == workers::Role::All {
+        return Ok(());
+    }
+    if config.is_embedded() {
+        anyhow::bail!("--role: processes share a database on a server: set DATABASE_URL to postgres://…");
+    }
+    if config.twilio.is_none() {
+        anyhow::bail!(
+            "--role: the built-in simulator is one process's own: set TWILIO_ACCOUNT_SID (with TWILIO_API_BASE for a \
+             simulator that runs by itself)"
+        );
+    }
+    Ok(())
 }
 
 /// The first admin's address, and the one-time password when one was made.

@@ -43,10 +43,15 @@ pub(super) fn database_url(options: &Options) -> Result<String> {
     }
 }
 
+/// The embedded database's file; none for a database elsewhere.
+pub(super) fn database_file(database_url: &str) -> Option<PathBuf> {
+    let path = database_url.strip_prefix(SQLITE)?;
+    Some(PathBuf::from(path.split('?').next().unwrap_or_default()))
+}
+
 /// The folder beside the embedded database; `data` for a database elsewhere.
 pub(super) fn data_dir(database_url: &str) -> PathBuf {
-    let Some(path) = database_url.strip_prefix(SQLITE) else { return PathBuf::from("data") };
-    let path = PathBuf::from(path.split('?').next().unwrap_or_default());
+    let Some(path) = database_file(database_url) else { return PathBuf::from("data") };
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -18,7 +18,7 @@ use crate::{
     batch::{self, Type, to_json},
     chain,
     contacts::{add_counts, for_update, ids_json},
-    exec, messages,
+    exec, messages, one,
     suppressions::{self, NewSuppression},
 };
 
@@ -73,6 +73,26 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         messages::skip_queued(tx, at, &opted_out, Reason::OptedOut).await?;
     }
     Ok(())
+}
+
+/// Where the ledger stands: every row up to it is committed.
+///
+/// # Errors
+/// What the database says.
+pub async fn head(db: &impl ConnectionTrait) -> Result<i64> {
+    let row = one(db, "SELECT seq FROM chain_heads WHERE stream = $1", vec![STREAM.into()]).await?;
+    row.map_or(Ok(0), |row| row.get("seq"))
+}
+
+/// Who opted out of everything behind `after`, up to `to`.
+///
+/// # Errors
+/// What the database says.
+pub async fn opt_outs_between(db: &impl ConnectionTrait, after: i64, to: i64) -> Result<Vec<ContactId>> {
+    let query = "SELECT contact_id FROM consent_ledger WHERE stream = $1 AND seq > $2 AND seq <= $3 \
+                 AND consent = $4 AND topic_id IS NULL";
+    let values = vec![STREAM.into(), after.into(), to.into(), Consent::OptedOut.as_str().into()];
+    all(db, query, values).await?.iter().map(|row| row.get("contact_id").map(ContactId)).collect()
 }
 
 /// How these people stand to these topics now; those who never said anything are left out.

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod ledger;
 pub mod messages;
 pub mod months;
+pub mod notify;
 pub mod receipts;
 pub mod runs;
 pub mod segments;

@@ -34,6 +34,16 @@ impl Server {
     pub(crate) fn database_url(&self) -> String {
         with_database(&self.url, &self.name)
     }
+
+    /// Ends all connections to the database and takes no new ones for this time.
+    pub(crate) async fn cut(&self, away: std::time::Duration) -> store::Result<()> {
+        let name = &self.name;
+        admin(&self.url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await?;
+        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        admin(&self.url, &end).await?;
+        tokio::time::sleep(away).await;
+        admin(&self.url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await
+    }
 }
 
 /// One database of each kind to run the same test on.

@@ -123,7 +123,7 @@ pub struct Site {
     address: String,
     variables: Vec<(&'static str, String)>,
     /// Dropped after everything that uses it.
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 impl Site {
@@ -141,7 +141,7 @@ impl Site {
             None => format!("sqlite://{}", folder.path().join("engine.db").display()),
             Some(server) => server.database_url(),
         };
-        Ok(Self { binary, folder, database_url, address: free_address()?, variables: Vec::new(), _server: server })
+        Ok(Self { binary, folder, database_url, address: free_address()?, variables: Vec::new(), server })
     }
 
     /// Another value for a variable of the environment.
@@ -205,25 +205,114 @@ impl Site {
     /// # Errors
     /// With its log, when it does not get ready.
     pub async fn serve(&self, simulator: &str) -> Result<Process> {
+        self.serve_as(simulator, "all", &self.address).await
+    }
+
+    /// The same for one of several processes: its role and where it listens.
+    ///
+    /// # Errors
+    /// As [`Site::serve`].
+    pub async fn serve_as(&self, simulator: &str, role: &str, address: &str) -> Result<Process> {
         let log = std::fs::File::options().create(true).append(true).open(self.path("serve.log"))?;
         let child = self
             .command(simulator)
-            .arg("serve")
+            .args(["serve", "--role", role])
+            .env("BIND_ADDR", address)
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("starting the program")?;
-        let process = Process { child, url: format!("http://{}", self.address) };
+        let process = Process { child, url: format!("http://{address}") };
         ready(&format!("{}/readyz", process.url))
             .await
             .with_context(|| format!("the program's log: {}", self.log()))?;
         Ok(process)
     }
 
+    /// Where the one that is called listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// PostgreSQL ends all connections to this site's database and takes no new ones for this time. False on SQLite.
+    ///
+    /// # Errors
+    /// When PostgreSQL does not do it.
+    pub async fn cut_database(&self, away: Duration) -> Result<bool> {
+        let Some(server) = &self.server else { return Ok(false) };
+        server.cut(away).await?;
+        Ok(true)
+    }
+
     /// What the program has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()
+    }
+}
+
+/// A Redis of one's own.
+pub struct Redis {
+    address: String,
+    child: Child,
+}
+
+impl Redis {
+    /// Starts it, empty.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start() -> Result<Self> {
+        let address = free_address()?;
+        let child = Self::spawn(&address)?;
+        let redis = Self { address, child };
+        redis.ready().await?;
+        Ok(redis)
+    }
+
+    fn spawn(address: &str) -> Result<Child> {
+        let port = address.rsplit(':').next().unwrap_or_default();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("starting redis-server")
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let started = Instant::now();
+        while tokio::net::TcpStream::connect(&self.address).await.is_err() {
+            if started.elapsed() > Duration::from_secs(10) {
+                bail!("redis-server is not there after ten seconds");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// At once; what it held is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again after [`Redis::kill`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.child = Self::spawn(&self.address)?;
+        self.ready().await
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -259,6 +348,10 @@ async fn ready(url: &str) -> Result<()> {
     bail!("{url} is not ready after a minute")
 }
 
-fn free_address() -> Result<String> {
+/// An address that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -66,10 +66,16 @@ fn secrets_stay_secret_when_they_are_wrong() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
+fn a_part_of_the_program_needs_something_to_share() {
     let dir = dir();
-    let output = program(dir.path()).args(["serve", "--role", "web"]).output().expect("it runs");
-    assert!(refusal(&output).contains("not built yet"));
+    let part = |database: &str| {
+        let mut command = program(dir.path());
+        command.args(["serve", "--role", "web"]).env("DATABASE_URL", database);
+        command.env("ENCRYPTION_KEY", engine::secrets::KeyRing::generate());
+        refusal(&command.output().expect("it runs"))
+    };
+    assert!(part("sqlite://data/engine.db").contains("postgres://"));
+    assert!(part("postgres://u:p@127.0.0.1:1/d").contains("TWILIO_ACCOUNT_SID"));
     let output = program(dir.path()).arg("frobnicate").output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
 }
@@ -99,6 +105,24 @@ fn the_port_that_is_taken_is_named() {
     let address = taken.local_addr().expect("an address").to_string();
     let output = program(dir().path()).arg("serve").env("BIND_ADDR", &address).output().expect("it runs");
     assert!(refusal(&output).contains(&address), "{output:?}");
+}
+
+#[test]
+fn an_embedded_database_is_served_by_one_process() {
+    let dir = dir();
+    let mut first = program(dir.path());
+    let mut first = first.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut said = BufReader::new(first.stdout.take().expect("a pipe")).lines();
+    assert!(said.any(|line| line.expect("text").contains("Event Stream Engine")), "it serves");
+    let second = program(dir.path()).arg("serve").output().expect("it runs");
+    assert!(refusal(&second).contains("another process serves this database"), "{second:?}");
+    // However it ends, the database is free.
+    first.kill().and_then(|()| first.wait()).expect("killed");
+    let mut third = program(dir.path());
+    let mut third = third.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut said = BufReader::new(third.stdout.take().expect("a pipe")).lines();
+    assert!(said.any(|line| line.expect("text").contains("Event Stream Engine")), "it serves again");
+    third.kill().and_then(|()| third.wait()).expect("killed");
 }
 
 #[test]

@@ -100,7 +100,8 @@ pub fn config(database_url: String, data_dir: PathBuf) -> Config {
 impl TestServer {
     async fn start(database: TestDb) -> Self {
         let config = config(database.url.clone(), database.dir.path().join("data"));
-        let server = startup::build(&config, Migrate::Yes).await.expect("the server starts");
+        let server =
+            startup::build(&config, Migrate::Yes, engine::workers::Role::All).await.expect("the server starts");
         let engine = server.engine().clone();
         engine.accounts().ensure_first_admin(Some(ADMIN.0), Some(ADMIN.1)).await.expect("an admin");
         let key = engine.api_keys().create(&Actor::command_line(), "tests", Role::Admin).await.expect("a key");

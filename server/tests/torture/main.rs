@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a long test talks to its terminal")]
 
+mod cluster;
 mod round;
 mod scenario;
 

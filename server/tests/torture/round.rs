@@ -12,10 +12,13 @@ use serde_json::{Value, json};
 use simulator::{MessageFilter, Simulator};
 use testkit::{
     api::{Api, text},
-    program::{Backend, Process, Site},
+    program::{Backend, Site},
 };
 
-use crate::scenario::{Blow, LEASE_SECONDS, Scenario};
+use crate::{
+    cluster::Cluster,
+    scenario::{LEASE_SECONDS, Scenario},
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
 
@@ -26,9 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     people: u64,
-    kills: u64,
-    stops: u64,
-    freezes: u64,
+    pub kills: u64,
+    pub stops: u64,
+    pub freezes: u64,
+    /// PostgreSQL or Redis away for a while.
+    pub outages: u64,
     /// Messages whose outcome was unknown for a while: on their way at a blow, or not answered clearly.
     unknown: u64,
     faults: u64,
@@ -41,6 +46,7 @@ impl AddAssign for Outcome {
         self.kills += other.kills;
         self.stops += other.stops;
         self.freezes += other.freezes;
+        self.outages += other.outages;
         self.unknown += other.unknown;
         self.faults += other.faults;
         self.refused += other.refused;
@@ -49,10 +55,10 @@ impl AddAssign for Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { people, kills, stops, freezes, unknown, faults, refused } = self;
+        let Self { people, kills, stops, freezes, outages, unknown, faults, refused } = self;
         write!(
             f,
-            "{people} people, {kills} kills, {stops} stops, {freezes} freezes, {faults} faults of Twilio, {refused} \
+            "{people} people, {kills} kills, {stops} stops, {freezes} freezes, {outages} outages, {faults} faults of Twilio, {refused} \
              refused by it, {unknown} unknown for a while; 0 lost, 0 twice"
         )
     }
@@ -68,30 +74,46 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
     site.set("RECONCILE_GRACE", 1);
     site.set("WORKER_CONCURRENCY", scenario.concurrency);
     let key = site.api_key(&base)?;
-    let mut program = site.serve(&base).await?;
-    let api = Api::new(&program.url, key)?;
+    let mut cluster = Cluster::start(site, &base, scenario.several && backend.is_postgres()).await?;
+    let site = &cluster.site;
+    let api = Api::new(&cluster.url(), key)?;
     api.lift_limits().await?;
-    let people = people(&site, scenario.people)?;
+    // Settings are in effect in all processes within a second.
+    tokio::time::sleep(Duration::from_secs(u64::from(scenario.several))).await;
+    let people = people(site, scenario.people)?;
     api.import(&people).await?;
     let campaign = api.campaign("Torture").await?;
     let run = api.post(&format!("/campaigns/{campaign}/launch"), &Value::Null).await?;
     let run = text(&run, "id")?;
 
     let mut outcome = Outcome { people: u64::from(scenario.people), ..Outcome::default() };
-    for (after, blow) in &scenario.blows {
+    for (after, which, blow) in &scenario.blows {
         tokio::time::sleep(*after).await;
-        program = strike(&site, program, &base, *blow, &mut outcome).await?;
-        balanced(&api.get(&format!("/runs/{run}")).await?)?;
+        cluster.strike(*which, *blow, &mut outcome).await.map_err(|error| with_log(&error, &cluster.site))?;
+        balanced(&patiently(&api, &format!("/runs/{run}")).await?)?;
     }
-    let ended = until_ended(&api, run).await.map_err(|error| with_log(&error, &site))?;
-    holds(&api, &ended, run, scenario, twilio.control()).await.map_err(|error| with_log(&error, &site))?;
+    let ended = until_ended(&api, run).await.map_err(|error| with_log(&error, &cluster.site))?;
+    holds(&api, &ended, run, scenario, twilio.control()).await.map_err(|error| with_log(&error, &cluster.site))?;
     let stats = twilio.control().stats();
     outcome.faults = stats.faults.values().sum();
     outcome.refused = stats.refused.values().sum();
-    program.stop().await?;
+    let site = cluster.stop().await?;
     twilio.shutdown().await;
     outcome.unknown = once_unknown(&site).await?;
     Ok(outcome)
+}
+
+/// The answer, once there is one: right after an outage there may be none.
+async fn patiently(api: &Api, path: &str) -> Result<Value> {
+    let started = Instant::now();
+    loop {
+        match api.get(path).await {
+            Err(_) if started.elapsed() < Duration::from_secs(10) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// What does not hold, and then what the program said of it.
@@ -125,34 +147,10 @@ fn phone(number: u32) -> String {
     format!("+49151{:08}", 10_000_000 + number)
 }
 
-/// The process after the blow.
-async fn strike(site: &Site, program: Process, twilio: &str, blow: Blow, outcome: &mut Outcome) -> Result<Process> {
-    match blow {
-        Blow::Kill(down) => {
-            program.kill();
-            tokio::time::sleep(down).await;
-            outcome.kills += 1;
-            site.serve(twilio).await
-        }
-        Blow::Stop => {
-            program.stop().await?;
-            outcome.stops += 1;
-            site.serve(twilio).await
-        }
-        Blow::Freeze(still) => {
-            program.signal("STOP")?;
-            tokio::time::sleep(still).await;
-            program.signal("CONT")?;
-            outcome.freezes += 1;
-            Ok(program)
-        }
-    }
-}
-
 async fn until_ended(api: &Api, run: &str) -> Result<Value> {
     let started = Instant::now();
     loop {
-        let now = api.get(&format!("/runs/{run}")).await?;
+        let now = patiently(api, &format!("/runs/{run}")).await?;
         balanced(&now)?;
         match text(&now, "status")? {
             "completed" => return Ok(now),
@@ -179,7 +177,7 @@ async fn holds(api: &Api, ended: &Value, run: &str, scenario: &Scenario, twilio:
     let accepted = twilio.recipients(1);
     let lost: Vec<_> = expected.keys().filter(|phone| !accepted.contains_key(*phone)).collect();
     let twice: Vec<_> = accepted.iter().filter(|(_, times)| **times > 1).collect();
-    ensure!(lost.is_empty(), "{} lost: {lost:?}; {}", lost.len(), ended["ledger"]);
+    ensure!(lost.is_empty(), "{} lost: {lost:?}; {} {}", lost.len(), ended["ledger"], ended["skipped_by_reason"]);
     ensure!(twice.is_empty(), "{} more than once: {twice:?}; {}", twice.len(), ended["ledger"]);
     ensure!(accepted == expected, "others than planned got it: {accepted:?}");
     ensure!(ended["ledger"]["planned"] == json!(scenario.people), "not everybody was planned: {}", ended["ledger"]);

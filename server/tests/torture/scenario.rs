@@ -9,7 +9,7 @@ use testkit::program::{ACCOUNT_SID, AUTH_TOKEN};
 /// The shortest lease that the program takes, in seconds.
 pub const LEASE_SECONDS: u64 = 4;
 
-/// What happens to the serving process.
+/// What happens to one of the processes, or to what they share.
 #[derive(Clone, Copy, Debug)]
 pub enum Blow {
     /// `kill -9`, and started again after this time.
@@ -18,6 +18,10 @@ pub enum Blow {
     Stop,
     /// Stands still for this time, as a virtual machine that is moved: its leases may run out meanwhile.
     Freeze(Duration),
+    /// PostgreSQL cuts all connections and takes no new ones for this time, as when it is restarted.
+    Database(Duration),
+    /// Redis is killed and comes back empty after this time.
+    Redis(Duration),
 }
 
 /// One round.
@@ -26,8 +30,10 @@ pub struct Scenario {
     pub people: u32,
     /// Requests in flight to Twilio: few make a long run of few people.
     pub concurrency: u32,
-    /// Each after a time since the one before, or since the launch.
-    pub blows: Vec<(Duration, Blow)>,
+    /// On PostgreSQL: one process for pages and webhooks, two that send, and a Redis. Else one process does everything.
+    pub several: bool,
+    /// Each after a time since the one before, or since the launch, and to one of the processes.
+    pub blows: Vec<(Duration, usize, Blow)>,
     pub twilio: Settings,
 }
 
@@ -36,8 +42,10 @@ impl Scenario {
         let mut random = StdRng::seed_from_u64(seed);
         let people = random.random_range(200..1_200);
         let concurrency = random.random_range(4..64);
-        let blows = (0..random.random_range(1..5)).map(|_| (millis(&mut random, 1_000), blow(&mut random))).collect();
-        Self { people, concurrency, blows, twilio: twilio(&mut random, seed) }
+        let blows = (0..random.random_range(1..5))
+            .map(|_| (millis(&mut random, 1_000), random.random_range(0..1_000), blow(&mut random)))
+            .collect();
+        Self { people, concurrency, several: seed % 2 == 1, blows, twilio: twilio(&mut random, seed) }
     }
 }
 
@@ -46,10 +54,12 @@ fn millis(random: &mut StdRng, below: u64) -> Duration {
 }
 
 fn blow(random: &mut StdRng) -> Blow {
-    match random.random_range(0..10) {
+    match random.random_range(0..14) {
         0..7 => Blow::Kill(millis(random, 500)),
         7 => Blow::Stop,
-        _ => Blow::Freeze(millis(random, 2_000 * LEASE_SECONDS)),
+        8..10 => Blow::Freeze(millis(random, 2_000 * LEASE_SECONDS)),
+        10..12 => Blow::Database(millis(random, 3_000)),
+        _ => Blow::Redis(millis(random, 2_000)),
     }
 }
 

@@ -26,6 +26,9 @@ use crate::{Engine, Error, Result, bell::Who, retry, services::contacts::topic_i
 /// How often the worker looks by itself: another process may have taken the upload, or have died over one.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// How long the machine that has an upload's file may be away.
+const GIVEN_UP_AFTER: i64 = Timestamp::DAY;
+
 /// How long a worker is believed to be alive without finishing a chunk.
 const LEASE: i64 = 30 * Timestamp::SECOND;
 
@@ -74,7 +77,12 @@ async fn release_all(engine: &Engine) -> Result<()> {
 async fn take(engine: &Engine) -> Result<Option<ImportId>> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
-    let taken = store::imports::take(&tx, now, now.plus(LEASE)).await?;
+    // A file that lies on another machine's disk is that one's work; the one that is nowhere has failed.
+    let one_process = engine.db().kind() == store::Kind::Sqlite;
+    let is_here = |path: &str, uploaded: Timestamp| {
+        one_process || std::path::Path::new(path).exists() || now.since(uploaded) > GIVEN_UP_AFTER
+    };
+    let taken = store::imports::take(&tx, now, now.plus(LEASE), is_here).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(taken)
 }
@@ -160,7 +168,7 @@ async fn go_on(engine: &Engine, stored: &Stored, stop: &CancellationToken, rows:
             return Ok(false);
         }
         let opted_out = store_chunk(engine, &job, &chunk).await.map_err(Stopped::Database)?;
-        engine.inner().opt_outs.set_all(opted_out, true, engine.now());
+        engine.told_opt_outs(opted_out);
     }
     reading.await.map_err(|error| Stopped::Other(Error::internal(error)))?;
     Ok(true)

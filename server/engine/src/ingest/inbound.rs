@@ -60,8 +60,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     batch.confirm(&tx, now).await?;
     tx.commit().await?;
     report(&stored);
-    engine.inner().opt_outs.set_all(batch.opted_in(), false, now);
-    engine.inner().opt_outs.set_all(batch.opted_out(), true, now);
+    engine.told_opt_outs(batch.opted_out());
     Ok(batch.done)
 }
 
@@ -230,12 +229,6 @@ impl<'a> Batch<'a> {
             store::messages::insert_single(tx, now, &single).await?;
         }
         Ok(())
-    }
-
-    /// The people who opted in by this batch.
-    fn opted_in(&self) -> impl Iterator<Item = ContactId> {
-        let of_everything = self.granted.iter().filter(|granted| granted.change.topic_id.is_none());
-        of_everything.filter(|granted| granted.change.consent == Consent::OptedIn).map(|granted| granted.contact_id)
     }
 
     /// The people who are opted out now, also those who only repeated themselves: the answer to their first message may

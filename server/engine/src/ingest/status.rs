@@ -206,6 +206,6 @@ async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> s
     let event = opt_out_by_provider(&engine.config().keys, id, &person.contact.phone, reference);
     store::consent::record(&tx, &provider(), now, &[event]).await?;
     tx.commit().await?;
-    engine.inner().opt_outs.add(id, now);
+    engine.told_opt_outs([id]);
     Ok(())
 }

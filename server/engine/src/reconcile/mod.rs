@@ -146,7 +146,7 @@ async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> 
         }
     }
     tx.commit().await.map_err(store::Error::from)?;
-    engine.inner().opt_outs.set_all(opted_out, true, now);
+    engine.told_opt_outs(opted_out);
     Ok::<_, Error>(written)
 }
 

@@ -10,7 +10,7 @@ use domain::{
 };
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
 
-use super::{LaneContext, Shared, backoff, content, outcomes::Done};
+use super::{Claim, LaneContext, Shared, backoff, content, outcomes::Done};
 use crate::{
     Result,
     decide::{self, Content, Decided, Facts, Person, Verdict},
@@ -22,8 +22,8 @@ use crate::{
 const MARGIN: i64 = 2 * Timestamp::SECOND;
 
 /// The whole life of a claimed message in this process; it always ends with an outcome.
-pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, message: Claimed, lease: Lease) {
-    let done = settle(&shared, &context, &message, lease).await;
+pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, message: Claimed, claim: Claim) {
+    let done = settle(&shared, &context, &message, claim).await;
     shared.engine.inner().in_hand.end(message.contact_id);
     // The writer outlives every delivery; a closed channel means that it broke, and the lease will say so.
     if shared.outcomes.send(done).await.is_err() {
@@ -32,7 +32,8 @@ pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, mess
     shared.done_with(1);
 }
 
-async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease: Lease) -> Done {
+async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, claim: Claim) -> Done {
+    let lease = claim.lease;
     let now = shared.engine.now();
     let decided = match decide(shared, context, message, now).await {
         Ok(decided) => decided,
@@ -66,8 +67,12 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease
     let Ok(_slot) = shared.slots.acquire().await else {
         return done(message, lease, Effect::Released, None);
     };
+    tokio::select! {
+        () = shared.engine.inner().opt_outs.current() => {}
+        () = shared.stop.cancelled() => {}
+    }
     // From here on nothing is awaited before the request is under way.
-    if let Some(stopped) = last_look(shared, context, message, lease) {
+    if let Some(stopped) = last_look(shared, context, message, claim) {
         return stopped;
     }
     let answer = shared.engine.inner().provider.create(&outgoing).await;
@@ -76,7 +81,8 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, lease
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
 /// paused or cancelled, the person opted out.
-fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, lease: Lease) -> Option<Done> {
+fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, claim: Claim) -> Option<Done> {
+    let lease = claim.lease;
     let engine = &shared.engine;
     let now = engine.now();
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
@@ -84,7 +90,7 @@ fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, lease: L
     if shared.stop.is_cancelled() || too_late || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
-    if engine.inner().opt_outs.contains(message.contact_id) {
+    if engine.inner().opt_outs.contains(message.contact_id, claim.began) {
         let decision = DecisionIn {
             at: now,
             outcome: DecisionOutcome::Skip,

@@ -14,7 +14,7 @@ use store::{
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::{LaneContext, RunContext, Shared, content, deliver, lanes::Lanes, stop::stop_run};
+use super::{Claim, LaneContext, RunContext, Shared, content, deliver, lanes::Lanes, stop::stop_run};
 use crate::{
     Engine, Error, Result,
     bell::Who,
@@ -96,7 +96,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
     let engine = &shared.engine;
     let settings = settings::current(engine).await?;
     let mut looked = Looked::default();
-    if settings.sending.state == SendingState::Held {
+    if settings.sending.state == SendingState::Held || !engine.inner().permit.is_given() {
         return Ok(looked);
     }
     let account = settings.account_rate_per_second;
@@ -176,6 +176,7 @@ async fn serve(
         return Ok(());
     }
     // An owner for each claim: an outcome that is written twice changes nothing of a later claim.
+    let began = Instant::now();
     let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: rand::random_range(1..i64::MAX) };
     let claimed = claim(shared, now, context.lane, lease, grant.granted).await;
     let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
@@ -191,7 +192,7 @@ async fn serve(
     shared.took(claimed.len());
     for message in claimed {
         engine.inner().in_hand.begin(message.contact_id);
-        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), message, lease));
+        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), message, Claim { lease, began }));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod in_hand;
 mod lanes;
 mod outcomes;
 mod pace;
+mod permit;
 mod stop;
 mod sweep;
 
@@ -35,9 +36,16 @@ pub use guard::Guard;
 pub(crate) use guard::REASON as TEXT_REFUSED;
 pub use in_hand::InHand;
 pub use pace::Pace;
+pub use permit::Permit;
 pub(crate) use stop::stop_run;
-use store::{messages::Lane, senders::SenderRow};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use store::{
+    messages::{Lane, Lease},
+    senders::SenderRow,
+};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Engine, templates::Compiled, throttle::Limit};
@@ -88,6 +96,14 @@ impl Shared {
     }
 }
 
+/// A claim of this process.
+#[derive(Clone, Copy)]
+struct Claim {
+    lease: Lease,
+    /// Before the database was asked: what it did not know yet is looked for once more before the hand-over.
+    began: Instant,
+}
+
 /// A lane with everything that deciding and handing over need, as of the latest look at the database.
 #[derive(Clone)]
 struct LaneContext {
@@ -125,15 +141,19 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         engine: engine.clone(),
     });
     let writer = tokio::spawn(outcomes::write(engine.clone(), receiver));
-    let sweep = tokio::spawn(sweep::run(engine, stop));
+    let sweep = tokio::spawn(sweep::run(engine.clone(), stop));
+    let done = CancellationToken::new();
+    let permit = tokio::spawn(permit::keep(engine, done.clone()));
     let deliveries = TaskTracker::new();
     dispatch::run(&shared, &deliveries).await;
     deliveries.close();
     // Each of them ends within the request's own time-out.
     deliveries.wait().await;
+    // Only now may another process send in our place.
+    done.cancel();
     // The last sender: the writer drains the channel and ends.
     drop(shared);
-    for part in [writer, sweep] {
+    for part in [writer, sweep, permit] {
         if let Err(error) = part.await {
             tracing::error!(%error, "a part of the sender ended badly");
         }

@@ -153,7 +153,7 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
         }
         .await
     )?;
-    engine.inner().opt_outs.set_all(people.iter().map(|(_, (contact, ..))| *contact), true, now);
+    engine.told_opt_outs(people.iter().map(|(_, (contact, ..))| *contact));
     Ok(())
 }
 

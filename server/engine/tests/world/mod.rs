@@ -20,7 +20,7 @@ use engine::{
     config::{Config, FirstSender, ProviderConfig, Secret},
     ingest::Webhook,
     secrets::KeyRing,
-    workers::{self, Workers},
+    workers::{self, Role, Workers},
 };
 use simulator::Settings;
 use testkit::{
@@ -136,7 +136,11 @@ async fn answer(engine: Engine, mut webhooks: mpsc::Receiver<Received>) {
 
 impl World {
     pub fn start(&mut self) {
-        self.workers = Some(workers::start(&self.engine));
+        self.start_as(Role::All);
+    }
+
+    pub fn start_as(&mut self, role: Role) {
+        self.workers = Some(workers::start(&self.engine, role));
     }
 
     pub async fn stop(&mut self) {

@@ -81,20 +81,35 @@ impl Seen {
     }
 }
 
-/// Takes the import that waits longest: one that nobody works on, or whose worker has not been heard of since its lease
-/// ran out.
+/// How many imports that wait are looked through for one that can be had here.
+const LOOKED_THROUGH: u32 = 100;
+
+/// Takes the import that waits longest, of those whose file `is_here` (by its path and the time of the upload): one that
+/// nobody works on, or whose worker has not been heard of since its lease ran out.
 ///
 /// # Errors
 /// What the database says.
-pub async fn take(tx: &Tx, now: Timestamp, lease_until: Timestamp) -> Result<Option<ImportId>> {
+pub async fn take(
+    tx: &Tx,
+    now: Timestamp,
+    lease_until: Timestamp,
+    is_here: impl Fn(&str, Timestamp) -> bool,
+) -> Result<Option<ImportId>> {
     let query = format!(
-        "SELECT id FROM imports WHERE status IN ($1, $2) AND lease_until < $3 ORDER BY created_at, id LIMIT 1{}",
+        "SELECT id, file_path, created_at FROM imports WHERE status IN ($1, $2) AND lease_until < $3 \
+         ORDER BY created_at, id LIMIT {LOOKED_THROUGH}{}",
         Kind::of(tx).skip_locked()
     );
     let values =
         vec![ImportStatus::Queued.as_str().into(), ImportStatus::Running.as_str().into(), now.as_micros().into()];
-    let Some(row) = one(tx, query, values).await? else { return Ok(None) };
-    let id = ImportId(row.get("id")?);
+    let mut found = None;
+    for row in all(tx, query, values).await? {
+        if is_here(&row.get::<String>("file_path")?, Timestamp::from_micros(row.get("created_at")?)) {
+            found = Some(ImportId(row.get("id")?));
+            break;
+        }
+    }
+    let Some(id) = found else { return Ok(None) };
     exec(tx, "UPDATE imports SET lease_until = $1 WHERE id = $2", vec![lease_until.as_micros().into(), id.0.into()])
         .await?;
     Ok(Some(id))

@@ -114,7 +114,7 @@ pub(super) async fn set(engine: &Engine, actor: &Actor, phone: &Phone, change: &
     audit(&tx, actor, now, "set_consent", id, &detail).await?;
     let contact = stored(&tx, phone).await?.contact;
     tx.commit().await.map_err(store::Error::from)?;
-    engine.inner().opt_outs.set_all([id], opts_out, now);
+    engine.told_opt_outs(opts_out.then_some(id));
     Ok(contact)
 }
 

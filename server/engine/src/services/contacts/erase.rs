@@ -44,7 +44,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     let detail = json!({ "suppression_kept": opted_out, "rejected_rows": rejects.len(), "definitions": definitions });
     audit(&tx, actor, now, "erase", id, &detail).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    engine.inner().opt_outs.add(id, now);
+    engine.told_opt_outs([id]);
     Ok(())
 }
 

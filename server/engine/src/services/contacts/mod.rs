@@ -119,9 +119,7 @@ impl Contacts<'_> {
         audit(&tx, actor, now, "create", born.id, &detail).await?;
         let contact = stored(&tx, phone).await?.contact;
         tx.commit().await.map_err(store::Error::from)?;
-        if opts_out || born.suppressed {
-            self.0.inner().opt_outs.add(born.id, now);
-        }
+        self.0.told_opt_outs((opts_out || born.suppressed).then_some(born.id));
         Ok(contact)
     }
 

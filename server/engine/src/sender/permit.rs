@@ -1,0 +1,64 @@
+//! Who may send: all processes that share their rates in Redis, else one alone. Two that each keep the whole rate would
+//! send at twice of it.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use store::{Kind, notify::SendingLock};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, bell::Who, throttle::Throttle};
+
+/// How often the right is asked for, or looked after.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Whether this process may send now.
+#[derive(Debug, Default)]
+pub struct Permit(AtomicBool);
+
+impl Permit {
+    pub(super) fn is_given(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, given: bool) {
+        self.0.store(given, Ordering::Relaxed);
+    }
+}
+
+/// Asks for the right to send and looks after it, until told to stop; then it is another's. An embedded database is one
+/// process's alone: the server sees to that.
+pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
+    let permit = &engine.inner().permit;
+    if engine.db().kind() == Kind::Sqlite {
+        permit.set(true);
+        return;
+    }
+    let beside_others = matches!(engine.inner().throttle, Throttle::Shared(_));
+    let mut held: Option<SendingLock> = None;
+    let mut stands_by = false;
+    while !stop.is_cancelled() {
+        held = match held {
+            Some(mut lock) => lock.check().await.is_ok().then_some(lock),
+            None => engine.db().lock_sending(beside_others).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the right to send cannot be asked for");
+                None
+            }),
+        };
+        permit.set(held.is_some());
+        metrics::gauge!("may_send").set(f64::from(u8::from(held.is_some())));
+        if held.is_none() && !stands_by {
+            tracing::warn!(
+                "another process sends from this database: this one stands by. Give all of them the same REDIS_URL to \
+                 send from several"
+            );
+        } else if held.is_some() {
+            engine.inner().bell.ring_here(Who::Senders);
+        }
+        stands_by = held.is_none();
+        let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
+    }
+    permit.set(false);
+}

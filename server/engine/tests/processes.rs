@@ -1,0 +1,115 @@
+//! Several processes on one PostgreSQL: who sends, what they tell each other, and STOP across them.
+
+mod world;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    consent::Consent,
+    contact::ConsentChange,
+    ids::RunId,
+    message::{MessageFilter, State},
+    reason::Reason,
+};
+use engine::{
+    Engine,
+    clock::SystemClock,
+    optouts,
+    workers::{self, Role, Workers},
+};
+use store::Kind;
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+/// Only PostgreSQL takes several processes.
+async fn shared_world(setup: Setup) -> Option<World> {
+    worlds(setup).await.into_iter().find(|world| world.db.kind() == Kind::Postgres)
+}
+
+/// A process of its own, as far as the engine can tell, on the world's database.
+async fn another(world: &World, role: Role) -> (Engine, Workers) {
+    let engine = Engine::open(world.db.clone(), world.config().clone(), Arc::new(SystemClock)).await;
+    let engine = engine.expect("an engine");
+    let workers = workers::start(&engine, role);
+    (engine, workers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_one_process_takes_stops_what_another_has_claimed() {
+    let latency = Duration::from_millis(300);
+    let mut setup = Setup { concurrency: 2, ..Setup::default() };
+    setup.simulator.latency_ms = 300;
+    let Some(mut world) = shared_world(setup).await else { return };
+    world.people(1, 40).await;
+    let run = world.launch(&world.campaign("Hi").await).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    // It has claimed as many as it may: most of them wait for one of the two requests at a time.
+    world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 2 && run.ledger.sending >= 8).await;
+    let waiting: Vec<i64> = (1..=40).filter(|person| world.accepted(*person) == 0).collect();
+    let out = ConsentChange { consent: Consent::OptedOut, source: None, evidence: Some("a letter".to_owned()) };
+    for person in &waiting {
+        world
+            .engine
+            .contacts()
+            .set_consent(&world.admin, &build::phone(*person), out.clone())
+            .await
+            .expect("opted out");
+    }
+    // What was on its way by then arrives.
+    tokio::time::sleep(optouts::FRESH + latency).await;
+    let then = world.accepted_in_all();
+    let run = world.until_completed(run.id).await;
+    assert_eq!(world.accepted_in_all(), then, "a hand-over began too late after the opt-out");
+    assert!(stopped_after_the_claim(&world, run.id).await >= 3, "{:?}", run.skipped_by_reason);
+    workers.stop().await;
+    world.stop().await;
+}
+
+/// How many messages were claimed before their person opted out and stopped before the hand-over.
+async fn stopped_after_the_claim(world: &World, run: RunId) -> usize {
+    let filter = MessageFilter { run: Some(run), state: Some(State::Skipped), ..MessageFilter::default() };
+    let mut stopped = 0;
+    for message in world.messages(filter).await {
+        assert_eq!(message.reason, Some(Reason::OptedOut));
+        stopped += usize::from(message.attempts > 0);
+    }
+    stopped
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_shared_meter_one_process_sends_and_another_takes_over() {
+    let Some(mut world) = shared_world(Setup { rate_per_second: 20, ..Setup::default() }).await else { return };
+    world.people(1, 120).await;
+    let (_first, workers) = another(&world, Role::All).await;
+    world.start();
+    let run = world.launch(&world.campaign("Hi").await).await;
+    world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 5).await;
+    let (began, before) = (tokio::time::Instant::now(), world.accepted_in_all());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let sent = world.accepted_in_all() - before;
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(sent as f64 <= 20.0 * seconds * 1.2 + 5.0, "{sent} in {seconds} seconds: both send");
+    workers.stop().await;
+    let run = world.until_completed(run.id).await;
+    assert_eq!(handed_over(&run.ledger), 120);
+    world.assert_nobody_twice();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_launches_another_sends_at_once() {
+    let Some(mut world) = shared_world(Setup::default()).await else { return };
+    world.people(1, 3).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    for _ in 0..3 {
+        let began = tokio::time::Instant::now();
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.until(run.id, "handed over", |run| handed_over(&run.ledger) == 3).await;
+        tracing::info!(millis = began.elapsed().as_millis(), "from launch to hand-over");
+        world.until_completed(run.id).await;
+    }
+    workers.stop().await;
+    world.stop().await;
+}
