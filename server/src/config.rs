@@ -24,6 +24,9 @@ const REAL_RATE: i32 = 80;
 const SIMULATED_RATE: i32 = 1_000;
 /// Longer than Twilio may take for a request that we gave up on.
 const RECONCILE_GRACE: Duration = Duration::from_secs(150);
+/// How long nothing may be heard of a message on its way before Twilio is asked for it: callbacks come within minutes, and
+/// Twilio repeats one that we missed for some time.
+const STATUS_QUIET: Duration = Duration::from_secs(3_600);
 /// The largest file an import takes.
 const IMPORT_LIMIT: u64 = 512 * 1024 * 1024;
 
@@ -195,6 +198,7 @@ impl Config {
             lease: self.lease,
             redis_url: self.redis_url.clone(),
             reconcile_grace: self.reconcile_grace,
+            status_quiet: STATUS_QUIET,
             import_limit: self.import_limit,
         }
     }

@@ -21,6 +21,8 @@ pub struct Config {
     pub redis_url: Option<Secret>,
     /// How long an unknown message waits before Twilio is asked for it, and between the two looks that prove absence.
     pub reconcile_grace: Duration,
+    /// How long nothing may be heard of a message that is on its way before Twilio is asked where it stands.
+    pub status_quiet: Duration,
     /// The largest file an import takes, in bytes.
     pub import_limit: u64,
 }

@@ -61,6 +61,7 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
         workers.tasks.spawn(optouts::follow(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(reconcile::unfinished::run(engine.clone(), workers.stop.clone()));
     }
     workers.ingest.spawn(bell::relay(engine.clone(), workers.stop_ingest.clone()));
     workers.tasks.spawn(import::worker::run(engine.clone(), workers.stop.clone()));

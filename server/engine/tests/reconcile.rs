@@ -127,3 +127,20 @@ async fn an_opt_out_at_twilio_counts_also_when_it_is_found_in_its_list() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_that_never_came_is_asked_for() {
+    let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 30).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "delivered", |run| run.ledger.delivered == 30).await;
+        assert_eq!(run.status, RunStatus::Completed);
+        let message = world.message_to(7).await;
+        let told = message.history.iter().find(|step| step.state == State::Delivered).expect("its history says so");
+        assert_eq!(told.by, By::Reconcile);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}

@@ -1,4 +1,4 @@
-//! Asking Twilio which messages it has for a person (`GET /Messages.json`).
+//! Asking Twilio which messages it has for a person (`GET /Messages.json`), and where one stands.
 
 use domain::{message::Channel, phone::Phone, time::Timestamp};
 use jiff::fmt::rfc2822;
@@ -122,6 +122,21 @@ impl Provider {
             request = self.client.get(format!("{}{next}", self.api_base));
         }
         Err(ListError::TooLong)
+    }
+}
+
+impl Provider {
+    /// Where the message with this SID stands (`GET /Messages/{sid}.json`).
+    ///
+    /// # Errors
+    /// When Twilio does not say.
+    pub async fn fetch(&self, sid: &str) -> Result<Listed, ListError> {
+        let url = format!("{}/{sid}.json", self.messages_url.trim_end_matches(".json"));
+        let response = self.client.get(url).basic_auth(&self.user, Some(self.password.reveal())).send().await?;
+        if !response.status().is_success() {
+            return Err(ListError::Refused(response.status()));
+        }
+        Ok(response.json::<Entry>().await?.into())
     }
 }
 

@@ -6,17 +6,23 @@
 //! given up after a day.
 
 mod judge;
+pub(crate) mod unfinished;
 
 use std::time::Duration;
 
 use domain::{
     consent::Consent,
     error_codes::{Class, class},
+    ids::ContactId,
     phone::Phone,
     time::Timestamp,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use store::messages::{Finding, UnknownMessage};
+use store::{
+    Tx,
+    contacts::Stored,
+    messages::{Finding, UnknownMessage},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -127,34 +133,49 @@ async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
 async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
-    let told = opt_out(message, finding);
-    // People before messages: the order in which everybody locks.
-    let person = match &told {
-        Some((phone, _)) => store::contacts::lock(&tx, phone).await?,
+    let (sid, code) = match finding {
+        Finding::Found { sid, error_code, .. } => (sid.as_str(), *error_code),
+        _ => ("", None),
+    };
+    let told = told_opt_out(&tx, message.phone.as_ref(), code).await?;
+    let written = store::messages::settle_unknown(&tx, now, message, finding).await?;
+    let opted_out = match told.filter(|_| written) {
+        Some(told) => told.record(engine, &tx, message.created_at, sid).await?,
         None => None,
     };
-    let written = store::messages::settle_unknown(&tx, now, message, finding).await?;
-    let mut opted_out = None;
-    if let (true, Some((phone, reference)), Some(person)) = (written, told, person) {
-        // Whoever opted in after the message was made wants to hear from us again.
-        let wants = person.contact.consent == Consent::OptedIn
-            && person.contact.consent_changed_at.is_some_and(|at| at > message.created_at);
-        if !wants {
-            let event = opt_out_by_provider(&engine.config().keys, person.id, phone, reference);
-            store::consent::record(&tx, &provider(), now, &[event]).await?;
-            opted_out = Some(person.id);
-        }
-    }
     tx.commit().await.map_err(store::Error::from)?;
     engine.told_opt_outs(opted_out);
     Ok::<_, Error>(written)
 }
 
-/// Whom the provider found to have opted out there when it had the message, and how it said so.
-fn opt_out<'a>(message: &'a UnknownMessage, finding: &Finding) -> Option<(&'a Phone, String)> {
-    let Finding::Found { sid, error_code: Some(code), .. } = finding else { return None };
-    let phone = message.phone.as_ref()?;
-    (class(*code, false) == Class::OptOut).then(|| (phone, format!("{sid} {code}")))
+/// A person of whom the provider says that they opted out there, or blocked us.
+struct ToldOptOut {
+    person: Stored,
+    code: i32,
+}
+
+/// The person, locked, when the code of a failed message says so. Before the message: people come first in the order in
+/// which everybody locks.
+async fn told_opt_out(tx: &Tx, phone: Option<&Phone>, code: Option<i32>) -> store::Result<Option<ToldOptOut>> {
+    let (Some(phone), Some(code)) = (phone, code.filter(|code| class(*code, false) == Class::OptOut)) else {
+        return Ok(None);
+    };
+    Ok(store::contacts::lock(tx, phone).await?.map(|person| ToldOptOut { person, code }))
+}
+
+impl ToldOptOut {
+    /// Records it, unless the person opted in after the message was made: they want to hear from us again.
+    async fn record(self, engine: &Engine, tx: &Tx, made_at: Timestamp, sid: &str) -> Result<Option<ContactId>> {
+        let Self { person: Stored { id, contact }, code } = self;
+        let wants = contact.consent == Consent::OptedIn && contact.consent_changed_at.is_some_and(|at| at > made_at);
+        if wants {
+            return Ok(None);
+        }
+        let reference = format!("{sid} {code}");
+        let event = opt_out_by_provider(&engine.config().keys, id, &contact.phone, reference);
+        store::consent::record(tx, &provider(), engine.now(), &[event]).await?;
+        Ok(Some(id))
+    }
 }
 
 const fn word(finding: &Finding) -> &'static str {

@@ -73,6 +73,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
         worker_concurrency: 4,
         lease: Duration::from_secs(60),
         reconcile_grace: Duration::from_secs(150),
+        status_quiet: Duration::from_secs(3_600),
         redis_url: None,
         import_limit: 1 << 20,
     }

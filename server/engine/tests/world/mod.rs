@@ -51,6 +51,7 @@ pub struct Setup {
     pub concurrency: usize,
     pub lease: Duration,
     pub grace: Duration,
+    pub quiet: Duration,
 }
 
 impl Default for Setup {
@@ -63,6 +64,7 @@ impl Default for Setup {
             concurrency: 16,
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(150),
+            quiet: Duration::from_secs(3_600),
         }
     }
 }
@@ -98,6 +100,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         worker_concurrency: setup.concurrency,
         lease: setup.lease,
         reconcile_grace: setup.grace,
+        status_quiet: setup.quiet,
         redis_url: None,
         import_limit: 1 << 20,
     };

@@ -11,6 +11,7 @@ mod receipts;
 mod rows;
 mod single;
 mod sweep;
+mod unfinished;
 mod unknown;
 
 pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, next_due, single_lanes};
@@ -20,4 +21,5 @@ pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use single::{NewSingle, insert_single};
 pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
+pub use unfinished::{Unfinished, settle_unfinished, take_unfinished, unfinished, unfinished_runs};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};

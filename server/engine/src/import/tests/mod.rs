@@ -56,6 +56,7 @@ async fn benches() -> Vec<Bench> {
             worker_concurrency: 1,
             lease: Duration::from_secs(60),
             reconcile_grace: Duration::from_secs(150),
+            status_quiet: Duration::from_secs(3_600),
             redis_url: None,
             import_limit: LIMIT,
         };
