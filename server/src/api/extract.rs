@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
@@ -39,8 +39,38 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
                 "Send JSON, with Content-Type: application/json.",
             ));
         }
-        parse(&read_body(request.into_body()).await?).map(Self)
+        let read = if request.method() == Method::PATCH { if_match(request.headers())? } else { None };
+        let body = read_body(request.into_body()).await?;
+        match read {
+            Some(version) => parse(&with_version(&body, version)?).map(Self),
+            None => parse(&body).map(Self),
+        }
     }
+}
+
+/// The version that an edit was made on: `If-Match: "3"` says the same as `"version": 3` in the body.
+fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).parse();
+    version
+        .map(Some)
+        .map_err(|_| Problem::field("If-Match", "must be the version that you read, in quotes, such as \"3\""))
+}
+
+fn with_version(body: &[u8], version: i64) -> Result<Vec<u8>, Problem> {
+    let mut patch: serde_json::Map<String, serde_json::Value> = parse(body)?;
+    let named = patch.insert("version".to_owned(), version.into());
+    if named.is_some_and(|named| named != version) {
+        return Err(Problem::field("If-Match", "names another version than the body"));
+    }
+    serde_json::to_vec(&patch).map_err(|error| {
+        tracing::error!(%error, "a body cannot be written");
+        Problem::internal()
+    })
 }
 
 /// The whole body, within the limit.
@@ -65,6 +95,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    std::str::from_utf8(bytes)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The body is not JSON: it is not UTF-8."))?;
     // Whether it is JSON at all does not depend on what is expected.
     serde_json::from_slice::<IgnoredAny>(bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body is not JSON: {error}.")))?;
@@ -103,7 +135,7 @@ fn named<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> FieldEr
     } else if let Some(name) = quoted("missing field `") {
         (Some(name), "is missing".to_owned())
     } else {
-        (None, message.to_owned())
+        (None, plain(message))
     };
     let field = match name {
         Some(name) if path.is_empty() => name.to_owned(),
@@ -112,6 +144,33 @@ fn named<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> FieldEr
         _ => path,
     };
     FieldError::new(field, message)
+}
+
+/// The parsers' words, for people who do not know what it is written in.
+fn plain(message: &str) -> String {
+    if message.starts_with("invalid digit") || message.starts_with("number too") {
+        return "must be a whole number".to_owned();
+    }
+    if message.starts_with("UUID parsing failed") {
+        return "is not an id".to_owned();
+    }
+    let words = [
+        ("expected i16", "expected a whole number"),
+        ("expected i32", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
+        ("expected u16", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a map", "expected an object"),
+        ("expected a sequence", "expected a list"),
+        ("expected a string", "expected a text"),
+    ];
+    let message = words.iter().fold(message.to_owned(), |text, (parser, plain)| text.replace(parser, plain));
+    match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => message,
+    }
 }
 
 /// The one parameter of a path: an id, a phone number, a key. What cannot be one names nothing: 404.
@@ -318,6 +377,34 @@ mod tests {
         assert_eq!(field::<NewContact>("{\"phone\":\"+1\",\"consent\":\"maybe\"}"), "consent");
         assert_eq!(field::<NewCampaign>("{\"name\":\"x\",\"trigger\":{\"type\":\"moon\"}}"), "trigger.type");
         assert_eq!(field::<NewSegment>("{\"name\":\"x\"}"), "definition");
+    }
+
+    #[test]
+    fn an_edit_names_the_version_that_it_was_made_on() {
+        let with = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_MATCH, text.parse().expect("a header"));
+            if_match(&headers).ok()
+        };
+        assert_eq!(
+            (with("\"3\""), with("3"), with("*"), with("banana")),
+            (Some(Some(3)), Some(Some(3)), Some(None), None)
+        );
+        assert_eq!(with_version(b"{}", 3).ok(), Some(b"{\"version\":3}".to_vec()));
+        assert!(with_version(b"{\"version\":3}", 3).is_ok() && with_version(b"{\"version\":4}", 3).is_err());
+    }
+
+    #[test]
+    fn problems_are_in_plain_words() {
+        assert_eq!(plain("invalid digit found in string"), "must be a whole number");
+        assert_eq!(
+            plain("invalid type: integer `12`, expected a string"),
+            "invalid type: integer `12`, expected a text"
+        );
+        assert_eq!(
+            plain("invalid type: string \"x\", expected struct Button"),
+            "invalid type: string \"x\", expected an object"
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Allowed {
     fn allows(&self, headers: &HeaderMap, proxied: bool) -> bool {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
         match (text("sec-fetch-site"), text("origin")) {
+            (Some("cross-site"), _) => false,
             (Some("same-origin" | "none"), _) | (None, None) => true,
             (_, Some(origin)) if origin == self.public => true,
             (Some(_), _) => false,
@@ -76,6 +77,7 @@ mod tests {
         assert!(allows(&[("sec-fetch-site", "same-origin")]));
         assert!(allows(&[("sec-fetch-site", "none")]));
         assert!(!allows(&[("sec-fetch-site", "cross-site")]));
+        assert!(!allows(&[("sec-fetch-site", "cross-site"), ("origin", "https://engine.example.org")]));
         assert!(!allows(&[("sec-fetch-site", "same-site"), ("origin", "https://other.example.org")]));
         assert!(allows(&[("origin", "http://localhost:3000"), ("host", "localhost:3000")]));
         assert!(!allows(&[("origin", "http://localhost:3001"), ("host", "localhost:3000")]));

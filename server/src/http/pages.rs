@@ -1,12 +1,19 @@
 //! The Leptos app: pages and their server functions.
 
-use app::{App, shell};
-use axum::{Router, http::request::Parts};
+use app::{App, error::AppError, shell};
+use axum::{
+    Router,
+    body::to_bytes,
+    http::{StatusCode, request::Parts},
+    middleware::map_response,
+    response::{IntoResponse as _, Response},
+};
 use engine::Engine;
 use leptos::{
     config::LeptosOptions,
     context::{provide_context, use_context},
     nonce::Nonce,
+    server_fn::error::{FromServerFnError as _, SERVER_FN_ERROR_HEADER},
 };
 use leptos_axum::{LeptosRoutes as _, generate_route_list, render_app_async_with_context};
 use tower_http::limit::RequestBodyLimitLayer;
@@ -41,6 +48,23 @@ pub fn router(engine: &Engine, site: &Site) -> Router {
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), provide.clone(), page.clone())
         .fallback(render_app_async_with_context(provide, page))
+        .layer(map_response(with_own_status))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .with_state(options)
+}
+
+/// Server functions answer every error with 500. What the caller can mend is not the server's failure: it gets the status
+/// that a page would have, for whoever watches them.
+async fn with_own_status(response: Response) -> Response {
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR
+        || !response.headers().contains_key(SERVER_FN_ERROR_HEADER)
+    {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    if let Ok(status) = StatusCode::from_u16(AppError::de(body.clone()).status()) {
+        parts.status = status;
+    }
+    Response::from_parts(parts, body.into())
 }

@@ -94,6 +94,25 @@ async fn lists_come_in_pages_without_gaps_or_repeats() {
 }
 
 #[tokio::test]
+async fn an_edit_on_an_old_version_is_refused() {
+    for server in servers().await {
+        let new = json!({"key": "offers", "name": "Offers"});
+        let version = server.send("POST", "/topics", &new).await.assert_status(201).json()["version"].clone();
+        let rename = |name: &'static str, read: String| {
+            answer(server.api("PATCH", "/topics/offers").header("If-Match", read).json(&json!({"name": name})))
+        };
+        rename("News", format!("\"{version}\"")).await.assert_status(200);
+        rename("Old news", format!("\"{version}\"")).await.assert_status(409);
+        assert_eq!(
+            rename("No news", "banana".to_owned()).await.assert_status(422).json()["errors"][0]["field"],
+            "If-Match"
+        );
+        assert_eq!(server.get("/topics/offers").await.json()["name"], "News");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn the_same_key_gets_the_first_answer_again() {
     for server in servers().await {
         let create = |key: &'static str, phone: &'static str| {

@@ -73,6 +73,10 @@ fn watched(
     let mut missed: Vec<Path> = Vec::new();
     for path in looked_up {
         // Of `home.city.zone` only `home.city` was looked up, when that is missing already.
+        if path.first().is_some_and(|name| environment.globals().any(|(global, _)| global == name)) {
+            // A function such as `range`.
+            continue;
+        }
         let whole = source.paths.iter().find(|read| read.starts_with(&path)).cloned().unwrap_or(path);
         if !missed.contains(&whole) {
             missed.push(whole);

@@ -110,6 +110,12 @@ fn the_language_is_the_person_s() {
 }
 
 #[test]
+fn a_function_that_fails_is_no_missing_value() {
+    let failed = render("{% for i in range(100000000) %}x{% endfor %}", json!({}));
+    assert!(matches!(failed, Err(RenderError::Invalid { line: 1, .. })), "{failed:?}");
+}
+
+#[test]
 fn what_is_said_besides_goes_first() {
     let ann = Ann::new(json!({"price": 1, "name": "Ann"}));
     let compiled = compile(&[("en", variant("{{ price }} {{ product }} {{ name }}"))]).unwrap();

@@ -8,46 +8,70 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Kind, Result, all};
+use crate::{ConnectionTrait, Kind, Result, all, one};
 
-/// Attributes are gathered from so many of the latest people, and so many names are given.
-const SAMPLE: i64 = 2_000;
+/// Attributes are gathered from so many of the latest people, …
+const LATEST: i64 = 1_000;
+/// … and from so many who came after each of so many moments between the first one and now: what an earlier file brought
+/// is there too. So many names are given.
+const AFTER_EACH: i64 = 200;
+const MOMENTS: i64 = 16;
 const MOST_NAMES: i64 = 500;
 /// So many imports, segments and campaigns are offered, the latest first.
 const MOST_ENTRIES: i64 = 200;
 
-/// What a builder offers: topics, imports, segments, campaigns, and the attributes of the 2,000 people who came last
+/// What a builder offers: topics, imports, segments, campaigns, and the attributes of some people from all times
 /// (objects with their parts, such as `home.city`).
 ///
 /// # Errors
 /// What the database says.
 pub async fn vocabulary(db: &impl ConnectionTrait) -> Result<SegmentVocabulary> {
-    let latest = "SELECT attributes FROM contacts ORDER BY created_at DESC, contact_id DESC LIMIT $1";
-    let attributes = match Kind::of(db) {
+    let topics = all(db, "SELECT key FROM topics ORDER BY key", Vec::new()).await?;
+    Ok(SegmentVocabulary {
+        attributes: attributes(db).await?,
+        topics: topics.iter().map(|row| row.get("key")).collect::<Result<_>>()?,
+        imports: entries(db, "SELECT id, file_name AS name, created_at FROM imports").await?,
+        segments: entries(db, "SELECT id, name, created_at FROM segments").await?,
+        campaigns: entries(db, "SELECT id, name, created_at FROM campaigns").await?,
+    })
+}
+
+/// The names of attributes in use.
+async fn attributes(db: &impl ConnectionTrait) -> Result<Vec<String>> {
+    let row = one(db, "SELECT min(contact_id) AS first, max(contact_id) AS last FROM contacts", Vec::new()).await?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (row.get::<Option<i64>>("first")?, row.get::<Option<i64>>("last")?) else {
+        return Ok(Vec::new());
+    };
+    // Ids rise with time.
+    let step = (last - first) / MOMENTS;
+    let mut people =
+        vec![format!("SELECT * FROM (SELECT attributes FROM contacts ORDER BY contact_id DESC LIMIT {LATEST}) x")];
+    people.extend((0..MOMENTS).map(|moment| {
+        format!(
+            "SELECT * FROM (SELECT attributes FROM contacts WHERE contact_id >= {} ORDER BY contact_id \
+             LIMIT {AFTER_EACH}) x",
+            first + moment * step
+        )
+    }));
+    let latest = people.join(" UNION ALL ");
+    let query = match Kind::of(db) {
         Kind::Postgres => format!(
             "WITH latest AS ({latest}), named AS (SELECT a.key, a.value FROM latest, jsonb_each(latest.attributes) a) \
              SELECT DISTINCT key AS name FROM named WHERE jsonb_typeof(value) <> 'object' \
              UNION SELECT n.key || '.' || inner_key FROM named n, \
              jsonb_object_keys(CASE WHEN jsonb_typeof(n.value) = 'object' THEN n.value ELSE '{{}}' END) inner_key \
-             ORDER BY 1 LIMIT $2"
+             ORDER BY 1 LIMIT $1"
         ),
         Kind::Sqlite => format!(
             "WITH latest AS ({latest}), named AS (SELECT a.key, a.value, a.type FROM latest, \
              json_each(latest.attributes) a) \
              SELECT DISTINCT key AS name FROM named WHERE type <> 'object' \
              UNION SELECT n.key || '.' || i.key FROM named n, \
-             json_each(CASE WHEN n.type = 'object' THEN n.value ELSE '{{}}' END) i ORDER BY 1 LIMIT $2"
+             json_each(CASE WHEN n.type = 'object' THEN n.value ELSE '{{}}' END) i ORDER BY 1 LIMIT $1"
         ),
     };
-    let attributes = all(db, attributes, vec![SAMPLE.into(), MOST_NAMES.into()]).await?;
-    let topics = all(db, "SELECT key FROM topics ORDER BY key", Vec::new()).await?;
-    Ok(SegmentVocabulary {
-        attributes: attributes.iter().map(|row| row.get("name")).collect::<Result<_>>()?,
-        topics: topics.iter().map(|row| row.get("key")).collect::<Result<_>>()?,
-        imports: entries(db, "SELECT id, file_name AS name, created_at FROM imports").await?,
-        segments: entries(db, "SELECT id, name, created_at FROM segments").await?,
-        campaigns: entries(db, "SELECT id, name, created_at FROM campaigns").await?,
-    })
+    all(db, query, vec![MOST_NAMES.into()]).await?.iter().map(|row| row.get("name")).collect()
 }
 
 async fn entries(db: &impl ConnectionTrait, select: &str) -> Result<Vec<(String, String)>> {
