@@ -62,7 +62,7 @@ pub async fn load_editor(id: String, draft: String, import: String) -> Result<Ed
     }
     let definition = match &view.json {
         Some(json) => serde_json::from_str(json).unwrap_or_default(),
-        None => view.draft.definition(),
+        None => view.draft.clone().finished().definition(),
     };
     // A rule that is not finished has no count yet; its error is shown when it is saved or counted.
     view.preview = segments.preview(&ctx.actor, &definition).await.ok();

@@ -8,7 +8,9 @@ use domain::{
 use leptos::{either::Either, prelude::*};
 
 use super::draft::{Draft, Row, kind};
-use crate::components::*;
+use crate::{components::*, error::AppError};
+
+const NO_VALUE: &str = "Choose or type a value, or remove this rule.";
 
 /// One row while it is edited.
 #[derive(Clone, Copy)]
@@ -53,8 +55,13 @@ impl Builder {
         }
     }
 
-    /// What is being edited; follows every change.
+    /// What is counted while it is edited: the rules that are finished. Follows every change.
     pub fn draft(self) -> Draft {
+        self.whole().finished()
+    }
+
+    /// What is being edited, with the rules that have no value yet; follows every change.
+    fn whole(self) -> Draft {
         Draft {
             name: self.name.get(),
             combinator: self.combinator.get(),
@@ -84,7 +91,7 @@ pub fn builder(builder: Builder) -> AnyView {
     let choice = move |value: &'static str, label: &'static str| {
         view! { <option value=value selected=live_attr(move || builder.combinator.get() == value)>{label}</option> }
     };
-    let group = move || untrack(move || builder.draft().next_group());
+    let group = move || untrack(move || builder.whole().next_group());
     view! {
         <fieldset class="builder">
             <legend class="visually-hidden">"Rules"</legend>
@@ -174,14 +181,8 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
     let number = index + 1;
     let problem = use_form().problem;
     let error = live_view(move || {
-        let path = builder.draft().paths().get(index).cloned().unwrap_or_default();
-        let found = problem.with(|problem| match problem {
-            Some(crate::error::AppError::Invalid { fields, .. }) => fields
-                .iter()
-                .find(|error| error.field.starts_with(&format!("{path}.")))
-                .map(|error| error.message.clone()),
-            _ => None,
-        });
+        let path = builder.whole().paths().get(index).cloned().unwrap_or_default();
+        let found = problem.with(|problem| problem.as_ref().and_then(|problem| fault(problem, &path, index, row)));
         found.map(|text| view! { <p class="field__error">{icon(Glyph::Warning)} <span>{text}</span></p> }.into_any())
     });
     let fields = builder.vocabulary.with_value(|words| field_choices(words, &row.field.get_untracked()));
@@ -238,6 +239,16 @@ fn rule(builder: Builder, index: usize, row: LiveRow) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// What is wrong with a rule. That its value was only forgotten is seen in what was tried: the row may have one by now.
+fn fault(problem: &AppError, path: &str, index: usize, row: LiveRow) -> Option<String> {
+    let AppError::Invalid { fields, .. } = problem else { return None };
+    let error = fields.iter().find(|error| error.field.starts_with(&format!("{path}.")))?;
+    let tried = problem.typed("draft").and_then(|draft| serde_json::from_str::<Draft>(draft).ok());
+    let tried = tried.and_then(|draft| draft.rows.into_iter().nth(index)).unwrap_or_else(|| row.row());
+    let forgotten = error.field.ends_with(".value") && tried.unfinished();
+    Some(if forgotten { NO_VALUE.to_owned() } else { error.message.clone() })
 }
 
 fn value_input(builder: Builder, row: LiveRow, name: String, number: usize) -> AnyView {

@@ -21,6 +21,15 @@ pub struct Row {
     pub value: String,
 }
 
+impl Row {
+    /// Whether its operator compares with a value, and there is none yet.
+    #[must_use]
+    pub fn unfinished(&self) -> bool {
+        let compares = !matches!(self.operator.parse::<Operator>(), Ok(Operator::Null | Operator::NotNull));
+        compares && self.value.trim().is_empty()
+    }
+}
+
 /// What the builder holds; travels in the URL when scripts are off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
@@ -34,7 +43,14 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The definition the rows stand for.
+    /// Without the rules that have no value yet.
+    #[must_use]
+    pub fn finished(mut self) -> Self {
+        self.rows.retain(|row| !row.unfinished());
+        self
+    }
+
+    /// The definition the rows stand for. A rule without its value is refused where the definition is checked.
     #[must_use]
     pub fn definition(&self) -> Value {
         let rules: Vec<Value> = self
@@ -110,7 +126,10 @@ pub fn kind(field: &str) -> FieldKind {
 fn rule(row: &Row) -> Value {
     let text = row.value.trim();
     let typed = |text: &str| typed(kind(&row.field), text);
-    let list = |text: &str| text.split(',').map(|part| typed(part.trim())).collect::<Vec<_>>();
+    let list = |text: &str| {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(typed).collect::<Vec<_>>()
+    };
     let value = match row.operator.parse() {
         Ok(Operator::Null | Operator::NotNull) => Value::Null,
         Ok(Operator::In | Operator::NotIn) => Value::Array(list(text)),
@@ -132,14 +151,43 @@ fn span(text: &str) -> Value {
     number.trim().parse::<u32>().map_or_else(|_| text.into(), |n| json!({"n": n, "unit": unit}))
 }
 
-/// Numbers of attributes are numbers, unless they stand in quotes.
+/// Numbers of attributes are numbers, unless they stand in quotes. Nothing typed is no value; `""` is the empty text.
 pub(super) fn typed(kind: FieldKind, text: &str) -> Value {
     let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match (kind, quoted) {
         (_, Some(inner)) => inner.into(),
+        (_, None) if text.is_empty() => Value::Null,
         (FieldKind::Attribute, None) => {
             serde_json::from_str::<serde_json::Number>(text).map_or_else(|_| text.into(), Value::Number)
         }
         _ => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(group: u32, operator: &str, value: &str) -> Row {
+        let field = "attributes.city".to_owned();
+        Row { group, field, operator: operator.to_owned(), value: value.to_owned() }
+    }
+
+    #[test]
+    fn rules_without_a_value_are_not_counted() {
+        let rows = vec![row(0, "=", "Kandy"), row(0, "=", " "), row(1, "in", ""), row(0, "null", "")];
+        let draft = Draft { rows, ..Draft::default() };
+        assert_eq!(draft.definition()["rules"][1]["value"], Value::Null, "refused where it is saved");
+        let counted = draft.finished();
+        assert_eq!(counted.rows, [row(0, "=", "Kandy"), row(0, "null", "")]);
+        let nothing = Draft { rows: vec![row(1, "=", "")], ..Draft::default() }.finished();
+        assert_eq!(nothing.definition(), Draft::default().definition());
+    }
+
+    #[test]
+    fn the_empty_text_is_written_in_quotes() {
+        assert!(!row(0, "=", "\"\"").unfinished());
+        assert_eq!(typed(FieldKind::Attribute, "\"\""), json!(""));
+        assert_eq!(rule(&row(0, "in", "a, , b,"))["value"], json!(["a", "b"]));
     }
 }

@@ -45,7 +45,9 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
     }
     let reached = reached(check);
     let facts = facts(check, names);
-    let ready = check.problems.is_empty() && may(Permission::Send);
+    let nobody = nobody(check);
+    let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
+    let why = nobody.map(|words| view! { <p class="muted">{words}</p> }.into_any());
     let go = format!("Launch to {}", format::counted(reached, "person", "people"));
     view! {
         <PageHeader title="Review and launch" crumbs=crumbs lead=|| "Read it once more. After the button, messages go out."/>
@@ -58,6 +60,7 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
                     <Hidden name="campaign" value=id.to_string()/>
                     <Hidden name="verb" value="launch"/>
                     {(!may(Permission::Send)).then(|| view! { <p class="muted">"Your role does not include launching. Ask a marketer or an admin."</p> })}
+                    {why}
                     <FormActions>
                         <SubmitButton label=go busy="Launching…" disabled=!ready/>
                         <a class="btn" href=back>"Not yet"</a>
@@ -65,7 +68,7 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
                     <p class="muted small">"You can pause or cancel at any moment; what was handed over cannot be called back."</p>
                 </FormFor>
             </div>
-            <div class="sticky">{phone(check.sample_text.clone())}</div>
+            <div class="sticky">{phone(Some(check))}</div>
         </div>
     }
     .into_any()
@@ -74,6 +77,21 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
 /// Whom planning does not leave out.
 fn reached(check: &LaunchCheck) -> i64 {
     check.audience - check.skipped.iter().map(|(_, count)| count).sum::<i64>()
+}
+
+/// Whether people were counted: that takes an audience and a template.
+fn is_counted(check: &LaunchCheck) -> bool {
+    !check.audience_name.is_empty() && !check.template_name.is_empty()
+}
+
+/// Why a launch would reach nobody, when it is known that it would.
+pub(super) fn nobody(check: &LaunchCheck) -> Option<&'static str> {
+    let words = if check.audience == 0 {
+        "Nobody would get this: there is nobody in the audience."
+    } else {
+        "Nobody would get this: everybody in the audience is left out."
+    };
+    (is_counted(check) && reached(check) <= 0).then_some(words)
 }
 
 /// What keeps a draft from being launched, each with the way to mend it.
@@ -152,8 +170,9 @@ fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
 }
 
 /// The text as the first person of the audience gets it.
-pub(super) fn phone(text: Option<String>) -> AnyView {
-    match text {
+pub(super) fn phone(check: Option<&LaunchCheck>) -> AnyView {
+    let no_sample = no_sample(check);
+    match check.and_then(|check| check.sample_text.clone()) {
         Some(text) => view! {
             <PhonePreview name="Your business">
                 <ChatNote text="As the first person of the audience gets it"/>
@@ -163,9 +182,21 @@ pub(super) fn phone(text: Option<String>) -> AnyView {
         .into_any(),
         None => view! {
             <Card title="Preview">
-                <p class="muted">"Once audience and template are chosen, the message stands here as the first person gets it."</p>
+                <p class="muted">{no_sample}</p>
             </Card>
         }
         .into_any(),
+    }
+}
+
+/// Why there is no text to show.
+fn no_sample(check: Option<&LaunchCheck>) -> &'static str {
+    match check.filter(|check| is_counted(check)) {
+        None => "Once audience and template are chosen, the message stands here as the first person gets it.",
+        Some(check) if check.audience == 0 => "The audience has nobody to show the message for.",
+        Some(check) if reached(check) <= 0 => {
+            "The audience has nobody to show the message for: everybody in it is left out."
+        }
+        Some(_) => "The text cannot be filled in for the first person of the audience. Preview the template with them.",
     }
 }

@@ -137,6 +137,10 @@ fn warning(code: &str) -> String {
     match code {
         "unknown_consent" => "Consent word not understood: stored as not known".to_owned(),
         "unknown_timezone" => "Time zone not understood: left out".to_owned(),
+        "unknown_language" => "Language not understood: left out".to_owned(),
+        "text_cut" => "Text too long: cut at 4,096 bytes".to_owned(),
+        "opt_out_kept" => "Had opted out before: stays opted out".to_owned(),
+        "unsubscribed_kept" => "Had unsubscribed from a topic of the import: stays unsubscribed".to_owned(),
         other => other.replace('_', " "),
     }
 }

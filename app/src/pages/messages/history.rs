@@ -30,6 +30,8 @@ fn step(entry: &HistoryEntry) -> &'static str {
     match (entry.state, entry.by) {
         (State::Queued, By::Plan) => "Planned",
         (State::Queued, By::Reconcile) => "Proven not sent: back in the queue",
+        // Nobody puts a message back by hand: this is how single and test messages begin.
+        (State::Queued, By::Admin) => "Queued for sending",
         (State::Queued, _) => "Back in the queue",
         (State::Sending, _) => "Its turn came: being handed over",
         (State::Unknown, By::Reconcile) => "Looked for at the provider: not there, to be asked once more",

@@ -22,7 +22,7 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
     let write = may(Permission::Write);
     let summary = check.as_ref().map(|check| summary(check, may(Permission::Send)));
     let numbers = check.as_ref().filter(|_| campaign.segment_id.is_some()).map(launch::numbers);
-    let sample = check.and_then(|check| check.sample_text);
+    let phone = launch::phone(check.as_ref());
     view! {
         <div class="grid grid--3-2">
             <div class="stack">
@@ -32,13 +32,13 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
                 {may(Permission::Send).then(|| test(&campaign, &tests, actions))}
                 {write.then(|| delete(&campaign, actions))}
             </div>
-            <div class="sticky">{launch::phone(sample)}</div>
+            <div class="sticky">{phone}</div>
         </div>
     }
     .into_any()
 }
 
-/// What is missing, or that nothing is.
+/// What is missing, that nobody would get it, or that nothing is missing.
 fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
     let id = check.campaign.id;
     let ready = move || {
@@ -50,10 +50,19 @@ fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
         }
         .into_any()
     };
-    match launch::problems(id, &check.problems) {
-        Some(problems) => Some(problems),
-        None => send.then(ready),
+    match (launch::problems(id, &check.problems), launch::nobody(check)) {
+        (Some(problems), _) => Some(problems),
+        (None, Some(words)) => Some(reaches_nobody(check, words)),
+        (None, None) => send.then(ready),
     }
+}
+
+fn reaches_nobody(check: &LaunchCheck, words: &'static str) -> AnyView {
+    let href = Step::Audience.path(check.campaign.id);
+    view! {
+        <Alert tone=Tone::Warn title=words><a class="link" href=href>"Choose another audience"</a></Alert>
+    }
+    .into_any()
 }
 
 fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {

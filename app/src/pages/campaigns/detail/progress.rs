@@ -55,9 +55,9 @@ fn levels(ledger: &Ledger, channel: Option<Channel>) -> Vec<Level> {
     levels
 }
 
-/// Everybody but those left out on purpose.
+/// Everybody but those left out on purpose. Whom a cancelled campaign did not come to was meant all the same.
 fn meant(ledger: &Ledger) -> i64 {
-    ledger.planned - ledger.count(State::Skipped) - ledger.count(State::Cancelled)
+    ledger.planned - ledger.count(State::Skipped)
 }
 
 /// The width of a bar, as SVG wants it.
@@ -150,8 +150,16 @@ mod tests {
             ..Ledger::default()
         };
         let counts: Vec<i64> = levels(&ledger, None).iter().map(|level| level.count).collect();
-        assert_eq!(counts, [90, 60, 50, 20]);
+        assert_eq!(counts, [92, 60, 50, 20]);
         assert_eq!(levels(&Ledger::default(), Some(Channel::Sms)).len(), 3);
+    }
+
+    #[test]
+    fn a_cancelled_campaign_meant_everybody() {
+        let ledger = Ledger { planned: 2_000, delivered: 223, cancelled: 1_777, ..Ledger::default() };
+        let counts: Vec<i64> = levels(&ledger, Some(Channel::Sms)).iter().map(|level| level.count).collect();
+        assert_eq!(counts, [2_000, 223, 223]);
+        assert_eq!(format::percent(counts[1], counts[0]), "11.1 %");
     }
 
     #[test]

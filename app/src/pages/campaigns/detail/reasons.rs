@@ -1,6 +1,6 @@
-//! Why not everyone: skips by reason and failures by code in plain words, each leading to its people.
+//! Why not everyone, in plain words: skips by reason, failures by code, what was cancelled; each leads to its people.
 
-use domain::{message::State, run::Run};
+use domain::{message::State, reason::Reason, run::Run};
 use leptos::prelude::*;
 
 use super::{super::people, *};
@@ -31,7 +31,13 @@ pub(super) fn card(run: &Run, latest: bool) -> AnyView {
             href: people::recipients_of(run, latest, "code", key),
         }
     });
-    let mut rows: Vec<Row> = skipped.chain(failed).filter(|row| row.count > 0).collect();
+    let cancelled = Row {
+        words: text::reason(Reason::RunCancelled).to_owned(),
+        code: None,
+        count: run.ledger.count(State::Cancelled),
+        href: people::recipients_of(run, latest, "state", State::Cancelled.as_str()),
+    };
+    let mut rows: Vec<Row> = skipped.chain(failed).chain([cancelled]).filter(|row| row.count > 0).collect();
     rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
     if rows.is_empty() {
         return view! {
