@@ -74,6 +74,8 @@ const groups: Record<string, Page[]> = {
     ['/contacts/new', 'New contact'],
     [(world) => world.contact, /Wickramasinghe/],
     ['/topics', 'Topics'],
+    ['/topics?edit=offers', 'Topics'],
+    ['/topics?delete=offers', 'Delete Offers?'],
     ['/account', 'Your account'],
   ],
   'imports and audiences': [

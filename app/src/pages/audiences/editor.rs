@@ -1,6 +1,6 @@
 //! The builder's page: name and rules on one side, how many people that is and ten of them on the other.
 
-use domain::segment::SegmentPreview;
+use domain::{role::Permission, segment::SegmentPreview};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -37,7 +37,11 @@ fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<Del
         draft = kept;
     }
     let fresh = id.is_empty();
-    let deleted = id.clone();
+    let writes = may(Permission::Write);
+    if fresh && !writes {
+        return view! { <ErrorPage error=AppError::Forbidden/> }.into_any();
+    }
+    let removal = (!fresh && writes).then(|| removal(id.clone(), delete));
     let title = RwSignal::new(if fresh { "New audience".to_owned() } else { draft.name.clone() });
     let version = RwSignal::new(version);
     let people = paths::with_query(paths::CONTACTS, &[("segment", &id)]);
@@ -61,41 +65,58 @@ fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<Del
         view! {
             <PageHeader title=title.get() crumbs=vec![crumb("Audiences", paths::AUDIENCES)]>
                 {(!fresh).then(|| view! { <a class="btn" href=people>{icon(Glyph::People)} "See these people"</a> })}
+                {(!writes).then(|| pill((Tone::Idle, "Read only for your role")))}
             </PageHeader>
         }
         .into_any()
     });
     view! {
         {header}
-        <ActionError action=delete/>
         <div class="grid grid--3-2">
             <Card>
                 <FormFor action=save class="form form--wide">
                     // Enter presses the first button of a form, which must not be one that removes a rule.
-                    <button type="submit" name="op" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true"></button>
+                    {writes.then(|| view! {
+                        <button type="submit" name="op" value="save" class="visually-hidden" tabindex="-1" aria-hidden="true"></button>
+                    })}
                     <Hidden name="id" value=id.clone()/>
                     <Hidden name="version" value=Signal::derive(move || version.get().to_string())/>
                     <TextField name="name" label="Name" required=true maxlength=200 live=builder_of.name/>
                     {if advanced { definition_field(builder_of, text) } else { builder(builder_of) }}
                     <FormActions>
-                        <SubmitButton label="Save audience" busy="Saving…" name="op" value="save"/>
+                        {writes.then(|| view! { <SubmitButton label="Save audience" busy="Saving…" name="op" value="save"/> })}
                         <span class="static-only">
                             <SubmitButton label="Update and count" class="btn" name="op" value="count"/>
                         </span>
-                        <a class="btn" href=paths::AUDIENCES>"Cancel"</a>
+                        <a class="btn" href=paths::AUDIENCES>{if writes { "Cancel" } else { "Back" }}</a>
                     </FormActions>
                 </FormFor>
             </Card>
             <div class="stack sticky">
                 {count.view()}
-                {(!fresh).then(|| view! {
-                    <FormFor action=delete class="form--inline">
-                        <Hidden name="id" value=deleted/>
-                        <SubmitButton label="Delete this audience" busy="Deleting…" class="btn btn--small btn--danger"/>
-                    </FormFor>
-                })}
+                {removal}
             </div>
         </div>
+    }
+    .into_any()
+}
+
+/// Behind one more click.
+fn removal(id: String, delete: FormAction<DeleteAudience>) -> AnyView {
+    let problem = form_state(delete).problem;
+    view! {
+        <Card>
+            <details class="disclosure" open=live_attr(move || problem.with(Option::is_some))>
+                <summary>"Delete this audience"</summary>
+                <FormFor action=delete>
+                    <p class="muted">"It cannot be taken back. The people stay; only the rules go. One that a campaign or another audience uses cannot be deleted."</p>
+                    <Hidden name="id" value=id/>
+                    <FormActions>
+                        <SubmitButton label="Delete audience" busy="Deleting…" class="btn btn--danger"/>
+                    </FormActions>
+                </FormFor>
+            </details>
+        </Card>
     }
     .into_any()
 }

@@ -7,7 +7,7 @@ mod editor;
 #[cfg(feature = "ssr")]
 mod read;
 
-use domain::segment::Segment;
+use domain::{role::Permission, segment::Segment};
 use editor::AudienceEditorPage;
 use leptos::prelude::*;
 
@@ -36,7 +36,9 @@ fn AudiencesPage() -> impl IntoView {
     let q = untrack(move || here.get("q"));
     view! {
         <PageHeader title="Audiences" lead=|| "Rules that say who is meant. They are asked anew each time a campaign is launched.">
-            <a class="btn btn--primary" href=paths::NEW_AUDIENCE>{icon(Glyph::Plus)} "New audience"</a>
+            {may(Permission::Write).then(|| view! {
+                <a class="btn btn--primary" href=paths::NEW_AUDIENCE>{icon(Glyph::Plus)} "New audience"</a>
+            })}
         </PageHeader>
         <FilterForm action=paths::AUDIENCES label="Search audiences">
             <input class="input" type="search" name="q" value=q placeholder="Name" aria-label="Name"/>
@@ -85,7 +87,7 @@ fn empty(here: Here) -> AnyView {
                 title="No audiences yet"
                 text="Everybody in Colombo who wrote in the last month, the people of one file, or simply everybody who opted in."
             >
-                <a class="btn btn--primary" href=paths::NEW_AUDIENCE>"New audience"</a>
+                {may(Permission::Write).then(|| view! { <a class="btn btn--primary" href=paths::NEW_AUDIENCE>"New audience"</a> })}
             </Empty>
         </Card>
     }

@@ -12,7 +12,7 @@ mod wizard;
 
 use cancel::CancelCampaignPage;
 use detail::CampaignPage;
-use domain::{message::State, role::Permission, run::Ledger};
+use domain::{message::State, run::Ledger};
 use launch::LaunchCampaignPage;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -21,8 +21,7 @@ use recipients::RecipientsPage;
 use wizard::{EditCampaignPage, NewCampaignPage};
 
 use crate::{
-    components::{Crumbs, crumb},
-    frame::use_frame,
+    components::{Crumbs, crumb, may},
     paths,
 };
 
@@ -60,11 +59,6 @@ pub fn edit(page: Editor) -> AnyView {
         Editor::New => NewCampaignPage().into_any(),
         Editor::Edit => EditCampaignPage().into_any(),
     }
-}
-
-/// Whether whoever looks at the page may do this; the services ask again.
-fn may(permission: Permission) -> bool {
-    use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(permission)))
 }
 
 /// The campaign's id of the page's address.

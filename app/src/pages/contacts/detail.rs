@@ -1,8 +1,9 @@
 //! One person: what is known, what they agreed to, everything that happened.
 
 use domain::{
-    consent::Consent,
+    consent::{Consent, SuppressionReason},
     contact::{Contact, TimelineEntry, TimelineKind},
+    role::Permission,
     topic::Topic,
 };
 use leptos::prelude::*;
@@ -46,9 +47,7 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
     let number = format::phone(&phone);
     let messages = paths::simulator_phone(&phone);
     let simulator = use_frame().with_untracked(|frame| frame.simulator);
-    let admin = use_frame().with_untracked(|frame| {
-        frame.account.as_ref().is_some_and(|account| account.role == domain::role::Role::Admin)
-    });
+    let left = left_themself(&timeline.items);
     let shown = timeline.items.len();
     view! {
         <PageHeader
@@ -74,10 +73,10 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
                 }}
             </Card>
             <div class="stack">
-                {consent_card(&contact, actions)}
+                {consent_card(&contact, left, actions)}
                 {topics_card(&contact, &topics, actions)}
                 {attributes_card(&contact, actions)}
-                {admin.then(|| erase_card(&contact, actions))}
+                {may(Permission::ManageConsent).then(|| erase_card(&contact, actions))}
             </div>
         </div>
     }
@@ -122,44 +121,20 @@ fn moment(entry: &TimelineEntry) -> AnyView {
     .into_any()
 }
 
-fn consent_card(contact: &Contact, actions: Actions) -> AnyView {
-    let phone = contact.phone.to_string();
+/// Whether the history in sight says that the person opted out in their own words, which nobody else can take back.
+fn left_themself(timeline: &[TimelineEntry]) -> bool {
+    let entries = timeline.iter().filter(|entry| entry.kind == TimelineKind::Suppression);
+    let mut reasons = entries.filter_map(|entry| entry.subject.as_deref()?.parse::<SuppressionReason>().ok());
+    reasons.any(|reason| !reason.removable())
+}
+
+fn consent_card(contact: &Contact, left: bool, actions: Actions) -> AnyView {
     let (consent, changed, wrote) = (contact.consent, contact.consent_changed_at, contact.last_inbound_at);
-    let opted_out = consent == Consent::OptedOut || contact.suppressed;
-    let form = if opted_out {
-        view! {
-            <p class="muted">
-                "After STOP only the person can come back, by answering START. An opt-out that was recorded here or by an import can be lifted by an admin with evidence."
-            </p>
-            <FormFor action=actions.consent>
-                <Hidden name="number" value=phone/>
-                <Hidden name="consent" value="opted_in"/>
-                <TextAreaField name="evidence" label="Evidence that they opted in again" rows=2 required=true/>
-                <FormActions><SubmitButton label="Record opt-in" busy="Recording…" class="btn"/></FormActions>
-            </FormFor>
-        }
-        .into_any()
+    let phone = contact.phone.to_string();
+    let change = if consent == Consent::OptedOut || contact.suppressed {
+        Some(opted_out(phone, left, actions))
     } else {
-        let opt_in = (consent != Consent::OptedIn).then(|| {
-            view! { <SubmitButton label="Record opt-in" busy="Recording…" name="consent" value="opted_in"/> }
-        });
-        view! {
-            <FormFor action=actions.consent>
-                <Hidden name="number" value=phone/>
-                <TextAreaField
-                    name="evidence"
-                    label="Evidence"
-                    rows=2
-                    optional=true
-                    hint="Where and when the person said so: kept sealed in the consent ledger."
-                />
-                <FormActions>
-                    {opt_in}
-                    <SubmitButton label="Record opt-out" busy="Recording…" class="btn btn--danger" name="consent" value="opted_out"/>
-                </FormActions>
-            </FormFor>
-        }
-        .into_any()
+        may(Permission::Write).then(|| consent_form(phone, consent, actions))
     };
     view! {
         <Card title="Consent">
@@ -168,36 +143,79 @@ fn consent_card(contact: &Contact, actions: Actions) -> AnyView {
                 <Fact name="Since"><MaybeTime at=changed/></Fact>
                 <Fact name="Last wrote"><MaybeTime at=wrote/></Fact>
             </Facts>
-            {form}
+            {change}
         </Card>
     }
     .into_any()
 }
 
-fn topics_card(contact: &Contact, topics: &[Topic], actions: Actions) -> AnyView {
-    if topics.is_empty() {
+/// Who can take the opt-out back, and for those who can the form.
+fn opted_out(phone: String, left: bool, actions: Actions) -> AnyView {
+    if left {
         return view! {
-            <Card title="Topics"><p class="muted">"There are no topics yet. " <a class="link" href=paths::TOPICS>"Make one"</a></p></Card>
+            <p class="muted">"They opted out themself, so only they can come back: by answering START."</p>
         }
         .into_any();
     }
+    let form = may(Permission::ManageConsent).then(|| {
+        view! {
+            <FormFor action=actions.consent>
+                <Hidden name="number" value=phone/>
+                <Hidden name="consent" value="opted_in"/>
+                <TextAreaField name="evidence" label="Evidence that they opted in again" rows=2 required=true/>
+                <FormActions><SubmitButton label="Record opt-in" busy="Recording…" class="btn"/></FormActions>
+            </FormFor>
+        }
+    });
+    view! {
+        <p class="muted">
+            "After STOP only the person can come back, by answering START. An opt-out that was recorded here or by an import can be lifted by an admin with evidence."
+        </p>
+        {form}
+    }
+    .into_any()
+}
+
+fn consent_form(phone: String, consent: Consent, actions: Actions) -> AnyView {
+    let opt_in = (consent != Consent::OptedIn).then(|| {
+        view! { <SubmitButton label="Record opt-in" busy="Recording…" name="consent" value="opted_in"/> }
+    });
+    view! {
+        <FormFor action=actions.consent>
+            <Hidden name="number" value=phone/>
+            <TextAreaField
+                name="evidence"
+                label="Evidence"
+                rows=2
+                optional=true
+                hint="Where and when the person said so: kept sealed in the consent ledger."
+            />
+            <FormActions>
+                {opt_in}
+                <SubmitButton label="Record opt-out" busy="Recording…" class="btn btn--danger" name="consent" value="opted_out"/>
+            </FormActions>
+        </FormFor>
+    }
+    .into_any()
+}
+
+fn topics_card(contact: &Contact, topics: &[Topic], actions: Actions) -> AnyView {
+    let writes = may(Permission::Write);
+    if topics.is_empty() {
+        let make = writes.then(|| view! { <a class="link" href=paths::TOPICS>"Make one"</a> });
+        return view! { <Card title="Topics"><p class="muted">"There are no topics yet. " {make}</p></Card> }
+            .into_any();
+    }
     let number = contact.phone.to_string();
     let rows = topics.iter().map(|topic| {
-        let (number, key) = (number.clone(), topic.key.clone());
-        let on = contact.topics.contains(&key);
-        let (label, word, class) =
-            if on { ("Unsubscribe", "false", "btn btn--small") } else { ("Subscribe", "true", "btn btn--small") };
+        let on = contact.topics.contains(&topic.key);
+        let change = writes.then(|| subscription_form(number.clone(), topic.key.clone(), on, actions));
         let state = if on { pill((Tone::Ok, "Subscribed")) } else { pill((Tone::Idle, "Not subscribed")) };
         view! {
             <li class="list__item">
                 <span class="list__main" dir="auto">{topic.name.clone()}</span>
                 {state}
-                <FormFor action=actions.subscription class="form--inline">
-                    <Hidden name="number" value=number/>
-                    <Hidden name="topic" value=key/>
-                    <Hidden name="subscribed" value=word/>
-                    <SubmitButton label=label class=class/>
-                </FormFor>
+                {change}
             </li>
         }
         .into_any()
@@ -206,14 +224,26 @@ fn topics_card(contact: &Contact, topics: &[Topic], actions: Actions) -> AnyView
     view! { <Card title="Topics"><ul class="list">{rows}</ul></Card> }.into_any()
 }
 
+fn subscription_form(number: String, key: String, on: bool, actions: Actions) -> AnyView {
+    let (label, word) = if on { ("Unsubscribe", "false") } else { ("Subscribe", "true") };
+    view! {
+        <FormFor action=actions.subscription class="form--inline">
+            <Hidden name="number" value=number/>
+            <Hidden name="topic" value=key/>
+            <Hidden name="subscribed" value=word/>
+            <SubmitButton label=label class="btn btn--small"/>
+        </FormFor>
+    }
+    .into_any()
+}
+
 fn attributes_card(contact: &Contact, actions: Actions) -> AnyView {
     let facts = contact.attributes.iter().map(|(key, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         view! { <Fact name=key.clone()><span dir="auto">{value}</span></Fact> }.into_any()
     });
     let facts = facts.collect::<Vec<_>>();
-    let keys = contact.attributes.keys().cloned().collect::<Vec<_>>();
-    let (number, version) = (contact.phone.to_string(), contact.version);
+    let change = may(Permission::Write).then(|| attribute_form(contact, actions));
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     let (country, language, zone) = (or_dash(&contact.country), or_dash(&contact.locale), or_dash(&contact.timezone));
     view! {
@@ -224,17 +254,26 @@ fn attributes_card(contact: &Contact, actions: Actions) -> AnyView {
                 <Fact name="Time zone">{zone}</Fact>
                 {facts}
             </Facts>
-            <details class="disclosure">
-                <summary>"Change or add a detail"</summary>
-                <FormFor action=actions.attribute>
-                    <Hidden name="number" value=number/>
-                    <VersionField version/>
-                    <TextField name="key" label="Detail" required=true placeholder="city" suggestions=keys/>
-                    <TextField name="value" label="Value" hint="Leave it empty to remove the detail."/>
-                    <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
-                </FormFor>
-            </details>
+            {change}
         </Card>
+    }
+    .into_any()
+}
+
+fn attribute_form(contact: &Contact, actions: Actions) -> AnyView {
+    let keys = contact.attributes.keys().cloned().collect::<Vec<_>>();
+    let (number, version) = (contact.phone.to_string(), contact.version);
+    view! {
+        <details class="disclosure">
+            <summary>"Change or add a detail"</summary>
+            <FormFor action=actions.attribute>
+                <Hidden name="number" value=number/>
+                <VersionField version/>
+                <TextField name="key" label="Detail" required=true placeholder="city" suggestions=keys/>
+                <TextField name="value" label="Value" hint="Leave it empty to remove the detail."/>
+                <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
+            </FormFor>
+        </details>
     }
     .into_any()
 }

@@ -1,6 +1,6 @@
 //! The list with its search and filters; its state is the URL.
 
-use domain::contact::Contact;
+use domain::{contact::Contact, role::Permission};
 use leptos::prelude::*;
 
 use super::api::{ContactsQuery, ContactsView, load_contacts};
@@ -20,8 +20,10 @@ pub fn ContactsPage() -> impl IntoView {
     let contacts = fetch(query, load_contacts);
     view! {
         <PageHeader title="Contacts">
-            <a class="btn" href=paths::NEW_CONTACT>{icon(Glyph::Plus)} "New contact"</a>
-            <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import"</a>
+            {may(Permission::Write).then(|| view! {
+                <a class="btn" href=paths::NEW_CONTACT>{icon(Glyph::Plus)} "New contact"</a>
+                <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import"</a>
+            })}
         </PageHeader>
         <Loaded from=contacts let:view>{page(view, here)}</Loaded>
     }
@@ -106,8 +108,10 @@ fn nobody(filtered: bool) -> AnyView {
     view! {
         <Card>
             <Empty glyph=Glyph::People title="No contacts yet" text="Bring your people in with a CSV file, or add one by hand to try things out.">
-                <a class="btn btn--primary" href=paths::NEW_IMPORT>"Import a file"</a>
-                <a class="btn" href=paths::NEW_CONTACT>"New contact"</a>
+                {may(Permission::Write).then(|| view! {
+                    <a class="btn btn--primary" href=paths::NEW_IMPORT>"Import a file"</a>
+                    <a class="btn" href=paths::NEW_CONTACT>"New contact"</a>
+                })}
             </Empty>
         </Card>
     }

@@ -5,11 +5,12 @@ mod detail;
 mod list;
 
 use detail::ContactPage;
+use domain::role::Permission;
 use leptos::prelude::*;
 use list::ContactsPage;
 
 use self::api::CreateContact;
-use crate::{components::*, paths};
+use crate::{components::*, error::AppError, paths};
 
 /// The pages of this feature.
 #[derive(Clone, Copy)]
@@ -31,6 +32,9 @@ pub fn open(page: Page) -> AnyView {
 /// One person by hand; many come by import.
 #[component]
 fn NewContactPage() -> impl IntoView {
+    if !may(Permission::Write) {
+        return view! { <ErrorPage error=AppError::Forbidden/> }.into_any();
+    }
     let create = FormAction::<CreateContact>::new();
     let consents = vec![
         Choice::new("", "Not known").hint("May get utility messages, no marketing."),

@@ -2,11 +2,11 @@
 
 mod api;
 
-use domain::{campaign::Campaign, dashboard::Dashboard, role::Role, settings::SendingState};
+use domain::{campaign::Campaign, dashboard::Dashboard, role::Permission, settings::SendingState};
 use leptos::prelude::*;
 
 use self::api::{HoldSending, ReleaseSending, load_dashboard};
-use crate::{components::*, frame::use_frame, paths};
+use crate::{components::*, paths};
 
 /// Shows the page.
 pub fn open() -> AnyView {
@@ -29,8 +29,10 @@ fn DashboardPage() -> impl IntoView {
     });
     view! {
         <PageHeader title="Dashboard">
-            <a class="btn" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import contacts"</a>
-            <a class="btn btn--primary" href=paths::NEW_CAMPAIGN>{icon(Glyph::Plus)} "New campaign"</a>
+            {may(Permission::Write).then(|| view! {
+                <a class="btn" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import contacts"</a>
+                <a class="btn btn--primary" href=paths::NEW_CAMPAIGN>{icon(Glyph::Plus)} "New campaign"</a>
+            })}
         </PageHeader>
         <Loaded from=dashboard let:view>{page(view, hold, release)}</Loaded>
     }
@@ -38,8 +40,6 @@ fn DashboardPage() -> impl IntoView {
 }
 
 fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<ReleaseSending>) -> AnyView {
-    let admin =
-        use_frame().with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role == Role::Admin));
     let today = view.today;
     let share = |part| if today.handed_over > 0 { format::percent(part, today.handed_over) } else { "–".to_owned() };
     let people = |consent| Some(paths::with_query(paths::CONTACTS, &[("consent", consent)]));
@@ -64,7 +64,7 @@ fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<Rele
                     ]/>
                 </Card>
                 {imports(&view)}
-                {admin.then(|| switch(&view, hold, release))}
+                {may(Permission::Administer).then(|| switch(&view, hold, release))}
             </div>
         </div>
     }
@@ -106,12 +106,14 @@ fn campaigns(campaigns: &[Campaign]) -> AnyView {
 
 /// The way to a first campaign, with what is done already ticked off.
 fn steps(view: &Dashboard) -> AnyView {
-    let step = |done: bool, title: &'static str, text: &'static str, href: &'static str| {
+    let writes = may(Permission::Write);
+    let step = move |done: bool, title: &'static str, text: &'static str, href: &'static str| {
         let mark = if done { icon(Glyph::Check) } else { icon(Glyph::Right) };
+        let title = if writes { view! { <a class="link" href=href>{title}</a> }.into_any() } else { title.into_any() };
         view! {
             <li class="list__item" class:list__item--done=done>
                 <span class="list__aside">{mark}</span>
-                <span class="list__main"><a class="link" href=href>{title}</a> <span class="muted">{text}</span></span>
+                <span class="list__main">{title} <span class="muted">{text}</span></span>
             </li>
         }
         .into_any()

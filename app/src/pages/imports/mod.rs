@@ -4,7 +4,7 @@ mod api;
 mod report;
 mod upload;
 
-use domain::import::Import;
+use domain::{import::Import, role::Permission};
 use leptos::prelude::*;
 use report::ImportPage;
 use upload::NewImportPage;
@@ -35,14 +35,16 @@ fn ImportsPage() -> impl IntoView {
     let imports = fetch(move || here.get("cursor"), load_imports);
     view! {
         <PageHeader title="Imports" crumbs=vec![crumb("Contacts", paths::CONTACTS)]>
-            <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import a file"</a>
+            {may(Permission::Write).then(|| view! {
+                <a class="btn btn--primary" href=paths::NEW_IMPORT>{icon(Glyph::Upload)} "Import a file"</a>
+            })}
         </PageHeader>
         <Loaded from=imports let:page>
             {if page.items.is_empty() {
                 view! {
                     <Card>
                         <Empty glyph=Glyph::Upload title="No files yet" text="CSV, JSON or JSON lines; columns are recognised by their headings.">
-                            <a class="btn btn--primary" href=paths::NEW_IMPORT>"Import a file"</a>
+                            {may(Permission::Write).then(|| view! { <a class="btn btn--primary" href=paths::NEW_IMPORT>"Import a file"</a> })}
                         </Empty>
                     </Card>
                 }

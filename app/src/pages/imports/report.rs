@@ -1,6 +1,9 @@
 //! One import: its progress while it runs, and what became of every row.
 
-use domain::import::{Import, ImportReject, ImportStatus};
+use domain::{
+    import::{Import, ImportReject, ImportStatus},
+    role::Permission,
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -38,6 +41,8 @@ fn page(view: ImportView) -> AnyView {
         >
             {done.then(|| view! {
                 <a class="btn" href=people>{icon(Glyph::People)} "See these people"</a>
+            })}
+            {(done && may(Permission::Write)).then(|| view! {
                 <a class="btn btn--primary" href=audience>{icon(Glyph::Target)} "Make an audience of them"</a>
             })}
         </PageHeader>

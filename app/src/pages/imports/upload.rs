@@ -1,13 +1,16 @@
 //! Choosing a file and saying how it is to be read.
 
-use domain::topic::Topic;
+use domain::{role::Permission, topic::Topic};
 use leptos::prelude::*;
 
 use super::api::load_import_choices;
-use crate::{components::*, paths};
+use crate::{components::*, error::AppError, paths};
 
 #[component]
 pub fn NewImportPage() -> impl IntoView {
+    if !may(Permission::Write) {
+        return view! { <ErrorPage error=AppError::Forbidden/> }.into_any();
+    }
     let here = use_here();
     let topics = fetch(|| (), |()| load_import_choices());
     let error = untrack(move || here.get("error"));

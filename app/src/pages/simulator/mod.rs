@@ -227,8 +227,7 @@ fn phone(
         Channel::Whatsapp => "WhatsApp, business account",
         Channel::Sms => "SMS",
     };
-    let writes = use_frame()
-        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Send)));
+    let writes = may(Permission::Send);
     let contact = paths::contact(&number);
     view! {
         <section class="card" aria-label="The phone">

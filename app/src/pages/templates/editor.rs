@@ -11,7 +11,7 @@ use super::{
     preview::{LivePreview, preview_card},
     variants::languages,
 };
-use crate::{components::*, frame::use_frame, paths, text};
+use crate::{components::*, paths, text};
 
 #[component]
 pub fn TemplateEditorPage() -> impl IntoView {
@@ -37,8 +37,7 @@ pub fn TemplateEditorPage() -> impl IntoView {
 }
 
 fn page(view: EditorView, save: FormAction<SaveTemplate>, delete: FormAction<DeleteTemplate>, here: Here) -> AnyView {
-    let writes = use_frame()
-        .with_untracked(|frame| frame.account.as_ref().is_some_and(|account| account.role.may(Permission::Write)));
+    let writes = may(Permission::Write);
     let editor = Editor::new(view.draft.clone(), untrack(move || here.get("locale")));
     let live = LivePreview::new(editor, &view);
     let EditorView { id, draft, stored, attributes, unknown, .. } = view;

@@ -8,7 +8,7 @@ mod locales;
 mod preview;
 mod variants;
 
-use domain::template::Template;
+use domain::{role::Permission, template::Template};
 use editor::TemplateEditorPage;
 use leptos::prelude::*;
 
@@ -37,7 +37,9 @@ fn TemplatesPage() -> impl IntoView {
     let q = untrack(move || here.get("q"));
     view! {
         <PageHeader title="Templates" lead=|| "What is said, in each language. A campaign keeps the version it was launched with.">
-            <a class="btn btn--primary" href=paths::NEW_TEMPLATE>{icon(Glyph::Plus)} "New template"</a>
+            {may(Permission::Write).then(|| view! {
+                <a class="btn btn--primary" href=paths::NEW_TEMPLATE>{icon(Glyph::Plus)} "New template"</a>
+            })}
         </PageHeader>
         <Card flush=true>
             <FilterForm action=paths::TEMPLATES label="Search templates">
@@ -72,7 +74,7 @@ fn empty(here: Here) -> AnyView {
             title="No templates yet"
             text="Write a message once, with the places where each person's name, price or date goes, and see it on a phone while you write."
         >
-            <a class="btn btn--primary" href=paths::NEW_TEMPLATE>"New template"</a>
+            {may(Permission::Write).then(|| view! { <a class="btn btn--primary" href=paths::NEW_TEMPLATE>"New template"</a> })}
         </Empty>
     }
     .into_any()

@@ -2,7 +2,7 @@
 
 mod api;
 
-use domain::topic::Topic;
+use domain::{role::Permission, topic::Topic};
 use leptos::prelude::*;
 
 use self::api::{CreateTopic, DeleteTopic, UpdateTopic, load_topics};
@@ -13,42 +13,49 @@ pub fn open() -> AnyView {
     TopicsPage().into_any()
 }
 
-/// Everything on one page: the list, a new one, and the one that is being edited (`?edit=key`).
+/// Everything on one page: the list, a new one, the one that is being edited (`?edit=key`), and the question before one
+/// is deleted (`?delete=key`).
 #[component]
 fn TopicsPage() -> impl IntoView {
     let here = use_here();
     let create = FormAction::<CreateTopic>::new();
     let update = FormAction::<UpdateTopic>::new();
-    let delete = FormAction::<DeleteTopic>::new();
-    let changes = move || (create.version().get(), update.version().get(), delete.version().get());
-    let topics = fetch(changes, |_| load_topics());
+    // After a topic was deleted its question is left, and the list is another one.
+    let source = move || (create.version().get(), update.version().get(), here.get("delete"));
+    let topics = fetch(source, |_| load_topics());
+    view! { <Loaded from=topics let:topics>{page(&topics, here, create, update)}</Loaded> }.into_any()
+}
+
+fn page(topics: &[Topic], here: Here, create: FormAction<CreateTopic>, update: FormAction<UpdateTopic>) -> AnyView {
+    let writes = may(Permission::Write);
+    if let Some(topic) = named(topics, &here.get("delete")).filter(|_| writes) {
+        return removal(topic);
+    }
+    let list = list(topics, writes);
+    let content = if writes {
+        let form = match named(topics, &here.get("edit")) {
+            Some(topic) => edit_form(topic.clone(), update),
+            None => new_form(create),
+        };
+        view! { <div class="grid grid--2-1">{list} {form}</div> }.into_any()
+    } else {
+        list
+    };
     view! {
         <PageHeader
             title="Topics"
             lead=|| "What people subscribe to and unsubscribe from: by campaign, by import, or by answering SUBSCRIBE and its key."
         />
-        <ActionError action=delete/>
-        <Loaded from=topics let:topics>
-            {
-                let edited = here.get("edit");
-                let edited = topics.iter().find(|topic| topic.key == edited).cloned();
-                view! {
-                    <div class="grid grid--2-1">
-                        {list(&topics, delete)}
-                        {match edited {
-                            Some(topic) => edit_form(topic, update),
-                            None => new_form(create),
-                        }}
-                    </div>
-                }
-                .into_any()
-            }
-        </Loaded>
+        {content}
     }
     .into_any()
 }
 
-fn list(topics: &[Topic], delete: FormAction<DeleteTopic>) -> AnyView {
+fn named<'a>(topics: &'a [Topic], key: &str) -> Option<&'a Topic> {
+    topics.iter().find(|topic| topic.key == key)
+}
+
+fn list(topics: &[Topic], writes: bool) -> AnyView {
     if topics.is_empty() {
         return view! {
             <Card>
@@ -61,13 +68,14 @@ fn list(topics: &[Topic], delete: FormAction<DeleteTopic>) -> AnyView {
         }
         .into_any();
     }
-    let rows = topics.iter().map(|topic| row(topic, delete)).collect::<Vec<_>>();
+    let mut columns = vec![Col::text("Topic"), Col::text("Key"), Col::number("Subscribed")];
+    if writes {
+        columns.push(Col::action("Actions"));
+    }
+    let rows = topics.iter().map(|topic| row(topic, writes)).collect::<Vec<_>>();
     view! {
         <Card flush=true>
-            <Table
-                caption="Topics"
-                columns=vec![Col::text("Topic"), Col::text("Key"), Col::number("Subscribed"), Col::action("Actions")]
-            >
+            <Table caption="Topics" columns=columns>
                 {rows}
             </Table>
         </Card>
@@ -75,27 +83,62 @@ fn list(topics: &[Topic], delete: FormAction<DeleteTopic>) -> AnyView {
     .into_any()
 }
 
-fn row(topic: &Topic, delete: FormAction<DeleteTopic>) -> AnyView {
-    let key = topic.key.clone();
-    let people = paths::with_query(paths::CONTACTS, &[("topic", &key)]);
+fn row(topic: &Topic, writes: bool) -> AnyView {
+    let people = paths::with_query(paths::CONTACTS, &[("topic", &topic.key)]);
+    let actions = writes.then(|| actions(&topic.key));
     view! {
         <tr>
             <td class="main" data-label="Topic">
                 <b dir="auto">{topic.name.clone()}</b>
                 <div class="muted" dir="auto">{topic.description.clone()}</div>
             </td>
-            <td data-label="Key"><code>{key.clone()}</code></td>
+            <td data-label="Key"><code>{topic.key.clone()}</code></td>
             <td class="num" data-label="Subscribed"><a class="link" href=people>{format::num(topic.subscribers)}</a></td>
-            <td class="num" data-label="">
-                <div class="actions">
-                    <a class="btn btn--small" href=paths::with_query(paths::TOPICS, &[("edit", &key)])>"Edit"</a>
-                    <FormFor action=delete class="form--inline">
-                        <Hidden name="key" value=key.clone()/>
-                        <SubmitButton label="Delete" busy="Deleting…" class="btn btn--small btn--danger"/>
-                    </FormFor>
-                </div>
-            </td>
+            {actions}
         </tr>
+    }
+    .into_any()
+}
+
+fn actions(key: &str) -> AnyView {
+    let edit = paths::with_query(paths::TOPICS, &[("edit", key)]);
+    let delete = paths::with_query(paths::TOPICS, &[("delete", key)]);
+    view! {
+        <td class="num" data-label="">
+            <div class="actions actions--end">
+                <a class="btn btn--small" href=edit>"Edit"</a>
+                <a class="btn btn--small btn--danger" href=delete>"Delete"</a>
+            </div>
+        </td>
+    }
+    .into_any()
+}
+
+/// The question before a topic is deleted.
+fn removal(topic: &Topic) -> AnyView {
+    // Made anew with every question: why one topic could not be deleted is no matter of the next one.
+    let delete = FormAction::<DeleteTopic>::new();
+    let (key, subscribers) = (topic.key.clone(), topic.subscribers);
+    let shown = key.clone();
+    view! {
+        <ConfirmPage
+            title=format!("Delete {}?", topic.name)
+            crumbs=vec![crumb("Topics", paths::TOPICS)]
+            lead="All its subscriptions go with it. This cannot be undone."
+            back=("Keep the topic".to_owned(), paths::TOPICS.to_owned())
+        >
+            <Facts>
+                <Fact name="Key"><code>{shown}</code></Fact>
+                <Fact name="People subscribed to it">{format::num(subscribers)}</Fact>
+            </Facts>
+            <p class="muted">"The people stay, with their consent. A topic that a campaign or an audience uses cannot be deleted."</p>
+            <FormFor action=delete>
+                <Hidden name="key" value=key/>
+                <FormActions>
+                    <SubmitButton label="Delete the topic" busy="Deleting…" class="btn btn--danger-solid"/>
+                </FormActions>
+            </FormFor>
+        </ConfirmPage>
     }
     .into_any()
 }

@@ -29,6 +29,9 @@ struct Actions {
 /// The first step of a campaign that is not there yet. `?audience=` and `?template=` bring a choice along.
 #[component]
 pub fn NewCampaignPage() -> impl IntoView {
+    if !may(Permission::Write) {
+        return view! { <ErrorPage error=AppError::Forbidden/> }.into_any();
+    }
     let here = use_here();
     let create = FormAction::<CreateCampaign>::new();
     let topics = fetch(|| (), |()| load_topics());
