@@ -93,7 +93,7 @@ test.describe('with scripts', () => {
   })
 
   test('somebody else was quicker: nothing is lost', async ({ signedIn: page, context, problems }) => {
-    problems.expect(/status of 409/)
+    problems.expect(/status of 422/)
     const work = new Work(page, true)
     await work.template('shared', 'First text')
     const other = await context.newPage()
