@@ -115,7 +115,7 @@ const size = (paths, suffix) => {
   const bytes = paths.map((path) => (output.get(manifest[path] + suffix) ?? output.get(manifest[path])).length)
   return `${(bytes.reduce((sum, length) => sum + length, 0) / 1000).toFixed(1)} kB`
 }
-const report = (what, paths) => console.log(`${what.padEnd(12)}${size(paths, '')}, ${size(paths, '.br')} with brotli`)
+const report = (what, paths) => console.log(`${what.padEnd(15)}${size(paths, '')}, ${size(paths, '.br')} with brotli`)
 report('css', [`pkg/${name}.css`])
 report('js', Object.keys(manifest).filter((path) => path.startsWith('pkg/') && path.endsWith('.js')))
 for (const [group, files] of Object.entries(loads)) {

@@ -28,10 +28,7 @@ if ! cmp -s "$wasm" "$work/frontend.wasm" || ! cat .ci/site.sh .ci/wasm.mjs .ci/
     --out-dir "$work/pkg" "$work/split/event-stream-engine.wasm"
   rm "$work/split/event-stream-engine.wasm"
   mv "$work"/split/* "$work/pkg/"
-  if [ "$mode" = release ]; then
-    echo "Making the wasm small"
-    node .ci/wasm.mjs "$work/pkg"
-  fi
+  node .ci/wasm.mjs "$mode" "$work/pkg"
   cat .ci/site.sh .ci/wasm.mjs .ci/groups.mjs >"$steps"
   cp "$wasm" "$work/frontend.wasm"
 fi

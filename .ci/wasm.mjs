@@ -1,12 +1,13 @@
-// Makes the wasm files in a folder small: what every group of pages loads goes into the main file, and all are optimised.
+// Makes the wasm files in a folder few, and small for the release: what groups of pages have in common goes into the main
+// file; for the release all files are optimised.
 //
-//   node .ci/wasm.mjs FOLDER
+//   node .ci/wasm.mjs dev|release FOLDER
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { groupsIn } from './groups.mjs'
 
-const [folder] = process.argv.slice(2)
+const [mode, folder] = process.argv.slice(2)
 const main = join(folder, 'event-stream-engine_bg.wasm')
 const script = join(folder, '__wasm_split.js')
 const wasm = (file) => join(folder, `${file}.wasm`)
@@ -20,10 +21,13 @@ function binaryen(program, ...options) {
   execFileSync(path, [...features.map((feature) => `--enable-${feature}`), ...options], { stdio: ['ignore', 'inherit', 'pipe'] })
 }
 
-/** One file compresses better than two that are always loaded together. */
+/**
+ * What groups have in common goes into the main file. A file for each set of groups that shares something would save a page
+ * what it does not need of that, and costs it more: many small files compress badly.
+ */
 function merge() {
   const groups = groupsIn(readFileSync(script, 'utf8'))
-  const common = groups[0].shared.filter((file) => existsSync(wasm(file)) && groups.every(({ shared }) => shared.includes(file)))
+  const common = [...new Set(groups.flatMap(({ shared }) => shared).filter((file) => existsSync(wasm(file))))]
   if (common.length === 0) return
   // The others import from the main file under this name. Names are kept for what follows.
   binaryen('wasm-merge', '-g', main, '__wasm_split', ...common.flatMap((file) => [wasm(file), file]), '-o', main)
@@ -46,7 +50,8 @@ const passes = [
 ]
 
 merge()
-for (const file of readdirSync(folder).filter((name) => name.endsWith('.wasm'))) {
+const files = mode === 'release' ? readdirSync(folder).filter((name) => name.endsWith('.wasm')) : []
+for (const file of files) {
   const path = join(folder, file)
   binaryen('wasm-opt', '--quiet', ...passes.map((pass) => `--${pass}`), path, '-o', path)
 }

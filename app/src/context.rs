@@ -1,6 +1,6 @@
 //! What a server function works with. The only place that reads the request's context.
 
-use domain::{account::Account, actor::Actor};
+use domain::{account::Account, actor::Actor, problem::FieldError};
 use engine::{Engine, Error};
 use http::request::Parts;
 use leptos::prelude::use_context;
@@ -52,6 +52,7 @@ impl From<Error> for AppError {
             Error::Forbidden => Self::Forbidden,
             Error::Invalid(fields) => Self::invalid(fields),
             Error::Conflict(reason) => Self::conflict(reason),
+            Error::Stale(fields) => stale(fields),
             Error::TooLarge(reason) => Self::conflict(reason),
             error @ Error::TooMany { .. } => Self::Unavailable { reason: sentence(&error.to_string()) },
             Error::Unavailable(reason) => Self::Unavailable { reason },
@@ -60,7 +61,33 @@ impl From<Error> for AppError {
     }
 }
 
+/// Somebody else was quicker. What they stored stands beside each field that differs, and saving again replaces it: the
+/// page has the new version by then.
+fn stale(fields: Vec<FieldError>) -> AppError {
+    let fields: Vec<FieldError> = fields.into_iter().filter(|error| error.field != "version").collect();
+    if fields.is_empty() {
+        return AppError::conflict("Somebody else has saved this meanwhile. Load it again and repeat your change.");
+    }
+    let summary = "Somebody else has saved this meanwhile. What is stored now stands beside what you entered; saving \
+                   again puts yours in its place.";
+    AppError::Invalid { fields, summary: summary.to_owned(), typed: Vec::new() }
+}
+
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| format!("{}{}.", first.to_uppercase(), characters.as_str())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_save_shows_what_is_stored_beside_what_was_typed() {
+        let differs = |field: &str| FieldError::new(field, "Stored now: “Offers”.");
+        let error = AppError::from(Error::Stale(vec![differs("name"), differs("version")])).keep(&[("name", "News")]);
+        assert_eq!(error.of_field("name"), Some("Stored now: “Offers”."));
+        assert_eq!((error.of_field("version"), error.typed("name")), (None, Some("News")));
+        assert!(matches!(AppError::from(Error::Stale(vec![differs("version")])), AppError::Conflict { .. }));
+    }
 }

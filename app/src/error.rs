@@ -17,6 +17,9 @@ pub enum AppError {
     Forbidden,
     #[error("not logged in")]
     Unauthenticated,
+    /// The page asked for something that the server had before it was replaced by a later version.
+    #[error("the page is from an earlier version")]
+    Outdated,
     /// Input to correct. `typed` is what was entered, so that a form without scripts can be filled in again.
     #[error("invalid input")]
     Invalid {
@@ -107,6 +110,7 @@ impl AppError {
             Self::NotFound => "There is nothing here",
             Self::Forbidden => "You may not see this",
             Self::Unauthenticated => "Please log in",
+            Self::Outdated => "This page is from an earlier version",
             Self::Invalid { .. } => "Please correct this",
             Self::Conflict { .. } => "Not possible right now",
             Self::Unavailable { .. } => "Not available for the moment",
@@ -124,6 +128,7 @@ impl AppError {
             Self::NotFound => "The address is wrong, or what was here has been deleted.".to_owned(),
             Self::Forbidden => "Your role does not include this. An admin can change that.".to_owned(),
             Self::Unauthenticated => "Your session has ended. Log in and you will be back here.".to_owned(),
+            Self::Outdated => "Reload it.".to_owned(),
             Self::Invalid { summary, .. } => summary.clone(),
             Self::Conflict { reason } | Self::Unavailable { reason } => reason.clone(),
             Self::Internal { reference } => {
@@ -145,7 +150,7 @@ impl AppError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Self::NotFound => 404,
+            Self::NotFound | Self::Outdated => 404,
             Self::Forbidden => 403,
             Self::Unauthenticated => 401,
             Self::Invalid { .. } => 422,

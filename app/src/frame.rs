@@ -13,8 +13,11 @@ pub struct Frame {
     /// Nobody, on the login page.
     pub account: Option<FrameAccount>,
     pub sending: Sending,
-    /// No Twilio account is set: the built-in simulator takes the messages.
+    /// A simulator takes the messages: the built-in one, as no Twilio account is set, or one in a process of its own.
     pub simulator: bool,
+    /// On the login page: the e-mail of a try that failed.
+    #[serde(default)]
+    pub typed_email: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

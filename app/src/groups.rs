@@ -1,5 +1,5 @@
-//! Which pages' code the browser fetches together. What the groups have in common is cut out by the build, for each set of
-//! groups that shares it; so a page costs its group, not the whole app. README.md says how to choose one for a page.
+//! Which pages' code the browser fetches together. What several groups have in common is in the main file, which every page
+//! loads; so a page costs its group, not the whole app. README.md says how to choose one for a page.
 
 use leptos::prelude::*;
 #[cfg(feature = "ssr")]
@@ -7,16 +7,21 @@ use leptos_meta::Link;
 use leptos_router::ChooseView;
 
 use crate::pages::{
-    account, audiences, campaigns, contacts, dashboard, imports, login, messages, simulator, templates, topics,
+    account, audiences, campaigns, contacts, dashboard, imports, login, messages, settings, simulator, templates,
+    topics,
 };
 
 /// A page of the route table, by its group.
 #[derive(Clone, Copy)]
 pub enum Page {
     People(People),
+    Rules(Rules),
+    Audiences(audiences::Page),
+    Templates(templates::Page),
+    /// A campaign's making.
+    Drafts(campaigns::Editor),
     Runs(Runs),
-    Editors(Editors),
-    Texts(Texts),
+    Simulator,
 }
 
 /// Where one starts, and who there is to write to.
@@ -24,10 +29,16 @@ pub enum Page {
 pub enum People {
     Dashboard,
     Login,
-    Account,
     Contacts(contacts::Page),
     Imports(imports::Page),
+}
+
+/// What holds for everything that is sent, and one's own account.
+#[derive(Clone, Copy)]
+pub enum Rules {
+    Account,
     Topics,
+    Settings(settings::Page),
 }
 
 /// What is and was sent.
@@ -37,30 +48,38 @@ pub enum Runs {
     Message,
 }
 
-/// Saying who gets what.
-#[derive(Clone, Copy)]
-pub enum Editors {
-    Audiences(audiences::Page),
-    Campaigns(campaigns::Editor),
-}
-
-/// What is said, and how it looks on a phone.
-#[derive(Clone, Copy)]
-pub enum Texts {
-    Templates(templates::Page),
-    Simulator,
-}
-
 #[lazy(people)]
 fn people(page: People) -> AnyView {
     match page {
         People::Dashboard => dashboard::open(),
         People::Login => login::open(),
-        People::Account => account::open(),
         People::Contacts(page) => contacts::open(page),
         People::Imports(page) => imports::open(page),
-        People::Topics => topics::open(),
     }
+}
+
+#[lazy(rules)]
+fn rules(page: Rules) -> AnyView {
+    match page {
+        Rules::Account => account::open(),
+        Rules::Topics => topics::open(),
+        Rules::Settings(page) => settings::open(page),
+    }
+}
+
+#[lazy(audiences)]
+fn audiences(page: audiences::Page) -> AnyView {
+    audiences::open(page)
+}
+
+#[lazy(templates)]
+fn templates(page: templates::Page) -> AnyView {
+    templates::open(page)
+}
+
+#[lazy(drafts)]
+fn drafts(page: campaigns::Editor) -> AnyView {
+    campaigns::edit(page)
 }
 
 #[lazy(runs)]
@@ -71,20 +90,9 @@ fn runs(page: Runs) -> AnyView {
     }
 }
 
-#[lazy(editors)]
-fn editors(page: Editors) -> AnyView {
-    match page {
-        Editors::Audiences(page) => audiences::open(page),
-        Editors::Campaigns(page) => campaigns::edit(page),
-    }
-}
-
-#[lazy(texts)]
-fn texts(page: Texts) -> AnyView {
-    match page {
-        Texts::Templates(page) => templates::open(page),
-        Texts::Simulator => simulator::open(),
-    }
+#[lazy(simulator)]
+fn simulator() -> AnyView {
+    simulator::open()
 }
 
 impl ChooseView for Page {
@@ -92,15 +100,21 @@ impl ChooseView for Page {
         #[cfg(feature = "ssr")]
         fetch_ahead(match self {
             Self::People(_) => "people",
+            Self::Rules(_) => "rules",
+            Self::Audiences(_) => "audiences",
+            Self::Templates(_) => "templates",
+            Self::Drafts(_) => "drafts",
             Self::Runs(_) => "runs",
-            Self::Editors(_) => "editors",
-            Self::Texts(_) => "texts",
+            Self::Simulator => "simulator",
         });
         match self {
             Self::People(page) => people(page).await,
+            Self::Rules(page) => rules(page).await,
+            Self::Audiences(page) => audiences(page).await,
+            Self::Templates(page) => templates(page).await,
+            Self::Drafts(page) => drafts(page).await,
             Self::Runs(page) => runs(page).await,
-            Self::Editors(page) => editors(page).await,
-            Self::Texts(page) => texts(page).await,
+            Self::Simulator => simulator().await,
         }
     }
 

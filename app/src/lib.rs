@@ -6,6 +6,7 @@ pub mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
 pub mod error;
+mod faults;
 pub mod frame;
 mod groups;
 mod pages;

@@ -20,6 +20,14 @@ pub const TEMPLATES: &str = "/templates";
 pub const NEW_TEMPLATE: &str = "/templates/new";
 pub const CAMPAIGNS: &str = "/campaigns";
 pub const NEW_CAMPAIGN: &str = "/campaigns/new";
+pub const SETTINGS: &str = "/settings";
+pub const SENDERS: &str = "/settings/senders";
+pub const NEW_SENDER: &str = "/settings/senders/new";
+pub const PROCESSES: &str = "/settings/processes";
+/// What holds for the whole workspace.
+pub const GENERAL: &str = "/settings/general";
+/// The provider's error codes.
+pub const ERROR_CODES: &str = "/settings/error-codes";
 pub const SIMULATOR: &str = "/simulator";
 
 #[must_use]
@@ -65,6 +73,17 @@ pub fn cancel_campaign(id: impl Display) -> String {
 #[must_use]
 pub fn recipients(campaign: impl Display) -> String {
     format!("{CAMPAIGNS}/{campaign}/recipients")
+}
+
+/// One sender; [`NEW_SENDER`] for a new one.
+#[must_use]
+pub fn sender(id: impl Display) -> String {
+    format!("{SENDERS}/{id}")
+}
+
+#[must_use]
+pub fn error_code(code: i32) -> String {
+    format!("{ERROR_CODES}/{code}")
 }
 
 #[must_use]

@@ -11,8 +11,8 @@ use leptos_router::{
 use crate::{
     components::ErrorPage,
     error::AppError,
-    groups::{Editors, Page, People, Runs, Texts},
-    pages::{audiences, campaigns, contacts, imports, templates},
+    groups::{Page, People, Rules, Runs},
+    pages::{audiences, campaigns, contacts, imports, settings, templates},
 };
 
 /// The route table. Fixed addresses (`/contacts/new`) stand before those with a parameter (`/contacts/{phone}`); the
@@ -24,27 +24,33 @@ pub fn Pages() -> impl IntoView {
         <FlatRoutes fallback=|| view! { <ErrorPage error=AppError::NotFound/> }>
             <Route path=path!("/") view=Page::People(People::Dashboard) ssr=MODE/>
             <Route path=path!("/login") view=Page::People(People::Login) ssr=MODE/>
-            <Route path=path!("/account") view=Page::People(People::Account) ssr=MODE/>
+            <Route path=path!("/account") view=Page::Rules(Rules::Account) ssr=MODE/>
             <Route path=path!("/contacts") view=Page::People(People::Contacts(contacts::Page::List)) ssr=MODE/>
             <Route path=path!("/contacts/new") view=Page::People(People::Contacts(contacts::Page::New)) ssr=MODE/>
             <Route path=path!("/contacts/:phone") view=Page::People(People::Contacts(contacts::Page::One)) ssr=MODE/>
             <Route path=path!("/imports") view=Page::People(People::Imports(imports::Page::List)) ssr=MODE/>
             <Route path=path!("/imports/new") view=Page::People(People::Imports(imports::Page::New)) ssr=MODE/>
             <Route path=path!("/imports/:id") view=Page::People(People::Imports(imports::Page::One)) ssr=MODE/>
-            <Route path=path!("/topics") view=Page::People(People::Topics) ssr=MODE/>
-            <Route path=path!("/audiences") view=Page::Editors(Editors::Audiences(audiences::Page::List)) ssr=MODE/>
-            <Route path=path!("/audiences/:id") view=Page::Editors(Editors::Audiences(audiences::Page::One)) ssr=MODE/>
-            <Route path=path!("/templates") view=Page::Texts(Texts::Templates(templates::Page::List)) ssr=MODE/>
-            <Route path=path!("/templates/:id") view=Page::Texts(Texts::Templates(templates::Page::One)) ssr=MODE/>
+            <Route path=path!("/topics") view=Page::Rules(Rules::Topics) ssr=MODE/>
+            <Route path=path!("/audiences") view=Page::Audiences(audiences::Page::List) ssr=MODE/>
+            <Route path=path!("/audiences/:id") view=Page::Audiences(audiences::Page::One) ssr=MODE/>
+            <Route path=path!("/templates") view=Page::Templates(templates::Page::List) ssr=MODE/>
+            <Route path=path!("/templates/:id") view=Page::Templates(templates::Page::One) ssr=MODE/>
             <Route path=path!("/campaigns") view=Page::Runs(Runs::Campaigns(campaigns::Page::List)) ssr=MODE/>
-            <Route path=path!("/campaigns/new") view=Page::Editors(Editors::Campaigns(campaigns::Editor::New)) ssr=MODE/>
+            <Route path=path!("/campaigns/new") view=Page::Drafts(campaigns::Editor::New) ssr=MODE/>
             <Route path=path!("/campaigns/:id") view=Page::Runs(Runs::Campaigns(campaigns::Page::One)) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/edit") view=Page::Editors(Editors::Campaigns(campaigns::Editor::Edit)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(campaigns::Editor::Edit) ssr=MODE/>
             <Route path=path!("/campaigns/:id/launch") view=Page::Runs(Runs::Campaigns(campaigns::Page::Launch)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
             <Route path=path!("/messages/:id") view=Page::Runs(Runs::Message) ssr=MODE/>
-            <Route path=path!("/simulator") view=Page::Texts(Texts::Simulator) ssr=MODE/>
+            <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>
+            <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>
+            <Route path=path!("/settings/general") view=Page::Rules(Rules::Settings(settings::Page::General)) ssr=MODE/>
+            <Route path=path!("/settings/error-codes") view=Page::Rules(Rules::Settings(settings::Page::ErrorCodes)) ssr=MODE/>
+            <Route path=path!("/settings/error-codes/:code") view=Page::Rules(Rules::Settings(settings::Page::ErrorCode)) ssr=MODE/>
+            <Route path=path!("/settings/processes") view=Page::Rules(Rules::Settings(settings::Page::Processes)) ssr=MODE/>
+            <Route path=path!("/simulator") view=Page::Simulator ssr=MODE/>
         </FlatRoutes>
     }
 }

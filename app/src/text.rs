@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use domain::{
+    actor::ActorKind,
     campaign::CampaignStatus,
     consent::{Category, Consent, ConsentSource, Subscription, SuppressionReason},
-    error_codes,
     import::{ImportStatus, RejectReason},
-    message::{By, Channel, CheckOutcome, Kind, Outcome, State},
+    message::{By, Channel, CheckOutcome, Kind, Outcome, State, StepActor},
+    process::{ProcessRole, Wait},
     reason::{Check, Reason},
     role::Role,
     run::RunStatus,
@@ -226,6 +227,8 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::NotAtProvider => "The provider has no such message",
         Reason::RateLimited => "The provider asked to slow down",
         Reason::NotReached => "The provider could not be reached",
+        Reason::PairRate => "Has just had several messages",
+        Reason::DailyLimit => "WhatsApp's limit of people a day is reached",
         Reason::LeaseExpired => "The worker that sent it disappeared",
         Reason::RunCancelled => "The campaign was cancelled",
         Reason::TemplateError => "The template failed for this person",
@@ -243,6 +246,10 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
         Reason::MissingVariable => "Fill the attribute, or give the variable a default in the template.",
         Reason::TooLong => "Shorten the template, or the attribute that makes it long.",
         Reason::OutsideWindow => "Use an approved content template: it may start a conversation.",
+        Reason::PairRate => "Nothing: it goes out a few seconds later.",
+        Reason::DailyLimit => {
+            "Nothing: it goes out when the day has room again. Meta raises the limit of senders with good quality."
+        }
         Reason::NeedsTimezone => "Give the contact a time zone.",
         Reason::TemplateError => "Open the template and preview it with this contact.",
         _ => return None,
@@ -325,6 +332,16 @@ pub const fn by(by: By) -> &'static str {
     }
 }
 
+/// Who of those here it was.
+#[must_use]
+pub fn step_actor(actor: &StepActor) -> String {
+    match actor.kind {
+        ActorKind::ApiKey => format!("the API key “{}”", actor.name),
+        ActorKind::CommandLine => "the command line".to_owned(),
+        _ => actor.name.clone(),
+    }
+}
+
 #[must_use]
 pub const fn consent_source(source: ConsentSource) -> &'static str {
     match source {
@@ -376,6 +393,65 @@ pub const fn role(role: Role) -> &'static str {
     }
 }
 
+#[must_use]
+pub const fn process_role(role: ProcessRole) -> &'static str {
+    match role {
+        ProcessRole::All => "Everything",
+        ProcessRole::Web => "Web",
+        ProcessRole::Worker => "Worker",
+    }
+}
+
+/// What waits.
+#[must_use]
+pub const fn waiting(what: Wait) -> &'static str {
+    match what {
+        Wait::Due => "Messages: due now",
+        Wait::Later => "Messages: for later",
+        Wait::Paused => "Messages: of paused campaigns",
+        Wait::Held => "Messages: all sending is held",
+        Wait::SenderHeld => "Messages: of held senders",
+        Wait::SenderDisabled => "Messages: of disabled senders",
+        Wait::SenderBlocked => "Messages: of senders that the provider blocks",
+        Wait::NoAccount => "Messages: of an account without credentials",
+        Wait::Planning => "Messages: their run is being planned",
+        Wait::Cancelling => "Messages: of cancelled campaigns",
+        Wait::Sending => "Messages: being sent",
+        Wait::Unknown => "Messages: outcome unknown",
+        Wait::Accepted => "Messages: sent, without a final status",
+        Wait::NoNews => "Messages: sent, without any news for days",
+        Wait::Plans => "Runs: being planned",
+        Wait::ImportsQueued => "Files: waiting for their import",
+        Wait::ImportsRunning => "Files: being imported",
+        Wait::Webhooks => "Webhooks: to be stored",
+    }
+}
+
+/// What moves on what waits.
+#[must_use]
+pub const fn moves_on(what: Wait) -> &'static str {
+    match what {
+        Wait::Due => "They go out as fast as the rates of the account, the sender and the campaign allow.",
+        Wait::Later => "Their time comes, and they are tried.",
+        Wait::Paused => "Somebody resumes the campaign.",
+        Wait::Held => "Somebody releases sending.",
+        Wait::SenderHeld => "Somebody releases the sender.",
+        Wait::SenderDisabled => "Somebody enables the sender.",
+        Wait::SenderBlocked => "One message now and then tries; when it gets through, all go on by themselves.",
+        Wait::NoAccount => "Somebody enters the account's credentials.",
+        Wait::Planning => "The plan is complete.",
+        Wait::Cancelling => "They are taken out of the queue within a second.",
+        Wait::Sending => "The provider answers. If the process dies, the lease ends and the outcome is unknown.",
+        Wait::Unknown => "A callback comes, or the provider's list is asked; given up after 24 hours.",
+        Wait::Accepted => "A callback comes; else the provider is asked after 1 hour, then after 2, 4 …, for 3 days.",
+        Wait::NoNews => "A late callback may still come; the provider is not asked any more.",
+        Wait::Plans => "The planner takes the next people.",
+        Wait::ImportsQueued => "The process that has the file is done with the one before.",
+        Wait::ImportsRunning => "Row by row. When the process dies, it is taken up again within a minute.",
+        Wait::Webhooks => "They are stored together within milliseconds.",
+    }
+}
+
 /// What was just done, by the code a redirect carries: only known sentences can be put on a page by a link.
 #[must_use]
 pub fn done(code: &str) -> Option<&'static str> {
@@ -399,22 +475,12 @@ pub fn done(code: &str) -> Option<&'static str> {
         "erased" => "The person has been erased.",
         "held" => "Sending is held everywhere.",
         "released" => "Sending is on again.",
+        "sender_held" => "Held. Nothing goes out from this sender until it is released.",
+        "sender_released" => "Released. Messages go out from this sender again.",
         "password_changed" => "Your password is changed. You are logged out everywhere else.",
         "logged_out" => "You have logged out.",
         _ => return None,
     })
-}
-
-/// A provider's error code in plain words, to be part of a line: without a full stop.
-#[must_use]
-pub fn fault(code: i32) -> &'static str {
-    error_codes::find(code).map_or("The provider refused it", |known| known.meaning.trim_end_matches('.'))
-}
-
-/// What to do about an error code.
-#[must_use]
-pub fn fault_remedy(code: i32) -> &'static str {
-    error_codes::find(code).map_or("Look the code up in Twilio's error dictionary.", |known| known.remedy)
 }
 
 #[cfg(test)]
@@ -429,13 +495,6 @@ mod tests {
         assert_eq!(words.len(), Reason::ALL.len());
         assert_eq!(reason_code("opted_out"), "Opted out");
         assert_eq!(reason_code("something_new"), "something_new");
-    }
-
-    #[test]
-    fn every_code_has_words() {
-        assert_eq!(fault(63_014), "The person has blocked this sender");
-        assert_eq!(fault(12), "The provider refused it");
-        assert!(fault_remedy(12).contains("dictionary"));
     }
 
     #[test]

@@ -139,6 +139,26 @@ test.describe('with scripts', () => {
     expect(await loads(page), 'never loaded again').toBe(before)
   })
 
+  test('a page of an earlier version stops asking and says so', async ({ signedIn: page, problems, accessible }) => {
+    problems.expect(/status of 404/)
+    const work = new Work(page, true)
+    let asked = 0
+    await page.route('**/_fn/load_simulator*', async (route) => {
+      asked += 1
+      await route.fulfill({ status: 404, contentType: 'application/json', body: '"Outdated"' })
+    })
+    await work.open('/simulator')
+    const note = page.getByText('This page is from an earlier version.')
+    await expect(note).toBeVisible()
+    await expect(page.getByRole('main').getByRole('link', { name: 'Reload it.' })).toBeVisible()
+    await expect(work.heading()).toContainText('Simulator')
+    await accessible()
+    const before = asked
+    // Longer than twice what the page waits between two questions.
+    await page.waitForTimeout(4_000)
+    expect(asked, 'it does not ask any more').toBe(before)
+  })
+
   test('progress moves by itself, and so does the phone', async ({ signedIn: page }) => {
     const work = new Work(page, true)
     const people = Array.from({ length: 60 }, (_, n) => person(300 + n, `Person ${n}`, 'Matara'))

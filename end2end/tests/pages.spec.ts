@@ -109,6 +109,15 @@ const groups: Record<string, Page[]> = {
     ['/simulator', 'Simulator'],
     ['/simulator?phone=%2B14155550701', 'Simulator'],
   ],
+  settings: [
+    ['/settings/senders', 'Senders'],
+    ['/settings/senders/new', 'Add a sender'],
+    ['/settings/senders?account=new', 'Add a Twilio account'],
+    ['/settings/general', 'General'],
+    ['/settings/error-codes', 'Error codes'],
+    ['/settings/error-codes/63018', 'Error code 63018'],
+    ['/settings/processes', 'Processes'],
+  ],
 }
 
 for (const [name, pages] of Object.entries(groups)) {

@@ -17,7 +17,9 @@ test('a wrong password is refused and said', async ({ page, visit, problems }) =
   await password(page).fill('not the password')
   await submit(page).click()
   await expect(page.getByRole('alert')).toBeVisible()
-  await expect(page).toHaveURL(/\/login/)
+  await expect(page).toHaveURL(/\/login\?error=wrong$/)
+  await expect(email(page)).toHaveValue(admin.email)
+  await expect(page.getByRole('main')).toContainText('Event Stream Engine')
 })
 
 test('the admin signs in and sees the dashboard @mobile', async ({ page, visit }) => {

@@ -5,6 +5,8 @@ pub use sea_orm_migration::prelude::*;
 mod dialect;
 mod m20261123_000001_foundation;
 mod m20261123_000002_windows_and_keys;
+mod m20261124_000003_senders;
+mod m20261124_000004_error_codes;
 mod up;
 
 pub use up::{Error, up};
@@ -15,6 +17,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_foundation::Migration), Box::new(m20261123_000002_windows_and_keys::Migration)]
+        vec![
+            Box::new(m20261123_000001_foundation::Migration),
+            Box::new(m20261123_000002_windows_and_keys::Migration),
+            Box::new(m20261124_000003_senders::Migration),
+            Box::new(m20261124_000004_error_codes::Migration),
+        ]
     }
 }

@@ -27,6 +27,8 @@ const RECONCILE_GRACE: Duration = Duration::from_secs(150);
 /// How long nothing may be heard of a message on its way before Twilio is asked for it: callbacks come within minutes, and
 /// Twilio repeats one that we missed for some time.
 const STATUS_QUIET: Duration = Duration::from_secs(3_600);
+/// How long a sender that Twilio refuses altogether is left alone before one message tries again.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
 /// The largest file an import takes.
 const IMPORT_LIMIT: u64 = 512 * 1024 * 1024;
 
@@ -199,6 +201,7 @@ impl Config {
             redis_url: self.redis_url.clone(),
             reconcile_grace: self.reconcile_grace,
             status_quiet: STATUS_QUIET,
+            probe_after: PROBE_AFTER,
             import_limit: self.import_limit,
         }
     }

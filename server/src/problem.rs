@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 
 pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+const STALE: &str = "Somebody else changed this meanwhile: read it again, and repeat what is still to be changed.";
+
 /// A problem document.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -26,7 +28,7 @@ pub struct Problem {
     pub status: StatusCode,
     /// What happened and what to do.
     pub detail: String,
-    /// What to correct, field by field (only with 422).
+    /// What to correct, field by field (with 422); where an edit differs from what is stored by now (with 409).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldError>,
@@ -105,6 +107,7 @@ impl From<engine::Error> for Problem {
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, "The role of this API key does not include this."),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, detail),
+            Error::Stale(errors) => Self { errors, ..Self::new(StatusCode::CONFLICT, STALE) },
             Error::TooLarge(detail) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             Error::TooMany { retry_after_seconds } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, format!("Too many tries; wait {retry_after_seconds} seconds."))

@@ -9,6 +9,7 @@ use leptos::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::live::use_outdated;
 use crate::error::AppError;
 
 /// What came, or will come; see [`fetch`].
@@ -91,6 +92,19 @@ fn concrete(
     key: Box<dyn Fn() -> Key + Send + Sync>,
     run: Box<dyn Fn(Key) -> Fetching + Send + Sync>,
 ) -> Resource<Answer, AnswerCodec> {
+    let outdated = use_outdated();
+    let run = move |key: Key| -> Fetching {
+        let answer = run(key);
+        Box::pin(async move {
+            let answer = answer.await;
+            if matches!(answer, Err(AppError::Outdated)) {
+                outdated.mark();
+                // What is on the page stays there: it can still be read, and what was typed be copied.
+                std::future::pending::<()>().await;
+            }
+            answer
+        })
+    };
     Resource::new_with_options(key, run, false)
 }
 

@@ -16,9 +16,10 @@ use super::{
     feedback::{ToastRegion, Toasts, alert, pill},
     icon::{Glyph, icon},
     ledger::hatching,
-    live::every,
+    live::{Outdated, every, use_outdated},
 };
 use crate::{
+    error::AppError,
     frame::{Frame, FrameAccount, current, load_frame},
     paths,
     text::{self, Tone},
@@ -35,7 +36,7 @@ const fn section(label: &'static str, path: &'static str, glyph: Glyph, group: &
     Section { label, path, glyph, group }
 }
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     section("Dashboard", paths::DASHBOARD, Glyph::Home, ""),
     section("Campaigns", paths::CAMPAIGNS, Glyph::Campaign, ""),
     section("Templates", paths::TEMPLATES, Glyph::Template, ""),
@@ -43,6 +44,7 @@ const SECTIONS: [Section; 8] = [
     section("Audiences", paths::AUDIENCES, Glyph::Target, "People"),
     section("Topics", paths::TOPICS, Glyph::Topic, "People"),
     section("Imports", paths::IMPORTS, Glyph::Upload, "People"),
+    section("Settings", paths::SENDERS, Glyph::Gear, "Workspace"),
     section("Simulator", paths::SIMULATOR, Glyph::Phone, "Try it"),
 ];
 
@@ -54,6 +56,7 @@ fn belongs(section: &str, path: &str) -> bool {
     match section {
         paths::DASHBOARD => path == paths::DASHBOARD,
         paths::CAMPAIGNS if path.starts_with("/messages/") => true,
+        paths::SENDERS => path.starts_with(paths::SETTINGS),
         _ => path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
     }
 }
@@ -69,6 +72,7 @@ pub fn Shell(children: Children) -> impl IntoView {
     let frame = RwSignal::new(SharedValue::new(current).into_inner());
     provide_context(frame);
     let toasts = Toasts::provide();
+    let outdated = Outdated::provide();
     let path = use_location().pathname;
     follow(frame, path);
     let bare = Memo::new(move |_| path.get() == paths::LOGIN);
@@ -83,6 +87,7 @@ pub fn Shell(children: Children) -> impl IntoView {
             <div class="app__content">
                 {top}
                 <main id="main" class="main" tabindex="-1">
+                    {live_view(move || outdated.holds().then(reload_note))}
                     {live_view(move || {
                         (!bare.get()).then(|| view! { {sending_banner(frame)} {password_banner(frame)} }.into_any())
                     })}
@@ -98,12 +103,15 @@ pub fn Shell(children: Children) -> impl IntoView {
 /// Keeps the frame fresh: when the login page is left, and now and then. And after each navigation takes the keyboard
 /// and the screen reader to the new page's heading.
 fn follow(frame: RwSignal<Frame>, path: Memo<String>) {
+    let outdated = use_outdated();
     let reload = move || {
         spawn_local(async move {
-            if let Ok(fresh) = load_frame().await
-                && frame.try_with_untracked(|old| *old != fresh) == Some(true)
-            {
-                frame.try_set(fresh);
+            match load_frame().await {
+                Ok(fresh) if frame.try_with_untracked(|old| *old != fresh) == Some(true) => {
+                    frame.try_set(fresh);
+                }
+                Err(AppError::Outdated) => outdated.mark(),
+                _ => {}
             }
         });
     };
@@ -176,6 +184,12 @@ fn focus_heading() {
     }
 }
 
+/// Calm: what is on the page stays there until it is reloaded.
+fn reload_note() -> AnyView {
+    let reload = view! { <a class="link" href="" rel="external">"Reload it."</a> }.into_any();
+    alert(Tone::Info, format!("{}.", AppError::Outdated.title()), Some(reload))
+}
+
 fn nav_link(section: &'static Section, path: Memo<String>) -> AnyView {
     view! {
         <a class="nav__link" href=section.path aria-current=live_attr(move || path.with(|path| mark(section.path, path)))>
@@ -234,7 +248,8 @@ fn bottom_bar(frame: RwSignal<Frame>, path: Memo<String>) -> AnyView {
     .into_any()
 }
 
-fn logo() -> AnyView {
+/// The product's mark.
+pub fn logo() -> AnyView {
     view! {
         <svg class="logo" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
             <path d="M3 7c4 0 4 4 9 4s5-4 9-4M3 13c4 0 4 4 9 4s5-4 9-4"></path>
@@ -247,8 +262,8 @@ fn top_bar(frame: RwSignal<Frame>) -> AnyView {
     let simulator = live_view(move || {
         frame.with(|frame| frame.simulator).then(|| {
             view! {
-                <a class="pill pill--info top__simulator" href=paths::SIMULATOR title="No Twilio account is set: nothing leaves this machine.">
-                    <span>"Simulator"<span class="wide">": no Twilio account connected"</span></span>
+                <a class="pill pill--info top__simulator" href=paths::SIMULATOR title="Messages go to the simulator instead of Twilio.">
+                    <span>"Simulator"<span class="wide">": instead of Twilio"</span></span>
                 </a>
             }
             .into_any()
@@ -381,5 +396,6 @@ mod tests {
         assert_eq!(mark("/campaigns", "/campaigns/7/launch"), Some("true"));
         assert_eq!(mark("/campaigns", "/messages/12"), Some("true"));
         assert_eq!(mark("/imports", "/importsx"), None);
+        assert_eq!(mark("/settings/senders", "/settings/processes"), Some("true"));
     }
 }

@@ -23,7 +23,36 @@ pub fn live_attr<T: 'static>(value: impl Fn() -> T + Send + 'static) -> LiveAttr
     Arc::new(Mutex::new(value))
 }
 
-/// Calls `tick` every so many milliseconds while `active` holds and the page is visible.
+/// Whether the server has become a later version that this page does not fit any more: then nothing is asked again by
+/// itself, and the frame offers to reload the page.
+#[derive(Clone, Copy)]
+pub struct Outdated(RwSignal<bool>);
+
+impl Outdated {
+    #[must_use]
+    pub fn provide() -> Self {
+        let outdated = Self(RwSignal::new(false));
+        provide_context(outdated);
+        outdated
+    }
+
+    pub fn mark(self) {
+        self.0.try_set(true);
+    }
+
+    #[must_use]
+    pub fn holds(self) -> bool {
+        self.0.get()
+    }
+}
+
+/// Whether this page is outdated, anywhere below [`super::Shell`].
+#[must_use]
+pub fn use_outdated() -> Outdated {
+    use_context().unwrap_or_else(|| Outdated(RwSignal::new(false)))
+}
+
+/// Calls `tick` every so many milliseconds while `active` holds and the page is visible and up to date.
 pub fn every(
     milliseconds: u64,
     active: impl Fn() -> bool + Send + Sync + 'static,
@@ -38,6 +67,7 @@ fn every_inner(
     tick: StoredValue<Box<dyn Fn() + Send + Sync>>,
 ) {
     let handle = StoredValue::new(None::<IntervalHandle>);
+    let outdated = use_outdated();
     let stop = move || {
         if let Some(Some(running)) = handle.try_update_value(Option::take) {
             running.clear();
@@ -45,7 +75,7 @@ fn every_inner(
     };
     Effect::new(move |_| {
         stop();
-        if active() {
+        if !outdated.holds() && active() {
             let started = set_interval_with_handle(
                 move || {
                     // The timer may fire once more while the page goes away: then the value is gone already.

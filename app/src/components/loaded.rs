@@ -71,7 +71,7 @@ pub(crate) fn error_page(error: &AppError) -> AnyView {
     let (glyph, again) = match error {
         AppError::NotFound => (Glyph::Search, false),
         AppError::Forbidden => (Glyph::Person, false),
-        AppError::Invalid { .. } | AppError::Conflict { .. } => (Glyph::Info, true),
+        AppError::Invalid { .. } | AppError::Conflict { .. } | AppError::Outdated => (Glyph::Info, true),
         _ => (Glyph::Warning, true),
     };
     view! {

@@ -25,7 +25,7 @@ pub use fetch::{Fetched, fetch};
 pub use form::*;
 pub use header::*;
 pub use icon::*;
-pub use layout::Shell;
+pub use layout::{Shell, logo};
 pub use ledger::{LedgerBalance, LedgerBar};
 pub use links::*;
 pub use live::*;

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod imports;
 pub mod login;
 pub mod messages;
+pub mod settings;
 pub mod simulator;
 pub mod templates;
 pub mod topics;

@@ -76,7 +76,8 @@ pub struct ContactPatch {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub locale: Option<Option<String>>,
     /// The version that was read; a stale one is refused with 409.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,
 }
 

@@ -83,6 +83,8 @@ uuid_id!(
     ApiKeyId,
     CampaignId,
     ImportId,
+    /// A program that serves the database, from its start to its end.
+    ProcessId,
     RunId,
     SegmentId,
     SenderId,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    actor::ActorKind,
     ids::{CampaignId, MessageId, RunId},
     phone::Phone,
     reason::{Check, Reason},
@@ -179,6 +180,7 @@ pub struct Message {
     pub reason: Option<Reason>,
     pub provider_sid: Option<String>,
     pub error_code: Option<i32>,
+    /// How often it was handed over to the provider, whatever came of it.
     pub attempts: i32,
     pub not_before: Timestamp,
     pub created_at: Timestamp,
@@ -198,8 +200,20 @@ pub struct HistoryEntry {
     pub state: State,
     pub at: Timestamp,
     pub by: By,
+    /// For `admin`: who it was, where that is known.
+    #[serde(default)]
+    pub actor: Option<StepActor>,
     pub reason: Option<Reason>,
     pub error_code: Option<i32>,
+}
+
+/// Who made a step of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StepActor {
+    pub kind: ActorKind,
+    /// An account's e-mail, an API key's name.
+    pub name: String,
 }
 
 /// What was decided for one attempt, and every check behind it.

@@ -29,6 +29,10 @@ word_enum! {
         RateLimited = "rate_limited",
         /// The provider could not be reached before a byte was sent; the message waits for its next turn.
         NotReached = "not_reached",
+        /// This person got too many messages from this number within a minute; the message waits.
+        PairRate = "pair_rate",
+        /// The business has written to as many people within 24 hours as WhatsApp lets it; the message waits.
+        DailyLimit = "daily_limit",
         /// The worker that held the message disappeared.
         LeaseExpired = "lease_expired",
         /// The campaign says once per person, and an earlier run reached this one.

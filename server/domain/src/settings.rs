@@ -40,6 +40,11 @@ pub struct Settings {
     pub enforce_whatsapp_window: bool,
     /// Messages per second over all senders; null is no limit of ours.
     pub account_rate_per_second: Option<i32>,
+    /// How many people the business may write to first within 24 hours, over all its WhatsApp numbers (Meta's messaging
+    /// limit); null is no limit of ours.
+    pub whatsapp_daily_people: Option<i32>,
+    /// Percent of them that campaigns leave to replies and single messages.
+    pub whatsapp_reply_share: i32,
     pub updated_at: Option<Timestamp>,
     pub version: i64,
 }
@@ -48,18 +53,28 @@ pub struct Settings {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SettingsPatch {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub sending: Option<Sending>,
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub default_country: Option<Option<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub default_timezone: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub enforce_whatsapp_window: Option<bool>,
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
     pub account_rate_per_second: Option<Option<i32>>,
-    #[serde(default)]
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
+    pub whatsapp_daily_people: Option<Option<i32>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub whatsapp_reply_share: Option<i32>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,
 }

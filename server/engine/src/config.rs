@@ -23,6 +23,8 @@ pub struct Config {
     pub reconcile_grace: Duration,
     /// How long nothing may be heard of a message that is on its way before Twilio is asked where it stands.
     pub status_quiet: Duration,
+    /// How long a blocked sender is left alone before the first message tries again.
+    pub probe_after: Duration,
     /// The largest file an import takes, in bytes.
     pub import_limit: u64,
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// Not possible from the present state; the text says which and what to do.
     #[error("{0}")]
     Conflict(String),
+    /// The edit was made on an earlier version: the fields in which it differs from what is stored by now, each with that.
+    #[error("changed meanwhile")]
+    Stale(Vec<FieldError>),
     /// The input is larger than what is taken.
     #[error("{0}")]
     TooLarge(String),

@@ -7,6 +7,8 @@ mod csv_out;
 mod cursor;
 pub mod decide;
 mod error;
+mod gauges;
+pub mod heartbeat;
 pub mod import;
 pub mod ingest;
 pub mod optouts;
@@ -37,6 +39,8 @@ use crate::{bell::Bell, clock::Clock, config::Config};
 pub struct Engine(Arc<Inner>);
 
 pub(crate) struct Inner {
+    /// What the others know this process by.
+    pub process: domain::ids::ProcessId,
     pub db: Db,
     pub clock: Arc<dyn Clock>,
     pub config: Config,
@@ -48,10 +52,15 @@ pub(crate) struct Inner {
     pub guard: sender::Guard,
     pub permit: sender::Permit,
     pub in_hand: sender::InHand,
+    pub load: sender::Load,
     pub pace: sender::Pace,
+    pub sender_pace: sender::Pace<domain::ids::SenderId>,
     pub ingest: ingest::Ingest,
     pub settings: services::settings::Cache,
+    pub provider_accounts: services::provider_accounts::Cache,
+    pub error_codes: services::error_codes::Shared,
     pub api_keys: services::api_keys::Cache,
+    pub processes: services::processes::Cache,
     pub simulator: services::simulator::Client,
 }
 
@@ -74,6 +83,7 @@ impl Engine {
         let provider = provider::Provider::new(&config)?;
         let throttle = throttle::Throttle::of(&config)?;
         let engine = Self(Arc::new(Inner {
+            process: domain::ids::ProcessId(uuid::Uuid::new_v4()),
             db,
             clock,
             bell: Bell::default(),
@@ -84,13 +94,19 @@ impl Engine {
             guard: sender::Guard::default(),
             permit: sender::Permit::default(),
             in_hand: sender::InHand::default(),
+            load: sender::Load::new(config.worker_concurrency),
             pace: sender::Pace::default(),
+            sender_pace: sender::Pace::default(),
             ingest: ingest::Ingest::default(),
             settings: services::settings::Cache::default(),
+            provider_accounts: services::provider_accounts::Cache::default(),
+            error_codes: services::error_codes::Shared::default(),
             api_keys: services::api_keys::Cache::default(),
+            processes: services::processes::Cache::default(),
             simulator: services::simulator::Client::default(),
             config,
         }));
+        services::error_codes::load(&engine).await?;
         if purpose == Purpose::Serve {
             services::senders::ensure_first(&engine).await?;
         }

@@ -74,6 +74,11 @@ impl OptOuts {
         lately.since.get(&contact).is_some_and(|since| *since >= claim_began)
     }
 
+    /// How old the knowledge of what other processes took is; none where there are no others.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.known_as_of.borrow().map(|as_of| as_of.elapsed())
+    }
+
     /// Waits until what other processes took is known as of [`FRESH`] ago: for as long as the database is away.
     pub async fn current(&self) {
         let is_fresh = |as_of: &Option<Instant>| as_of.is_none_or(|as_of| as_of.elapsed() < FRESH);

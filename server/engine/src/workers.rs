@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use domain::process::ProcessRole;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, bell, import, ingest, optouts, planner, reconcile, sender, services};
+use crate::{Engine, bell, gauges, heartbeat, import, ingest, optouts, planner, reconcile, sender, services};
 
 /// How often partitions are made ahead.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
@@ -32,6 +33,16 @@ impl Role {
     #[must_use]
     pub const fn is_called(self) -> bool {
         matches!(self, Self::All | Self::Web)
+    }
+
+    /// Its word in the database and the API.
+    #[must_use]
+    pub const fn word(self) -> ProcessRole {
+        match self {
+            Self::All => ProcessRole::All,
+            Self::Web => ProcessRole::Web,
+            Self::Worker => ProcessRole::Worker,
+        }
     }
 }
 
@@ -64,6 +75,11 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
         workers.tasks.spawn(reconcile::unfinished::run(engine.clone(), workers.stop.clone()));
     }
     workers.ingest.spawn(bell::relay(engine.clone(), workers.stop_ingest.clone()));
+    // Until nothing is left to do: while it finishes what is under way it is still there.
+    workers.ingest.spawn(heartbeat::run(engine.clone(), role, workers.stop_ingest.clone()));
+    // Until nothing is left to do, too: what is under way may still bring codes.
+    workers.ingest.spawn(services::error_codes::run(engine.clone(), workers.stop_ingest.clone()));
+    workers.tasks.spawn(gauges::run(engine.clone(), role, workers.stop.clone()));
     workers.tasks.spawn(import::worker::run(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(keep_house(engine.clone(), workers.stop.clone()));
     workers

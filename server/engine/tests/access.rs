@@ -139,8 +139,10 @@ async fn sending_is_held_with_a_reason_and_released() {
         let held = Sending { state: SendingState::Held, reason: Some("wrong text".to_owned()) };
         let patch = SettingsPatch { sending: Some(held.clone()), version: Some(0), ..SettingsPatch::default() };
         assert_eq!(settings.update(&bench.admin, patch.clone()).await.unwrap().sending, held);
-        let stale = settings.update(&bench.admin, patch).await;
-        assert!(matches!(stale, Err(Error::Conflict(_))), "{stale:?}");
+        let stale = settings.update(&bench.admin, patch.clone()).await;
+        assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");
+        let again = SettingsPatch { version: None, ..patch };
+        assert_eq!(settings.update(&bench.admin, again).await.unwrap().version, 1, "nothing changed");
         let patch = SettingsPatch {
             sending: Some(Sending::default()),
             default_timezone: Some("Asia/Colombo".to_owned()),

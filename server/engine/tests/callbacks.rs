@@ -8,11 +8,12 @@ use domain::{
     ids::MessageId,
     message::State,
     page::PageRequest,
+    provider_account::{NewProviderAccount, ProviderAccountPatch},
     time::Timestamp,
 };
 use engine::Error;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use support::{Bench, START, bench, benches, signed};
+use support::{ACCOUNT, Bench, START, TOKEN, bench, benches, signed, signed_by};
 use uuid::Uuid;
 
 /// A run with so many messages that a worker holds; their ids.
@@ -132,6 +133,39 @@ async fn what_is_not_signed_is_not_stored() {
         assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 0);
         bench.engine.ingest_status(good).await.unwrap();
         assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_account_signs_with_its_own_token() {
+    const SECOND: &str = "AC22220000000000000000000000002222";
+    for bench in benches().await {
+        let accounts = bench.engine.provider_accounts();
+        let new = NewProviderAccount {
+            account_sid: SECOND.to_owned(),
+            name: "Second".to_owned(),
+            auth_token: "67890".to_owned(),
+            api_key_sid: None,
+            api_key_secret: None,
+            api_base: None,
+        };
+        let post = async |account: &str, token: &str| {
+            let form = [("MessageSid", "SM1"), ("MessageStatus", "sent")];
+            bench.engine.ingest_status(signed_by((account, token), "/webhooks/twilio/status", &form)).await
+        };
+        assert!(matches!(post(SECOND, "67890").await, Err(Error::Forbidden)), "it is not known yet");
+        accounts.create(&bench.admin, new).await.unwrap();
+        post(SECOND, "67890").await.unwrap();
+        post(ACCOUNT, TOKEN).await.unwrap();
+        for (account, token) in [(SECOND, TOKEN), (ACCOUNT, "67890"), (SECOND, ""), (SECOND, "6789")] {
+            assert!(matches!(post(account, token).await, Err(Error::Forbidden)), "{account} {token}");
+        }
+        let turned = ProviderAccountPatch { auth_token: Some("24680".to_owned()), ..ProviderAccountPatch::default() };
+        accounts.update(&bench.admin, SECOND, turned).await.unwrap();
+        assert!(matches!(post(SECOND, "67890").await, Err(Error::Forbidden)), "the former one");
+        post(SECOND, "24680").await.unwrap();
+        accounts.delete(&bench.admin, SECOND).await.unwrap();
+        assert!(matches!(post(SECOND, "24680").await, Err(Error::Forbidden)), "it is gone");
     }
 }
 

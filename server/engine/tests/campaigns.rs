@@ -89,7 +89,12 @@ async fn drafts_change_in_everything_and_launched_ones_in_name_and_rate() {
         let changed = campaigns.update(&world.admin, campaign.id, patch("Two", Some(1))).await.expect("changed");
         assert_eq!((changed.name.as_str(), changed.rate_per_second, changed.version), ("Two", Some(7), 2));
         let stale = campaigns.update(&world.admin, campaign.id, patch("Three", Some(1))).await;
-        assert!(matches!(stale, Err(Error::Conflict(_))), "{stale:?}");
+        let Err(Error::Stale(fields)) = stale else { panic!("an earlier version: {stale:?}") };
+        let told: Vec<&str> = fields.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(told, ["name", "version"], "the rate is the same");
+        assert_eq!(fields[0].message, "Stored now: “Two”.");
+        let again = campaigns.update(&world.admin, campaign.id, patch(" Two ", Some(2))).await.expect("nothing to do");
+        assert_eq!(again.version, 2, "nothing changed");
         world.launch(&campaign).await;
         campaigns.update(&world.admin, campaign.id, patch("Four", None)).await.expect("name and rate");
         let weight = CampaignPatch { weight: Some(9), ..CampaignPatch::default() };
@@ -309,13 +314,17 @@ async fn free_text_goes_only_from_the_number_that_the_person_wrote_to() {
             name: "Other".to_owned(),
             channel: Channel::Whatsapp,
             address: "+15005550011".to_owned(),
+            account_sid: simulator::ACCOUNT_SID.to_owned(),
             rate_per_second: 80,
             enabled: true,
             default: true,
+            held: None,
+            blocked: None,
+            version: 1,
         };
         build::commit(&world.db, async |tx| {
             store::exec(tx, "UPDATE senders SET is_default = FALSE", vec![]).await?;
-            store::senders::insert(tx, world.engine.now(), &other, simulator::ACCOUNT_SID).await
+            store::senders::insert(tx, world.engine.now(), &other).await
         })
         .await;
         let elsewhere = outcome(text(1, "It is us again."), State::Skipped).await;
@@ -323,6 +332,45 @@ async fn free_text_goes_only_from_the_number_that_the_person_wrote_to() {
         let detail =
             elsewhere.decisions.last().and_then(|made| made.checks.iter().find_map(|check| check.detail.clone()));
         assert_eq!(detail.as_deref(), Some("the person never wrote to this sender"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_of_a_message_names_who_did_it() {
+    for mut world in worlds(Setup { rate_per_second: 5, ..Setup::default() }).await {
+        world.people(1, 60).await;
+        let (engine, admin) = (world.engine.clone(), world.admin.clone());
+        let account = engine.accounts().create(&admin, "ada@example.org", Role::Marketer, None).await.expect("made").0;
+        let ada = Actor::new(ActorKind::Account, account.id.to_string(), account.role);
+        let key = engine.api_keys().create(&admin, "shop", Role::Marketer).await.expect("a key");
+        let shop = engine.api_keys().authenticate(&key).await.expect("it is one");
+        let who = async |id| {
+            let message = engine.messages().get(&admin, id).await.expect("a message");
+            let actors = message.history.into_iter().filter_map(|step| step.actor);
+            actors.map(|actor| (actor.kind, actor.name)).collect::<Vec<_>>()
+        };
+        let ada_did = vec![(ActorKind::Account, "ada@example.org".to_owned())];
+
+        let single = engine.messages().create(&ada, text(1, "Hi")).await.expect("taken");
+        assert_eq!(who(single.id).await, ada_did);
+        let single = engine.messages().create(&shop, text(1, "Hi")).await.expect("taken");
+        assert_eq!(who(single.id).await, [(ActorKind::ApiKey, "shop".to_owned())]);
+        let single = engine.messages().create(&admin, text(1, "Hi")).await.expect("taken");
+        assert_eq!(who(single.id).await, [(ActorKind::CommandLine, "command line".to_owned())]);
+        let campaign = world.campaign("Hi").await;
+        let request = TestRequest { phones: vec![build::phone(2).to_string()] };
+        let test = engine.campaigns().test(&ada, campaign.id, &request).await.expect("sent").remove(0);
+        assert_eq!(who(test.id).await, ada_did);
+
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "under way", |run| world::handed_over(&run.ledger) >= 1).await;
+        engine.campaigns().cancel(&ada, campaign.id).await.expect("cancelled");
+        world.until(run.id, "finished", |run| run.finished_at.is_some()).await;
+        let cancelled = MessageFilter { run: Some(run.id), state: Some(State::Cancelled), ..MessageFilter::default() };
+        let cancelled = world.messages(cancelled).await.remove(0);
+        assert_eq!(who(cancelled.id).await, ada_did);
         world.stop().await;
     }
 }

@@ -130,11 +130,19 @@ async fn a_change_merges_and_null_removes() {
             version: Some(made.version),
             ..ContactPatch::default()
         };
-        let changed = contacts.update(&bench.admin, &phone(ANN), patch.clone()).await.unwrap();
+        let changed = contacts.update(&bench.admin, &phone(ANN), patch).await.unwrap();
         assert_eq!(Value::Object(changed.attributes), json!({"name": "Ann", "city": "KANDY", "tags": ["New"]}));
         assert_eq!((changed.version, changed.timezone.as_deref()), (2, Some("Asia/Colombo")));
         assert_eq!(changed.updated_at, bench.engine.now());
-        assert!(is_conflict(&contacts.update(&bench.admin, &phone(ANN), patch).await), "a stale version");
+        let yours = ContactPatch {
+            attributes: json!({"city": "Jaffna", "age": null}).as_object().cloned().unwrap(),
+            version: Some(made.version),
+            ..ContactPatch::default()
+        };
+        let stale = contacts.update(&bench.admin, &phone(ANN), yours).await;
+        let Err(Error::Stale(fields)) = stale else { panic!("an earlier version: {stale:?}") };
+        let told: Vec<(&str, &str)> = fields.iter().map(|error| (&*error.field, &*error.message)).collect();
+        assert_eq!(told, [("attributes.city", "Stored now: “KANDY”."), ("version", "Stored now: 2.")]);
         let cleared = ContactPatch { timezone: Some(None), ..ContactPatch::default() };
         assert_eq!(contacts.update(&bench.admin, &phone(ANN), cleared.clone()).await.unwrap().timezone, None);
         assert_eq!(contacts.update(&bench.admin, &phone(ANN), cleared).await.unwrap().version, 3, "nothing changed");
@@ -370,9 +378,25 @@ async fn topics_are_unique_versioned_and_kept_while_in_use() {
         assert!(is_conflict(&topics.create(&bench.admin, again).await));
         let patch = TopicPatch { name: Some(" Best offers ".to_owned()), version: Some(1), ..TopicPatch::default() };
         assert_eq!(topics.update(&bench.admin, "offers", patch.clone()).await.unwrap().name, "Best offers");
-        assert!(is_conflict(&topics.update(&bench.admin, "offers", patch).await));
+        let stale = topics.update(&bench.admin, "offers", patch.clone()).await;
+        assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");
+        let again = TopicPatch { version: Some(2), ..patch };
+        assert_eq!(topics.update(&bench.admin, "offers", again).await.unwrap().version, 2, "nothing changed");
         let blank = TopicPatch { name: Some(" ".to_owned()), ..TopicPatch::default() };
         assert_eq!(fields(topics.update(&bench.admin, "offers", blank).await), ["name"]);
+        let named = |name: &str| TopicPatch { name: Some(name.to_owned()), ..TopicPatch::default() };
+        assert_eq!(fields(topics.update(&bench.admin, "offers", named(" the NEWS ")).await), ["name"]);
+        let same = NewTopic { key: "third".to_owned(), name: "BEST OFFERS".to_owned(), description: String::new() };
+        assert_eq!(fields(topics.create(&bench.admin, same).await), ["name"]);
+        let cased = topics.update(&bench.admin, "offers", named("Best Offers")).await.unwrap();
+        assert_eq!(cased.name, "Best Offers", "its own name in another case");
+        // From before names were unique: they stay as they are.
+        store::exec(bench.db.writer(), "UPDATE topics SET name = 'The news' WHERE key = 'offers'", vec![])
+            .await
+            .unwrap();
+        let described = TopicPatch { description: Some("Every week".to_owned()), ..named("The news") };
+        assert_eq!(topics.update(&bench.admin, "offers", described).await.unwrap().description, "Every week");
+        topics.update(&bench.admin, "offers", named("Best offers")).await.unwrap();
         let found = topics.list(&bench.admin, Some("BEST")).await.unwrap();
         assert_eq!(found.iter().map(|topic| topic.key.as_str()).collect::<Vec<_>>(), ["offers"]);
         let rule = json!({"field": "topic", "operator": "in", "value": ["offers"]});

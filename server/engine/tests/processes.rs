@@ -8,7 +8,7 @@ use domain::{
     consent::Consent,
     contact::ConsentChange,
     ids::RunId,
-    message::{MessageFilter, State},
+    message::{By, MessageFilter, State},
     reason::Reason,
 };
 use engine::{
@@ -72,7 +72,10 @@ async fn stopped_after_the_claim(world: &World, run: RunId) -> usize {
     let mut stopped = 0;
     for message in world.messages(filter).await {
         assert_eq!(message.reason, Some(Reason::OptedOut));
-        stopped += usize::from(message.attempts > 0);
+        assert_eq!(message.attempts, 0, "it was not handed over");
+        let message = world.engine.messages().get(&world.admin, message.id).await.expect("a message");
+        stopped +=
+            usize::from(message.history.iter().any(|step| step.by == By::Worker && step.state == State::Skipped));
     }
     stopped
 }
@@ -110,6 +113,21 @@ async fn what_one_process_launches_another_sends_at_once() {
         tracing::info!(millis = began.elapsed().as_millis(), "from launch to hand-over");
         world.until_completed(run.id).await;
     }
+    workers.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_sends_another_one_forecasts_by() {
+    let Some(mut world) = shared_world(Setup { rate_per_second: 20, ..Setup::default() }).await else { return };
+    world.people(1, 400).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    let run = world.launch(&world.campaign("Hi").await).await;
+    let run = world.until(run.id, "forecast", |run| run.forecast.rate_now > 10.0).await;
+    assert!(run.forecast.rate_now < 60.0, "{:?}", run.forecast);
+    let alive = world.engine.processes().list(&world.admin).await.expect("a list");
+    assert_eq!(alive.len(), 2, "{alive:?}");
     workers.stop().await;
     world.stop().await;
 }

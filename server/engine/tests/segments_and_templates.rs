@@ -104,6 +104,7 @@ async fn a_segment_is_previewed_with_count_and_people() {
                 "definition.rules[0].field",
             ),
             (rule("attributes.age", "<", json!("old")), "definition.rules[0].value"),
+            (rule("attributes.age", "between", json!([10, 1])), "definition.rules[0].value"),
         ] {
             assert_eq!(fields(preview(definition.clone()).await), [field], "{definition}");
         }
@@ -125,7 +126,13 @@ async fn segments_are_changed_with_their_version_and_not_removed_while_used() {
         let patch = |version| SegmentPatch { name: Some("VIPs".to_owned()), definition: None, version };
         let changed = service.update(&marketer(), vip.id, patch(Some(1))).await.unwrap();
         assert_eq!((changed.name.as_str(), changed.version, &changed.definition), ("VIPs", 2, &vip.definition));
-        assert!(matches!(service.update(&marketer(), vip.id, patch(Some(1))).await, Err(Error::Conflict(_))));
+        let yours = SegmentPatch { definition: Some(rule("consent", "=", json!("opted_in"))), ..patch(Some(1)) };
+        let stale = service.update(&marketer(), vip.id, yours).await;
+        let Err(Error::Stale(differing)) = stale else { panic!("an earlier version: {stale:?}") };
+        let told: Vec<(&str, &str)> = differing.iter().map(|error| (&*error.field, &*error.message)).collect();
+        let rules = "Stored now: attributes.vip = true.";
+        assert_eq!(told, [("version", "Stored now: 2."), ("definition", rules)], "the name is the same");
+        assert_eq!(service.update(&marketer(), vip.id, patch(Some(2))).await.unwrap().version, 2, "nothing changed");
         let own = SegmentPatch { definition: Some(rule("segment", "=", json!(vip.id))), ..SegmentPatch::default() };
         assert_eq!(fields(service.update(&marketer(), vip.id, own).await), ["definition.rules[0].value"]);
 
@@ -199,7 +206,10 @@ async fn every_change_of_a_template_is_a_version() {
         let changed = service.update(&marketer(), hello.id, patch.clone()).await.unwrap();
         assert_eq!((changed.version, changed.variables.clone()), (2, vec!["city".to_owned()]));
         assert_eq!(service.get(&viewer(), hello.id).await.unwrap(), changed);
-        assert!(matches!(service.update(&marketer(), hello.id, patch).await, Err(Error::Conflict(_))));
+        let stale = service.update(&marketer(), hello.id, patch.clone()).await;
+        assert!(matches!(&stale, Err(Error::Stale(fields)) if fields[0].field == "version"), "{stale:?}");
+        let again = TemplatePatch { version: Some(2), ..patch };
+        assert_eq!(service.update(&marketer(), hello.id, again).await.unwrap().version, 2, "nothing changed");
         let stored =
             async |version| store::templates::find_version(bench.db.reader(), hello.id, version).await.unwrap();
         assert_eq!(stored(1).await.unwrap().variants["en"].body, "Hi {{ first_name }}");
@@ -234,5 +244,9 @@ async fn a_preview_is_for_a_contact_or_a_sample_and_never_fails_for_the_text() {
         assert_eq!(wrong.errors[0].line, 2);
         assert_eq!(preview(previewed(&"x".repeat(20_000), json!({}))).await.unwrap().errors.len(), 1);
         assert_eq!(fields(preview(previewed("Hi", json!({"phone": "+94771239999"}))).await), ["phone"]);
+        let both = json!({"phone": "+94771234500", "sample": {"city": "Galle"}});
+        assert_eq!(fields(preview(previewed("Hi", both)).await), ["phone", "sample"]);
+        let empty = json!({"phone": "+94771234500", "sample": {}});
+        assert_eq!(preview(previewed("Hi {{ first_name }}", empty)).await.unwrap().text, "Hi Ann");
     }
 }

@@ -74,9 +74,27 @@ async fn a_person_reads_and_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_simulator_in_a_process_of_its_own_has_phones_too() {
+    let settings = Settings { inbound_url: Some(webhook().await), ..Settings::default() };
+    let simulator = Simulator::start("127.0.0.1:0", settings).await.unwrap();
+    let test = testkit::databases().await.remove(0);
+    let mut config = config(&test, KeyRing::parse(&KeyRing::generate()).unwrap());
+    config.provider.api_base = simulator.base_url();
+    let engine = Engine::open(test.db.clone(), config, Arc::new(ManualClock::new(START))).await.unwrap();
+    assert!(!engine.config().is_simulated(), "it has an account");
+    assert!(engine.simulator().is_there().await);
+    let admin = Actor::command_line();
+    assert!(engine.simulator().phones(&admin).await.unwrap().is_empty());
+    let talk = engine.simulator().answer(&admin, &ANN.parse().unwrap(), "Hello").await.unwrap();
+    assert!(talk.bubbles[0].from_person);
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_real_account_has_no_simulator() {
     let test = testkit::databases().await.remove(0);
     let bench = support::bench(test).await;
+    assert!(!bench.engine.simulator().is_there().await, "nothing answers there");
     let phones = bench.engine.simulator().phones(&bench.admin).await;
     assert!(matches!(phones, Err(Error::NotFound { what: "simulator" })));
 }

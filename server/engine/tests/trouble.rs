@@ -16,7 +16,8 @@ use world::{Setup, World, handed_over, worlds};
 
 /// Four requests at a time of 400 ms: what is claimed waits for seconds.
 async fn slow_worlds() -> Vec<World> {
-    let mut setup = Setup { concurrency: 4, ..Setup::default() };
+    let probe_after = Duration::from_millis(500);
+    let mut setup = Setup { concurrency: 4, probe_after, ..Setup::default() };
     setup.simulator.latency_ms = 400;
     worlds(setup).await
 }

@@ -185,7 +185,7 @@ impl Default for Callbacks {
             stuck_at_sent_percent: 0.0,
             no_callbacks_percent: 0.0,
             unknown_param: false,
-            workers: 64,
+            workers: 1_024,
             max_pending: 1_000_000,
         }
     }

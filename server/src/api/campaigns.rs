@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Json, NoBody, PageQuery, Path, Query, page},
+    versioned::Versioned,
 };
 use crate::problem::Problem;
 
@@ -77,8 +78,8 @@ async fn create_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(new): Json<NewCampaign>,
-) -> Result<(StatusCode, Reply<Campaign>), Problem> {
-    Ok((StatusCode::CREATED, Reply(engine.campaigns().create(&actor, new).await?)))
+) -> Result<(StatusCode, Versioned<Campaign>), Problem> {
+    Ok((StatusCode::CREATED, Versioned(engine.campaigns().create(&actor, new).await?)))
 }
 
 /// Get a campaign
@@ -92,8 +93,8 @@ async fn get_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().get(&actor, id).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().get(&actor, id).await?))
 }
 
 /// Change a campaign
@@ -111,8 +112,8 @@ async fn update_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     Json(patch): Json<CampaignPatch>,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().update(&actor, id, patch).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().update(&actor, id, patch).await?))
 }
 
 /// Delete a campaign
@@ -165,8 +166,8 @@ async fn pause_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().pause(&actor, id).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().pause(&actor, id).await?))
 }
 
 /// Resume a campaign
@@ -181,8 +182,8 @@ async fn resume_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().resume(&actor, id).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().resume(&actor, id).await?))
 }
 
 /// Cancel a campaign
@@ -199,8 +200,8 @@ async fn cancel_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().cancel(&actor, id).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().cancel(&actor, id).await?))
 }
 
 /// Duplicate a campaign
@@ -217,8 +218,8 @@ async fn duplicate_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Reply<Campaign>, Problem> {
-    Ok(Reply(engine.campaigns().duplicate(&actor, id).await?))
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().duplicate(&actor, id).await?))
 }
 
 /// Send a test

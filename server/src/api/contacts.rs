@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Json, PageQuery, Path, Path2, Query, page, search},
+    versioned::Versioned,
 };
 use crate::problem::Problem;
 
@@ -82,8 +83,8 @@ async fn create_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(new): Json<NewContact>,
-) -> Result<(StatusCode, Reply<Contact>), Problem> {
-    Ok((StatusCode::CREATED, Reply(engine.contacts().create(&actor, new).await?)))
+) -> Result<(StatusCode, Versioned<Contact>), Problem> {
+    Ok((StatusCode::CREATED, Versioned(engine.contacts().create(&actor, new).await?)))
 }
 
 /// Get a contact
@@ -97,8 +98,8 @@ async fn get_contact(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(phone): Path<Phone>,
-) -> Result<Reply<Contact>, Problem> {
-    Ok(Reply(engine.contacts().get(&actor, &phone).await?))
+) -> Result<Versioned<Contact>, Problem> {
+    Ok(Versioned(engine.contacts().get(&actor, &phone).await?))
 }
 
 /// Change a contact
@@ -116,8 +117,8 @@ async fn update_contact(
     Caller(actor): Caller,
     Path(phone): Path<Phone>,
     Json(patch): Json<ContactPatch>,
-) -> Result<Reply<Contact>, Problem> {
-    Ok(Reply(engine.contacts().update(&actor, &phone, patch).await?))
+) -> Result<Versioned<Contact>, Problem> {
+    Ok(Versioned(engine.contacts().update(&actor, &phone, patch).await?))
 }
 
 /// Erase a contact
@@ -153,8 +154,8 @@ async fn set_consent(
     Caller(actor): Caller,
     Path(phone): Path<Phone>,
     Json(change): Json<ConsentChange>,
-) -> Result<Reply<Contact>, Problem> {
-    Ok(Reply(engine.contacts().set_consent(&actor, &phone, change).await?))
+) -> Result<Versioned<Contact>, Problem> {
+    Ok(Versioned(engine.contacts().set_consent(&actor, &phone, change).await?))
 }
 
 /// Subscribe to a topic
@@ -168,8 +169,8 @@ async fn subscribe(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path2(phone, key): Path2<Phone, String>,
-) -> Result<Reply<Contact>, Problem> {
-    Ok(Reply(engine.contacts().subscribe(&actor, &phone, &key).await?))
+) -> Result<Versioned<Contact>, Problem> {
+    Ok(Versioned(engine.contacts().subscribe(&actor, &phone, &key).await?))
 }
 
 /// Unsubscribe from a topic
@@ -183,8 +184,8 @@ async fn unsubscribe(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path2(phone, key): Path2<Phone, String>,
-) -> Result<Reply<Contact>, Problem> {
-    Ok(Reply(engine.contacts().unsubscribe(&actor, &phone, &key).await?))
+) -> Result<Versioned<Contact>, Problem> {
+    Ok(Versioned(engine.contacts().unsubscribe(&actor, &phone, &key).await?))
 }
 
 /// A contact's history

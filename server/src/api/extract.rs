@@ -12,6 +12,7 @@ use domain::{
     page::{Page, PageRequest},
     phone::Phone,
     problem::FieldError,
+    text::exact,
     time::Timestamp,
 };
 use http_body_util::LengthLimitError;
@@ -55,6 +56,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
+    // Proxies that compress answers make their tags weak.
+    let text = text.strip_prefix("W/").unwrap_or(text);
     let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).parse();
     version
         .map(Some)
@@ -95,12 +98,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    std::str::from_utf8(bytes)
+    let text = std::str::from_utf8(bytes)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The body is not JSON: it is not UTF-8."))?;
     // Whether it is JSON at all does not depend on what is expected.
-    serde_json::from_slice::<IgnoredAny>(bytes)
+    serde_json::from_str::<IgnoredAny>(text)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("The body is not JSON: {error}.")))?;
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // A number that would lose digits is kept as the text that it is.
+    let text = exact(text);
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| Problem::invalid(vec![named(&error)]))
 }
 
@@ -380,6 +385,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_digits() {
+        let body = br#"{"phone":"+1","attributes":{"card":4111111111111111222,"age":30,"rate":0.25}}"#;
+        let Ok(contact) = parse::<NewContact>(body) else { panic!("refused") };
+        let expected = serde_json::json!({"card": "4111111111111111222", "age": 30, "rate": 0.25});
+        assert_eq!(serde_json::Value::Object(contact.attributes), expected);
+    }
+
+    #[test]
     fn an_edit_names_the_version_that_it_was_made_on() {
         let with = |text: &'static str| {
             let mut headers = HeaderMap::new();
@@ -387,8 +400,8 @@ mod tests {
             if_match(&headers).ok()
         };
         assert_eq!(
-            (with("\"3\""), with("3"), with("*"), with("banana")),
-            (Some(Some(3)), Some(Some(3)), Some(None), None)
+            (with("\"3\""), with("W/\"3\""), with("3"), with("*"), with("banana")),
+            (Some(Some(3)), Some(Some(3)), Some(Some(3)), Some(None), None)
         );
         assert_eq!(with_version(b"{}", 3).ok(), Some(b"{\"version\":3}".to_vec()));
         assert!(with_version(b"{\"version\":3}", 3).is_ok() && with_version(b"{\"version\":4}", 3).is_err());

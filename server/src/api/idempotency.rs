@@ -14,7 +14,7 @@ use engine::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::extract::read_body;
+use super::{extract::read_body, versioned::tag_of};
 use crate::problem::Problem;
 
 pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -139,10 +139,14 @@ impl Ticket {
 
 fn replay(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let tag = tag_of(&answer.body);
     let mut response = (status, answer.body).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     if let Some(kind) = answer.content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response

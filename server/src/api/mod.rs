@@ -5,7 +5,8 @@
 
 pub mod auth;
 pub mod docs;
-pub mod extract;
+mod error_codes;
+mod extract;
 pub mod idempotency;
 pub mod openapi;
 
@@ -15,12 +16,15 @@ mod contacts;
 mod imports;
 mod inbound;
 mod messages;
+mod processes;
+mod provider_accounts;
 mod runs;
 mod segments;
 mod senders;
 mod settings;
 mod templates;
 mod topics;
+mod versioned;
 mod webhook_events;
 
 use axum::{Router, http::StatusCode, middleware, routing::get};
@@ -69,6 +73,9 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(inbound::routes())
         .merge(webhook_events::routes())
         .merge(senders::routes())
+        .merge(provider_accounts::routes())
+        .merge(error_codes::routes())
+        .merge(processes::routes())
         .merge(settings::routes())
         .merge(audit::routes())
 }

@@ -10,10 +10,10 @@ use domain::problem::FieldError;
 use utoipa::{
     OpenApi as _,
     openapi::{
-        ContentBuilder, HttpMethod, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
+        ContentBuilder, Header, HeaderBuilder, HttpMethod, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
         path::{Operation, ParameterBuilder, ParameterIn},
         response::Response as Described,
-        schema::{ObjectBuilder, Type},
+        schema::{ObjectBuilder, Schema, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -71,12 +71,18 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
+/// What has a version of its own: its answers carry it as their tag.
+const VERSIONED: [&str; 6] = ["Campaign", "Contact", "Segment", "Settings", "Template", "Topic"];
+
 fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
     operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
     let responses = &mut operation.responses.responses;
     for (code, response) in responses.iter_mut() {
         if let RefOr::T(response) = response {
             describe(code, response);
+            if is_versioned(response) {
+                response.headers.insert("ETag".to_owned(), etag());
+            }
         }
     }
     responses.insert("401".to_owned(), problem("The API key is missing, wrong or revoked"));
@@ -86,6 +92,16 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         responses.insert("403".to_owned(), problem("The role of the API key does not include this"));
     }
     responses.insert("default".to_owned(), problem("A problem"));
+    if *method == HttpMethod::Patch && responses.values().any(has_etag) {
+        let read = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("The ETag that was read; when it is not the latest any more: 409"))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        operation.parameters.get_or_insert_default().push(read);
+    }
     if *method == HttpMethod::Post {
         let key = ParameterBuilder::new()
             .name("Idempotency-Key")
@@ -96,6 +112,25 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
             .build();
         operation.parameters.get_or_insert_default().push(key);
     }
+}
+
+fn is_versioned(response: &Described) -> bool {
+    let refers = |schema: &RefOr<Schema>| match schema {
+        RefOr::Ref(schema) => VERSIONED.iter().any(|name| schema.ref_location.ends_with(&format!("/{name}"))),
+        RefOr::T(_) => false,
+    };
+    response.content.values().any(|content| content.schema.as_ref().is_some_and(refers))
+}
+
+fn has_etag(response: &RefOr<Described>) -> bool {
+    matches!(response, RefOr::T(response) if response.headers.contains_key("ETag"))
+}
+
+fn etag() -> Header {
+    HeaderBuilder::new()
+        .description(Some("The version, in quotes: what an edit names as If-Match"))
+        .schema(ObjectBuilder::new().schema_type(Type::String))
+        .build()
 }
 
 fn describe(code: &str, response: &mut Described) {

@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Json, NamedQuery, Path, Query},
+    versioned::Versioned,
 };
 use crate::problem::Problem;
 
@@ -54,8 +55,8 @@ async fn create_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(new): Json<NewSegment>,
-) -> Result<(StatusCode, Reply<Segment>), Problem> {
-    Ok((StatusCode::CREATED, Reply(engine.segments().create(&actor, new).await?)))
+) -> Result<(StatusCode, Versioned<Segment>), Problem> {
+    Ok((StatusCode::CREATED, Versioned(engine.segments().create(&actor, new).await?)))
 }
 
 /// Get a segment
@@ -69,8 +70,8 @@ async fn get_segment(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(id): Path<SegmentId>,
-) -> Result<Reply<Segment>, Problem> {
-    Ok(Reply(engine.segments().get(&actor, id).await?))
+) -> Result<Versioned<Segment>, Problem> {
+    Ok(Versioned(engine.segments().get(&actor, id).await?))
 }
 
 /// Change a segment
@@ -88,8 +89,8 @@ async fn update_segment(
     Caller(actor): Caller,
     Path(id): Path<SegmentId>,
     Json(patch): Json<SegmentPatch>,
-) -> Result<Reply<Segment>, Problem> {
-    Ok(Reply(engine.segments().update(&actor, id, patch).await?))
+) -> Result<Versioned<Segment>, Problem> {
+    Ok(Versioned(engine.segments().update(&actor, id, patch).await?))
 }
 
 /// Delete a segment

@@ -1,11 +1,11 @@
 //! `/settings`: the workspace's rules, and the switch that stops everything.
 
-use axum::{Json as Reply, extract::State};
+use axum::extract::State;
 use domain::settings::{Settings, SettingsPatch};
 use engine::Engine;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{auth::Caller, extract::Json};
+use super::{auth::Caller, extract::Json, versioned::Versioned};
 use crate::problem::Problem;
 
 const TAG: &str = "Settings";
@@ -20,8 +20,8 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
     responses((status = 200, body = Settings)),
     extensions(("x-permission" = json!("administer"))),
 )]
-async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Reply<Settings>, Problem> {
-    Ok(Reply(engine.settings().get(&actor).await?))
+async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Versioned<Settings>, Problem> {
+    Ok(Versioned(engine.settings().get(&actor).await?))
 }
 
 /// Change the settings
@@ -37,6 +37,6 @@ async fn update_settings(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(patch): Json<SettingsPatch>,
-) -> Result<Reply<Settings>, Problem> {
-    Ok(Reply(engine.settings().update(&actor, patch).await?))
+) -> Result<Versioned<Settings>, Problem> {
+    Ok(Versioned(engine.settings().update(&actor, patch).await?))
 }

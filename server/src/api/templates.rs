@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Json, NamedQuery, Path, Query},
+    versioned::Versioned,
 };
 use crate::problem::Problem;
 
@@ -53,8 +54,8 @@ async fn create_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(new): Json<NewTemplate>,
-) -> Result<(StatusCode, Reply<Template>), Problem> {
-    Ok((StatusCode::CREATED, Reply(engine.templates().create(&actor, new).await?)))
+) -> Result<(StatusCode, Versioned<Template>), Problem> {
+    Ok((StatusCode::CREATED, Versioned(engine.templates().create(&actor, new).await?)))
 }
 
 /// Get a template
@@ -68,8 +69,8 @@ async fn get_template(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(id): Path<TemplateId>,
-) -> Result<Reply<Template>, Problem> {
-    Ok(Reply(engine.templates().get(&actor, id).await?))
+) -> Result<Versioned<Template>, Problem> {
+    Ok(Versioned(engine.templates().get(&actor, id).await?))
 }
 
 /// Change a template
@@ -87,8 +88,8 @@ async fn update_template(
     Caller(actor): Caller,
     Path(id): Path<TemplateId>,
     Json(patch): Json<TemplatePatch>,
-) -> Result<Reply<Template>, Problem> {
-    Ok(Reply(engine.templates().update(&actor, id, patch).await?))
+) -> Result<Versioned<Template>, Problem> {
+    Ok(Versioned(engine.templates().update(&actor, id, patch).await?))
 }
 
 /// Delete a template
@@ -111,7 +112,7 @@ async fn delete_template(
 
 /// Preview a text
 ///
-/// Filled for a contact or for sample data, with its length and what is wrong with it.
+/// Filled for a contact (`phone`) or for sample data (`sample`), not both; with its length and what is wrong with it.
 #[utoipa::path(
     post, path = "/templates/preview", tag = TAG,
     request_body = PreviewRequest,

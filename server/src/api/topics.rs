@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     auth::Caller,
     extract::{Json, NamedQuery, Path, Query, page_of},
+    versioned::Versioned,
 };
 use crate::problem::Problem;
 
@@ -52,8 +53,8 @@ async fn create_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Json(new): Json<NewTopic>,
-) -> Result<(StatusCode, Reply<Topic>), Problem> {
-    Ok((StatusCode::CREATED, Reply(engine.topics().create(&actor, new).await?)))
+) -> Result<(StatusCode, Versioned<Topic>), Problem> {
+    Ok((StatusCode::CREATED, Versioned(engine.topics().create(&actor, new).await?)))
 }
 
 /// Get a topic
@@ -67,8 +68,8 @@ async fn get_topic(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(key): Path<String>,
-) -> Result<Reply<Topic>, Problem> {
-    Ok(Reply(engine.topics().get(&actor, &key).await?))
+) -> Result<Versioned<Topic>, Problem> {
+    Ok(Versioned(engine.topics().get(&actor, &key).await?))
 }
 
 /// Change a topic
@@ -84,8 +85,8 @@ async fn update_topic(
     Caller(actor): Caller,
     Path(key): Path<String>,
     Json(patch): Json<TopicPatch>,
-) -> Result<Reply<Topic>, Problem> {
-    Ok(Reply(engine.topics().update(&actor, &key, patch).await?))
+) -> Result<Versioned<Topic>, Problem> {
+    Ok(Versioned(engine.topics().update(&actor, &key, patch).await?))
 }
 
 /// Delete a topic

@@ -1,6 +1,9 @@
 //! Who is it? Puts the acting account into the request, and shows the door to everybody else.
 
-use app::frame::{Frame, FrameAccount};
+use app::{
+    error::AppError,
+    frame::{Frame, FrameAccount},
+};
 use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header},
@@ -13,19 +16,20 @@ use domain::{
     ids::AccountId,
 };
 use engine::Engine;
+use leptos::server_fn::error::FromServerFnError as _;
 use tower_sessions::Session;
 
-use super::{observe::RequestId, session::ACCOUNT};
+use super::{login, observe::RequestId, session::ACCOUNT};
 use crate::problem::Problem;
 
 /// What people may see before they log in.
 const OPEN: [&str; 2] = ["/login", "/logout"];
 /// Where server functions live (`SERVER_FN_PREFIX`).
-const SERVER_FUNCTIONS: &str = "/_fn/";
+pub const SERVER_FUNCTIONS: &str = "/_fn/";
 
 /// The middleware: [`Account`], [`Actor`] and the pages' [`Frame`] go into the request's extensions.
 pub async fn identify(State(engine): State<Engine>, session: Session, mut request: Request, next: Next) -> Response {
-    let (account, frame) = match look_up(&engine, &session).await {
+    let (account, mut frame) = match look_up(&engine, &session).await {
         Ok(found) => found,
         Err(error) => {
             tracing::error!(%error, "the session cannot be read");
@@ -33,6 +37,9 @@ pub async fn identify(State(engine): State<Engine>, session: Session, mut reques
                 .into_response();
         }
     };
+    if request.uri().path() == app::paths::LOGIN {
+        frame.typed_email = login::typed(request.headers());
+    }
     request.extensions_mut().insert(frame);
     if let Some(account) = account {
         let mut actor = Actor::new(ActorKind::Account, account.id.to_string(), account.role);
@@ -55,7 +62,8 @@ async fn look_up(engine: &Engine, session: &Session) -> anyhow::Result<(Option<A
         }),
         // Everybody sees whether sending is held; the page says no more than that.
         sending: engine.settings().get(&Actor::worker("pages")).await?.sending,
-        simulator: engine.config().is_simulated(),
+        simulator: engine.simulator().is_there().await,
+        typed_email: String::new(),
     };
     Ok((account, frame))
 }
@@ -88,14 +96,19 @@ fn to_login(request: &Request) -> Response {
     Redirect::to(&format!("/login?{query}")).into_response()
 }
 
-fn wants_html(request: &Request) -> bool {
+/// Whether a person's browser asks by itself, not a script on a page.
+pub fn wants_html(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// As the pages' own errors are written, so that the page says it in its words.
+/// As the pages' own errors are written, so that the page says it in its own words.
 fn pages_unauthenticated() -> Response {
-    use leptos::server_fn::error::FromServerFnError as _;
-    let body = app::error::AppError::Unauthenticated.ser();
-    (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    in_own_words(&AppError::Unauthenticated)
+}
+
+/// An error as server functions answer it.
+pub fn in_own_words(error: &AppError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], error.ser()).into_response()
 }

@@ -4,13 +4,14 @@ use axum::extract::FromRequest as _;
 use axum::{
     Form, Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
     routing::post,
 };
 use engine::Engine;
 use serde::Deserialize;
 use tower_sessions::Session;
+use url::form_urlencoded::{self, byte_serialize};
 
 use super::{client::TrustedProxies, session::ACCOUNT};
 use crate::problem::Problem;
@@ -36,17 +37,27 @@ struct LoginForm {
     next: String,
 }
 
+/// The e-mail of a try that failed, for the login page to show again: in an address it would stay in histories and logs.
+const TYPED: &str = "ese_login";
+
+/// As long as it takes to read what was wrong, in seconds.
+const TYPED_FOR: u32 = 60;
+
+/// Longer than any e-mail address.
+const TYPED_MAX: usize = 320;
+
 /// 303 to where the visitor wanted to go, or back to the login page with `error=wrong|wait|away`.
 async fn log_in(State(logins): State<Logins>, session: Session, request: Request) -> Response {
     let from = logins.proxies.client(request.extensions(), request.headers());
     let from = from.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+    let failed_before = !typed(request.headers()).is_empty();
     let form = match Form::<LoginForm>::from_request(request, &()).await {
         Ok(Form(form)) => form,
         Err(rejection) => return Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()).into_response(),
     };
     let account = match logins.engine.accounts().log_in(form.email.trim(), &form.password, &from).await {
         Ok(account) => account,
-        Err(error) => return back(&form, &error),
+        Err(error) => return logins.back(&form, &error),
     };
     // A new id: whoever planted the old one does not come along.
     let started = async {
@@ -55,9 +66,10 @@ async fn log_in(State(logins): State<Logins>, session: Session, request: Request
     };
     if let Err(error) = started.await {
         tracing::error!(%error, "the session cannot be started");
-        return back(&form, &engine::Error::Unavailable("the session cannot be stored".to_owned()));
+        return logins.back(&form, &engine::Error::Unavailable("the session cannot be stored".to_owned()));
     }
-    Redirect::to(local(&form.next)).into_response()
+    let there = Redirect::to(local(&form.next)).into_response();
+    if failed_before { logins.remember("", there) } else { there }
 }
 
 async fn log_out(session: Session) -> Response {
@@ -71,28 +83,72 @@ async fn log_out(session: Session) -> Response {
     }
 }
 
-fn back(form: &LoginForm, error: &engine::Error) -> Response {
-    let mut query = vec![("email", form.email.clone())];
-    match error {
-        engine::Error::TooMany { retry_after_seconds } => {
-            query.push(("error", "wait".to_owned()));
-            query.push(("seconds", retry_after_seconds.to_string()));
+impl Logins {
+    fn back(&self, form: &LoginForm, error: &engine::Error) -> Response {
+        let mut query = Vec::new();
+        match error {
+            engine::Error::TooMany { retry_after_seconds } => {
+                query.push(("error", "wait".to_owned()));
+                query.push(("seconds", retry_after_seconds.to_string()));
+            }
+            engine::Error::Unauthenticated | engine::Error::Invalid(_) | engine::Error::Forbidden => {
+                query.push(("error", "wrong".to_owned()));
+            }
+            error => {
+                tracing::error!(%error, "login failed");
+                query.push(("error", "away".to_owned()));
+            }
         }
-        engine::Error::Unauthenticated | engine::Error::Invalid(_) | engine::Error::Forbidden => {
-            query.push(("error", "wrong".to_owned()));
+        if local(&form.next) != "/" {
+            query.push(("next", form.next.clone()));
         }
-        error => {
-            tracing::error!(%error, "login failed");
-            query.push(("error", "away".to_owned()));
-        }
+        let page = format!("/login?{}", serde_urlencoded::to_string(query).unwrap_or_default());
+        self.remember(form.email.trim(), Redirect::to(&page).into_response())
     }
-    if local(&form.next) != "/" {
-        query.push(("next", form.next.clone()));
+
+    /// Has the browser keep the e-mail for a moment; nothing ends that.
+    fn remember(&self, email: &str, mut response: Response) -> Response {
+        let email = if email.len() <= TYPED_MAX { email } else { "" };
+        let seconds = if email.is_empty() { 0 } else { TYPED_FOR };
+        let secure = if self.engine.config().public_url.starts_with("https:") { "; Secure" } else { "" };
+        let value: String = byte_serialize(email.as_bytes()).collect();
+        let cookie =
+            format!("{TYPED}={value}; HttpOnly; SameSite=Lax; Path={}; Max-Age={seconds}{secure}", app::paths::LOGIN);
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
     }
-    Redirect::to(&format!("/login?{}", serde_urlencoded::to_string(query).unwrap_or_default())).into_response()
+}
+
+/// The e-mail of a try that failed a moment ago; empty when none did.
+pub fn typed(headers: &HeaderMap) -> String {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let typed = cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
+        let (name, value) = cookie.trim().split_once('=')?;
+        (name == TYPED).then(|| form_urlencoded::parse(value.as_bytes()).next().map(|(email, _)| email.into_owned()))?
+    });
+    typed.unwrap_or_default()
 }
 
 /// A path of ours, never another site's.
 fn local(next: &str) -> &str {
     if app::paths::is_local(next) { next } else { app::paths::DASHBOARD }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_found_among_other_cookies() {
+        let with = |cookies: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_static(cookies));
+            typed(&headers)
+        };
+        assert_eq!(with("theme=dark; ese_login=ada%2Bx%40example.org; ese_session=abc"), "ada+x@example.org");
+        assert_eq!(with("ese_login=a%3Db%26c"), "a=b&c", "what it would mean in a form is not meant here");
+        assert_eq!((with("ese_login="), with("theme=dark"), typed(&HeaderMap::new())), Default::default());
+    }
 }

@@ -4,8 +4,9 @@ use app::{App, error::AppError, shell};
 use axum::{
     Router,
     body::to_bytes,
+    extract::{MatchedPath, Request},
     http::{StatusCode, request::Parts},
-    middleware::map_response,
+    middleware::{Next, from_fn, map_response},
     response::{IntoResponse as _, Response},
 };
 use engine::Engine;
@@ -18,7 +19,7 @@ use leptos::{
 use leptos_axum::{LeptosRoutes as _, generate_route_list, render_app_async_with_context};
 use tower_http::limit::RequestBodyLimitLayer;
 
-use super::{assets::Site, headers};
+use super::{account, assets::Site, headers};
 
 /// Of a form on a page; files come in elsewhere (`uploads`).
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -49,8 +50,17 @@ pub fn router(engine: &Engine, site: &Site) -> Router {
         .leptos_routes_with_context(&options, generate_route_list(App), provide.clone(), page.clone())
         .fallback(render_app_async_with_context(provide, page))
         .layer(map_response(with_own_status))
+        .layer(from_fn(without_gone))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .with_state(options)
+}
+
+/// Pages of an earlier version ask for functions that are gone: they are told so in their own words, and stop asking.
+async fn without_gone(request: Request, next: Next) -> Response {
+    let is_gone = request.uri().path().starts_with(account::SERVER_FUNCTIONS)
+        && request.extensions().get::<MatchedPath>().is_none()
+        && !account::wants_html(&request);
+    if is_gone { account::in_own_words(&AppError::Outdated) } else { next.run(request).await }
 }
 
 /// Server functions answer every error with 500. What the caller can mend is not the server's failure: it gets the status

@@ -37,6 +37,14 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<ApiKey>> {
     all(db, query, vec![]).await?.iter().map(key).collect()
 }
 
+/// What a key is called, also one that ended.
+///
+/// # Errors
+/// What the database says.
+pub async fn name(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<Option<String>> {
+    one(db, "SELECT name FROM api_keys WHERE id = $1", vec![id.0.into()]).await?.map(|row| row.get("name")).transpose()
+}
+
 /// Ends a key. False when it had ended before.
 ///
 /// # Errors

@@ -1,9 +1,13 @@
 //! The audit log: append-only and chained.
 
-use domain::{account::AuditEntry, actor::Actor, time::Timestamp};
+use domain::{
+    account::AuditEntry,
+    actor::{Actor, ActorKind},
+    time::Timestamp,
+};
 use serde_json::{Value as Json, json};
 
-use crate::{ConnectionTrait, Result, Row, Tx, all, chain, exec};
+use crate::{ConnectionTrait, Result, Row, Tx, all, chain, exec, one};
 
 const STREAM: &str = "audit";
 
@@ -52,6 +56,23 @@ pub async fn list(db: &impl ConnectionTrait, before: Option<i64>, limit: u32) ->
                  WHERE stream = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
     let values = vec![STREAM.into(), before.unwrap_or(i64::MAX).into(), i64::from(limit).into()];
     all(db, query, values).await?.iter().map(entry).collect()
+}
+
+/// Who last did this to an entity, at `until` or before: kind and id of the actor.
+///
+/// # Errors
+/// What the database says.
+pub async fn actor_of(
+    db: &impl ConnectionTrait,
+    action: &str,
+    entity: (&str, &str),
+    until: Timestamp,
+) -> Result<Option<(ActorKind, String)>> {
+    let query = "SELECT actor_kind, actor_id FROM audit_log WHERE entity = $1 AND entity_id = $2 AND action = $3 \
+                 AND at <= $4 ORDER BY seq DESC LIMIT 1";
+    let values = vec![entity.0.into(), entity.1.into(), action.into(), until.as_micros().into()];
+    let row = one(db, query, values).await?;
+    row.map(|row| Ok((row.word("actor_kind")?, row.get("actor_id")?))).transpose()
 }
 
 fn entry(row: &Row) -> Result<AuditEntry> {

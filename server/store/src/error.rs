@@ -67,11 +67,12 @@ impl Error {
     }
 }
 
-/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (stopped by an operator), 58 (system); SQLite's I/O
-/// error (10 and its variants) and full disk (13).
+/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (stopped by an operator), 58 (system), and 25006 (it takes
+/// no writes for now: a standby, or a server that protects itself); SQLite's read-only (8), I/O error (10), each with its
+/// variants, and full disk (13).
 fn is_out_of_service(code: &str) -> bool {
     match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 10 | 13),
-        _ => ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 8 | 10 | 13),
+        _ => ["08", "25006", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
     }
 }

@@ -1,11 +1,28 @@
 //! Running one statement text on both databases.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sea_orm::{ConnectionTrait, ExecResult, QueryResult, Statement, TryGetable, Value};
 
 use crate::{Error, Result};
 
+/// Statements and transactions since the program started.
+static STATEMENTS: AtomicU64 = AtomicU64::new(0);
+static TRANSACTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How many statements were sent to the database, and how many transactions were begun, since the program started.
+#[must_use]
+pub fn counts() -> (u64, u64) {
+    (STATEMENTS.load(Ordering::Relaxed), TRANSACTIONS.load(Ordering::Relaxed))
+}
+
+pub(crate) fn count_transaction() {
+    TRANSACTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// A statement with `$1`, `$2` … parameters, which both databases read.
 pub fn sql(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Statement {
+    STATEMENTS.fetch_add(1, Ordering::Relaxed);
     Statement::from_sql_and_values(db.get_database_backend(), text, values)
 }
 

@@ -7,8 +7,9 @@ use domain::{
     time::Timestamp,
     topic::{NewTopic, Topic},
 };
+use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all, exec, one};
+use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one};
 
 const SELECT: &str = "SELECT t.id, t.key, t.name, t.description, t.created_at, t.updated_at, t.version, \
      (SELECT CAST(count(*) AS bigint) FROM subscriptions s WHERE s.topic_id = t.id AND s.state = $1) AS subscribers \
@@ -64,6 +65,25 @@ pub async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<(TopicI
 pub async fn id_of(db: &impl ConnectionTrait, key: &str) -> Result<Option<TopicId>> {
     let row = one(db, "SELECT id FROM topics WHERE key = $1", vec![key.into()]).await?;
     row.map(|row| Ok(TopicId(row.get("id")?))).transpose()
+}
+
+/// The key of another topic than `own` that has this name, whatever the case. Until the transaction ends nobody else gives
+/// a topic a name.
+///
+/// # Errors
+/// What the database says.
+pub async fn named(tx: &Tx, name: &str, own: Option<TopicId>) -> Result<Option<String>> {
+    if Kind::of(tx) == Kind::Postgres {
+        exec(tx, "SELECT pg_advisory_xact_lock(hashtext('topics.names'))", vec![]).await?;
+    }
+    let wanted = fold(name);
+    for row in all(tx, "SELECT id, key, name FROM topics ORDER BY created_at, id", Vec::new()).await? {
+        let (id, other): (Uuid, String) = (row.get("id")?, row.get("name")?);
+        if own != Some(TopicId(id)) && fold(&other) == wanted {
+            return Ok(Some(row.get("key")?));
+        }
+    }
+    Ok(None)
 }
 
 /// Stores a topic.

@@ -6,7 +6,7 @@ use domain::{
     campaign::Repeat,
     consent::Consent,
     ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
-    message::{CheckOutcome, Outcome, State},
+    message::{By, CheckOutcome, Outcome, State},
     reason::{Check, Reason},
     run::{Ledger, RunStatus},
     time::Timestamp,
@@ -321,6 +321,10 @@ async fn outcomes_move_states_counters_and_history() {
         assert_eq!((accepted.provider_sid, accepted.body), (Some(sid(1)), Some("Hello".to_owned())));
         let released = store::messages::get(db.reader(), claimed[5].id).await.expect("a message");
         assert_eq!((released.state, released.attempts), (State::Queued, 0), "as if it had never been claimed");
+        let skipped = store::messages::get(db.reader(), claimed[2].id).await.expect("a message");
+        assert_eq!((skipped.state, skipped.attempts), (State::Skipped, 0), "nothing was handed over");
+        let steps: Vec<_> = skipped.history.iter().map(|entry| (entry.state, entry.by)).collect();
+        assert_eq!(steps.last(), Some(&(State::Skipped, By::Worker)));
         let retried = store::messages::get(db.reader(), claimed[3].id).await.expect("a message");
         assert_eq!((retried.state, retried.attempts, retried.reason), (State::Queued, 1, Some(Reason::NotReached)));
     }

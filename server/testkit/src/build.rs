@@ -95,11 +95,15 @@ pub async fn sender(db: &Db) -> SenderId {
         name: "Test".to_owned(),
         channel: Channel::Whatsapp,
         address: "+15005550006".to_owned(),
+        account_sid: "AC1".to_owned(),
         rate_per_second: 1_000,
         enabled: true,
         default: true,
+        held: None,
+        blocked: None,
+        version: 1,
     };
-    commit(db, async |tx| store::senders::insert(tx, START, &sender, "AC1").await).await;
+    commit(db, async |tx| store::senders::insert(tx, START, &sender).await).await;
     sender.id
 }
 

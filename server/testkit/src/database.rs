@@ -35,6 +35,16 @@ impl Server {
         with_database(&self.url, &self.name)
     }
 
+    /// The size of the database on disk, in bytes.
+    pub(crate) async fn size(&self) -> store::Result<u64> {
+        let db = Db::connect(&self.url, 1).await?;
+        let query = format!("SELECT pg_database_size('{}') AS size", self.name);
+        let row = store::one(db.reader(), query, Vec::new()).await?;
+        let size = row.map(|row| row.get::<i64>("size")).transpose()?.unwrap_or_default();
+        db.close().await?;
+        Ok(size.unsigned_abs())
+    }
+
     /// Ends all connections to the database and takes no new ones for this time.
     pub(crate) async fn cut(&self, away: std::time::Duration) -> store::Result<()> {
         let name = &self.name;

@@ -109,6 +109,22 @@ impl Process {
     }
 }
 
+/// User and system time of all processes of this name so far, in seconds: of a server that has many.
+#[must_use]
+pub fn cpu_seconds_of(name: &str) -> f64 {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    stats
+        .filter_map(|stat| {
+            let (before, after) = stat.rsplit_once(')')?;
+            let fields: Vec<&str> = after.split_whitespace().collect();
+            // Those of children that have ended (16, 17) too: each connection is a process.
+            let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+            before.ends_with(&format!("({name}")).then(|| (ticks(11) + ticks(12) + ticks(13) + ticks(14)) / 100.0)
+        })
+        .sum()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
@@ -243,6 +259,18 @@ impl Site {
         let Some(server) = &self.server else { return Ok(false) };
         server.cut(away).await?;
         Ok(true)
+    }
+
+    /// The size of the database on disk, in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn database_bytes(&self) -> Result<u64> {
+        if let Some(server) = &self.server {
+            return Ok(server.size().await?);
+        }
+        let size = |name: &str| std::fs::metadata(self.path(name)).map_or(0, |file| file.len());
+        Ok(size("engine.db") + size("engine.db-wal"))
     }
 
     /// What the program has logged so far.

@@ -102,7 +102,9 @@ async fn an_edit_on_an_old_version_is_refused() {
             answer(server.api("PATCH", "/topics/offers").header("If-Match", read).json(&json!({"name": name})))
         };
         rename("News", format!("\"{version}\"")).await.assert_status(200);
-        rename("Old news", format!("\"{version}\"")).await.assert_status(409);
+        let stale = rename("Old news", format!("\"{version}\"")).await.assert_status(409);
+        assert_eq!(stale.fields(), ["name", "version"]);
+        assert_eq!(stale.json()["errors"][0]["message"], "Stored now: “News”.");
         assert_eq!(
             rename("No news", "banana".to_owned()).await.assert_status(422).json()["errors"][0]["field"],
             "If-Match"
@@ -110,6 +112,83 @@ async fn an_edit_on_an_old_version_is_refused() {
         assert_eq!(server.get("/topics/offers").await.json()["name"], "News");
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn answers_carry_the_version_as_their_etag() {
+    let server = server().await;
+    let definition = json!({"combinator": "and", "rules": []});
+    for (collection, new, key, patch) in [
+        ("/contacts", json!({"phone": "+14155550142"}), "phone", json!({"timezone": "Asia/Colombo"})),
+        ("/topics", json!({"key": "offers", "name": "Offers"}), "key", json!({"name": "News"})),
+        ("/segments", json!({"name": "All", "definition": definition}), "id", json!({"name": "Everybody"})),
+        ("/templates", json!({"name": "Hi", "variants": {"en": {"body": "Hi"}}}), "id", json!({"name": "Hello"})),
+        ("/campaigns", json!({"name": "First"}), "id", json!({"name": "Second"})),
+    ] {
+        let made = answer(server.api("POST", collection).header("Idempotency-Key", "etag").json(&new)).await;
+        let made = made.assert_status(201);
+        assert_eq!(made.header("etag"), "\"1\"", "{collection}");
+        let again = answer(server.api("POST", collection).header("Idempotency-Key", "etag").json(&new)).await;
+        assert_eq!(again.header("etag"), "\"1\"", "{collection}: the first answer again");
+        let path = format!("{collection}/{}", made.json()[key].as_str().expect("a key"));
+        let read = server.get(&path).await.assert_status(200);
+        let edit = answer(server.api("PATCH", &path).header("If-Match", read.header("etag")).json(&patch)).await;
+        assert_eq!(edit.assert_status(200).header("etag"), "\"2\"", "{path}");
+        // The same again changes nothing.
+        let same = server.send("PATCH", &path, &patch).await.assert_status(200);
+        assert_eq!(same.header("etag"), "\"2\"", "{path}");
+        assert_eq!(server.get(collection).await.assert_status(200).header("etag"), "", "a list has none");
+    }
+    let settings = server.get("/settings").await.assert_status(200);
+    let patch = json!({"default_country": "LK"});
+    let edit = answer(server.api("PATCH", "/settings").header("If-Match", settings.header("etag")).json(&patch)).await;
+    assert_ne!(edit.assert_status(200).header("etag"), settings.header("etag"));
+}
+
+#[tokio::test]
+async fn null_is_refused_where_it_says_nothing() {
+    let server = server().await;
+    let definition = json!({"combinator": "and", "rules": []});
+    for (collection, new, key, fields) in [
+        ("/contacts", json!({"phone": "+14155550142"}), "phone", &["attributes", "version"][..]),
+        ("/topics", json!({"key": "offers", "name": "Offers"}), "key", &["name", "description", "version"][..]),
+        ("/segments", json!({"name": "All", "definition": definition}), "id", &["name", "definition", "version"][..]),
+        (
+            "/templates",
+            json!({"name": "Hi", "variants": {"en": {"body": "Hi"}}}),
+            "id",
+            &["name", "category", "default_locale", "variants", "version"][..],
+        ),
+        (
+            "/campaigns",
+            json!({"name": "First"}),
+            "id",
+            &["name", "template_id", "segment_id", "trigger", "late", "repeat", "unknown", "weight", "version"][..],
+        ),
+    ] {
+        let made = server.send("POST", collection, &new).await.assert_status(201).json();
+        let path = format!("{collection}/{}", made[key].as_str().expect("a key"));
+        for field in fields {
+            let refused = server.send("PATCH", &path, &json!({*field: null})).await.assert_status(422);
+            assert_eq!(refused.fields(), [*field], "{path}");
+        }
+        assert_eq!(server.get(&path).await.json()["version"], 1, "{path}");
+    }
+    for field in ["sending", "default_timezone", "enforce_whatsapp_window", "version"] {
+        let refused = server.send("PATCH", "/settings", &json!({field: null})).await.assert_status(422);
+        assert_eq!(refused.fields(), [field]);
+    }
+    // Where nothing is something, null says it.
+    server.send("PATCH", "/contacts/+14155550142", &json!({"timezone": null, "locale": null})).await.assert_status(200);
+    server.send("PATCH", "/settings", &json!({"account_rate_per_second": null})).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn two_topics_have_no_name_in_common() {
+    let server = server().await;
+    server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);
+    let again = server.send("POST", "/topics", &json!({"key": "sales", "name": " OFFERS "})).await;
+    assert_eq!(again.assert_status(422).fields(), ["name"]);
 }
 
 #[tokio::test]

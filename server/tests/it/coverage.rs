@@ -21,7 +21,11 @@ impl Operation {
     fn example(&self) -> String {
         let number = self.path.contains("/messages/") || self.path.contains("/webhook-events/");
         let id = if number { "1" } else { "01936f4e-0000-7000-8000-000000000000" };
-        self.path.replace("{phone}", "+14155550142").replace("{key}", "offers").replace("{id}", id)
+        let sid = format!("AC{}", "0".repeat(32));
+        let path = self.path.replace("{phone}", "+14155550142").replace("{key}", "offers").replace("{id}", id);
+        let path = path.replace("{sid}", &sid).replace("{code}", "30003");
+        assert!(!path.contains('{'), "{path} has a hole that is new: fill it here");
+        path
     }
 
     async fn ask(&self, server: &TestServer, key: Option<&str>) -> Answer {
@@ -45,8 +49,17 @@ fn body(operation: &str) -> Value {
         "update_contact" => json!({"attributes": {"city": "Colombo"}}),
         "set_consent" => json!({"consent": "opted_in", "source": "form", "evidence": "signed"}),
         "create_topic" => json!({"key": "offers", "name": "Offers"}),
-        "update_topic" | "update_segment" | "update_template" | "update_campaign" | "update_sender" => {
+        "update_topic"
+        | "update_segment"
+        | "update_template"
+        | "update_campaign"
+        | "update_sender"
+        | "update_provider_account" => {
             json!({"name": "Another"})
+        }
+        "create_sender" => json!({"name": "Second", "channel": "sms", "address": "+15005550009"}),
+        "create_provider_account" => {
+            json!({"account_sid": format!("AC{}", "1".repeat(32)), "name": "Second", "auth_token": "0123456789abcdef"})
         }
         "create_segment" => json!({"name": "All", "definition": {"combinator": "and", "rules": []}}),
         "preview_segment" => json!({"definition": {"combinator": "and", "rules": []}}),
@@ -55,6 +68,7 @@ fn body(operation: &str) -> Value {
         "create_campaign" => json!({"name": "First"}),
         "test_campaign" => json!({"phones": ["+14155550142"]}),
         "create_message" => json!({"phone": "+14155550142", "body": "Hello"}),
+        "update_error_code" => json!({"meaning": "The carrier has no route."}),
         "update_settings" => json!({"default_timezone": "UTC"}),
         other => panic!("{other} is new: give it a body here"),
     }
@@ -202,7 +216,18 @@ fn the_document_lists_what_the_contract_promises() {
         "GET /settings",
         "PATCH /settings",
         "GET /senders",
+        "POST /senders",
+        "GET /senders/{id}",
         "PATCH /senders/{id}",
+        "GET /provider-accounts",
+        "POST /provider-accounts",
+        "PATCH /provider-accounts/{sid}",
+        "DELETE /provider-accounts/{sid}",
+        "GET /error-codes",
+        "GET /error-codes/{code}",
+        "PATCH /error-codes/{code}",
+        "GET /processes",
+        "GET /waiting",
         "GET /audit",
         "GET /webhook-events",
         "GET /webhook-events/{id}",

@@ -5,5 +5,7 @@ mod binary;
 mod coverage;
 mod journey;
 mod pages;
+mod processes;
+mod senders;
 mod support;
 mod webhooks;

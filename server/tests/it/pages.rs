@@ -71,7 +71,7 @@ async fn another_password_renews_this_session_and_ends_all_others() {
         for ended in [&here, &elsewhere] {
             assert_eq!(page(ended).await.assert_status(303).header("location"), "/login?next=%2Faccount");
         }
-        for (password, goes_to) in [(ADMIN.1, "/login?email"), (NEW, "/")] {
+        for (password, goes_to) in [(ADMIN.1, "/login?error=wrong"), (NEW, "/")] {
             let form = [("email", ADMIN.0), ("password", password)];
             let login = answer(server.request("POST", "/login").form(&form)).await;
             assert!(login.header("location").starts_with(goes_to), "{login:?}");
@@ -123,11 +123,28 @@ async fn a_wrong_password_says_no_more_than_that() {
     for email in [ADMIN.0, "nobody@example.org"] {
         let login = answer(server.request("POST", "/login").form(&[("email", email), ("password", "wrong")])).await;
         assert_eq!(login.status, 303);
-        assert!(login.header("location").contains("error=wrong"), "{login:?}");
-        assert!(!login.header("location").contains("password"), "{login:?}");
+        assert_eq!(login.header("location"), "/login?error=wrong", "no e-mail in an address");
+        let kept = login.header("set-cookie").to_owned();
+        for part in ["ese_login=", "HttpOnly", "SameSite=Lax", "Path=/login", "Max-Age=60"] {
+            assert!(kept.contains(part), "{kept}");
+        }
+        let request = server.request("GET", "/login?error=wrong").header("cookie", cookie(&login));
+        let page = answer(request).await.assert_status(200).body;
+        assert!(page.contains("role=\"alert\"") && page.contains(&format!("value=\"{email}\"")), "{page}");
+        assert!(page.contains("login__brand") && page.contains("Event Stream Engine"), "{page}");
+        // Nobody's e-mail stands on other pages, nor without the cookie, nor by a link.
+        let page = answer(server.request("GET", &format!("/login?email={email}"))).await.assert_status(200).body;
+        assert!(!page.contains(&format!("value=\"{email}\"")), "{page}");
     }
-    let page = answer(server.request("GET", "/login?error=wrong")).await.assert_status(200);
-    assert!(page.body.contains("role=\"alert\""), "{}", page.body);
+    let wrong = answer(server.request("POST", "/login").form(&[("email", ADMIN.0), ("password", "wrong")])).await;
+    let form = [("email", ADMIN.0), ("password", ADMIN.1)];
+    let right = answer(server.request("POST", "/login").header("cookie", cookie(&wrong)).form(&form)).await;
+    let ended = right
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .any(|set| set.to_str().is_ok_and(|set| set.starts_with("ese_login=;") && set.contains("Max-Age=0")));
+    assert!(ended, "{right:?}");
 }
 
 #[tokio::test]
@@ -142,6 +159,18 @@ async fn other_sites_cannot_post_with_a_visitors_cookie() {
     post("origin", "https://evil.example".to_owned()).await.assert_status(403);
     answer(server.request("GET", "/").header("cookie", &session)).await.assert_status(200);
     post("origin", server.url.clone()).await.assert_status(303);
+}
+
+#[tokio::test]
+async fn a_page_of_an_earlier_version_is_told_so() {
+    let server = server().await;
+    let session = server.log_in().await;
+    let gone = || server.request("POST", "/_fn/gone_since_then").header("cookie", &session);
+    let script = answer(gone()).await.assert_status(404);
+    assert_eq!((script.header("content-type"), script.body.as_str()), ("application/json", "\"Outdated\""));
+    // A browser by itself gets a page.
+    let form = answer(gone().header("accept", "text/html")).await.assert_status(404);
+    assert!(form.body.contains("There is nothing here"), "{}", form.body);
 }
 
 #[tokio::test]

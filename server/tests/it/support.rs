@@ -110,7 +110,7 @@ impl TestServer {
         let shutdown = Shutdown::default();
         let running = tokio::spawn(server.run(shutdown.clone()));
         let client =
-            Client::builder().timeout(Duration::from_secs(20)).redirect(Policy::none()).build().expect("a client");
+            Client::builder().timeout(Duration::from_secs(60)).redirect(Policy::none()).build().expect("a client");
         Self { url, engine, simulator, key, client, shutdown, running, _database: database }
     }
 

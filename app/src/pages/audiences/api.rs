@@ -104,11 +104,10 @@ pub async fn save_audience(
         serde_json::from_str(&json).map_err(|error| AppError::field("json", format!("This is not JSON: {error}")))?
     };
     let kept = serde_json::to_string(&draft).unwrap_or_default();
-    let failed = |error| AppError::from(error).keep(&[("name", &name), ("draft", &kept), ("json", &json)]);
     let segments = ctx.engine.segments();
     let saved = if id.is_empty() {
         let new = domain::segment::NewSegment { name: name.clone(), definition };
-        segments.create(&ctx.actor, new).await.map_err(failed)?
+        segments.create(&ctx.actor, new).await
     } else {
         let patch = domain::segment::SegmentPatch {
             name: Some(name.clone()),
@@ -116,7 +115,20 @@ pub async fn save_audience(
             version: Some(version),
         };
         let id = id.parse().map_err(|_| AppError::NotFound)?;
-        segments.update(&ctx.actor, id, patch).await.map_err(failed)?
+        segments.update(&ctx.actor, id, patch).await
+    };
+    let saved = match saved {
+        Ok(saved) => saved,
+        Err(error) => {
+            // Whoever has seen what is stored now may save over it.
+            let stored = match (&error, id.parse::<domain::ids::SegmentId>()) {
+                (engine::Error::Stale(_), Ok(id)) => segments.get(&ctx.actor, id).await?.version,
+                _ => version,
+            };
+            let stored = stored.to_string();
+            let typed = [("version", &*stored), ("name", &*name), ("draft", &*kept), ("json", &*json)];
+            return Err(AppError::from(error).keep(&typed));
+        }
     };
     leptos_axum::redirect(&paths::done(&paths::audience(saved.id), "saved"));
     Ok(saved.version)

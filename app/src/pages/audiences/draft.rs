@@ -157,7 +157,8 @@ pub(super) fn typed(kind: FieldKind, text: &str) -> Value {
     match (kind, quoted) {
         (_, Some(inner)) => inner.into(),
         (_, None) if text.is_empty() => Value::Null,
-        (FieldKind::Attribute, None) => {
+        // As many digits as an imported number may have: more of them are a name.
+        (FieldKind::Attribute, None) if text.trim_start_matches('-').len() <= 15 => {
             serde_json::from_str::<serde_json::Number>(text).map_or_else(|_| text.into(), Value::Number)
         }
         _ => text.into(),
@@ -189,5 +190,7 @@ mod tests {
         assert!(!row(0, "=", "\"\"").unfinished());
         assert_eq!(typed(FieldKind::Attribute, "\"\""), json!(""));
         assert_eq!(rule(&row(0, "in", "a, , b,"))["value"], json!(["a", "b"]));
+        assert_eq!(typed(FieldKind::Attribute, "-12345.6789"), json!(-12345.6789));
+        assert_eq!(typed(FieldKind::Attribute, "4111111111111111222"), json!("4111111111111111222"));
     }
 }

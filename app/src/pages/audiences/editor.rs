@@ -50,15 +50,20 @@ fn page(view: EditorView, save: FormAction<SaveAudience>, delete: FormAction<Del
     let text = RwSignal::new(json.unwrap_or_default());
     let definition = move || if advanced { text.get() } else { builder_of.draft().definition().to_string() };
     let count = LiveCount::new(definition, preview);
-    // A save makes a new version, which the next one has to name; what is being edited stays where it is.
+    // A save makes a new version, which the next one has to name; what is being edited stays where it is. So does a try
+    // after somebody else's save: what is stored now has been shown.
     let saved = save.value();
-    Effect::new(move |_| {
-        if let Some(Ok(number)) = saved.get()
-            && !fresh
-        {
+    Effect::new(move |_| match saved.get() {
+        Some(Ok(number)) if !fresh => {
             version.set(number);
             title.set(builder_of.name.get_untracked());
         }
+        Some(Err(error)) => {
+            if let Some(number) = error.typed("version").and_then(|number| number.parse().ok()) {
+                version.set(number);
+            }
+        }
+        _ => {}
     });
     let header = live_view(move || {
         let people = people.clone();

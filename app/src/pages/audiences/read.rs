@@ -56,7 +56,7 @@ fn row(group: u32, rule: &Rule) -> Option<Row> {
 /// The text that is read back as this value.
 fn written(kind: FieldKind, value: &Value) -> Option<String> {
     match value {
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(number.to_string()).filter(|text| typed(kind, text) == *value),
         Value::String(text) if typed(kind, text) == *value => Some(text.clone()),
         Value::String(text) => Some(format!("\"{text}\"")),
         _ => None,
@@ -100,5 +100,7 @@ mod tests {
     fn what_the_builder_cannot_show_stays_a_definition() {
         let not = json!({"combinator": "and", "not": true, "rules": []});
         assert!(Draft::read("x", &parse(&not).unwrap()).is_none());
+        let long = json!({"field": "attributes.n", "operator": ">", "value": 0.300_000_000_000_000_04});
+        assert!(Draft::read("x", &parse(&long).unwrap()).is_none(), "typed again it would be a text");
     }
 }

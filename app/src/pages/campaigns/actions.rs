@@ -3,13 +3,14 @@
 #[cfg(feature = "ssr")]
 use domain::{
     campaign::{Campaign, CampaignPatch},
-    ids::CampaignId,
+    ids::{CampaignId, SegmentId},
+    problem::FieldError,
 };
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::{
-    api::{given, id},
+    api::{IMPORTED, Names, given, id, names},
     wizard::Step,
 };
 use crate::error::AppError;
@@ -131,10 +132,18 @@ pub async fn choose_audience(
     let Some(segment) = given(&segment_id) else {
         return Err(AppError::field("segment_id", "Choose who is meant, or make a new audience."));
     };
-    let patch = CampaignPatch { segment_id: Some(id(segment)?), ..CampaignPatch::default() };
+    let patch = CampaignPatch { segment_id: Some(audience(segment).await?), ..CampaignPatch::default() };
     let campaign = patched(&campaign, version, patch, &[("segment_id", &segment_id)]).await?;
     go_on(&campaign, Step::Audience, &op);
     Ok(())
+}
+
+/// The audience that was chosen; the people in a file become one.
+#[cfg(feature = "ssr")]
+async fn audience(chosen: &str) -> Result<SegmentId, AppError> {
+    let Some(import) = chosen.strip_prefix(IMPORTED) else { return id(chosen) };
+    let ctx = ctx()?;
+    Ok(ctx.engine.segments().of_import(&ctx.actor, id(import)?).await?.id)
 }
 
 #[server]
@@ -211,9 +220,32 @@ async fn patched(
     typed: &[(&str, &str)],
 ) -> Result<Campaign, AppError> {
     let ctx = ctx()?;
+    let id: CampaignId = id(campaign)?;
     let patch = CampaignPatch { version: Some(version), ..patch };
-    let saved = ctx.engine.campaigns().update(&ctx.actor, id(campaign)?, patch).await;
-    saved.map_err(|error| AppError::from(error).keep(typed))
+    match ctx.engine.campaigns().update(&ctx.actor, id, patch).await {
+        Ok(saved) => Ok(saved),
+        Err(engine::Error::Stale(mut fields)) => {
+            let stored = ctx.engine.campaigns().get(&ctx.actor, id).await?;
+            name_choices(&mut fields, names(&ctx, &stored).await?);
+            Err(AppError::from(engine::Error::Stale(fields)).keep(typed))
+        }
+        Err(error) => Err(AppError::from(error).keep(typed)),
+    }
+}
+
+/// What somebody else has chosen meanwhile by its name: the service knows ids and keys.
+#[cfg(feature = "ssr")]
+fn name_choices(fields: &mut [FieldError], names: Names) {
+    let Names { topic, audience, template, sender, .. } = names;
+    for (field, name) in [("topic", topic), ("segment_id", audience), ("template_id", template), ("sender_id", sender)]
+    {
+        if let Some(error) = fields.iter_mut().find(|error| error.field == field) {
+            error.message = match name {
+                Some(name) => format!("Stored now: “{name}”."),
+                None => "Stored now: nothing.".to_owned(),
+            };
+        }
+    }
 }
 
 /// Where a saved step leads: to the next one, or where the pressed button says.

@@ -17,11 +17,18 @@ use serde::{Deserialize, Serialize};
 use super::wizard::Step;
 #[cfg(feature = "ssr")]
 use crate::context::{Ctx, ctx};
-use crate::error::AppError;
+use crate::{error::AppError, faults::Faults};
+
+/// So many files are offered as audiences.
+#[cfg(feature = "ssr")]
+const FILES: u32 = 50;
 
 /// So many names of audiences and templates are fetched for lists; older ones are led to without their name.
 #[cfg(feature = "ssr")]
 const NAMES: u32 = 200;
+
+/// Before the id of an import it stands for the audience of the people in that file, which is made when it is saved.
+pub const IMPORTED: &str = "import:";
 
 /// What the URL of the list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +89,7 @@ pub struct CampaignView {
     /// Drafts: what launching would do.
     pub check: Option<LaunchCheck>,
     pub tests: Vec<Message>,
+    pub faults: Faults,
 }
 
 /// What the URL of the recipients says.
@@ -107,6 +115,7 @@ pub struct RecipientsView {
     pub campaign: Campaign,
     pub run: Option<Run>,
     pub messages: Page<Message>,
+    pub faults: Faults,
 }
 
 /// A template among those to choose from.
@@ -127,7 +136,7 @@ pub struct WizardView {
     pub topics: Vec<(String, String)>,
     /// Id and name.
     pub audiences: Vec<(String, String)>,
-    /// Latest files: id and name.
+    /// The people in the latest files: what stands for them (see [`IMPORTED`]), and name, time and number.
     pub imports: Vec<(String, String)>,
     pub people: Option<PeoplePreview>,
     pub templates: Vec<TemplateChoice>,
@@ -201,7 +210,7 @@ pub async fn load_campaigns(query: CampaignsQuery) -> Result<CampaignsView, AppE
 }
 
 #[cfg(feature = "ssr")]
-async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
+pub(super) async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
     let (engine, actor) = (&ctx.engine, &ctx.actor);
     let mut names = Names::default();
     if let Some(key) = &campaign.topic {
@@ -223,6 +232,11 @@ async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
     });
     names.sender = sender.map(|sender| sender.name);
     Ok(names)
+}
+
+#[cfg(feature = "ssr")]
+fn codes(messages: &[Message]) -> impl Iterator<Item = i32> {
+    messages.iter().filter_map(|message| message.error_code)
 }
 
 #[server]
@@ -254,7 +268,9 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     for test in query.tests.split(',').filter_map(|test| test.parse().ok()).take(10) {
         tests.extend(found(ctx.engine.messages().get(&ctx.actor, test).await)?);
     }
-    Ok(CampaignView { at: ctx.engine.now(), campaign, names, run, runs, recipients, check, tests })
+    let failed = run.iter().flat_map(|run| run.failures_by_code.keys()).filter_map(|code| code.parse().ok());
+    let faults = Faults::of(&ctx.engine, failed.chain(codes(&recipients)));
+    Ok(CampaignView { at: ctx.engine.now(), campaign, names, run, runs, recipients, check, tests, faults })
 }
 
 #[server]
@@ -265,7 +281,7 @@ pub async fn load_recipients(query: RecipientsQuery) -> Result<RecipientsView, A
     let latest = campaign.run.as_ref().map(|run| run.id);
     let Some(run) = given(&query.run).map(id).transpose()?.or(latest) else {
         let messages = Page { items: Vec::new(), next_cursor: None };
-        return Ok(RecipientsView { at: ctx.engine.now(), campaign, run: None, messages });
+        return Ok(RecipientsView { at: ctx.engine.now(), campaign, run: None, messages, faults: Faults::default() });
     };
     let run = ctx.engine.runs().get(&ctx.actor, run).await?;
     let filter = MessageFilter {
@@ -277,7 +293,8 @@ pub async fn load_recipients(query: RecipientsQuery) -> Result<RecipientsView, A
     };
     let page = PageRequest { cursor: given(&query.cursor).map(str::to_owned), ..PageRequest::default() };
     let messages = ctx.engine.messages().list(&ctx.actor, &filter, &page).await?;
-    Ok(RecipientsView { at: ctx.engine.now(), campaign, run: Some(run), messages })
+    let faults = Faults::of(&ctx.engine, codes(&messages.items).chain(filter.code));
+    Ok(RecipientsView { at: ctx.engine.now(), campaign, run: Some(run), messages, faults })
 }
 
 #[server]
@@ -323,14 +340,14 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
         Step::Audience => {
             let audiences = engine.segments().list(actor, None, &PageRequest::first(PageRequest::MAX_LIMIT)).await?;
             view.audiences = audiences.items.into_iter().map(|one| (one.id.to_string(), one.name)).collect();
-            let imports = engine.imports().list(actor, &PageRequest::first(5)).await?;
-            view.imports = imports
-                .items
-                .into_iter()
-                .map(|import| (import.id.to_string(), import.file_name.unwrap_or_else(|| "Unnamed file".to_owned())))
-                .collect();
+            let imports = engine.imports().list(actor, &PageRequest::first(FILES)).await?;
+            view.imports = imports.items.iter().filter_map(file).collect();
             if let Some(segment) = view.campaign.segment_id {
-                view.people = Some(people(&ctx, segment).await?);
+                view.people = match people(&ctx, &segment.to_string()).await {
+                    // Rules that are not taken any more: another audience can be chosen all the same.
+                    Err(AppError::Invalid { .. }) => None,
+                    counted => Some(counted?),
+                };
             }
         }
         Step::Message => {
@@ -354,17 +371,32 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
     Ok(view)
 }
 
-/// How many people an audience is, and a few of them.
+/// The people in a file as one of several audiences; nothing while it has none.
+#[cfg(feature = "ssr")]
+fn file(import: &domain::import::Import) -> Option<(String, String)> {
+    use crate::components::format;
+    let people = import.created + import.updated + import.unchanged;
+    let name = import.file_name.as_deref().unwrap_or("an unnamed file");
+    let (at, count) = (format::utc(import.created_at), format::counted(people, "person", "people"));
+    (people > 0).then(|| (format!("{IMPORTED}{}", import.id), format!("People in {name} · {at} · {count}")))
+}
+
+/// How many people an audience is, and a few of them; also the people in a file (see [`IMPORTED`]).
 #[server]
 pub async fn preview_people(audience: String) -> Result<PeoplePreview, AppError> {
-    people(&ctx()?, id(&audience)?).await
+    people(&ctx()?, &audience).await
 }
 
 #[cfg(feature = "ssr")]
-async fn people(ctx: &Ctx, audience: SegmentId) -> Result<PeoplePreview, AppError> {
+async fn people(ctx: &Ctx, audience: &str) -> Result<PeoplePreview, AppError> {
     let segments = ctx.engine.segments();
-    let segment = segments.get(&ctx.actor, audience).await?;
-    let definition = serde_json::to_value(&segment.definition).unwrap_or_default();
+    let definition = match audience.strip_prefix(IMPORTED) {
+        Some(import) => serde_json::json!({ "field": "import", "operator": "=", "value": import }),
+        None => {
+            let segment = segments.get(&ctx.actor, id(audience)?).await?;
+            serde_json::to_value(&segment.definition).unwrap_or_default()
+        }
+    };
     let preview = segments.preview(&ctx.actor, &definition).await?;
     let sample = preview.sample.into_iter().take(6).map(|contact| (contact.name, contact.phone.to_string())).collect();
     Ok(PeoplePreview { id: audience.to_string(), count: preview.count, sample })

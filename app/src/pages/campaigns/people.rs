@@ -7,7 +7,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use crate::{components::*, paths, text};
+use crate::{components::*, faults::Faults, paths, text};
 
 /// The order of the tabs: what wants attention after what goes well.
 const ORDER: [State; 11] = [
@@ -44,8 +44,8 @@ pub(super) fn export(run: &Run) -> AnyView {
 }
 
 /// `at` is when the rows were read: tells who still waits for an hour to come.
-pub(super) fn table(messages: &[Message], at: Timestamp) -> AnyView {
-    let rows = messages.iter().map(|message| row(message, at)).collect::<Vec<_>>();
+pub(super) fn table(messages: &[Message], at: Timestamp, faults: &Faults) -> AnyView {
+    let rows = messages.iter().map(|message| row(message, at, faults)).collect::<Vec<_>>();
     view! {
         <Table
             caption="Recipients"
@@ -64,12 +64,16 @@ pub(super) fn table(messages: &[Message], at: Timestamp) -> AnyView {
     .into_any()
 }
 
-fn row(message: &Message, at: Timestamp) -> AnyView {
+fn row(message: &Message, at: Timestamp, faults: &Faults) -> AnyView {
     let waits = message.state == State::Queued && message.not_before > at;
     let until = waits.then(|| view! { <span class="sub">"until " <Time at=message.not_before moment=true/></span> });
     let whom = message.name.clone().or_else(|| message.phone.as_ref().map(|phone| format::phone(phone.as_str())));
     let why = format!("Why? {}", whom.unwrap_or_else(|| "Erased person".to_owned()));
-    let untouched = message.attempts == 0 && matches!(message.state, State::Queued | State::Skipped);
+    let untouched = match message.state {
+        State::Queued => message.attempts == 0,
+        State::Skipped => message.updated_at == message.created_at,
+        _ => false,
+    };
     let touched = (!untouched).then_some(message.updated_at);
     view! {
         <tr class="recipient">
@@ -77,7 +81,7 @@ fn row(message: &Message, at: Timestamp) -> AnyView {
                 <Who name=message.name.clone() phone=message.phone.as_ref().map(ToString::to_string)/>
             </td>
             <td class="recipient__state" data-label="State"><span>{pill(message.state)} {until}</span></td>
-            {words(message)}
+            {words(message, faults)}
             <td class="num recipient__attempts" data-label="Attempts">{format::num(message.attempts)}</td>
             <td class="num recipient__at" data-label="At"><MaybeTime at=touched/></td>
             <td class="num" data-label="">
@@ -89,11 +93,11 @@ fn row(message: &Message, at: Timestamp) -> AnyView {
 }
 
 /// The text where all went well, else what stands in the way.
-fn words(message: &Message) -> AnyView {
+fn words(message: &Message, faults: &Faults) -> AnyView {
     let trouble = match (message.error_code, message.reason) {
-        (Some(code), _) => {
-            Some(view! { <span>{text::fault(code)} " " <code class="muted">{code}</code></span> }.into_any())
-        }
+        (Some(code), _) => Some(
+            view! { <span>{faults.meaning(code).to_owned()} " " <code class="muted">{code}</code></span> }.into_any(),
+        ),
         (None, Some(reason)) => Some(text::reason(reason).into_any()),
         (None, None) => None,
     };

@@ -7,7 +7,7 @@ use super::{
     api::{RecipientsQuery, RecipientsView, load_recipients},
     below, people, use_id,
 };
-use crate::{components::*, paths, text};
+use crate::{components::*, faults::Faults, paths, text};
 
 #[component]
 pub fn RecipientsPage() -> impl IntoView {
@@ -26,7 +26,7 @@ pub fn RecipientsPage() -> impl IntoView {
 }
 
 fn page(view: RecipientsView, here: Here) -> AnyView {
-    let RecipientsView { at, campaign, run, messages } = view;
+    let RecipientsView { at, campaign, run, messages, faults } = view;
     let crumbs = below(campaign.id, &campaign.name);
     let Some(run) = run else {
         return view! {
@@ -46,6 +46,7 @@ fn page(view: RecipientsView, here: Here) -> AnyView {
     let tabs = people::state_tabs(&run.ledger, &state);
     let shown = messages.items.len();
     let total = total(&run, here);
+    let narrowed = narrowed(here, &faults);
     let list = if messages.items.is_empty() {
         view! {
             <Card>
@@ -58,7 +59,7 @@ fn page(view: RecipientsView, here: Here) -> AnyView {
     } else {
         view! {
             <Card flush=true>
-                {people::table(&messages.items, at)}
+                {people::table(&messages.items, at, &faults)}
                 <Pagination next=messages.next_cursor shown=shown total=total/>
             </Card>
         }
@@ -70,23 +71,23 @@ fn page(view: RecipientsView, here: Here) -> AnyView {
             <a class="btn" href=file rel="external" download="">{icon(Glyph::File)} "Export CSV"</a>
         </PageHeader>
         <div class="toolbar"><Tabs param="state" label="Filter by state" tabs/></div>
-        {narrowed(here)}
+        {narrowed}
         {list}
     }
     .into_any()
 }
 
 /// Says which reason or code the list is narrowed to, and how to widen it.
-fn narrowed(here: Here) -> Option<AnyView> {
+fn narrowed(here: Here, faults: &Faults) -> Option<AnyView> {
     let (reason, code) = (here.once("reason"), here.once("code"));
     let words = match (reason.is_empty(), code.parse()) {
-        (_, Ok(code)) => format!("Only code {code}: {}.", text::fault(code)),
+        (_, Ok(code)) => format!("Only code {code}: {}.", faults.meaning(code)),
         (false, Err(_)) => format!("Only: {}.", text::reason_code(&reason)),
         (true, Err(_)) => return None,
     };
     let remedy = match code.parse() {
-        Ok(code) => Some(text::fault_remedy(code)),
-        Err(_) => reason.parse().ok().and_then(text::reason_remedy),
+        Ok(code) => faults.remedy(code).map(str::to_owned),
+        Err(_) => reason.parse().ok().and_then(text::reason_remedy).map(str::to_owned),
     };
     let everybody = untrack(move || here.with(&[("reason", ""), ("code", ""), ("cursor", "")]));
     Some(

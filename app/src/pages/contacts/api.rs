@@ -129,7 +129,7 @@ pub async fn create_contact(
     Ok(())
 }
 
-/// Sets one attribute, or removes it when the value is empty. A number stays a number.
+/// Sets one attribute, or removes it when the value is empty. A number stays a number, unless it would lose digits.
 #[server]
 pub async fn set_attribute(number: String, key: String, value: String, version: i64) -> Result<(), AppError> {
     use domain::contact::ContactPatch;
@@ -141,7 +141,10 @@ pub async fn set_attribute(number: String, key: String, value: String, version: 
     }
     let json = match given(&value) {
         None => serde_json::Value::Null,
-        Some(text) => serde_json::from_str::<serde_json::Number>(text).map_or_else(|_| text.into(), Into::into),
+        Some(text) => {
+            let number = serde_json::from_str::<serde_json::Number>(&domain::text::exact(text));
+            number.map_or_else(|_| text.into(), Into::into)
+        }
     };
     let patch = ContactPatch {
         attributes: [(key.clone(), json)].into_iter().collect(),
@@ -152,9 +155,20 @@ pub async fn set_attribute(number: String, key: String, value: String, version: 
         .contacts()
         .update(&ctx.actor, &phone, patch)
         .await
-        .map_err(|error| AppError::from(error).keep(&[("key", &key), ("value", &value)]))?;
+        .map_err(|error| in_the_value(AppError::from(error)).keep(&[("key", &key), ("value", &value)]))?;
     leptos_axum::redirect(&paths::done(&paths::contact(phone), "saved"));
     Ok(())
+}
+
+/// The service names the attribute (`attributes.city`); the page has one field for its value.
+#[cfg(feature = "ssr")]
+fn in_the_value(mut error: AppError) -> AppError {
+    if let AppError::Invalid { fields, .. } = &mut error {
+        for field in fields.iter_mut().filter(|error| error.field.starts_with("attributes")) {
+            "value".clone_into(&mut field.field);
+        }
+    }
+    error
 }
 
 #[server]

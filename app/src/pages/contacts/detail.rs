@@ -263,8 +263,9 @@ fn attributes_card(contact: &Contact, actions: Actions) -> AnyView {
 fn attribute_form(contact: &Contact, actions: Actions) -> AnyView {
     let keys = contact.attributes.keys().cloned().collect::<Vec<_>>();
     let (number, version) = (contact.phone.to_string(), contact.version);
+    let problem = form_state(actions.attribute).problem;
     view! {
-        <details class="disclosure">
+        <details class="disclosure" open=live_attr(move || problem.with(Option::is_some))>
             <summary>"Change or add a detail"</summary>
             <FormFor action=actions.attribute>
                 <Hidden name="number" value=number/>

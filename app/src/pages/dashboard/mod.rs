@@ -2,7 +2,12 @@
 
 mod api;
 
-use domain::{campaign::Campaign, dashboard::Dashboard, role::Permission, settings::SendingState};
+use domain::{
+    campaign::Campaign,
+    dashboard::{Dashboard, Today},
+    role::Permission,
+    settings::SendingState,
+};
 use leptos::prelude::*;
 
 use self::api::{HoldSending, ReleaseSending, load_dashboard};
@@ -40,19 +45,14 @@ fn DashboardPage() -> impl IntoView {
 }
 
 fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<ReleaseSending>) -> AnyView {
-    let today = view.today;
-    let share = |part| if today.handed_over > 0 { format::percent(part, today.handed_over) } else { "–".to_owned() };
+    let figures = figures(view.today).into_iter().map(|(label, value, note)| {
+        view! { <Stat label=label value=value note=Signal::stored(note.to_owned())/> }.into_any()
+    });
+    let figures = figures.collect::<Vec<_>>();
     let people = |consent| Some(paths::with_query(paths::CONTACTS, &[("consent", consent)]));
     let first_steps = view.campaigns.is_empty();
     view! {
-        <div class="stats">
-            <Stat label="Handed over, 24 hours" value=format::num(today.handed_over)/>
-            <Stat label="Delivered" value=share(today.delivered + today.read)/>
-            <Stat label="Read" value=share(today.read)/>
-            <Stat label="Failed" value=format::num(today.failed)/>
-            <Stat label="Answers" value=format::num(today.inbound)/>
-            <Stat label="Opt-outs" value=format::num(today.opt_outs)/>
-        </div>
+        <div class="stats">{figures}</div>
         <div class="grid grid--2-1">
             {if first_steps { steps(&view) } else { campaigns(&view.campaigns) }}
             <div class="stack">
@@ -69,6 +69,21 @@ fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<Rele
         </div>
     }
     .into_any()
+}
+
+/// Name, value, and what it counts: messages belong to the time of their campaign, answers and opt-outs to their own.
+fn figures(today: Today) -> [(&'static str, String, &'static str); 6] {
+    const OF_THESE: &str = "of these";
+    const LATELY: &str = "in the last 24 hours";
+    let share = |part| format::percent(part, today.handed_over);
+    [
+        ("Handed over", format::num(today.handed_over), "by campaigns active in the last 24 hours"),
+        ("Delivered", share(today.delivered), OF_THESE),
+        ("Read", share(today.read), OF_THESE),
+        ("Failed", format::num(today.failed), OF_THESE),
+        ("Answers", format::num(today.inbound), LATELY),
+        ("Opt-outs", format::num(today.opt_outs), LATELY),
+    ]
 }
 
 fn campaigns(campaigns: &[Campaign]) -> AnyView {
@@ -182,4 +197,18 @@ fn switch(view: &Dashboard, hold: FormAction<HoldSending>, release: FormAction<R
         </Card>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_of_what_was_handed_over() {
+        let today = Today { handed_over: 10, delivered: 5, read: 3, failed: 4, inbound: 2, opt_outs: 1 };
+        let values = figures(today).map(|(_, value, _)| value);
+        let (half, third) = (format::percent(1, 2), format::percent(3, 10));
+        assert_eq!(values, ["10", &half, &third, "4", "2", "1"], "what was read was delivered, too");
+        assert_eq!(figures(Today::default())[1].1, "–");
+    }
 }

@@ -144,6 +144,7 @@ fn warning(code: &str) -> String {
         "unknown_timezone" => "Time zone not understood: left out".to_owned(),
         "unknown_language" => "Language not understood: left out".to_owned(),
         "text_cut" => "Text too long: cut at 4,096 bytes".to_owned(),
+        "nul_dropped" => "Characters that no text has: left out".to_owned(),
         "opt_out_kept" => "Had opted out before: stays opted out".to_owned(),
         "unsubscribed_kept" => "Had unsubscribed from a topic of the import: stays unsubscribed".to_owned(),
         other => other.replace('_', " "),

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::{components::*, paths};
+use crate::{components::*, frame::use_frame, paths, text};
 
 /// Shows the page.
 pub fn open() -> AnyView {
@@ -12,11 +12,13 @@ pub fn open() -> AnyView {
 #[component]
 fn LoginPage() -> impl IntoView {
     let here = use_here();
-    let (email, next) = untrack(move || (here.get("email"), here.get("next")));
+    let next = here.once("next");
+    let email = use_frame().with_untracked(|frame| frame.typed_email.clone());
     let problem = untrack(move || problem(&here.get("error"), &here.get("seconds")));
     let typed = !email.is_empty();
     view! {
         <div class="login">
+            <p class="login__brand">{logo()} {text::PRODUCT}</p>
             <PageHeader title="Log in"/>
             {problem.map(|(title, text)| view! { <Alert tone=Tone::Bad title=title>{text}</Alert> })}
             <Card>

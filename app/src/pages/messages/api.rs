@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "ssr")]
 use crate::context::ctx;
-use crate::error::AppError;
+use crate::{error::AppError, faults::Faults};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MessageView {
@@ -14,6 +14,7 @@ pub struct MessageView {
     /// None for single messages, and once the campaign was deleted.
     pub campaign: Option<Campaign>,
     pub run: Option<Run>,
+    pub faults: Faults,
 }
 
 #[server]
@@ -28,7 +29,9 @@ pub async fn load_message(id: String) -> Result<MessageView, AppError> {
         Some(id) => found(ctx.engine.runs().get(&ctx.actor, id).await)?,
         None => None,
     };
-    Ok(MessageView { message, campaign, run })
+    let codes = message.history.iter().filter_map(|entry| entry.error_code).chain(message.error_code);
+    let faults = Faults::of(&ctx.engine, codes);
+    Ok(MessageView { message, campaign, run, faults })
 }
 
 /// What a message belonged to may be gone; the message stays.

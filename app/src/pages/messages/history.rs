@@ -3,24 +3,27 @@
 use domain::message::{By, CheckOutcome, Decision, HistoryEntry, Outcome, State};
 use leptos::prelude::*;
 
-use crate::{components::*, text};
+use crate::{components::*, faults::Faults, text};
 
 /// Newest first, as all timelines here.
-pub(super) fn timeline(history: &[HistoryEntry]) -> AnyView {
+pub(super) fn timeline(history: &[HistoryEntry], faults: &Faults) -> AnyView {
     if history.is_empty() {
         return view! { <p class="muted">"Nothing yet."</p> }.into_any();
     }
-    let moments = history.iter().rev().map(moment).collect::<Vec<_>>();
+    let moments = history.iter().rev().map(|entry| moment(entry, faults)).collect::<Vec<_>>();
     view! { <Timeline>{moments}</Timeline> }.into_any()
 }
 
-fn moment(entry: &HistoryEntry) -> AnyView {
+fn moment(entry: &HistoryEntry, faults: &Faults) -> AnyView {
     let trouble = match (entry.error_code, entry.reason) {
-        (Some(code), _) => Some(format!("{} ({code}). ", text::fault(code))),
+        (Some(code), _) => Some(format!("{} ({code}). ", faults.meaning(code))),
         (None, Some(reason)) => Some(format!("{}. ", text::reason(reason))),
         (None, None) => None,
     };
-    let by = (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by)));
+    let by = match &entry.actor {
+        Some(actor) => Some(format!("By {}.", text::step_actor(actor))),
+        None => (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by))),
+    };
     let tone = Label::from(entry.state).tone;
     view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}</Moment> }.into_any()
 }

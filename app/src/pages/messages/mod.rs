@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use self::api::{MessageView, load_message};
-use crate::{components::*, paths, text};
+use crate::{components::*, faults::Faults, paths, text};
 
 /// Shows the page.
 pub fn open() -> AnyView {
@@ -39,7 +39,7 @@ fn page(view: &MessageView) -> AnyView {
     let phone = message.phone.as_ref().map(|phone| format::phone(phone.as_str()));
     let whom = message.name.clone().or_else(|| phone.clone()).unwrap_or_else(|| "an erased person".to_owned());
     let number = phone.unwrap_or_else(|| "The number was erased".to_owned());
-    let (timeline, facts) = (history::timeline(&message.history), facts(view));
+    let (timeline, facts) = (history::timeline(&message.history, &view.faults), facts(view));
     let lead = format!("{} by {} · {number}", text::kind(message.kind), text::channel(message.channel));
     view! {
         <PageHeader
@@ -50,7 +50,7 @@ fn page(view: &MessageView) -> AnyView {
         />
         <div class="grid grid--3-2">
             <div class="stack">
-                {verdict(message)}
+                {verdict(message, &view.faults)}
                 <Card title="What happened">{timeline}</Card>
                 {history::decisions(&message.decisions)}
             </div>
@@ -75,16 +75,17 @@ fn crumbs(view: &MessageView) -> Crumbs {
 }
 
 /// The short answer to "why?", and what to do.
-fn verdict(message: &Message) -> AnyView {
+fn verdict(message: &Message, faults: &Faults) -> AnyView {
     let tone = match Label::from(message.state).tone {
         Tone::Idle => Tone::Info,
         tone => tone,
     };
     let (title, remedy) = match (message.error_code, message.reason) {
-        (Some(code), _) => (text::fault(code), Some(text::fault_remedy(code))),
+        (Some(code), _) => (faults.meaning(code), faults.remedy(code)),
         (None, Some(reason)) => (text::reason(reason), text::reason_remedy(reason)),
         (None, None) => (text::state_meaning(message.state).trim_end_matches('.'), None),
     };
+    let remedy = remedy.map(str::to_owned);
     let code = message.error_code.map(|code| view! { " Code " <code>{code}</code> "." });
     let until = (message.state == State::Queued)
         .then(|| view! { "It goes out " <Time at=message.not_before moment=true/> " at the earliest. " });
@@ -129,7 +130,7 @@ fn bubble(message: &Message) -> AnyView {
 }
 
 fn facts(view: &MessageView) -> AnyView {
-    let MessageView { message, campaign, run } = view;
+    let MessageView { message, campaign, run, .. } = view;
     let campaign = campaign.as_ref().map(|campaign| {
         let (name, href) = (campaign.name.clone(), paths::campaign(campaign.id));
         let run = run.as_ref().map(|run| format!(" · run {}", run.number));

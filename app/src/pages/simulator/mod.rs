@@ -1,4 +1,4 @@
-//! The phones of the built-in simulator: what arrived, and answering as the person. Only while no Twilio account is set.
+//! The phones of the simulator: what arrived, and answering as the person. Only while messages go to one.
 
 mod api;
 
@@ -30,9 +30,16 @@ fn SimulatorPage() -> impl IntoView {
     let answer = FormAction::<AnswerAs>::new();
     let phones = fetch(phone, load_simulator);
     // The page is made once for each phone and then only filled anew, so that what is being typed stays.
-    let refresh = Action::new(|phone: &String| {
+    let outdated = use_outdated();
+    let refresh = Action::new(move |phone: &String| {
         let phone = phone.clone();
-        async move { (phone.clone(), load_simulator(phone).await) }
+        async move {
+            let view = load_simulator(phone.clone()).await;
+            if matches!(view, Err(AppError::Outdated)) {
+                outdated.mark();
+            }
+            (phone, view)
+        }
     });
     every(
         1_500,
@@ -59,7 +66,7 @@ fn SimulatorPage() -> impl IntoView {
     view! {
         <PageHeader
             title="Simulator"
-            lead=|| "No Twilio account is connected: messages arrive on these phones, and you can answer as the person."
+            lead=|| "Messages arrive on these phones instead of real ones, and you can answer as the person."
         />
         <Loaded from=phones let:view>{page(view, answer, latest)}</Loaded>
     }
@@ -74,7 +81,7 @@ fn real_account() -> AnyView {
             <Empty
                 glyph=Glyph::Phone
                 title="A Twilio account is connected"
-                text="Messages go to real phones now. The simulator is there only while TWILIO_ACCOUNT_SID is not set; to try something out, send a test from the campaign's page to a phone of your own."
+                text="Messages go to real phones now. The simulator is there only while TWILIO_ACCOUNT_SID is not set, or TWILIO_API_BASE names one; to try something out, send a test from the campaign's page to a phone of your own."
             >
                 <a class="btn btn--primary" href=paths::CAMPAIGNS>"Go to the campaigns"</a>
             </Empty>

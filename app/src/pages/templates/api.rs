@@ -197,11 +197,12 @@ async fn save(ctx: &Ctx, stored: Option<Template>, draft: Draft, locale: &str) -
 /// The error by the form's own fields, with everything that was typed as far as it fits.
 #[cfg(feature = "ssr")]
 fn refused(error: engine::Error, stored: Option<&Template>, draft: &Draft) -> AppError {
-    let stale = stored.is_some_and(|template| template.version != draft.version);
+    // The page asks for theirs and shows it as a whole.
+    if matches!(error, engine::Error::Stale(_)) {
+        let error = AppError::field("version", "Somebody else has saved this template since.");
+        return keep(error, draft.to_url(stored));
+    }
     let error = match AppError::from(error) {
-        AppError::Conflict { .. } if stale => {
-            AppError::field("version", "Somebody else has saved this template since.")
-        }
         // What else there can be twice is the name.
         AppError::Conflict { reason } => AppError::field("name", reason),
         AppError::Invalid { fields, .. } => AppError::invalid(

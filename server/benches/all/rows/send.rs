@@ -1,4 +1,4 @@
-//! A campaign from launch to the last callback, and the memory it takes.
+//! A campaign from launch to the last callback, the same without callbacks, and after `kill -9`; with what it costs.
 
 use std::{
     sync::{
@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
-use serde_json::Value;
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
 use testkit::{
     api::{Api, text},
-    program::{ACCOUNT_SID, AUTH_TOKEN, Backend, Process, Site, simulator},
+    program::{ACCOUNT_SID, AUTH_TOKEN, Backend, Process, Redis, Site, cpu_seconds_of, simulator},
 };
 
 use super::contacts_csv;
@@ -21,79 +21,218 @@ use crate::{
     report::{Figure, Limit, Report},
 };
 
+/// A program with its people, and the provider it sends to.
+struct Scene {
+    site: Site,
+    program: Process,
+    provider: Process,
+    api: Api,
+    people: u32,
+    backend: Backend,
+    _redis: Option<Redis>,
+}
+
 pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<()> {
-    let recipients = (30_000.0 * scale) as u32;
     let provider = simulator(BINARY).await?;
-    let baseline = bare_posts(&provider.url, recipients.min(20_000)).await?;
-    let site = Site::new(BINARY, backend).await?;
-    let key = site.api_key(&provider.url)?;
-    let program = site.serve(&provider.url).await?;
-    let idle = program.memory_mib("VmRSS");
-    let api = Api::new(&program.url, key)?;
-    api.lift_limits().await?;
-    let file = site.path("contacts.csv");
-    contacts_csv(&file, recipients)?;
-    api.import(&file).await?;
-    let campaign = api.campaign("Bench").await?;
-    let (cpu, started) = (program.cpu_seconds(), Instant::now());
-    let run = api.post(&format!("/campaigns/{campaign}/launch"), &Value::Null).await?;
-    let ledger = until_delivered(&api, text(&run, "id")?, recipients).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let cpu = program.cpu_seconds() - cpu;
-    check(&provider, &ledger, recipients).await?;
-    let figure = |what: &str, value, unit, baseline, limit| Figure {
-        row: "send",
-        backend: backend.name.to_owned(),
-        what: what.to_owned(),
-        value,
-        unit,
-        baseline,
-        limit,
-    };
-    let rate = f64::from(recipients) / seconds;
-    report.add(figure(
-        "end to end with two callbacks",
-        rate,
-        "messages/s",
-        Some(baseline),
-        Some(Limit::AtLeast(1_000.0)),
-    ));
-    report.add(figure("CPU of the program per message", cpu / f64::from(recipients) * 1e6, "µs", None, None));
-    let memory = |what: &str, value| Figure {
-        row: "memory",
-        what: what.to_owned(),
-        unit: "MiB",
-        value,
-        ..figure("", 0.0, "", None, None)
-    };
-    report.add(memory("idle", idle));
-    report.add(memory("highest during send", program.memory_mib("VmHWM")));
+    let people = (40_000.0 * scale) as u32;
+    let baseline = bare_posts(&provider.url, people.min(20_000)).await?;
+    let mut scene = Scene::open(backend, provider, people).await?;
+    scene.add(report, "memory", "idle", scene.program.memory_mib("VmRSS"), "MiB", None);
+    with_callbacks(report, &scene, baseline).await?;
+    without_callbacks(report, &scene, baseline).await?;
+    let highest = scene.program.memory_mib("VmHWM");
+    scene.add(report, "memory", "highest during send", highest, "MiB", Some(Limit::AtMost(200.0)));
+    let (next, seconds) = after_a_kill(scene).await?;
+    scene = next;
+    scene.add(report, "recover", "from kill -9 to the next message", seconds, "s", Some(Limit::AtMost(5.0)));
     Ok(())
 }
 
-async fn until_delivered(api: &Api, run: &str, recipients: u32) -> Result<Value> {
-    let started = Instant::now();
-    loop {
-        let run = api.get(&format!("/runs/{run}")).await?;
-        let ledger = &run["ledger"];
-        if ledger["delivered"].as_u64() == Some(u64::from(recipients)) {
-            return Ok(ledger.clone());
+impl Scene {
+    async fn open(backend: &Backend, provider: Process, people: u32) -> Result<Self> {
+        let mut site = Site::new(BINARY, backend).await?;
+        // As several processes would have it.
+        let redis = if backend.is_postgres() { Some(Redis::start().await?) } else { None };
+        if let Some(redis) = &redis {
+            site.set("REDIS_URL", redis.url());
         }
-        if started.elapsed() > Duration::from_secs(600) {
-            bail!("not everything is delivered after ten minutes: {run}");
+        let key = site.api_key(&provider.url)?;
+        let program = site.serve(&provider.url).await?;
+        let api = Api::new(&program.url, key)?;
+        api.lift_limits().await?;
+        let file = site.path("contacts.csv");
+        contacts_csv(&file, people)?;
+        api.import(&file).await?;
+        Ok(Self { site, program, provider, api, people, backend: backend.clone(), _redis: redis })
+    }
+
+    fn add(
+        &self,
+        report: &mut Report,
+        row: &'static str,
+        what: &str,
+        value: f64,
+        unit: &'static str,
+        limit: Option<Limit>,
+    ) {
+        let backend = if self.backend.is_postgres() && row != "memory" { "postgres+redis" } else { self.backend.name };
+        let (backend, what) = (backend.to_owned(), what.to_owned());
+        report.add(Figure { row, backend, what, value, unit, baseline: None, limit });
+    }
+
+    async fn control(&self, patch: &Value) -> Result<()> {
+        let url = format!("{}/control/settings", self.provider.url);
+        reqwest::Client::new().patch(url).json(patch).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Launches a campaign to everybody; returns its run.
+    async fn launch(&self, name: &str) -> Result<String> {
+        let campaign = self.api.campaign(name).await?;
+        let run = self.api.post(&format!("/campaigns/{campaign}/launch"), &Value::Null).await?;
+        Ok(text(&run, "id")?.to_owned())
+    }
+
+    /// Waits until everybody of the run is in this state.
+    async fn until_all(&self, run: &str, state: &str) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let run = self.api.get(&format!("/runs/{run}")).await?;
+            let ledger = &run["ledger"];
+            if ledger["planned"].as_u64() == Some(u64::from(self.people))
+                && ledger[state].as_u64() == Some(u64::from(self.people))
+            {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(600) {
+                bail!("not everything is {state} after ten minutes: {run}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// How many messages the provider took.
+    async fn accepted(&self) -> Result<u64> {
+        let stats: Value = reqwest::get(format!("{}/control/stats", self.provider.url)).await?.json().await?;
+        stats["accepted"].as_u64().context("accepted")
+    }
+
+    async fn counters(&self) -> Result<Counters> {
+        let url = format!("{}/metrics", self.program.url);
+        let text = reqwest::get(url).await?.text().await?;
+        let value = |name: &str| {
+            let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+            line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        Ok(Counters {
+            statements: value("db_statements_total"),
+            transactions: value("db_transactions_total"),
+            redis_calls: value("redis_calls_total"),
+            program_cpu: self.program.cpu_seconds(),
+            postgres_cpu: cpu_seconds_of("postgres"),
+            bytes: self.site.database_bytes().await? as f64,
+        })
     }
 }
 
-/// The figure counts only if every person got exactly one message.
-async fn check(provider: &Process, ledger: &Value, recipients: u32) -> Result<()> {
-    let stats: Value = reqwest::get(format!("{}/control/stats", provider.url)).await?.json().await?;
-    // The bare posts of the baseline went to a number of their own.
-    if stats["recipients_more_than_once"].as_u64() > Some(1)
-        || ledger["planned"].as_u64() != Some(u64::from(recipients))
-    {
-        bail!("not exactly once: {stats} {ledger}");
+/// What had been used up by then.
+struct Counters {
+    statements: f64,
+    transactions: f64,
+    redis_calls: f64,
+    program_cpu: f64,
+    postgres_cpu: f64,
+    bytes: f64,
+}
+
+async fn with_callbacks(report: &mut Report, scene: &Scene, baseline: f64) -> Result<()> {
+    scene.control(&json!({"callbacks": {"read_percent": 100.0}})).await?;
+    let (before, started) = (scene.counters().await?, Instant::now());
+    let run = scene.launch("With callbacks").await?;
+    scene.until_all(&run, "read").await?;
+    let seconds = started.elapsed().as_secs_f64();
+    // The counters are told now and then.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let after = scene.counters().await?;
+    exactly_once(scene, u64::from(scene.people)).await?;
+    let each = |used: f64| used / f64::from(scene.people);
+    let rate = f64::from(scene.people) / seconds;
+    let what = "end to end with three callbacks";
+    add_rate(report, scene, what, (rate, baseline), Limit::AtLeast(2_200.0));
+    let mut add = |what, value, unit, limit| scene.add(report, "send", what, value, unit, limit);
+    let cpu = Some(Limit::AtMost(250.0));
+    add("CPU of the program per message", each(after.program_cpu - before.program_cpu) * 1e6, "µs", cpu);
+    let few = Some(Limit::AtMost(0.1));
+    add("statements per message", each(after.statements - before.statements), "", few);
+    add("transactions per message", each(after.transactions - before.transactions), "", few);
+    if scene.backend.is_postgres() {
+        add("CPU of PostgreSQL per message", each(after.postgres_cpu - before.postgres_cpu) * 1e6, "µs", cpu);
+        add("calls to Redis per message", each(after.redis_calls - before.redis_calls), "", few);
+    }
+    let bytes = Some(Limit::AtMost(1_536.0));
+    scene.add(report, "bytes per message", "with three callbacks", each(after.bytes - before.bytes), "bytes", bytes);
+    Ok(())
+}
+
+fn add_rate(report: &mut Report, scene: &Scene, what: &str, (rate, baseline): (f64, f64), limit: Limit) {
+    let backend = if scene.backend.is_postgres() { "postgres+redis" } else { scene.backend.name };
+    report.add(Figure {
+        row: "send",
+        backend: backend.to_owned(),
+        what: what.to_owned(),
+        value: rate,
+        unit: "messages/s",
+        baseline: Some(baseline),
+        limit: Some(limit),
+    });
+}
+
+async fn without_callbacks(report: &mut Report, scene: &Scene, baseline: f64) -> Result<()> {
+    scene.control(&json!({"callbacks": {"enabled": false}})).await?;
+    let started = Instant::now();
+    let run = scene.launch("Without callbacks").await?;
+    scene.until_all(&run, "accepted").await?;
+    let rate = f64::from(scene.people) / started.elapsed().as_secs_f64();
+    exactly_once(scene, 2 * u64::from(scene.people)).await?;
+    add_rate(report, scene, "without callbacks", (rate, baseline), Limit::AtLeast(8_000.0));
+    Ok(())
+}
+
+/// Kills the program in the middle of a campaign and starts it again at once: how long until the provider gets the next
+/// message.
+async fn after_a_kill(scene: Scene) -> Result<(Scene, f64)> {
+    scene.control(&json!({"callbacks": {"enabled": false}})).await?;
+    let before = scene.accepted().await?;
+    scene.launch("Killed").await?;
+    while scene.accepted().await? < before + u64::from(scene.people) / 10 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let Scene { site, program, provider, api, people, backend, _redis } = scene;
+    let killed = Instant::now();
+    program.kill();
+    let stats = format!("{}/control/stats", provider.url);
+    let accepted = async || -> Result<u64> {
+        reqwest::get(&stats).await?.json::<Value>().await?["accepted"].as_u64().context("accepted")
+    };
+    let at_kill = accepted().await?;
+    let program = site.serve(&provider.url).await?;
+    while accepted().await? <= at_kill {
+        if killed.elapsed() > Duration::from_secs(60) {
+            bail!("nothing is sent a minute after the restart: {}", site.log());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let seconds = killed.elapsed().as_secs_f64();
+    Ok((Scene { site, program, provider, api, people, backend, _redis }, seconds))
+}
+
+/// The figure counts only if everybody got exactly one message of each campaign so far.
+async fn exactly_once(scene: &Scene, wanted: u64) -> Result<()> {
+    let accepted = scene.accepted().await?;
+    // The bare posts of the baseline are there too.
+    let bare = u64::from(scene.people.min(20_000));
+    if accepted != wanted + bare {
+        bail!("not exactly once: {accepted} accepted, {wanted} of campaigns and {bare} others wanted");
     }
     Ok(())
 }
@@ -114,7 +253,8 @@ async fn bare_posts(provider: &str, count: u32) -> Result<f64> {
                     ("From", "whatsapp:+14155550100"),
                     ("Body", "Hi Ann Lee, our offers in Colombo are ready."),
                 ];
-                client.post(&url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&form).send().await?.bytes().await?;
+                let answer = client.post(&url).basic_auth(ACCOUNT_SID, Some(AUTH_TOKEN)).form(&form).send().await?;
+                answer.error_for_status()?.bytes().await?;
             }
             Ok::<_, reqwest::Error>(())
         });

@@ -2,9 +2,11 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{phone::Phone, word_enum};
+use crate::{phone::Phone, time::Timestamp, word_enum};
 
 word_enum! {
     /// What follows from an error.
@@ -51,47 +53,173 @@ pub struct Explained {
     pub remedy: String,
 }
 
-/// The code, when it is a known one.
+/// What an admin set for a code; the rest is as built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub class: Option<Class>,
+    pub meaning: Option<String>,
+    pub remedy: Option<String>,
+}
+
+impl Change {
+    /// Whether everything is as built in.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.class.is_none() && self.meaning.is_none() && self.remedy.is_none()
+    }
+}
+
+/// How often the provider gave a code, and in which words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorCodeHeard))]
+pub struct Heard {
+    pub times: i64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+    /// The provider's own words with the last answer that had some.
+    pub said: Option<String>,
+}
+
+/// A code in the list of codes: what `GET /error-codes` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorCode))]
+pub struct Entry {
+    pub code: i32,
+    /// What follows from it.
+    pub class: Class,
+    /// What happened, in a marketer's words.
+    pub meaning: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// False: the provider gave a code that this program does not know.
+    pub built_in: bool,
+    /// Whether an admin changed what is built in, or described a code that is not.
+    pub changed: bool,
+    /// Whether its class may be changed: see [`class_is_fixed`].
+    pub class_is_fixed: bool,
+    /// Null: never.
+    pub heard: Option<Heard>,
+    pub version: i64,
+}
+
+/// Which of the codes: the query of `GET /error-codes`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A part of the code or of its words.
+    pub q: Option<String>,
+    /// Only those that the provider gave (true) or never gave (false).
+    pub heard: Option<bool>,
+    /// Only those that are built in (true) or not (false).
+    pub built_in: Option<bool>,
+}
+
+/// What `PATCH /error-codes/{code}` takes. Null: as built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorCodePatch))]
+#[serde(deny_unknown_fields)]
+pub struct EntryPatch {
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Class>))]
+    pub class: Option<Option<Class>>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub meaning: Option<Option<String>>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub remedy: Option<Option<String>>,
+    /// The version that was read; a stale one is refused with 409.
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub version: Option<i64>,
+}
+
+/// All codes, with what admins changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codes(BTreeMap<i32, Change>);
+
+impl Codes {
+    /// What is built in, with these changes. The class of a code whose class is fixed stays.
+    #[must_use]
+    pub fn new(changes: impl IntoIterator<Item = (i32, Change)>) -> Self {
+        Self(changes.into_iter().collect())
+    }
+
+    /// What follows from a code. `sync`: it came in the answer to our request, not in a callback.
+    ///
+    /// Unknown codes are never repeated at once: in an answer they mean that this message was refused; in a callback of
+    /// the carriers (30xxx) one later try is worth it; every other failure is final, because sending again what a
+    /// channel refused costs the sender's reputation.
+    #[must_use]
+    pub fn class(&self, code: i32, sync: bool) -> Class {
+        if !class_is_fixed(code)
+            && let Some(class) = self.0.get(&code).and_then(|change| change.class)
+        {
+            return class;
+        }
+        match find(code) {
+            Some(known) => known.class,
+            None if !sync && (30_000..31_000).contains(&code) => Class::Defer,
+            None => Class::PermanentMessage,
+        }
+    }
+
+    /// What follows from a code for this person: Meta delivers no marketing templates to the United States (63049), so
+    /// there a later try is useless, while elsewhere the person's limit of marketing messages passes.
+    #[must_use]
+    pub fn class_for(&self, code: i32, sync: bool, to: &Phone) -> Class {
+        match code {
+            63_049 if to.digits().starts_with('1') => Class::PermanentRecipient,
+            _ => self.class(code, sync),
+        }
+    }
+
+    /// A code in words, also one that is not known.
+    #[must_use]
+    pub fn explain(&self, code: i32) -> Explained {
+        let (meaning, remedy) = find(code).map_or(UNKNOWN, |known| (known.meaning, known.remedy));
+        let change = self.0.get(&code);
+        let words = |own: Option<&String>, built_in: &str| own.map_or_else(|| built_in.to_owned(), Clone::clone);
+        Explained {
+            code,
+            class: self.class(code, false),
+            meaning: words(change.and_then(|change| change.meaning.as_ref()), meaning),
+            remedy: words(change.and_then(|change| change.remedy.as_ref()), remedy),
+        }
+    }
+
+    /// What was changed of a code.
+    #[must_use]
+    pub fn change(&self, code: i32) -> Option<&Change> {
+        self.0.get(&code)
+    }
+
+    /// Every code that is built in or was described, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<i32> {
+        let mut codes: Vec<i32> = table::TABLE.iter().map(|known| known.code).chain(self.0.keys().copied()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+}
+
+/// The words of a code that is not known: what happened, and what to do.
+pub const UNKNOWN: (&str, &str) = (
+    "The provider refused the message for a reason that is not listed here.",
+    "Look the code up in Twilio's error dictionary.",
+);
+
+/// The code as it is built in, when it is.
 #[must_use]
 pub fn find(code: i32) -> Option<&'static ErrorCode> {
     table::TABLE.iter().find(|known| known.code == code)
 }
 
-/// What follows from a code. `sync`: it came in the answer to our request, not in a callback.
-///
-/// Unknown codes are never repeated at once: in an answer they mean that this message was refused; in a callback of the
-/// carriers (30xxx) one later try is worth it; every other failure is final, because sending again what a channel
-/// refused costs the sender's reputation.
+/// Whether nobody may change what follows from a code: who opted out would be written to again, or what may have been
+/// sent would be sent twice.
 #[must_use]
-pub fn class(code: i32, sync: bool) -> Class {
-    match find(code) {
-        Some(known) => known.class,
-        None if !sync && (30_000..31_000).contains(&code) => Class::Defer,
-        None => Class::PermanentMessage,
-    }
-}
-
-/// What follows from a code for this person: Meta delivers no marketing templates to the United States (63049), so
-/// there a later try is useless, while elsewhere the person's limit of marketing messages passes.
-#[must_use]
-pub fn class_for(code: i32, sync: bool, to: &Phone) -> Class {
-    match code {
-        63_049 if to.digits().starts_with('1') => Class::PermanentRecipient,
-        _ => class(code, sync),
-    }
-}
-
-/// A code in words, also one that is not known.
-#[must_use]
-pub fn explain(code: i32) -> Explained {
-    let (meaning, remedy) = find(code).map_or(
-        (
-            "The provider refused the message for a reason that is not listed here.",
-            "Look the code up in Twilio's error dictionary.",
-        ),
-        |known| (known.meaning, known.remedy),
-    );
-    Explained { code, class: class(code, false), meaning: meaning.to_owned(), remedy: remedy.to_owned() }
+pub fn class_is_fixed(code: i32) -> bool {
+    find(code).is_some_and(|known| matches!(known.class, Class::OptOut | Class::Ambiguous))
 }
 
 #[cfg(test)]
@@ -113,29 +241,50 @@ mod tests {
     #[test]
     fn opt_outs_and_account_faults_are_told_apart() {
         for code in [21_610, 63_014, 63_033] {
-            assert_eq!(class(code, true), Class::OptOut);
+            assert_eq!(Codes::default().class(code, true), Class::OptOut);
         }
         for code in [20_003, 30_002, 63_007, 63_051] {
-            assert_eq!(class(code, false), Class::AccountWide);
+            assert_eq!(Codes::default().class(code, false), Class::AccountWide);
         }
-        assert_eq!(class(20_429, true), Class::Retry);
-        assert_eq!(class(63_018, true), Class::WaitSender);
-        assert_eq!(class(63_016, false), Class::PermanentMessage);
-        assert_eq!(class(20_500, true), Class::Ambiguous);
+        assert_eq!(Codes::default().class(20_429, true), Class::Retry);
+        assert_eq!(Codes::default().class(63_018, true), Class::WaitSender);
+        assert_eq!(Codes::default().class(63_016, false), Class::PermanentMessage);
+        assert_eq!(Codes::default().class(20_500, true), Class::Ambiguous);
     }
 
     #[test]
     fn unknown_codes_are_safe() {
-        assert_eq!(class(21_999, true), Class::PermanentMessage);
-        assert_eq!(class(30_999, false), Class::Defer);
-        assert_eq!(class(63_999, false), Class::PermanentMessage);
-        assert_eq!(explain(63_999).code, 63_999);
+        assert_eq!(Codes::default().class(21_999, true), Class::PermanentMessage);
+        assert_eq!(Codes::default().class(30_999, false), Class::Defer);
+        assert_eq!(Codes::default().class(63_999, false), Class::PermanentMessage);
+        assert_eq!(Codes::default().explain(63_999).code, 63_999);
     }
 
     #[test]
     fn marketing_to_the_united_states_is_not_tried_again() {
         let phone = |text: &str| text.parse::<Phone>().unwrap();
-        assert_eq!(class_for(63_049, false, &phone("+14155550100")), Class::PermanentRecipient);
-        assert_eq!(class_for(63_049, false, &phone("+94771234567")), Class::Defer);
+        assert_eq!(Codes::default().class_for(63_049, false, &phone("+14155550100")), Class::PermanentRecipient);
+        assert_eq!(Codes::default().class_for(63_049, false, &phone("+94771234567")), Class::Defer);
+    }
+
+    #[test]
+    fn changes_stand_before_what_is_built_in() {
+        let change = |class, meaning: &str| Change { class, meaning: Some(meaning.to_owned()), remedy: None };
+        let codes = Codes::new([
+            (30_007, change(Some(Class::Defer), "Filtered.")),
+            (63_999, change(Some(Class::AccountWide), "New at Meta.")),
+        ]);
+        assert_eq!(codes.class(30_007, false), Class::Defer);
+        assert_eq!(codes.explain(30_007).meaning, "Filtered.");
+        assert_eq!(codes.explain(30_007).remedy, find(30_007).unwrap().remedy);
+        assert_eq!((codes.class(63_999, true), codes.explain(63_999).remedy.as_str()), (Class::AccountWide, UNKNOWN.1));
+        assert!(codes.all().contains(&63_999));
+    }
+
+    #[test]
+    fn nobody_makes_an_opt_out_or_a_doubt_something_else() {
+        let retry = Change { class: Some(Class::Retry), ..Change::default() };
+        let codes = Codes::new([21_610, 20_500].map(|code| (code, retry.clone())));
+        assert_eq!((codes.class(21_610, true), codes.class(20_500, true)), (Class::OptOut, Class::Ambiguous));
     }
 }

@@ -12,7 +12,7 @@ macro_rules! codes {
 codes! {
     // The API and the account
     10001 AccountWide "The Twilio account is not active." "Check funds and notices in the Twilio console.";
-    20003 AccountWide "Twilio did not accept our credentials, or the account is suspended." "Check the account SID, the token and the account's state.";
+    20003 AccountWide "Twilio refused the credentials." "Check the account SID and the token, and whether the account is suspended.";
     20005 90010 AccountWide "The Twilio account is not active." "Ask Twilio's support to activate it.";
     20008 AccountWide "This cannot be done with test credentials." "Set the live credentials.";
     20010 30037 AccountWide "Sending is switched off for this account." "Ask Twilio's support why.";
@@ -23,7 +23,7 @@ codes! {
     20422 PermanentMessage "Twilio could not read the request." "Check the template's parameters.";
     20429 Retry "Too many requests at once; this one was not processed." "Nothing: it is sent again more slowly.";
     20500 20503 Ambiguous "Twilio had an error of its own, and it is not known whether the message exists." "Nothing: Twilio is asked before it is sent again.";
-    20504 30020 30021 63010 63012 63023 63025 Retry "A part of Twilio or of the channel failed." "Nothing: it is sent again.";
+    20504 30020 30021 63010 63012 63023 63025 Retry "A part of Twilio or of the channel failed." "Refused at once, it is sent again by itself; failed on its way, it is final: write to these people again.";
     30002 AccountWide "The account was suspended while messages were waiting." "Ask Twilio's support.";
     30454 AccountWide "The trial account has reached its limit." "Upgrade the Twilio account.";
     63038 AccountWide "The account has used up its messages for today." "Resume tomorrow, or ask Twilio for a higher limit.";
@@ -61,28 +61,28 @@ codes! {
 
     // SMS on its way
     30001 WaitSender "The message waited too long in Twilio's queue." "Lower the sender's rate.";
-    30003 Defer "The phone is off or out of reach." "Nothing: it is tried again later.";
+    30003 Defer "The phone is off or out of reach." "Write to these people again on another day.";
     30004 PermanentRecipient "The carrier or the person blocks messages from this sender." "Nothing; ask the person by another way.";
     30005 PermanentRecipient "The number is not in use." "Remove the number.";
     30007 PermanentMessage "A carrier filtered the message as unwanted." "Reword the text, and check that people asked for it.";
-    30008 Defer "The carrier gave no reason." "Nothing: it is tried once more.";
+    30008 Defer "The carrier gave no reason." "Write to these people again on another day; if it stays, ask Twilio's support.";
     30009 30039 Informational "A part of an incoming message was lost, or it looked made by a machine." "Nothing.";
     30010 PermanentMessage "The message would have cost more than allowed." "Remove the price limit.";
     30011 PermanentRecipient "The person's carrier takes no pictures." "Send a text without a picture.";
     30012 30013 30028 30029 30030 30031 PermanentMessage "A parameter of the message was not valid." "Report this: it is a fault of the program.";
-    30017 Retry "The carrier's network is congested." "Nothing: it is sent again more slowly.";
+    30017 Retry "The carrier's network is congested." "Write to these people again later, more slowly.";
     30018 Informational "The sender is not registered there, so delivery may suffer." "Register the sender for this country.";
     30019 PermanentMessage "The picture is too large for the carrier." "Use a smaller picture.";
     30022 WaitSender "The registered campaign's rate was exceeded in the United States." "Lower the sender's rate.";
-    30023 30027 WaitSender "T-Mobile's daily limit for this brand is used up." "It goes on after midnight, Pacific time.";
+    30023 30027 WaitSender "T-Mobile's daily limit for this brand is used up." "Write to these people again after midnight, Pacific time.";
     30024 AccountWide "The carrier does not know the sender." "Finish the sender's registration.";
     30025 30026 Informational "T-Mobile's daily limit is nearing." "Spread the campaign over more days.";
     30032 AccountWide "The toll-free number is not verified." "Verify it in the Twilio console.";
     30033 AccountWide "The registered campaign is suspended in the United States." "Settle it with Twilio's support.";
     30034 30035 AccountWide "The number is not, or not yet, registered for messages in the United States." "Register it for A2P 10DLC and wait for the approval.";
     30040 30041 30042 30043 AccountWide "The sender is not registered for this country." "Register it, or use another sender there.";
-    30410 Defer "The carrier did not answer in time; Twilio gave up so that nobody gets it twice." "Nothing: it is tried again later.";
-    30450 30453 Defer "Blocked by the protection against fraudulent traffic." "Nothing: it is tried again in some hours. Check where the numbers came from.";
+    30410 Defer "The carrier did not answer in time; Twilio gave up so that nobody gets it twice." "Some may have got it all the same: ask them another way before writing again.";
+    30450 30453 Defer "Blocked by the protection against fraudulent traffic." "Check where the numbers came from before writing to them again.";
 
     // WhatsApp and other channels
     63001 AccountWide "WhatsApp did not accept Twilio's credentials for this sender." "Connect the sender again.";
@@ -91,13 +91,13 @@ codes! {
     63005 PermanentRecipient "WhatsApp did not take the message for this person." "Check the number; if many fail, check the template's media.";
     63006 63011 PermanentMessage "WhatsApp could not read the message." "Check the template's parts.";
     63008 AccountWide "The sender is not set up rightly." "Check its configuration at Twilio.";
-    63009 Retry "WhatsApp reported an error." "Nothing: it is sent once more.";
+    63009 Retry "WhatsApp reported an error." "Refused at once, it is sent again by itself; failed on its way, it is final: write to these people again.";
     63013 PermanentMessage "The message breaks a rule of WhatsApp." "Check variables for many blanks in a row, then the text against WhatsApp's policy.";
     63014 OptOut "The person has blocked this sender." "Nothing: it is recorded as an opt-out.";
     63015 PermanentRecipient "The person has not joined the sandbox." "Let them send the join word, or use an approved sender.";
     63016 PermanentMessage "The person has not written in the last 24 hours, so only an approved template may be sent." "Give the template a content SID.";
-    63017 Retry "The account sends faster than WhatsApp allows." "Nothing: it is sent again more slowly.";
-    63018 WaitSender "The sender has reached WhatsApp's limit." "Nothing: sending goes on later. Lower the rate if it happens often.";
+    63017 Retry "The account sends faster than WhatsApp allows." "Refused at once, it is sent again more slowly; failed on its way, it is final: lower the rate.";
+    63018 WaitSender "The sender has reached WhatsApp's limit." "Refused at once, sending goes on later; failed on its way, it is final: lower the rate.";
     63019 PermanentMessage "Twilio could not fetch the picture." "Check that its address is public and answers quickly.";
     63020 AccountWide "The invitation from Twilio was not accepted at Meta." "Accept it in Meta's Business Manager.";
     63021 PermanentMessage "WhatsApp refused the content, or it is longer than 1,024 characters." "Shorten the text and the variables.";
@@ -105,7 +105,7 @@ codes! {
     63026 PermanentMessage "The content was reported as spam." "Stop and reword; check that people asked for it.";
     63027 PermanentMessage "The template does not exist in this language." "Check the languages approved for the content SID.";
     63028 PermanentMessage "The number of variables is not the template's." "Fill exactly the variables of the approved template.";
-    63029 Defer "The phone could not fetch the template." "Nothing: it is tried again later.";
+    63029 Defer "The phone could not fetch the template." "Write to these people again later.";
     63030 PermanentMessage "A parameter does not go with this kind of message." "Leave out the media address when a content SID is used.";
     63032 PermanentRecipient "The person is in a WhatsApp experiment and gets no such message." "Nothing.";
     63033 OptOut "The person has stopped marketing messages from this business." "Nothing: it is recorded as an opt-out.";
@@ -116,7 +116,7 @@ codes! {
     63041 PermanentMessage "Meta paused the template because people reacted badly." "Wait for the pause to end, and improve the text.";
     63042 PermanentMessage "Meta disabled the template for good." "Write a new one.";
     63043 63044 63045 63047 PermanentMessage "The template's sample picture could not be read." "Submit it again with another picture.";
-    63049 Defer "Meta chose not to deliver this marketing message: the person gets many of them." "Nothing: it is tried again later, but not in the United States, where Meta delivers none.";
+    63049 Defer "Meta chose not to deliver this marketing message: the person gets many of them." "Write to them less often, and again in some days; never to the United States, where Meta delivers none.";
     63051 AccountWide "The WhatsApp account is locked." "Settle it in Meta's Business Manager or with Twilio's support.";
     63052 PermanentMessage "An old kind of template was sent as plain text." "Give the template a content SID.";
     63062 AccountWide "The terms for marketing messages are not accepted." "Accept them in Meta's Business Manager.";

@@ -101,6 +101,16 @@ impl Condition {
         let test = test(&field, rule.operator, &rule.value)?;
         Ok(Self { field, negated, test })
     }
+
+    /// Whether its range ends before it begins, so that nobody is in it.
+    #[must_use]
+    pub fn is_backwards(&self) -> bool {
+        match &self.test {
+            Test::Numbers((Bound::Included(low), Bound::Included(high))) => low.is_more_than(*high),
+            Test::Times((Bound::Included(low), Bound::Included(high))) => low > high,
+            _ => false,
+        }
+    }
 }
 
 fn test(field: &Field, operator: Operator, value: &Value) -> Result<Test, Fault> {
@@ -240,6 +250,17 @@ impl Number {
         match number.as_f64() {
             Some(real) if real.abs() < 9.2e18 && !number.is_u64() => Ok(Self::Real(real)),
             _ => Err(Fault::value("The number is beyond 64 bits; keep such values as text.")),
+        }
+    }
+
+    fn is_more_than(self, other: Self) -> bool {
+        let real = |number| match number {
+            Self::Integer(integer) => integer as f64,
+            Self::Real(real) => real,
+        };
+        match (self, other) {
+            (Self::Integer(one), Self::Integer(other)) => one > other,
+            (one, other) => real(one) > real(other),
         }
     }
 }

@@ -110,11 +110,17 @@ impl Parser {
             }
         };
         let rule = Rule { field: field?, operator: operator?, value: parts.get("value").cloned().unwrap_or_default() };
-        if let Err(fault) = Condition::of(&rule) {
-            self.refuse(format!("{path}.{}", fault.part), fault.message);
-            return None;
+        match Condition::of(&rule) {
+            Ok(condition) if condition.is_backwards() => {
+                self.refuse(format!("{path}.value"), "The range ends before it begins: write [from, to].");
+                None
+            }
+            Ok(_) => Some(rule),
+            Err(fault) => {
+                self.refuse(format!("{path}.{}", fault.part), fault.message);
+                None
+            }
         }
-        Some(rule)
     }
 
     fn only(&mut self, path: &str, parts: &Map<String, Value>, known: &[&str]) {
@@ -162,6 +168,7 @@ mod tests {
             {"field": "attributes.city", "operator": "=", "value": "Colombo", "id": "r-1", "valueSource": "value"},
             {"combinator": "and", "rules": [
                 {"field": "attributes.age", "operator": "between", "value": [18, 30]},
+                {"field": "attributes.age", "operator": "between", "value": [7, 7.0]},
                 {"field": "last_inbound_at", "operator": "withinLast", "value": {"n": 30, "unit": "days"}},
                 {"field": "attributes.email", "operator": "null"},
             ]},
@@ -170,7 +177,7 @@ mod tests {
         assert!(group.not);
         let read_again: Group = serde_json::from_value(serde_json::to_value(&group).unwrap()).unwrap();
         assert_eq!(read_again, group);
-        assert_eq!(rules(&group).last().unwrap().0, "definition.rules[1].rules[2]");
+        assert_eq!(rules(&group).last().unwrap().0, "definition.rules[1].rules[3]");
         assert_eq!(parse(&json!({"combinator": "and", "rules": []})).unwrap(), Group::everybody());
         assert_eq!(parse(&json!({"field": "consent", "operator": "=", "value": "opted_in"})).unwrap().rules.len(), 1);
     }
@@ -209,6 +216,10 @@ mod tests {
             ("attributes.age", "in", json!([])),
             ("attributes.age", "between", json!([1])),
             ("attributes.age", "between", json!([1, "2026-01-01"])),
+            ("attributes.age", "between", json!([10, 1])),
+            ("attributes.age", "between", json!([1.5, 1])),
+            ("attributes.joined", "between", json!(["2026-11-23", "2026-01-01"])),
+            ("created_at", "between", json!(["2026-11-23T09:00:00Z", "2026-11-23T09:00:00+05:30"])),
             ("attributes.age", ">", json!(18_446_744_073_709_551_615_u64)),
             ("attributes.name", "contains", json!("")),
             ("attributes.name", "=", json!("a\0b")),

@@ -10,6 +10,9 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 const BLOCK: usize = 64 * 1024;
 
+/// So many control characters may stand in a small text.
+const FEW: usize = 16;
+
 /// What a file's bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -80,9 +83,34 @@ fn by_beginning(block: &[u8]) -> Option<Verdict> {
     if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| block.starts_with(magic)) {
         return Some(Verdict::Binary(Some(what)));
     }
+    if let Some(encoding) = unmarked_utf16(block) {
+        return Some(Verdict::Other { encoding, old_line_ends: false });
+    }
     let strange = |byte: &&u8| matches!(**byte, 0..=8 | 14..=31) && **byte != 0x1a;
-    let is_binary = block.contains(&0) || block.iter().filter(strange).count() * 100 > block.len();
+    // One NUL in a cell is an accident of the program that wrote the file, not another kind of file.
+    let found = block.iter().filter(strange).count();
+    let is_binary = found * 10 > block.len() || (found > FEW && found * 100 > block.len());
     is_binary.then_some(Verdict::Binary(None))
+}
+
+/// UTF-16 without its mark: of the bytes of a table's commas, digits and line ends every second one is zero.
+fn unmarked_utf16(block: &[u8]) -> Option<&'static Encoding> {
+    // A file that fits into one block has whole characters.
+    if block.len() < BLOCK && !block.len().is_multiple_of(2) {
+        return None;
+    }
+    let zeros = |second: usize| block.chunks_exact(2).filter(|pair| pair[second] == 0).count();
+    let (high_first, low_first) = (zeros(0), zeros(1));
+    let many = |zeros: usize, others: usize| zeros * 4 > block.len() / 2 && zeros > others * 10;
+    let encoding = match (many(high_first, low_first), many(low_first, high_first)) {
+        (true, _) => UTF_16BE,
+        (_, true) => UTF_16LE,
+        _ => return None,
+    };
+    let even = block.len() - block.len() % 2;
+    let (text, _) = encoding.decode_without_bom_handling(&block[..even]);
+    let strange = text.chars().filter(|c| (c.is_control() && !c.is_ascii_whitespace()) || *c == '\u{fffd}').count();
+    (strange * 100 <= text.chars().count()).then_some(encoding)
 }
 
 #[derive(Default)]
@@ -162,8 +190,12 @@ pub(super) fn rewrite(from: &Path, to: &Path, encoding: &'static Encoding, old_l
         text.clear();
         // Three bytes of UTF-8 for one of any of these encodings, and a little for what was kept: always enough.
         let _ = decoder.decode_to_string(&block[..read], &mut text, read == 0);
-        let text = if old_line_ends { text.replace('\r', "\n") } else { std::mem::take(&mut text) };
-        output.write_all(text.as_bytes())?;
+        // The text keeps its room for the next block: the decoder writes no further than that.
+        if old_line_ends {
+            output.write_all(text.replace('\r', "\n").as_bytes())?;
+        } else {
+            output.write_all(text.as_bytes())?;
+        }
         if read == 0 {
             break;
         }
@@ -209,6 +241,8 @@ mod tests {
             [b"\xef\xbb\xbf", text.as_bytes()].concat(),
             [b"\xff\xfe", &little[..]].concat(),
             [b"\xfe\xff", &big[..]].concat(),
+            little,
+            big,
             western,
         ] {
             assert_eq!(read_as_utf8(&bytes), text);
@@ -231,6 +265,31 @@ mod tests {
     fn a_character_may_stand_across_two_blocks() {
         let text = format!("{}é{}", "x".repeat(BLOCK - 1), "y".repeat(BLOCK));
         assert_eq!(examined(text.as_bytes()), Verdict::Utf8 { from: 0 });
+    }
+
+    #[test]
+    fn a_long_file_of_another_encoding_is_read_to_its_end() {
+        let text = format!("phone,name\n{}", "+33612345678,Zoé Müller\n".repeat(9_000));
+        let western: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        assert!(western.len() > 3 * BLOCK);
+        assert!(read_as_utf8(&western) == text);
+    }
+
+    #[test]
+    fn texts_of_two_bytes_a_character_are_known_without_their_mark() {
+        let text = format!("phone,name\n{}", "+94771234567,නිමල් පෙරේරා\n".repeat(4_000));
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert!(read_as_utf8(&little) == text && read_as_utf8(&big) == text);
+    }
+
+    #[test]
+    fn a_nul_in_a_cell_does_not_make_a_file_binary() {
+        assert_eq!(examined(b"phone,name\n+94771234567,A\0nn\n"), Verdict::Utf8 { from: 0 });
+        let numbers: Vec<u8> = (0_u32..1_000).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(examined(&numbers), Verdict::Binary(None));
+        let shorts: Vec<u8> = (0_u16..31).cycle().take(1_000).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(examined(&shorts), Verdict::Binary(None));
     }
 
     #[test]

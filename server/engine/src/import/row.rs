@@ -9,13 +9,14 @@ use domain::{
     contact::Attributes,
     import::{ImportReject, RejectReason},
     phone::Phone,
+    text::exact,
 };
 use serde_json::{Map, Value};
 
 use super::{
     Plan, Target, countries, csv_record, header,
     records::Record,
-    values::{clean, plain_value, without_nul},
+    values::{clean, holds_nul, plain_value, without_nul},
 };
 use crate::{
     phone::{self, NotAPhone},
@@ -51,6 +52,8 @@ pub(super) mod warning {
     pub const UNKNOWN_LANGUAGE: &str = "unknown_language";
     /// A cell was longer than an attribute may be, and was cut.
     pub const TEXT_CUT: &str = "text_cut";
+    /// A cell had NUL characters, which the databases do not store; it was taken without them.
+    pub const NUL_DROPPED: &str = "nul_dropped";
     /// A row says "in" of somebody who had opted out before: they stay opted out.
     pub const OPT_OUT_KEPT: &str = "opt_out_kept";
     /// Somebody who unsubscribed from a topic of the import: they stay unsubscribed.
@@ -127,8 +130,9 @@ impl RowReader {
                 row
             }
             Layout::Objects { .. } => {
+                // What a number would not keep, such as an account of 20 digits, is a name.
                 let object: Map<String, Value> =
-                    serde_json::from_str(&record.text).map_err(|_| (RejectReason::Malformed, String::new()))?;
+                    serde_json::from_str(&exact(&record.text)).map_err(|_| (RejectReason::Malformed, String::new()))?;
                 let targets: Vec<Target> = object.keys().map(|key| self.target_of(key)).collect();
                 self.row(record.line, targets.iter().zip(object.values().map(Cell::Value)))
             }
@@ -174,6 +178,9 @@ impl RowReader {
         let mut row =
             Row { line, phone, region, attributes: Attributes::new(), timezone: None, locale: None, wish: None };
         for (target, cell) in cells {
+            if *target != Target::Ignore && cell.holds_nul() {
+                self.warn(warning::NUL_DROPPED);
+            }
             self.fill(&mut row, target, &cell);
         }
         Ok(row)
@@ -182,17 +189,17 @@ impl RowReader {
     fn fill(&mut self, row: &mut Row, target: &Target, cell: &Cell<'_>) {
         match target {
             Target::Phone | Target::Ignore => {}
-            Target::Consent => row.wish = stronger(row.wish, self.wish(&cell.text())),
+            Target::Consent => row.wish = stronger(row.wish, self.wish(&clean(&cell.text()))),
             Target::OptOut => {
-                if self.wish(&cell.text()) == Some(Wish::In) {
+                if self.wish(&clean(&cell.text())) == Some(Wish::In) {
                     row.wish = Some(Wish::Out);
                 }
             }
             Target::Timezone => {
-                row.timezone = self.zone(&cell.text()).or(row.timezone.take());
+                row.timezone = self.zone(&clean(&cell.text())).or(row.timezone.take());
             }
             Target::Locale => {
-                row.locale = self.language(&cell.text()).or(row.locale.take());
+                row.locale = self.language(&clean(&cell.text())).or(row.locale.take());
             }
             Target::Country => self.attribute(row, "country", cell),
             Target::Attribute(key) => match cell {
@@ -309,6 +316,13 @@ enum Cell<'a> {
 }
 
 impl Cell<'_> {
+    fn holds_nul(&self) -> bool {
+        match self {
+            Self::Text(text) => text.contains('\0'),
+            Self::Value(value) => holds_nul(value),
+        }
+    }
+
     fn text(&self) -> String {
         match self {
             Self::Text(text) => (*text).clone(),
@@ -417,9 +431,33 @@ mod tests {
             Value::Object(row.attributes),
             json!({"age": "30", "vip": true, "tags": ["a", "b"], "city": "Galle"})
         );
+        assert_eq!(reader.warnings, BTreeMap::from([("nul_dropped", 1)]));
         for bad in ["[1]", "{", "\"x\"", ""] {
             assert_eq!(reader.read(record(bad)).unwrap_err().reason, RejectReason::Malformed, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_nul_costs_a_warning_and_in_the_number_its_row() {
+        let mut reader = reader(&[("p", "phone"), ("n", "attributes.n"), ("c", "consent")], Some(','));
+        let row = reader.read(record("0771234567,A\0nn,no\0")).unwrap();
+        assert_eq!((&row.attributes["n"], row.wish), (&json!("Ann"), Some(Wish::Out)));
+        assert_eq!(reader.warnings, BTreeMap::from([("nul_dropped", 2)]));
+        let reject = reader.read(record("07712\u{0}34567,Ben,")).unwrap_err();
+        assert_eq!((reject.reason, reject.raw.as_str()), (RejectReason::InvalidPhone, "0771234567,Ben,"));
+    }
+
+    #[test]
+    fn numbers_of_objects_keep_their_digits() {
+        let mut reader = reader(&[("phone", "phone")], None);
+        let text = r#"{"phone": 94771234567, "age": 30, "card": 4111111111111111222, "loyalty": 12345678901234567890123,
+            "rate": 0.25, "exact": 0.12345678901234567890, "list": [9007199254740993]}"#;
+        let row = reader.read(record(text)).unwrap();
+        assert_eq!(
+            Value::Object(row.attributes),
+            json!({"age": 30, "card": "4111111111111111222", "loyalty": "12345678901234567890123", "rate": 0.25,
+                "exact": "0.12345678901234567890", "list": ["9007199254740993"]})
+        );
     }
 
     #[test]

@@ -14,13 +14,13 @@ mod status;
 mod wishes;
 pub mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{event::WebhookKind, ids::ContactId};
 use tokio::sync::oneshot;
 
-use crate::{Engine, Error, Result};
+use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
 use event::Event;
 pub(crate) use sealing::{open_body, period};
 pub use writer::Ingest;
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
-        if let Err(reason) = self.check_signature(webhook) {
+        if let Some(reason) = self.refusal(webhook).await? {
             metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
             return Err(Error::Forbidden);
         }
@@ -94,18 +94,31 @@ impl Engine {
         answered.await.unwrap_or_else(|_| Err(writer::unavailable()))
     }
 
-    fn check_signature(&self, webhook: &Webhook) -> Result<(), &'static str> {
-        let provider = &self.config().provider;
-        let signature = webhook.signature.as_deref().filter(|text| !text.is_empty()).ok_or("no_signature")?;
-        let account = url::form_urlencoded::parse(&webhook.body).find(|(name, _)| name == "AccountSid");
-        // Subaccounts sign with tokens of their own, which we do not have.
-        if account.is_some_and(|(_, sid)| sid != provider.account_sid) {
-            return Err("unknown_account");
-        }
+    /// Why a webhook is not believed.
+    async fn refusal(&self, webhook: &Webhook) -> Result<Option<&'static str>> {
+        let Some(signature) = webhook.signature.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(Some("no_signature"));
+        };
+        let Some(account) = self.signer(&webhook.body).await? else { return Ok(Some("unknown_account")) };
         let url = format!("{}{}", self.config().public_url, webhook.target);
         let request =
             signature::Request { url: &url, content_type: webhook.content_type.as_deref(), body: &webhook.body };
-        let is_signed = request.is_signed(&[provider.auth_token.reveal()], Some(signature));
-        if is_signed { Ok(()) } else { Err("wrong_signature") }
+        let is_signed = request.is_signed(&[account.auth_token()], Some(signature));
+        Ok((!is_signed).then_some("wrong_signature"))
+    }
+
+    /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the
+    /// environment's, which is known without asking the database.
+    async fn signer(&self, body: &[u8]) -> Result<Option<Arc<Account>>> {
+        let own = self.inner().provider.own_account();
+        let named = url::form_urlencoded::parse(body).find(|(name, _)| name == "AccountSid");
+        let Some(sid) = named.map(|(_, sid)| sid.into_owned()).filter(|sid| sid != own.sid()) else {
+            return Ok(Some(own.clone()));
+        };
+        let accounts = provider_accounts::current(self).await.map_err(|error| {
+            tracing::error!(%error, "the account of a webhook cannot be looked up; it has to come again");
+            writer::unavailable()
+        })?;
+        Ok(accounts.get(&sid).cloned())
     }
 }

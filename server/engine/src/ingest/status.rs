@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     consent::Consent,
-    error_codes::{Class, class, explain},
+    error_codes::Class,
     event::WebhookOutcome,
     ids::{MessageId, RunId},
     message::State,
@@ -73,22 +73,63 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::messages::write_receipts(&tx, &receipts, &outs, &status_ids).await?;
     tx.commit().await?;
     report(&stored);
+    hear(engine, &receipts, &outs, now);
+    open_breakers(engine, &receipts, &outs).await;
     stop_runs(engine, &receipts, &outs).await;
     Ok(vec![Done::default(); events.len()])
 }
 
-/// A failure that is the account's or its sender's would meet everybody who is still to come, and so would a text that is
-/// refused for many: their runs are paused.
+/// Counts the codes of messages that failed, once each.
+fn hear(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut], now: Timestamp) {
+    for (receipt, out) in receipts.iter().zip(outs) {
+        if let (Some(code), Some(_)) = (receipt.error_code, out.moved_to) {
+            // Callbacks bring no words.
+            engine.error_codes().heard(code, None, now);
+        }
+    }
+}
+
+/// A failure that is the account's or its sender's would meet everybody who is still to come: the sender's breaker opens.
+async fn open_breakers(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+    // A run has one sender.
+    let mut met: BTreeMap<(Option<RunId>, i32), Vec<MessageId>> = BTreeMap::new();
+    let codes = engine.error_codes().current();
+    for (receipt, out) in receipts.iter().zip(outs) {
+        let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
+        let code = receipt.error_code.filter(|code| failed && codes.class(*code, false) == Class::AccountWide);
+        let (Some(code), Some(message)) = (code, out.message) else { continue };
+        met.entry((message.run_id, code)).or_default().push(message.id);
+    }
+    for ((run, code), messages) in met {
+        // Single messages may have come from several senders.
+        let each = if run.is_some() { messages.len() } else { 1 };
+        for messages in messages.chunks(each) {
+            // The callbacks are stored. The next one of its kind tries again.
+            if let Err(error) = open_breaker(engine, code, messages).await {
+                tracing::error!(%error, code, "a sender that should be blocked is not");
+            }
+        }
+    }
+}
+
+async fn open_breaker(engine: &Engine, code: i32, messages: &[MessageId]) -> crate::Result<()> {
+    let Some(latest) = messages.iter().max() else { return Ok(()) };
+    let db = engine.db().reader();
+    let Some(sender) = store::breaker::sender_of(db, *latest).await? else { return Ok(()) };
+    let handed_over_at = store::breaker::handed_over_at(db, *latest).await?.unwrap_or_default();
+    let fault = sender::Fault { sender, code, by_callback: true, messages: messages.to_vec(), handed_over_at };
+    sender::open_breaker(engine, &fault).await
+}
+
+/// A text that is refused for many would be for everybody who is still to come: their runs are paused.
 async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     let mut stops: BTreeMap<RunId, String> = BTreeMap::new();
+    let codes = engine.error_codes().current();
     for (receipt, out) in receipts.iter().zip(outs) {
         let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
         let code = receipt.error_code.filter(|_| failed);
         let (Some(code), Some(run)) = (code, out.message.and_then(|message| message.run_id)) else { continue };
-        match class(code, false) {
-            Class::AccountWide => {
-                stops.insert(run, format!("Twilio reported code {code}: {}", explain(code).meaning));
-            }
+        match codes.class(code, false) {
             Class::PermanentMessage if engine.inner().guard.note(run, true) => {
                 stops.entry(run).or_insert_with(|| sender::TEXT_REFUSED.to_owned());
             }
@@ -190,7 +231,8 @@ pub(super) fn report(stored: &[NewEvent<'_>]) {
 /// Twilio says that the person opted out there, or blocked us: as good as a STOP.
 async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> store::Result<()> {
     let failed = matches!(state(status), Some(State::Failed | State::Undelivered));
-    let Some(code) = status.error_code.filter(|code| failed && class(*code, false) == Class::OptOut) else {
+    let codes = engine.error_codes().current();
+    let Some(code) = status.error_code.filter(|code| failed && codes.class(*code, false) == Class::OptOut) else {
         return Ok(());
     };
     let tx = engine.db().begin().await?;

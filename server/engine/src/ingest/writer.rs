@@ -61,6 +61,11 @@ impl Ingest {
         })
     }
 
+    /// How many webhooks wait to be stored.
+    pub(crate) fn waiting(&self) -> usize {
+        QUEUE.saturating_sub(self.sender.capacity())
+    }
+
     pub(super) const fn periods(&self) -> &sealing::Periods {
         &self.periods
     }

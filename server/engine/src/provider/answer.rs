@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::error_codes::{self, Class};
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 
@@ -11,14 +10,23 @@ use serde::Deserialize;
 pub enum Outcome {
     /// Twilio has the message.
     Accepted { sid: String },
-    /// Known not sent: slow down and try again.
-    RateLimited { retry_after: Option<Duration>, code: i32 },
-    /// Known not sent, and refused for a reason; see `domain::error_codes`.
-    Refused { code: i32, message: String },
+    /// Known not sent, unless the code says otherwise; see `domain::error_codes`.
+    Refused(Refusal),
     /// Known not sent: there was no connection.
     NotReached(String),
     /// It may or may not have been sent.
     Ambiguous(String),
+}
+
+/// A clear no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: i32,
+    /// In Twilio's words; empty when there are none.
+    pub said: String,
+    /// It was one of too many requests: HTTP 429, whatever the code.
+    pub too_many: bool,
+    pub retry_after: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -29,7 +37,7 @@ struct Created {
 /// Twilio's two shapes of errors; lenient, because proxies answer too.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Refusal {
+struct ErrorBody {
     code: Option<i32>,
     message: Option<String>,
     detail: Option<String>,
@@ -77,14 +85,13 @@ fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Outc
     if !status.is_client_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Outcome::Ambiguous(format!("HTTP {}", status.as_u16()));
     }
-    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    let code = refusal.code.unwrap_or_else(|| code_of(status));
-    match error_codes::class(code, true) {
-        Class::Retry | Class::WaitSender => Outcome::RateLimited { retry_after, code },
-        Class::Ambiguous => Outcome::Ambiguous(format!("code {code}")),
-        _ if status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited { retry_after, code },
-        _ => Outcome::Refused { code, message: refusal.message.or(refusal.detail).unwrap_or_default() },
-    }
+    let error: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    Outcome::Refused(Refusal {
+        code: error.code.unwrap_or_else(|| code_of(status)),
+        said: error.message.or(error.detail).unwrap_or_default(),
+        too_many: status == StatusCode::TOO_MANY_REQUESTS,
+        retry_after,
+    })
 }
 
 /// Twilio's code for an answer that carries none.
@@ -142,20 +149,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn clear_refusals_carry_their_code() {
-        let body = r#"{"code":21211,"message":"Invalid 'To' Phone Number","status":400}"#;
-        let message = "Invalid 'To' Phone Number".to_owned();
-        assert_eq!(judged(400, body), Outcome::Refused { code: 21_211, message });
-        assert!(matches!(judged(401, ""), Outcome::Refused { code: 20_003, .. }));
-        assert!(matches!(judged(404, "<html>"), Outcome::Refused { code: 20_404, .. }));
+    fn refused(status: u16, body: &str) -> Refusal {
+        match judged(status, body) {
+            Outcome::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn asking_to_slow_down_is_known_by_code_or_status() {
-        assert!(matches!(judged(429, r#"{"code":20429}"#), Outcome::RateLimited { code: 20_429, .. }));
-        assert!(matches!(judged(429, ""), Outcome::RateLimited { code: 20_429, .. }));
-        assert!(matches!(judged(400, r#"{"code":63018}"#), Outcome::RateLimited { code: 63_018, .. }));
+    fn clear_refusals_carry_their_code() {
+        let body = r#"{"code":21211,"message":"Invalid 'To' Phone Number","status":400}"#;
+        let said = "Invalid 'To' Phone Number".to_owned();
+        assert_eq!(refused(400, body), Refusal { code: 21_211, said, too_many: false, retry_after: None });
+        assert_eq!(refused(401, "").code, 20_003);
+        assert_eq!(refused(404, "<html>").code, 20_404);
+        assert_eq!(refused(400, r#"{"code":63018}"#).code, 63_018);
+    }
+
+    #[test]
+    fn asking_to_slow_down_is_known_by_the_status() {
+        for body in [r#"{"code":20429}"#, ""] {
+            let refusal = refused(429, body);
+            assert_eq!((refusal.code, refusal.too_many), (20_429, true));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::{Provider, request::address};
+use super::{Account, Provider, request::address};
 
 /// A message as Twilio has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ struct Entry {
 }
 
 impl Provider {
-    /// What was sent through the API to this person since `since`, from this number; a Messaging Service (`MG…`) may
+    /// What the account sent through the API to this person since `since`, from this number; a Messaging Service (`MG…`) may
     /// have sent from any. Not filtered by date at Twilio: its filter leaves out what is not sent yet, and the order of
     /// the list is not promised, so all pages are read.
     ///
@@ -94,6 +94,7 @@ impl Provider {
     /// When the whole list is not to be had: then nothing is known.
     pub async fn sent_to(
         &self,
+        account: &Account,
         to: &Phone,
         channel: Channel,
         from: &str,
@@ -104,9 +105,9 @@ impl Provider {
             query.push(("From", address(channel, from)));
         }
         let mut found = Vec::new();
-        let mut request = self.client.get(&self.messages_url).query(&query);
+        let mut request = self.client.get(&account.messages_url).query(&query);
         for _ in 0..PAGES {
-            let response = request.basic_auth(&self.user, Some(self.password.reveal())).send().await?;
+            let response = account.authorize(request).send().await?;
             if !response.status().is_success() {
                 return Err(ListError::Refused(response.status()));
             }
@@ -119,20 +120,20 @@ impl Provider {
             if !next.starts_with('/') {
                 return Err(ListError::Foreign);
             }
-            request = self.client.get(format!("{}{next}", self.api_base));
+            request = self.client.get(format!("{}{next}", account.api_base));
         }
         Err(ListError::TooLong)
     }
 }
 
 impl Provider {
-    /// Where the message with this SID stands (`GET /Messages/{sid}.json`).
+    /// Where the account's message with this SID stands (`GET /Messages/{sid}.json`).
     ///
     /// # Errors
     /// When Twilio does not say.
-    pub async fn fetch(&self, sid: &str) -> Result<Listed, ListError> {
-        let url = format!("{}/{sid}.json", self.messages_url.trim_end_matches(".json"));
-        let response = self.client.get(url).basic_auth(&self.user, Some(self.password.reveal())).send().await?;
+    pub async fn fetch(&self, account: &Account, sid: &str) -> Result<Listed, ListError> {
+        let url = format!("{}/{sid}.json", account.messages_url.trim_end_matches(".json"));
+        let response = account.authorize(self.client.get(url)).send().await?;
         if !response.status().is_success() {
             return Err(ListError::Refused(response.status()));
         }

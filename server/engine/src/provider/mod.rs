@@ -4,30 +4,27 @@
 //! known not sent, and so is every answer 4xx (Twilio: "never processed"); a time-out, a broken connection and a 5xx
 //! are ambiguous.
 
+mod account;
 mod answer;
 mod list;
 mod request;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Client, redirect};
 
-pub use answer::Outcome;
+pub use account::Account;
+pub(crate) use account::Credentials;
+pub use answer::{Outcome, Refusal};
 pub use list::{ListError, Listed};
 pub use request::Outgoing;
 
-use crate::{
-    Error, Result,
-    config::{Config, Secret},
-};
+use crate::{Error, Result, config::Config};
 
-/// The client of one account.
+/// The client, one for all accounts.
 pub struct Provider {
     client: Client,
-    api_base: String,
-    messages_url: String,
-    user: String,
-    password: Secret,
+    own: Arc<Account>,
     public_url: String,
 }
 
@@ -50,27 +47,22 @@ impl Provider {
             .user_agent(concat!("event-stream-engine/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(Error::internal)?;
-        let (user, password) = match &provider.api_key {
-            Some((sid, secret)) => (sid.clone(), secret.clone()),
-            None => (provider.account_sid.clone(), provider.auth_token.clone()),
-        };
-        let api_base = provider.api_base.trim_end_matches('/').to_owned();
         Ok(Self {
             client,
-            messages_url: format!("{api_base}/2010-04-01/Accounts/{}/Messages.json", provider.account_sid),
-            api_base,
-            user,
-            password,
+            own: Arc::new(Account::of_environment(provider)),
             public_url: config.public_url.trim_end_matches('/').to_owned(),
         })
     }
 
-    /// Hands one message over. Never repeats a request by itself.
-    pub async fn create(&self, message: &Outgoing<'_>) -> Outcome {
-        let request = self
-            .client
-            .post(&self.messages_url)
-            .basic_auth(&self.user, Some(self.password.reveal()))
+    /// The environment's own account.
+    pub(crate) const fn own_account(&self) -> &Arc<Account> {
+        &self.own
+    }
+
+    /// Hands one message over to the account. Never repeats a request by itself.
+    pub async fn create(&self, account: &Account, message: &Outgoing<'_>) -> Outcome {
+        let request = account
+            .authorize(self.client.post(&account.messages_url))
             .header(reqwest::header::ACCEPT, "application/json")
             .form(&request::form(message, &self.public_url));
         match request.send().await {

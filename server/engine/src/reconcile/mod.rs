@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::{
     consent::Consent,
-    error_codes::{Class, class},
+    error_codes::{Class, Codes},
     ids::ContactId,
     phone::Phone,
     time::Timestamp,
@@ -28,8 +28,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Engine, Error, Result,
     bell::Who,
+    provider::Account,
     retry::{is_passing, retrying},
-    services::contacts::{opt_out_by_provider, provider},
+    services::{
+        contacts::{opt_out_by_provider, provider},
+        provider_accounts,
+    },
 };
 
 /// How often unknown messages are looked for, at most.
@@ -57,19 +61,33 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-/// Looks at everything whose grace is over.
+/// Looks at everything whose grace is over, account by account: one that does not let us in keeps no other waiting.
 ///
 /// # Errors
 /// When the database or Twilio does not answer; what was found out before is written.
 async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     let db = engine.db().reader();
     metrics::gauge!("messages_unknown").set(store::messages::count_unknown(db).await? as f64);
+    let mut done = Ok(());
+    for sid in store::senders::accounts(db).await?.into_keys() {
+        if let Err(error) = round_of(engine, &sid, stop).await {
+            done = Err(error);
+        }
+    }
+    done
+}
+
+async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Result<()> {
+    let db = engine.db().reader();
+    let accounts = provider_accounts::current(engine).await?;
+    let account = provider_accounts::find(engine, &accounts, sid);
+    let account = account.as_deref();
     loop {
         let before = engine.now().plus(-micros(engine.config().reconcile_grace));
-        let waiting = store::messages::unknown(db, before, ROUND).await?;
+        let waiting = store::messages::unknown(db, sid, before, ROUND).await?;
         let all = waiting.len() == ROUND as usize;
         let written = stream::iter(waiting)
-            .map(|message| async move { settle(engine, &message).await })
+            .map(|message| async move { settle(engine, account, &message).await })
             .buffer_unordered(AT_ONCE)
             .try_fold(0, |sum, written| async move { Ok(sum + u32::from(written)) })
             .await?;
@@ -85,8 +103,8 @@ async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
 ///
 /// # Errors
 /// When the database or Twilio is not to be had.
-async fn settle(engine: &Engine, message: &UnknownMessage) -> Result<bool> {
-    let finding = look(engine, message).await?;
+async fn settle(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<bool> {
+    let finding = look(engine, account, message).await?;
     let written = match retrying!(write(engine, message, &finding).await) {
         Ok(written) => written,
         Err(error) if is_passing(&error) => return Err(error),
@@ -111,12 +129,14 @@ async fn settle(engine: &Engine, message: &UnknownMessage) -> Result<bool> {
     Ok(true)
 }
 
-async fn look(engine: &Engine, message: &UnknownMessage) -> Result<Finding> {
+async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<Finding> {
     let now = engine.now();
     // Without a number there is nobody to ask for, and nobody to send to.
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
+    // Without credentials nobody can be asked: nothing is concluded from that.
+    let Some(account) = account else { return Ok(judge::unclear(message, now)) };
     let since = message.created_at.plus(-judge::SKEW);
-    let listed = match engine.inner().provider.sent_to(phone, message.channel, &message.from, since).await {
+    let listed = match engine.inner().provider.sent_to(account, phone, message.channel, &message.from, since).await {
         Ok(listed) => listed,
         Err(error) if error.is_about_this_one() => {
             tracing::warn!(%error, message.id = message.id.0, "Twilio has no list for this message");
@@ -137,7 +157,7 @@ async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> 
         Finding::Found { sid, error_code, .. } => (sid.as_str(), *error_code),
         _ => ("", None),
     };
-    let told = told_opt_out(&tx, message.phone.as_ref(), code).await?;
+    let told = told_opt_out(&tx, &engine.error_codes().current(), message.phone.as_ref(), code).await?;
     let written = store::messages::settle_unknown(&tx, now, message, finding).await?;
     let opted_out = match told.filter(|_| written) {
         Some(told) => told.record(engine, &tx, message.created_at, sid).await?,
@@ -145,6 +165,9 @@ async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> 
     };
     tx.commit().await.map_err(store::Error::from)?;
     engine.told_opt_outs(opted_out);
+    if let Some(code) = code.filter(|_| written) {
+        engine.error_codes().heard(code, None, now);
+    }
     Ok::<_, Error>(written)
 }
 
@@ -156,8 +179,13 @@ struct ToldOptOut {
 
 /// The person, locked, when the code of a failed message says so. Before the message: people come first in the order in
 /// which everybody locks.
-async fn told_opt_out(tx: &Tx, phone: Option<&Phone>, code: Option<i32>) -> store::Result<Option<ToldOptOut>> {
-    let (Some(phone), Some(code)) = (phone, code.filter(|code| class(*code, false) == Class::OptOut)) else {
+async fn told_opt_out(
+    tx: &Tx,
+    codes: &Codes,
+    phone: Option<&Phone>,
+    code: Option<i32>,
+) -> store::Result<Option<ToldOptOut>> {
+    let (Some(phone), Some(code)) = (phone, code.filter(|code| codes.class(*code, false) == Class::OptOut)) else {
         return Ok(None);
     };
     Ok(store::contacts::lock(tx, phone).await?.map(|person| ToldOptOut { person, code }))

@@ -3,7 +3,7 @@
 //! Each is asked for after an hour of silence, then after two more, four, and so on for three days. What is still on its
 //! way then (a phone that is off) is left to its callback.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     ids::{ContactId, RunId},
@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::{AT_ONCE, PAUSE, micros, told_opt_out};
 use crate::{
     Engine, Error, Result,
+    provider::Account,
     retry::{is_passing, retrying},
+    services::provider_accounts,
 };
 
 /// Messages taken at a time.
@@ -27,7 +29,7 @@ const ROUND: u32 = 100;
 const IN_ONE_LOOK: usize = 5_000;
 
 /// Runs older than this are let be.
-const FOLLOWED_FOR: i64 = 3 * Timestamp::DAY;
+pub(crate) const FOLLOWED_FOR: i64 = 3 * Timestamp::DAY;
 
 /// Asks until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
@@ -47,15 +49,28 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
 async fn look(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     let since = engine.now().plus(-FOLLOWED_FOR);
     let runs = store::messages::unfinished_runs(engine.db().reader(), since).await?;
-    metrics::gauge!("messages_unfinished").set(runs.iter().map(|(_, messages)| *messages).sum::<i64>() as f64);
-    let mut room = IN_ONE_LOOK;
-    for (run, _) in runs {
-        ask_for_run(engine, run, &mut room, stop).await?;
+    metrics::gauge!("messages_unfinished").set(runs.iter().map(|(.., messages)| *messages).sum::<i64>() as f64);
+    let accounts = provider_accounts::current(engine).await?;
+    let (mut room, mut away, mut done) = (IN_ONE_LOOK, BTreeSet::new(), Ok(()));
+    for (run, sid, _) in runs {
+        // An account that does not let us in keeps no other waiting.
+        let account = provider_accounts::find(engine, &accounts, &sid).filter(|_| !away.contains(&sid));
+        let Some(account) = account else { continue };
+        if let Err(error) = ask_for_run(engine, &account, run, &mut room, stop).await {
+            away.insert(sid);
+            done = Err(error);
+        }
     }
-    Ok(())
+    done
 }
 
-async fn ask_for_run(engine: &Engine, run: RunId, room: &mut usize, stop: &CancellationToken) -> Result<()> {
+async fn ask_for_run(
+    engine: &Engine,
+    account: &Account,
+    run: RunId,
+    room: &mut usize,
+    stop: &CancellationToken,
+) -> Result<()> {
     let quiet = micros(engine.config().status_quiet);
     let mut after = ContactId(-1);
     while *room > 0 && !stop.is_cancelled() {
@@ -66,7 +81,7 @@ async fn ask_for_run(engine: &Engine, run: RunId, room: &mut usize, stop: &Cance
         let taken = retrying!(take(engine, found.clone()).await)?;
         *room = room.saturating_sub(taken.len());
         stream::iter(taken)
-            .map(|message| async move { ask(engine, &message).await })
+            .map(|message| async move { ask(engine, account, &message).await })
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
@@ -82,8 +97,8 @@ async fn take(engine: &Engine, found: Vec<Unfinished>) -> Result<Vec<Unfinished>
 }
 
 /// Asks for one message and writes what came of it. What is wrong with this one alone does not keep the others waiting.
-async fn ask(engine: &Engine, message: &Unfinished) -> Result<()> {
-    let listed = match engine.inner().provider.fetch(&message.provider_sid).await {
+async fn ask(engine: &Engine, account: &Account, message: &Unfinished) -> Result<()> {
+    let listed = match engine.inner().provider.fetch(account, &message.provider_sid).await {
         Ok(listed) => listed,
         Err(error) if error.is_about_this_one() => {
             tracing::warn!(%error, message.id = message.id.0, "Twilio cannot say where this message stands");
@@ -103,6 +118,9 @@ async fn ask(engine: &Engine, message: &Unfinished) -> Result<()> {
         }
     };
     let result = if moved { state.as_str() } else { "no_change" };
+    if let Some(code) = code.filter(|_| moved) {
+        engine.error_codes().heard(code, None, engine.now());
+    }
     metrics::counter!("messages_followed_up_total", "result" => result).increment(1);
     Ok(())
 }
@@ -110,7 +128,7 @@ async fn ask(engine: &Engine, message: &Unfinished) -> Result<()> {
 async fn write(engine: &Engine, message: &Unfinished, state: State, code: Option<i32>) -> Result<bool> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
-    let told = told_opt_out(&tx, message.phone.as_ref(), code).await?;
+    let told = told_opt_out(&tx, &engine.error_codes().current(), message.phone.as_ref(), code).await?;
     if state == State::Read {
         let named = store::receipts::Named { message_id: Some(message.id), provider_sid: &message.provider_sid };
         store::receipts::touch_read(&tx, &[named], now).await?;

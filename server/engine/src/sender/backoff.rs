@@ -6,6 +6,9 @@ use rand::Rng as _;
 /// Attempts before a message that the provider keeps refusing for its rate is given up: about an hour.
 pub(crate) const MAX_ATTEMPTS: i16 = 16;
 
+/// Attempts before a person who cannot be reached for now is given up: about a day.
+pub(crate) const MAX_DEFERRED: i16 = 6;
+
 const LONGEST: i64 = 15 * Timestamp::MINUTE;
 
 /// One second after the first attempt, twice as long after each further one, at most 15 minutes; the second half of
@@ -19,6 +22,13 @@ pub(super) fn next_try(now: Timestamp, attempt: i16) -> Timestamp {
 /// because their sender is slowed down each time.
 pub(super) fn next_try_after_outage(now: Timestamp) -> Timestamp {
     next_try(now, 3)
+}
+
+/// One hour after the first attempt, twice as long after each further one, the second half at random.
+pub(super) fn next_try_of_person(now: Timestamp, attempt: i16) -> Timestamp {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(4);
+    let longest = Timestamp::HOUR << doublings;
+    now.plus(rand::rng().random_range(longest / 2..=longest))
 }
 
 fn longest(attempt: i16) -> i64 {
@@ -43,5 +53,14 @@ mod tests {
         }
         let all: i64 = (1..MAX_ATTEMPTS).map(|attempt| longest(attempt) / 2).sum();
         assert!(all > 45 * Timestamp::MINUTE);
+    }
+
+    #[test]
+    fn a_person_is_given_up_after_a_day() {
+        let now = Timestamp::from_seconds(5);
+        let waited = |attempt| next_try_of_person(now, attempt).since(now);
+        assert!((30 * Timestamp::MINUTE..=Timestamp::HOUR).contains(&waited(1)));
+        let all: i64 = (1..MAX_DEFERRED).map(waited).sum();
+        assert!((15 * Timestamp::HOUR..=31 * Timestamp::HOUR).contains(&all), "{all}");
     }
 }

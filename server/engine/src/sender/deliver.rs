@@ -1,61 +1,32 @@
-//! One claimed message: decide, wait for a slot, hand over.
+//! One message that may go out: wait for a slot, look once more, hand over.
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{
-    error_codes::{self, Class},
-    message::{Kind, Outcome as DecisionOutcome},
-    reason::Reason,
-    time::Timestamp,
-};
+use domain::{error_codes::Class, message::Outcome as DecisionOutcome, reason::Reason, time::Timestamp};
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
 
-use super::{Claim, LaneContext, Shared, backoff, content, outcomes::Done};
+use super::{Claim, LaneContext, Shared, backoff, outcomes::Done, prepare::Ready};
 use crate::{
-    Result,
-    decide::{self, Content, Decided, Facts, Person, Verdict},
-    provider::{Outcome, Outgoing},
-    throttle::Key,
+    Engine,
+    decide::Content,
+    provider::{Outcome, Outgoing, Refusal},
+    throttle::{Counts, Key},
 };
 
 /// Kept free between the end of a request and the end of its lease, for writing the outcome.
 const MARGIN: i64 = 2 * Timestamp::SECOND;
 
-/// The whole life of a claimed message in this process; it always ends with an outcome.
-pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, message: Claimed, claim: Claim) {
-    let done = settle(&shared, &context, &message, claim).await;
-    shared.engine.inner().in_hand.end(message.contact_id);
-    // The writer outlives every delivery; a closed channel means that it broke, and the lease will say so.
-    if shared.outcomes.send(done).await.is_err() {
-        tracing::error!(message.id = message.id.0, "an outcome could not be written");
-    }
-    shared.done_with(1);
+/// Hands a message over and learns what became of it; it always ends with an outcome.
+pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, ready: Ready, claim: Claim) {
+    let counted = ready.counts != Counts::Not;
+    let mut done = settle(&shared, &context, ready, claim).await;
+    done.counted = counted;
+    shared.finish(done).await;
 }
 
-async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, claim: Claim) -> Done {
+async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Claim) -> Done {
+    let Ready { message, content, phone, decision, .. } = ready;
     let lease = claim.lease;
-    let now = shared.engine.now();
-    let decided = match decide(shared, context, message, now).await {
-        Ok(decided) => decided,
-        Err(error) => {
-            // Not the message's fault: it waits for its turn like after any failure before a byte was sent.
-            tracing::error!(%error, message.id = message.id.0, "a message could not be decided");
-            let effect = Effect::NotReached { not_before: backoff::next_try_after_outage(now) };
-            return done(message, lease, effect, None);
-        }
-    };
-    let decision = record(&decided, now);
-    let (content, phone) = match (decided.verdict, &message.contact) {
-        (Verdict::Send(content), Some(contact)) => (content, contact.phone.clone()),
-        (Verdict::Send(_), None) => {
-            return done(message, lease, Effect::Skipped(Reason::ContactErased), Some(decision));
-        }
-        (Verdict::Skip(reason), _) => return done(message, lease, Effect::Skipped(reason), Some(decision)),
-        (Verdict::Wait { until, reason }, _) => {
-            let effect = Effect::Later { not_before: until, reason, code: None };
-            return done(message, lease, effect, Some(decision));
-        }
-    };
     let outgoing = Outgoing {
         id: message.id,
         attempt: message.attempt,
@@ -65,18 +36,18 @@ async fn settle(shared: &Shared, context: &LaneContext, message: &Claimed, claim
         content: &content,
     };
     let Ok(_slot) = shared.slots.acquire().await else {
-        return done(message, lease, Effect::Released, None);
+        return done(&message, lease, Effect::Released, None);
     };
     tokio::select! {
         () = shared.engine.inner().opt_outs.current() => {}
         () = shared.stop.cancelled() => {}
     }
     // From here on nothing is awaited before the request is under way.
-    if let Some(stopped) = last_look(shared, context, message, claim) {
+    if let Some(stopped) = last_look(shared, context, &message, claim) {
         return stopped;
     }
-    let answer = shared.engine.inner().provider.create(&outgoing).await;
-    judge(shared, context, message, lease, (answer, content, decision)).await
+    let answer = shared.engine.inner().provider.create(&context.login, &outgoing).await;
+    judge(shared, context, &message, lease, (answer, content, decision)).await
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
@@ -104,39 +75,7 @@ fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, claim: C
     None
 }
 
-async fn decide(shared: &Shared, context: &LaneContext, message: &Claimed, now: Timestamp) -> Result<Decided> {
-    let text = content::text_of(&shared.engine, context, message).await?;
-    let contact = message.contact.as_ref();
-    let facts = Facts {
-        kind: message.kind,
-        channel: context.sender.sender.channel,
-        category: text.category(),
-        person: contact.map(|contact| Person {
-            consent: contact.consent,
-            suppressed: contact.suppressed,
-            last_inbound_at: contact.last_inbound_at,
-        }),
-        has_topic: context.run.as_ref().is_some_and(|run| run.topic.is_some()),
-        subscription: message.subscription,
-        send_before: context.run.as_ref().and_then(|run| run.rules.send_before),
-        late: context.late(),
-        enforce_window: context.enforce_window,
-        free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
-        now,
-    };
-    Ok(decide::decide(&facts, || text.render(contact, &message.variables)))
-}
-
-fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
-    let (outcome, reason) = match &decided.verdict {
-        Verdict::Send(_) => (DecisionOutcome::Send, None),
-        Verdict::Skip(reason) => (DecisionOutcome::Skip, Some(*reason)),
-        Verdict::Wait { reason, .. } => (DecisionOutcome::Wait, Some(*reason)),
-    };
-    DecisionIn { at, outcome, reason, checks: decided.passed, detail: decided.detail.clone() }
-}
-
-fn done(message: &Claimed, lease: Lease, effect: Effect, decision: Option<DecisionIn>) -> Done {
+pub(super) fn done(message: &Claimed, lease: Lease, effect: Effect, decision: Option<DecisionIn>) -> Done {
     Done {
         outcome: OutcomeIn {
             id: message.id,
@@ -148,9 +87,12 @@ fn done(message: &Claimed, lease: Lease, effect: Effect, decision: Option<Decisi
         },
         run: message.run_id,
         campaign: message.campaign_id,
-        stop_run: None,
+        sender: message.sender_id,
+        fault: None,
         text_refused: false,
         opted_out: None,
+        counted: false,
+        contact: message.contact_id,
     }
 }
 
@@ -163,62 +105,77 @@ async fn judge(
     (answer, content, decision): (Outcome, Content, DecisionIn),
 ) -> Done {
     let now = shared.engine.now();
-    metrics::counter!("provider_answers_total", "outcome" => word(&answer)).increment(1);
-    let mut done = done(message, lease, Effect::Released, Some(decision));
-    let tried_often = message.attempt >= backoff::MAX_ATTEMPTS;
-    let again = |after: Option<Duration>| {
-        let wait = after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)));
-        backoff::next_try(now, message.attempt).max(wait)
+    let class = match &answer {
+        Outcome::Refused(refusal) => Some(class_of(&shared.engine, message, refusal, now)),
+        _ => None,
     };
+    metrics::counter!("provider_answers_total", "outcome" => word(&answer, class)).increment(1);
+    let mut done = done(message, lease, Effect::Released, Some(decision));
     match answer {
         Outcome::Accepted { sid } => {
             done.outcome.effect = Effect::Accepted { sid };
             done.outcome.text = Some(content.text);
         }
-        Outcome::RateLimited { retry_after, code } => {
-            slow_down(shared, context, retry_after).await;
-            let reason = Reason::RateLimited;
-            done.outcome.effect = if tried_often {
-                Effect::Failed { reason, code: Some(code) }
-            } else {
-                Effect::Later { not_before: again(retry_after), reason, code: Some(code) }
-            };
-        }
         Outcome::NotReached(why) => {
             tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "the provider is not reached");
             // However often: it is certain that nothing was sent, and nobody is given up because a network is down.
             slow_down(shared, context, Some(Duration::from_secs(1))).await;
-            done.outcome.effect = Effect::NotReached { not_before: backoff::next_try_after_outage(now) };
+            let not_before = backoff::next_try_after_outage(now);
+            done.outcome.effect = Effect::NotYet { not_before, reason: Reason::NotReached };
         }
-        Outcome::Ambiguous(why) => {
-            tracing::warn!(
-                message.id = message.id.0,
-                attempt = message.attempt,
-                why,
-                "no clear answer: outcome unknown"
-            );
-            done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
-            done.outcome.text = Some(content.text);
-        }
-        Outcome::Refused { code, .. } => refused(&mut done, message, now, code, again(None)),
+        Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
+        Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
+            Class::Retry | Class::WaitSender => {
+                slow_down(shared, context, refusal.retry_after).await;
+                done.outcome.effect = too_fast(message, now, &refusal);
+            }
+            Class::Ambiguous => unclear(&mut done, message, &format!("code {}", refusal.code), content),
+            class => refused(&mut done, message, now, refusal.code, class),
+        },
     }
     done
 }
 
-fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, again: Timestamp) {
+/// What follows from a refusal. HTTP 429 says by itself that it was one of too many.
+fn class_of(engine: &Engine, message: &Claimed, refusal: &Refusal, now: Timestamp) -> Class {
+    let Refusal { code, said, too_many, .. } = refusal;
+    engine.error_codes().heard(*code, Some(said), now);
+    let codes = engine.error_codes().current();
+    let class = match &message.contact {
+        Some(contact) => codes.class_for(*code, true, &contact.phone),
+        None => codes.class(*code, true),
+    };
+    if *too_many && class != Class::Ambiguous && class != Class::WaitSender { Class::Retry } else { class }
+}
+
+fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
+    tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "no clear answer: outcome unknown");
+    done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
+    done.outcome.text = Some(content.text);
+}
+
+fn too_fast(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
+    let (reason, code) = (Reason::RateLimited, Some(refusal.code));
+    if message.attempt >= backoff::MAX_ATTEMPTS {
+        return Effect::Failed { reason, code };
+    }
+    let wait = refusal.retry_after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)));
+    Effect::Later { not_before: backoff::next_try(now, message.attempt).max(wait), reason, code }
+}
+
+fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, class: Class) {
     let reason = Reason::ProviderRefused;
     done.outcome.effect = Effect::Failed { reason, code: Some(code) };
     let Some(contact) = &message.contact else { return };
-    match error_codes::class_for(code, true, &contact.phone) {
-        Class::AccountWide if message.kind == Kind::Campaign => {
-            // Everybody's fault but the recipient's: the message waits until the run is resumed.
+    match class {
+        // Everybody's fault but the recipient's: the message waits until something goes out from this sender again.
+        Class::AccountWide => {
             done.outcome.effect = Effect::Later { not_before: now, reason, code: Some(code) };
-            done.stop_run = Some(format!("Twilio refused with code {code}: {}", error_codes::explain(code).meaning));
-            // Without Twilio's text: it may name the person's number.
-            tracing::error!(code, "the account or its sender cannot send");
+            done.fault = Some(code);
         }
-        Class::Defer if message.attempt < backoff::MAX_ATTEMPTS => {
-            done.outcome.effect = Effect::Later { not_before: again, reason, code: Some(code) };
+        Class::Defer if message.attempt < backoff::MAX_DEFERRED => {
+            let not_before = backoff::next_try_of_person(now, message.attempt);
+            done.outcome.effect = Effect::Later { not_before, reason, code: Some(code) };
         }
         Class::PermanentMessage => done.text_refused = true,
         Class::OptOut => done.opted_out = Some((message.contact_id, contact.phone.clone(), code)),
@@ -231,12 +188,12 @@ async fn slow_down(shared: &Shared, context: &LaneContext, wait: Option<Duration
     shared.engine.inner().throttle.slow_down(shared.engine.now(), key, wait).await;
 }
 
-const fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::RateLimited { .. } => "rate_limited",
-        Outcome::Refused { .. } => "refused",
-        Outcome::NotReached(_) => "not_reached",
-        Outcome::Ambiguous(_) => "ambiguous",
+const fn word(outcome: &Outcome, class: Option<Class>) -> &'static str {
+    match (outcome, class) {
+        (Outcome::Accepted { .. }, _) => "accepted",
+        (Outcome::Refused(_), Some(Class::Retry | Class::WaitSender)) => "rate_limited",
+        (Outcome::Refused(_), Some(Class::Ambiguous)) | (Outcome::Ambiguous(_), _) => "ambiguous",
+        (Outcome::Refused(_), _) => "refused",
+        (Outcome::NotReached(_), _) => "not_reached",
     }
 }

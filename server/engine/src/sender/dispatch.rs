@@ -6,22 +6,26 @@ use std::{
     time::Duration,
 };
 
-use domain::{settings::SendingState, time::Timestamp};
+use domain::{
+    settings::{SendingState, Settings},
+    time::Timestamp,
+};
 use store::{
     messages::{Claimed, Lane, Lease},
     runs::RunLane,
+    senders::SenderRow,
 };
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::{Claim, LaneContext, RunContext, Shared, content, deliver, lanes::Lanes, stop::stop_run};
+use super::{Claim, LaneContext, RunContext, Shared, breaker, content, lanes::Lanes, prepare, stop::stop_run};
 use crate::{
     Engine, Error, Result,
     bell::Who,
     retry::retrying,
-    services::settings,
+    services::{provider_accounts, settings},
     templates::Compiled,
-    throttle::{Key, Limit},
+    throttle::{Budget, Key, Limit},
 };
 
 /// How often the lanes are looked up: launching, pausing and holding take effect within this time, also without a bell.
@@ -36,12 +40,18 @@ const PAUSE: i64 = Timestamp::SECOND;
 pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
     let mut lanes: Lanes<Arc<LaneContext>> = Lanes::default();
     let mut refreshed: Option<Instant> = None;
+    let mut latest = Timestamp::default();
     while !shared.stop.is_cancelled() {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             refresh(shared, &mut lanes).await;
             refreshed = Some(Instant::now());
         }
         let now = shared.engine.now();
+        if now < latest {
+            // The clock was set back: nobody waits until it has caught up.
+            lanes.wake_all();
+        }
+        latest = now;
         match lanes.next(now).filter(|_| shared.room() > 0) {
             Some((lane, context)) => {
                 if let Err(error) = serve(shared, deliveries, &mut lanes, &context).await {
@@ -94,32 +104,41 @@ struct Looked {
 
 async fn look_up(shared: &Shared) -> Result<Looked> {
     let engine = &shared.engine;
+    let now = engine.now();
     let settings = settings::current(engine).await?;
     let mut looked = Looked::default();
     if settings.sending.state == SendingState::Held || !engine.inner().permit.is_given() {
         return Ok(looked);
     }
     let account = settings.account_rate_per_second;
+    let budget = budget(&settings);
+    let accounts = provider_accounts::current(engine).await?;
     let db = engine.db().reader();
+    breaker::look_after(engine).await?;
     let waiting = store::messages::single_lanes(db).await?;
     if !waiting.is_empty() || shared.claimed.load(Ordering::Relaxed) > 0 {
         let senders = store::senders::list(db).await?;
-        for sender in senders.into_iter().filter(|row| row.sender.enabled && row.held.is_none()) {
+        for sender in senders.into_iter().filter(|row| row.sender.enabled && row.sender.held.is_none()) {
+            let Some(login) = provider_accounts::find(engine, &accounts, &sender.sender.account_sid) else { continue };
             let lane = Lane::Singles { sender: sender.sender.id };
+            let probe = sender.sender.blocked.is_some();
             looked.open.insert(lane);
-            if !waiting.contains(&sender.sender.id) {
+            if !waiting.contains(&sender.sender.id) || !may_try(&sender, now) {
                 continue;
             }
             let limits = limits(account, &sender, None);
-            let context =
-                LaneContext { lane, sender, limits, run: None, enforce_window: settings.enforce_whatsapp_window };
+            let enforce_window = settings.enforce_whatsapp_window;
+            let context = LaneContext { lane, sender, login, limits, run: None, enforce_window, budget, probe };
             looked.waiting.push((lane, Arc::new(context), 1));
         }
     }
-    for run in store::runs::lanes(db).await? {
+    let mut runs = store::runs::lanes(db).await?;
+    runs.extend(store::runs::probing(db, now).await?);
+    for run in runs {
+        let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);
-        if !run.has_queued {
+        if !run.has_queued || !may_try(&run.sender, now) {
             continue;
         }
         let Some(template) = template_of(engine, &run).await? else { continue };
@@ -127,13 +146,21 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let context = LaneContext {
             lane,
             limits: limits(account, &run.sender, own),
+            budget,
+            probe: run.sender.sender.blocked.is_some(),
             sender: run.sender,
+            login,
             run: Some(RunContext { rules: run.rules, topic: run.topic, template }),
             enforce_window: settings.enforce_whatsapp_window,
         };
         looked.waiting.push((lane, Arc::new(context), run.weight));
     }
     Ok(looked)
+}
+
+/// Whether messages may go out, or one of them may try.
+fn may_try(sender: &SenderRow, now: Timestamp) -> bool {
+    sender.sender.blocked.as_ref().is_none_or(|blocked| blocked.next_try_at <= now)
 }
 
 /// The run's template; a run without a usable one is paused and says so.
@@ -148,7 +175,12 @@ async fn template_of(engine: &Engine, run: &RunLane) -> Result<Option<Arc<Compil
     Ok(None)
 }
 
-fn limits(account: Option<i32>, sender: &store::senders::SenderRow, own: Option<Limit>) -> Vec<Limit> {
+fn budget(settings: &Settings) -> Option<Budget> {
+    let people = u32::try_from(settings.whatsapp_daily_people?).unwrap_or(0);
+    Some(Budget::keeping(people, u32::try_from(settings.whatsapp_reply_share).unwrap_or(0)))
+}
+
+fn limits(account: Option<i32>, sender: &SenderRow, own: Option<Limit>) -> Vec<Limit> {
     let sender = Limit { key: Key::Sender(sender.sender.id), per_second: per_second(sender.sender.rate_per_second) };
     let account = account.map(|rate| Limit { key: Key::Account, per_second: per_second(rate) });
     [Some(sender), own, account].into_iter().flatten().collect()
@@ -167,7 +199,12 @@ async fn serve(
 ) -> Result<()> {
     let engine = &shared.engine;
     let now = engine.now();
-    let want = u32::try_from(shared.room().min(BATCH)).unwrap_or(u32::MAX);
+    if let Some(until) = context.day_full_until(shared).filter(|until| *until > now) {
+        lanes.wait(context.lane, until.min(now.plus(PAUSE)));
+        return Ok(());
+    }
+    let batch = if context.probe { 1 } else { BATCH };
+    let want = u32::try_from(shared.room().min(batch)).unwrap_or(u32::MAX);
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
     if grant.granted < want {
         lanes.wait(context.lane, now.plus(i64::try_from(grant.retry_after.as_micros()).unwrap_or(i64::MAX)));
@@ -178,7 +215,11 @@ async fn serve(
     // An owner for each claim: an outcome that is written twice changes nothing of a later claim.
     let began = Instant::now();
     let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: rand::random_range(1..i64::MAX) };
-    let claimed = claim(shared, now, context.lane, lease, grant.granted).await;
+    let claimed = if context.probe {
+        breaker::claim_probe(engine, context.sender.sender.id, context.lane, lease).await
+    } else {
+        claim(shared, now, context.lane, lease, grant.granted).await
+    };
     let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
     if taken < grant.granted {
         engine.inner().throttle.give_back(now, &context.limits, grant.granted - taken).await;
@@ -190,9 +231,12 @@ async fn serve(
     lanes.served(context.lane, claimed.len());
     metrics::counter!("messages_claimed_total").increment(u64::from(taken));
     shared.took(claimed.len());
-    for message in claimed {
+    for message in &claimed {
         engine.inner().in_hand.begin(message.contact_id);
-        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), message, Claim { lease, began }));
+    }
+    if !claimed.is_empty() {
+        let claim = Claim { lease, began };
+        deliveries.spawn(prepare::prepare(shared.clone(), context.clone(), claimed, claim, deliveries.clone()));
     }
     Ok(())
 }

@@ -9,32 +9,37 @@
 //! `sending` behind, which becomes `unknown` when its lease ends, and is never simply sent again.
 
 mod backoff;
+mod breaker;
 mod content;
 mod deliver;
 mod dispatch;
 mod guard;
 mod in_hand;
 mod lanes;
+mod load;
 mod outcomes;
 mod pace;
 mod permit;
+mod prepare;
 mod stop;
 mod sweep;
 
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 pub(crate) use backoff::MAX_ATTEMPTS;
+pub(crate) use breaker::{Fault, open as open_breaker, try_now};
 pub(crate) use content::sample;
-use domain::{campaign::Late, ids::TopicId, run::Rules};
+use domain::{campaign::Late, ids::TopicId, message::Channel, run::Rules, time::Timestamp};
 pub use guard::Guard;
 pub(crate) use guard::REASON as TEXT_REFUSED;
 pub use in_hand::InHand;
+pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
 pub(crate) use stop::stop_run;
@@ -48,7 +53,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, templates::Compiled, throttle::Limit};
+use crate::{
+    Engine,
+    provider::Account,
+    templates::Compiled,
+    throttle::{Budget, Limit},
+};
 
 /// Claimed messages that may wait for a slot, for each slot: enough to keep the slots busy while the next batch is
 /// claimed; what a crash leaves in doubt.
@@ -60,9 +70,11 @@ struct Shared {
     /// The lanes that may be sent from, as of the dispatcher's latest look: neither held nor paused nor cancelled.
     open: RwLock<BTreeSet<Lane>>,
     /// Requests in flight to the provider.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     outcomes: mpsc::Sender<outcomes::Done>,
-    claimed: AtomicUsize,
+    claimed: Arc<AtomicUsize>,
+    /// Until when campaigns need not ask for more people: the day has no room for them.
+    day_full: Mutex<Option<(Option<Budget>, Timestamp)>>,
     /// Rings when a claimed message is done with.
     freed: Notify,
     stop: CancellationToken,
@@ -82,6 +94,27 @@ impl Shared {
 
     fn set_open(&self, lanes: BTreeSet<Lane>) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = lanes;
+    }
+
+    /// A claimed message is through: its outcome is to be written.
+    async fn finish(&self, done: outcomes::Done) {
+        self.engine.inner().in_hand.end(done.contact);
+        let (id, attempt) = (done.outcome.id.0, done.outcome.attempt);
+        // The writer outlives every delivery; a closed channel means that it broke, and the lease will say so.
+        if self.outcomes.send(done).await.is_err() {
+            tracing::error!(message.id = id, attempt, "an outcome could not be written");
+        }
+        self.done_with(1);
+    }
+
+    fn day_is_full(&self, budget: Option<Budget>, until: Timestamp) {
+        *self.day_full.lock().unwrap_or_else(PoisonError::into_inner) = Some((budget, until));
+    }
+
+    /// Until when the day has no room for campaigns, by this budget.
+    fn day_full_until(&self, budget: Option<Budget>) -> Option<Timestamp> {
+        let full = *self.day_full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.filter(|(of, _)| budget.is_some() && *of == budget).map(|(_, until)| until)
     }
 
     fn took(&self, messages: usize) {
@@ -109,10 +142,16 @@ struct Claim {
 struct LaneContext {
     lane: Lane,
     sender: SenderRow,
+    /// The sender's account.
+    login: Arc<Account>,
     limits: Vec<Limit>,
     /// A run's rules and template; single sends bring their own.
     run: Option<RunContext>,
     enforce_window: bool,
+    /// How many people WhatsApp lets the business write to first within a day.
+    budget: Option<Budget>,
+    /// The sender is blocked: of this lane one message tries whether it still is.
+    probe: bool,
 }
 
 #[derive(Clone)]
@@ -123,6 +162,12 @@ struct RunContext {
 }
 
 impl LaneContext {
+    /// Until when a campaign's people have no room in WhatsApp's day.
+    fn day_full_until(&self, shared: &Shared) -> Option<Timestamp> {
+        let counted = self.run.is_some() && self.sender.sender.channel == Channel::Whatsapp;
+        shared.day_full_until(self.budget.filter(|_| counted))
+    }
+
     fn late(&self) -> Late {
         self.run.as_ref().map_or(Late::Wait, |run| run.rules.late)
     }
@@ -133,9 +178,10 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     let (sender, receiver) = mpsc::channel(outcomes::QUEUE);
     let shared = Arc::new(Shared {
         open: RwLock::default(),
-        slots: Semaphore::new(engine.config().worker_concurrency),
+        slots: engine.inner().load.slots(),
         outcomes: sender,
-        claimed: AtomicUsize::new(0),
+        claimed: engine.inner().load.count(),
+        day_full: Mutex::default(),
         freed: Notify::new(),
         stop: stop.clone(),
         engine: engine.clone(),

@@ -4,14 +4,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    ids::{CampaignId, ContactId, RunId},
-    message::State,
+    ids::{CampaignId, ContactId, RunId, SenderId},
     phone::Phone,
 };
-use store::messages::{OutcomeIn, Settled};
+use store::messages::{Effect, OutcomeIn, Settled};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{guard, stop::stop_run};
+use super::{breaker, breaker::Fault, guard, stop::stop_run};
 use crate::{
     Engine, Error, Result,
     retry::{is_passing, retrying},
@@ -33,12 +32,23 @@ pub(super) struct Done {
     pub outcome: OutcomeIn,
     pub run: Option<RunId>,
     pub campaign: Option<CampaignId>,
-    /// The run is to be paused, for this reason.
-    pub stop_run: Option<String>,
+    pub sender: SenderId,
+    /// The account or the sender cannot send at all: the code that says so.
+    pub fault: Option<i32>,
     /// The provider refused the text, not the person.
     pub text_refused: bool,
     /// The provider says that the person opted out: the code that says so.
     pub opted_out: Option<(ContactId, Phone, i32)>,
+    /// WhatsApp counts the person for a day, if the message went out.
+    pub counted: bool,
+    pub contact: ContactId,
+}
+
+impl Done {
+    /// Whether the person counts: the message was, or may have been, sent.
+    const fn is_counted(&self) -> bool {
+        self.counted && matches!(self.outcome.effect, Effect::Accepted { .. } | Effect::Unknown(_))
+    }
 }
 
 /// Writes until every sender of the channel is gone.
@@ -49,6 +59,7 @@ pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
         let began = Instant::now();
         write_surely(&engine, &queue, &batch).await;
         stop_runs(&engine, to_stop(&engine, &batch)).await;
+        open_breakers(&engine, faults(&batch)).await;
         metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
         batch.clear();
     }
@@ -96,8 +107,9 @@ async fn write_batch(engine: &Engine, batch: &[Done]) -> Result<()> {
     // Before the outcomes: a crash in between leaves the opt-out standing, not the message.
     record_opt_outs(engine, batch).await?;
     let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.outcome.clone()).collect();
-    let settled = retrying!(write_outcomes(engine, &outcomes).await)?;
-    report(engine, &settled);
+    let counted: Vec<ContactId> = batch.iter().filter(|done| done.is_counted()).map(|done| done.contact).collect();
+    let settled = retrying!(write_outcomes(engine, &outcomes, &counted).await)?;
+    report(engine, batch, &settled);
     Ok(())
 }
 
@@ -110,24 +122,42 @@ async fn stop_runs(engine: &Engine, stops: BTreeMap<RunId, (CampaignId, String)>
     }
 }
 
-async fn write_outcomes(engine: &Engine, outcomes: &[OutcomeIn]) -> Result<Vec<Settled>> {
+/// The messages wait already: what cannot be written now is reported by the next one that fails.
+async fn open_breakers(engine: &Engine, faults: Vec<Fault>) {
+    for fault in faults {
+        if let Err(error) = breaker::open(engine, &fault).await {
+            tracing::error!(%error, sender = %fault.sender, code = fault.code, "a sender that should be blocked is not");
+        }
+    }
+}
+
+async fn write_outcomes(engine: &Engine, outcomes: &[OutcomeIn], counted: &[ContactId]) -> Result<Vec<Settled>> {
+    let now = engine.now();
     let tx = engine.db().begin().await?;
-    let settled = store::messages::write_outcomes(&tx, engine.now(), outcomes).await?;
+    let settled = store::messages::write_outcomes(&tx, now, outcomes).await?;
+    store::daily_recipients::note(&tx, &engine.config().provider.account_sid, counted, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(settled)
 }
 
-fn report(engine: &Engine, settled: &[Settled]) {
-    let mut accepted: BTreeMap<RunId, u32> = BTreeMap::new();
+/// The pace is that of the provider's answers, whichever is written first: the answer or what a callback tells.
+fn report(engine: &Engine, batch: &[Done], settled: &[Settled]) {
     for message in settled {
         metrics::counter!("messages_settled_total", "state" => message.to.as_str()).increment(1);
-        let handed_over = message.from == State::Sending && message.to.rank() >= State::Accepted.rank();
-        if let (Some(run), true) = (message.run_id, handed_over && message.to.rank() <= State::Read.rank()) {
-            *accepted.entry(run).or_default() += 1;
-        }
     }
-    for (run, messages) in accepted {
+    let mut by_run: BTreeMap<RunId, u32> = BTreeMap::new();
+    let mut by_sender: BTreeMap<SenderId, u32> = BTreeMap::new();
+    for done in batch.iter().filter(|done| matches!(done.outcome.effect, Effect::Accepted { .. })) {
+        if let Some(run) = done.run {
+            *by_run.entry(run).or_default() += 1;
+        }
+        *by_sender.entry(done.sender).or_default() += 1;
+    }
+    for (run, messages) in by_run {
         engine.inner().pace.count(run, engine.now(), messages);
+    }
+    for (sender, messages) in by_sender {
+        engine.inner().sender_pace.count(sender, engine.now(), messages);
     }
 }
 
@@ -162,11 +192,28 @@ fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, Stri
     let mut stops = BTreeMap::new();
     for done in batch {
         let (Some(run), Some(campaign)) = (done.run, done.campaign) else { continue };
-        if let Some(reason) = &done.stop_run {
-            stops.insert(run, (campaign, reason.clone()));
-        } else if engine.inner().guard.note(run, done.text_refused) {
+        if engine.inner().guard.note(run, done.text_refused) {
             stops.insert(run, (campaign, guard::REASON.to_owned()));
         }
     }
     stops
+}
+
+/// What the batch says against senders: one fault for each of them.
+fn faults(batch: &[Done]) -> Vec<Fault> {
+    let mut faults: BTreeMap<SenderId, Fault> = BTreeMap::new();
+    for done in batch {
+        let (Some(code), Some(decision)) = (done.fault, &done.outcome.decision) else { continue };
+        let handed_over_at = decision.at;
+        let fault = faults.entry(done.sender).or_insert_with(|| Fault {
+            sender: done.sender,
+            code,
+            by_callback: false,
+            messages: Vec::new(),
+            handed_over_at,
+        });
+        fault.messages.push(done.outcome.id);
+        fault.handed_over_at = fault.handed_over_at.max(handed_over_at);
+    }
+    faults.into_values().collect()
 }

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(500);
 pub struct Permit(AtomicBool);
 
 impl Permit {
-    pub(super) fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -55,6 +55,9 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
                  send from several"
             );
         } else if held.is_some() {
+            if stands_by {
+                engine.inner().throttle.forget_day().await;
+            }
             engine.inner().bell.ring_here(Who::Senders);
         }
         stands_by = held.is_none();

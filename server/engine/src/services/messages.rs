@@ -1,8 +1,9 @@
 //! Messages: recipients of runs, single sends, tests.
 
 use domain::{
-    ids::{ContactId, MessageId},
-    message::{Channel, Kind, Message, MessageFilter, NewMessage, State},
+    actor::ActorKind,
+    ids::{AccountId, ApiKeyId, ContactId, MessageId},
+    message::{By, Channel, Kind, Message, MessageFilter, NewMessage, State, StepActor},
     page::{Page, PageRequest},
     phone::Phone,
     problem::FieldError,
@@ -54,10 +55,13 @@ impl Messages<'_> {
     /// `NotFound`.
     pub async fn get(&self, actor: &Actor, id: MessageId) -> Result<Message> {
         require(actor, Permission::Read)?;
-        store::messages::get(self.0.db().reader(), id).await.map_err(|error| match error {
+        let db = self.0.db().reader();
+        let mut message = store::messages::get(db, id).await.map_err(|error| match error {
             store::Error::NotFound => Error::NotFound { what: "message" },
             other => other.into(),
-        })
+        })?;
+        name_actors(db, &mut message).await?;
+        Ok(message)
     }
 
     /// Takes one message to one person, who is stored first when new. Whether it may go is decided like any other
@@ -90,6 +94,36 @@ fn check(new: &NewMessage) -> Result<()> {
         _ => {}
     }
     Error::unless_valid(errors)
+}
+
+/// Names who made the steps that somebody here made: the audit log knows, by what was done to which entity.
+async fn name_actors(db: &impl store::ConnectionTrait, message: &mut Message) -> Result<()> {
+    let (id, kind) = (message.id.to_string(), message.kind);
+    let campaign = message.campaign_id.map(|id| id.to_string());
+    for step in message.history.iter_mut().filter(|step| step.by == By::Admin) {
+        let (action, entity) = match (step.state, kind, &campaign) {
+            (State::Cancelled, _, Some(campaign)) => ("cancel", ("campaign", campaign.as_str())),
+            (_, Kind::Test, Some(campaign)) => ("test", ("campaign", campaign.as_str())),
+            (_, Kind::Single, _) => ("send", ("message", id.as_str())),
+            _ => continue,
+        };
+        if let Some((kind, id)) = store::audit::actor_of(db, action, entity, step.at).await? {
+            step.actor = Some(StepActor { kind, name: name_of(db, kind, id).await? });
+        }
+    }
+    Ok(())
+}
+
+/// What people call an actor: its id, where it has no better name.
+async fn name_of(db: &impl store::ConnectionTrait, kind: ActorKind, id: String) -> Result<String> {
+    let name = match (kind, id.parse::<uuid::Uuid>()) {
+        (ActorKind::Account, Ok(id)) => {
+            store::accounts::by_id(db, AccountId(id)).await?.map(|stored| stored.account.email)
+        }
+        (ActorKind::ApiKey, Ok(id)) => store::api_keys::name(db, ApiKeyId(id)).await?,
+        _ => None,
+    };
+    Ok(name.unwrap_or(id))
 }
 
 async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Message> {

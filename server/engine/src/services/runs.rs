@@ -15,6 +15,7 @@ use crate::{
     csv_out::CsvOut,
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
+    services::processes,
 };
 
 /// Rows of one part of an export.
@@ -81,7 +82,7 @@ impl Runs<'_> {
         Ok(run)
     }
 
-    /// When the last message goes out, at the pace of the last seconds or else at the rate that is allowed.
+    /// When the last message goes out, at the pace of the last seconds in all processes or else at the rate that is allowed.
     async fn forecast(&self, run: &Run) -> Result<Forecast> {
         let now = self.0.now();
         if !matches!(run.status, RunStatus::Planning | RunStatus::Running) {
@@ -89,7 +90,7 @@ impl Runs<'_> {
         }
         let (sender, own) = store::runs::rates(self.0.db().reader(), run.id).await?;
         let allowed = f64::from(own.unwrap_or(i32::MAX).min(sender));
-        let rate_now = self.0.inner().pace.per_second(run.id, now);
+        let rate_now = processes::paces(self.0).await?.runs.get(&run.id).copied().unwrap_or(0.0);
         let waiting = run.ledger.queued + run.ledger.sending;
         Ok(Forecast { finish_at: finish_at(now, waiting, if rate_now > 0.0 { rate_now } else { allowed }), rate_now })
     }

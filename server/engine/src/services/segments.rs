@@ -1,12 +1,13 @@
 //! Segments: who is meant (the pages say "audience").
 
 use domain::{
-    ids::SegmentId,
+    ids::{ImportId, SegmentId},
     page::{Page, PageRequest},
     problem::FieldError,
     role::Permission,
     segment::{
-        self, Condition, Field, Group, NewSegment, Segment, SegmentPatch, SegmentPreview, SegmentVocabulary, Test,
+        self, Combinator, Condition, Field, Group, NewSegment, Node, Operator, Rule, Segment, SegmentPatch,
+        SegmentPreview, SegmentVocabulary, Test,
     },
 };
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
+    services::stale::{stale, stored_now},
 };
 
 const NAME_MAX: usize = 100;
@@ -81,23 +83,50 @@ impl Segments<'_> {
         Ok(segment)
     }
 
+    /// The segment of exactly the people in an imported file: the one that is there, or a new one.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such import.
+    pub async fn of_import(&self, actor: &Actor, import: ImportId) -> Result<Segment> {
+        require(actor, Permission::Write)?;
+        let now = self.0.now();
+        let tx = self.0.begin(actor).await?;
+        let file = store::imports::find(&tx, import).await?.ok_or(Error::NotFound { what: "import" })?;
+        let rule = Rule { field: "import".to_owned(), operator: Operator::Equal, value: json!(import) };
+        let definition = Group { combinator: Combinator::And, not: false, rules: vec![Node::Rule(rule)] };
+        let mentioning = segments::mentioning(&tx, &import.to_string()).await?;
+        if let Some(there) = mentioning.into_iter().find(|segment| segment.definition == definition) {
+            return Ok(there);
+        }
+        let id = SegmentId(self.0.new_uuid());
+        let name = free_name(&tx, file.import.file_name.as_deref().unwrap_or("an unnamed file")).await?;
+        segments::insert(&tx, id, &name, &definition, now).await.map_err(|error| name_taken(error, &name))?;
+        audit(&tx, actor, now, "create", id, &json!({ "name": name, "import": import })).await?;
+        let segment = segments::find(&tx, id).await?.ok_or(NO_SEGMENT)?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(segment)
+    }
+
     /// Changes name or definition. Runs that began keep the definition they began with.
     ///
     /// # Errors
-    /// `Invalid` with the rules to correct, `NotFound`, `Conflict` for a stale version or a name that is taken.
+    /// `Invalid` with the rules to correct, `NotFound`, `Stale`, `Conflict` for a name that is taken.
     pub async fn update(&self, actor: &Actor, id: SegmentId, patch: SegmentPatch) -> Result<Segment> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
         let tx = self.0.begin(actor).await?;
         let former = segments::find(&tx, id).await?.ok_or(NO_SEGMENT)?;
         if patch.version.is_some_and(|read| read != former.version) {
-            return Err(store::Error::Stale.into());
+            return Err(stale_segment(&patch, &former));
         }
         let name = patch.name.as_deref().unwrap_or(&former.name);
         let (name, definition) = match &patch.definition {
             Some(definition) => checked(&tx, Some(id), name, definition).await?,
-            None => (checked_name(name)?, former.definition),
+            None => (checked_name(name)?, former.definition.clone()),
         };
+        if (&name, &definition) == (&former.name, &former.definition) {
+            return Ok(former);
+        }
         segments::update(&tx, id, &name, &definition, former.version, now)
             .await
             .map_err(|error| name_taken(error, &name))?;
@@ -185,6 +214,19 @@ async fn checked(
     }
 }
 
+/// A name for the people in a file that no other segment has: files may be called the same.
+async fn free_name(db: &impl ConnectionTrait, file: &str) -> Result<String> {
+    let file: String = file.chars().filter(|c| *c != '\0').take(NAME_MAX - 20).collect();
+    let name = format!("People in {file}");
+    let mut number = 1;
+    let mut free = name.clone();
+    while segments::is_name(db, &free).await? {
+        number += 1;
+        free = format!("{name} ({number})");
+    }
+    Ok(free)
+}
+
 fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > NAME_MAX || name.contains('\0') {
@@ -225,9 +267,55 @@ fn unknown(condition: &Condition, known: &References) -> Option<(&'static str, S
     topic.or(import).map(|what| ("value", what))
 }
 
+/// The refusal of an edit of an earlier version; rules are told as one reads them.
+fn stale_segment(patch: &SegmentPatch, stored: &Segment) -> Error {
+    let error = stale(&SegmentPatch { definition: None, ..patch.clone() }, stored);
+    let differs = |asked: &Value| segment::parse(asked).ok().as_ref() != Some(&stored.definition);
+    match error {
+        Error::Stale(mut fields) if patch.definition.as_ref().is_some_and(differs) => {
+            fields.push(FieldError::new("definition", stored_now(&in_words(&stored.definition))));
+            Error::Stale(fields)
+        }
+        other => other,
+    }
+}
+
+/// `consent = "opted_in" and (attributes.city = "Kandy" or attributes.city null)`.
+fn in_words(group: &Group) -> String {
+    if group.rules.is_empty() {
+        return "everybody".to_owned();
+    }
+    let parts = group.rules.iter().map(|node| match node {
+        Node::Group(inner) => format!("({})", in_words(inner)),
+        Node::Rule(Rule { field, operator, value: Value::Null }) => format!("{field} {operator}"),
+        Node::Rule(Rule { field, operator, value }) => format!("{field} {operator} {value}"),
+    });
+    let words = parts.collect::<Vec<_>>().join(&format!(" {} ", group.combinator));
+    if group.not { format!("not ({words})") } else { words }
+}
+
 fn name_taken(error: store::Error, name: &str) -> Error {
     match error {
         store::Error::Duplicate(_) => Error::Conflict(format!("There is an audience with the name “{name}” already.")),
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_told_as_one_reads_them() {
+        let words = |definition: Value| in_words(&segment::parse(&definition).unwrap());
+        assert_eq!(words(json!({"combinator": "and", "rules": []})), "everybody");
+        let city = json!({"field": "attributes.city", "operator": "=", "value": "Kandy"});
+        let unknown = json!({"field": "attributes.city", "operator": "null"});
+        let inner = json!({"combinator": "or", "rules": [city, unknown]});
+        let consent = json!({"field": "consent", "operator": "=", "value": "opted_in"});
+        assert_eq!(
+            words(json!({"combinator": "and", "not": true, "rules": [consent, inner]})),
+            r#"not (consent = "opted_in" and (attributes.city = "Kandy" or attributes.city null))"#
+        );
     }
 }

@@ -13,7 +13,12 @@ use serde_json::json;
 use store::settings::Stored;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Actor, Engine, Error, Result, config::Config, require, services::simulator};
+use crate::{
+    Actor, Engine, Error, Result,
+    config::Config,
+    require,
+    services::{simulator, stale::stale},
+};
 
 /// The key of the document in the settings table.
 const KEY: &str = "workspace";
@@ -25,6 +30,11 @@ const FRESH_FOR: Duration = Duration::from_millis(400);
 const REAL_ACCOUNT_RATE: i32 = 2_000;
 
 const RATE_MAX: i32 = 100_000;
+
+/// Percent of the day's people that campaigns leave to replies.
+const REPLY_SHARE: i32 = 10;
+/// Meta's largest limit but "no limit" is 100,000; room for what it may become.
+const PEOPLE_MAX: i32 = 10_000_000;
 
 /// What was set; the rest follows the defaults, which depend on whether there is a real account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +49,10 @@ struct Document {
     /// Absent: the default; null: no limit.
     #[serde(with = "domain::contact::double_option", skip_serializing_if = "Option::is_none")]
     account_rate_per_second: Option<Option<i32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whatsapp_daily_people: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whatsapp_reply_share: Option<i32>,
 }
 
 /// The settings as this process last read them.
@@ -77,6 +91,8 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         default_timezone: document.default_timezone.unwrap_or_else(|| "UTC".to_owned()),
         enforce_whatsapp_window: document.enforce_whatsapp_window.unwrap_or(real),
         account_rate_per_second: document.account_rate_per_second.unwrap_or(real.then_some(REAL_ACCOUNT_RATE)),
+        whatsapp_daily_people: document.whatsapp_daily_people,
+        whatsapp_reply_share: document.whatsapp_reply_share.unwrap_or(REPLY_SHARE),
         updated_at,
         version,
     }
@@ -115,7 +131,7 @@ impl SettingsService<'_> {
     /// Changes settings. Holding or releasing all sending is in effect in every process within a second.
     ///
     /// # Errors
-    /// `Invalid` with the fields to correct, `Conflict` for a stale version.
+    /// `Invalid` with the fields to correct, `Stale`.
     pub async fn update(&self, actor: &Actor, patch: SettingsPatch) -> Result<Settings> {
         require(actor, Permission::Administer)?;
         Error::unless_valid(problems(&patch))?;
@@ -124,13 +140,26 @@ impl SettingsService<'_> {
         let stored: Option<Stored<Document>> = store::settings::load(&tx, KEY).await?;
         let version = stored.as_ref().map_or(0, |stored| stored.version);
         if patch.version.is_some_and(|read| read != version) {
-            return Err(store::Error::Stale.into());
+            return Err(stale(&patch, &with_defaults(stored, self.0.config())));
         }
         let former = stored.map(|stored| stored.value).unwrap_or_default();
         let (document, changed) = apply(former.clone(), &patch);
+        if document == former {
+            drop(tx);
+            return self.get(actor).await;
+        }
         save(&tx, &document, version, now).await?;
         audit(&tx, actor, now, &former, &document, &changed).await?;
+        let counts_from_now = former.whatsapp_daily_people.is_none() && document.whatsapp_daily_people.is_some();
+        if counts_from_now {
+            // Nobody was counted while there was no limit.
+            let account = &self.0.config().provider.account_sid;
+            store::daily_recipients::recall(&tx, account, now.plus(-Timestamp::DAY)).await?;
+        }
         tx.commit().await.map_err(store::Error::from)?;
+        if counts_from_now {
+            self.0.inner().throttle.forget_day().await;
+        }
         *self.0.inner().settings.0.lock().await = None;
         let settings = load(self.0.db().reader(), self.0.config()).await?;
         simulator::follow(self.0, &settings).await;
@@ -179,11 +208,19 @@ fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'stat
     if let Some(rate) = patch.account_rate_per_second {
         document.account_rate_per_second = Some(rate);
     }
+    if let Some(people) = patch.whatsapp_daily_people {
+        document.whatsapp_daily_people = people;
+    }
+    if let Some(share) = patch.whatsapp_reply_share {
+        document.whatsapp_reply_share = Some(share);
+    }
     let changed = [
         ("default_country", former.default_country != document.default_country),
         ("default_timezone", former.default_timezone != document.default_timezone),
         ("enforce_whatsapp_window", former.enforce_whatsapp_window != document.enforce_whatsapp_window),
         ("account_rate_per_second", former.account_rate_per_second != document.account_rate_per_second),
+        ("whatsapp_daily_people", former.whatsapp_daily_people != document.whatsapp_daily_people),
+        ("whatsapp_reply_share", former.whatsapp_reply_share != document.whatsapp_reply_share),
     ];
     let changed = changed.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect();
     (document, changed)
@@ -213,6 +250,8 @@ async fn audit(
             "default_timezone": document.default_timezone,
             "enforce_whatsapp_window": document.enforce_whatsapp_window,
             "account_rate_per_second": document.account_rate_per_second.flatten(),
+            "whatsapp_daily_people": document.whatsapp_daily_people,
+            "whatsapp_reply_share": document.whatsapp_reply_share,
         });
         store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;
     }
@@ -243,6 +282,15 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
     {
         let message = format!("Give a number from 1 to {RATE_MAX}, or null for no limit.");
         errors.push(FieldError::new("account_rate_per_second", message));
+    }
+    if let Some(Some(people)) = patch.whatsapp_daily_people
+        && !(1..=PEOPLE_MAX).contains(&people)
+    {
+        let message = format!("Give a number from 1 to {PEOPLE_MAX}, or null for no limit.");
+        errors.push(FieldError::new("whatsapp_daily_people", message));
+    }
+    if patch.whatsapp_reply_share.is_some_and(|share| !(0..=100).contains(&share)) {
+        errors.push(FieldError::new("whatsapp_reply_share", "Give a percentage from 0 to 100."));
     }
     errors
 }

@@ -1,6 +1,11 @@
-//! The simulator's phone; only when no Twilio account is set. Speaks to the simulator's control API.
+//! The simulator's phone; only when no Twilio account is set, or messages go to a simulator in a process of its own.
+//! Speaks to the simulator's control API.
 
-use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use domain::{
     message::Channel,
@@ -13,8 +18,9 @@ use domain::{
 use reqwest::RequestBuilder;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::{Actor, Engine, Error, Result, require};
+use crate::{Actor, Engine, Error, Result, config::ProviderConfig, require};
 
 /// How many messages are looked through for people.
 const LOOKED_THROUGH: u32 = 2_000;
@@ -25,19 +31,61 @@ const SHOWN: usize = 50;
 /// WhatsApp takes this much free text.
 const TEXT_MAX: usize = 1_600;
 
-/// The HTTP client, made when the first page asks.
+/// What was found at the provider's address counts for so long.
+const FOUND_FOR: Duration = Duration::from_secs(60);
+
+/// A simulator answers at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The HTTP client, made when the first page asks, and whether there is a simulator at the provider's address.
 #[derive(Default)]
-pub(crate) struct Client(OnceLock<reqwest::Client>);
+pub(crate) struct Client {
+    http: OnceLock<reqwest::Client>,
+    found: Mutex<(Option<Instant>, bool)>,
+}
 
 impl Client {
     fn get(&self) -> Result<&reqwest::Client> {
-        if let Some(client) = self.0.get() {
+        if let Some(client) = self.http.get() {
             return Ok(client);
         }
         // An answer takes as long as our own webhook does.
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().map_err(Error::internal)?;
-        Ok(self.0.get_or_init(|| client))
+        Ok(self.http.get_or_init(|| client))
     }
+
+    /// Whether there is a simulator at this address: asked once a minute, by one of those who want to know.
+    async fn finds(&self, base: &str) -> bool {
+        {
+            let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.0.is_some_and(|asked_at| asked_at.elapsed() < FOUND_FOR) {
+                return known.1;
+            }
+            known.0 = Some(Instant::now());
+        }
+        let found = self.asks(base).await;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).1 = found;
+        found
+    }
+
+    async fn asks(&self, base: &str) -> bool {
+        let Ok(client) = self.get() else { return false };
+        let Ok(response) = client.get(control(base, "settings")).timeout(PATIENCE).send().await else { return false };
+        // By this setting a simulator is known.
+        let settings = response.json::<serde_json::Value>().await.unwrap_or_default();
+        settings["enforce_whatsapp_window"].is_boolean()
+    }
+}
+
+fn control(base: &str, path: &str) -> String {
+    format!("{}/control/{path}", base.trim_end_matches('/'))
+}
+
+/// Where a simulator in a process of its own may be: the provider's address, when that is not Twilio's.
+fn outside(provider: &ProviderConfig) -> Option<&str> {
+    let url = reqwest::Url::parse(&provider.api_base).ok()?;
+    let host = url.host_str()?;
+    (host != "twilio.com" && !host.ends_with(".twilio.com")).then_some(&*provider.api_base)
 }
 
 /// A message as the simulator tells of it.
@@ -85,7 +133,7 @@ struct Answered {
 pub struct SimulatorService<'a>(&'a Engine);
 
 impl Engine {
-    /// The simulator's phone; only when no Twilio account is set.
+    /// The simulator's phone; only when messages go to one.
     #[must_use]
     pub const fn simulator(&self) -> SimulatorService<'_> {
         SimulatorService(self)
@@ -93,13 +141,27 @@ impl Engine {
 }
 
 impl SimulatorService<'_> {
+    /// Whether there are phones to show: those of the built-in simulator, or of one that answers at the provider's address.
+    pub async fn is_there(&self) -> bool {
+        self.base().await.is_some()
+    }
+
+    async fn base(&self) -> Option<&str> {
+        let provider = &self.0.config().provider;
+        if provider.simulator.is_some() {
+            return provider.simulator.as_deref();
+        }
+        let base = outside(provider)?;
+        self.0.inner().simulator.finds(base).await.then_some(base)
+    }
+
     /// The people of the latest messages, the last one first.
     ///
     /// # Errors
-    /// `NotFound` with a real account, `Unavailable` when the simulator does not answer.
+    /// `NotFound` when messages go to Twilio, `Unavailable` when the simulator does not answer.
     pub async fn phones(&self, actor: &Actor) -> Result<Vec<SimulatorPhone>> {
         require(actor, Permission::Read)?;
-        let request = self.call(reqwest::Method::GET, "messages")?;
+        let request = self.call(reqwest::Method::GET, "messages").await?;
         let limit = LOOKED_THROUGH.to_string();
         let told: Vec<Told> = fetch(request.query(&[("direction", "all"), ("limit", limit.as_str())])).await?;
         let mut seen = BTreeSet::new();
@@ -143,7 +205,7 @@ impl SimulatorService<'_> {
             Channel::Whatsapp => format!("whatsapp:{phone}"),
             Channel::Sms => phone.to_string(),
         };
-        let request = self.call(reqwest::Method::POST, "inbound")?;
+        let request = self.call(reqwest::Method::POST, "inbound").await?;
         let answered: Answered = fetch(request.json(&json!({ "from": from, "body": text }))).await?;
         match answered.status {
             Some(status) if (200..300).contains(&status) => self.load(phone).await,
@@ -155,7 +217,7 @@ impl SimulatorService<'_> {
     }
 
     async fn load(&self, phone: &Phone) -> Result<Conversation> {
-        let request = self.call(reqwest::Method::GET, "conversation")?;
+        let request = self.call(reqwest::Method::GET, "conversation").await?;
         let told: Vec<Told> = fetch(request.query(&[("phone", phone.as_str())])).await?;
         let channel = told.last().map_or(Channel::Whatsapp, Told::channel);
         let bubbles = told.into_iter().map(|told| Bubble {
@@ -167,10 +229,9 @@ impl SimulatorService<'_> {
         Ok(Conversation { phone: phone.clone(), channel, bubbles: bubbles.collect() })
     }
 
-    fn call(&self, method: reqwest::Method, path: &str) -> Result<RequestBuilder> {
-        let base = self.0.config().provider.simulator.as_deref().ok_or(Error::NotFound { what: "simulator" })?;
-        let url = format!("{}/control/{path}", base.trim_end_matches('/'));
-        Ok(self.0.inner().simulator.get()?.request(method, url))
+    async fn call(&self, method: reqwest::Method, path: &str) -> Result<RequestBuilder> {
+        let base = self.base().await.ok_or(Error::NotFound { what: "simulator" })?;
+        Ok(self.0.inner().simulator.get()?.request(method, control(base, path)))
     }
 }
 
@@ -191,7 +252,7 @@ pub(crate) async fn follow(engine: &Engine, settings: &Settings) {
         return;
     }
     let told = async {
-        let request = engine.simulator().call(reqwest::Method::PATCH, "settings")?;
+        let request = engine.simulator().call(reqwest::Method::PATCH, "settings").await?;
         let patch = json!({ "enforce_whatsapp_window": settings.enforce_whatsapp_window });
         fetch::<serde::de::IgnoredAny>(request.json(&patch)).await
     };

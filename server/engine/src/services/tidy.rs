@@ -11,14 +11,18 @@ const WEBHOOK_DAYS: i64 = 30;
 /// Rejected rows of an import are kept this long after it: they hold what somebody typed, phone numbers among it.
 const REJECT_DAYS: i64 = 30;
 
+/// What processes said of themselves.
+const PROCESSES_KEPT_FOR: i64 = Timestamp::DAY;
+
 /// Tries to log in count for an hour; a day leaves room for a clock that was set.
 const TRIES_KEPT_FOR: i64 = Timestamp::DAY;
 
 /// Rows deleted in one transaction: others want to write too.
 const CHUNK: u32 = 2_000;
 
-/// Removes expired sessions, kept answers, old tries to log in and rejected rows of old imports, and raw webhooks whose time is over, with the keys
-/// of their days: whatever a backup still holds of them can no longer be read.
+/// Removes expired sessions, kept answers, old tries to log in, rejected rows of old imports and processes that are gone,
+/// and raw webhooks whose time is over, with the keys of their days: whatever a backup still holds of them can no longer
+/// be read.
 ///
 /// # Errors
 /// What the database says; what was removed by then stays removed.
@@ -29,6 +33,9 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     store::accounts::purge_tries(db.writer(), now.plus(-TRIES_KEPT_FOR)).await?;
     let before = now.plus(-REJECT_DAYS * Timestamp::DAY);
     while store::imports::purge_rejects(db.writer(), before, CHUNK).await? == u64::from(CHUNK) {}
+    // A while longer than they count: a clock may have been set.
+    store::daily_recipients::purge(db.writer(), now.plus(-2 * Timestamp::DAY)).await?;
+    store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
     forget_webhooks(engine, now).await
 }
 

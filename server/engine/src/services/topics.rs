@@ -4,11 +4,12 @@ use domain::{
     ids::TopicId,
     problem::FieldError,
     role::Permission,
+    text::fold,
     topic::{NewTopic, Topic, TopicPatch},
 };
 use serde_json::json;
 
-use crate::{Actor, Engine, Error, Result, require};
+use crate::{Actor, Engine, Error, Result, require, services::stale::stale};
 
 const KEY_MAX: usize = 40;
 const NAME_MAX: usize = 100;
@@ -53,7 +54,7 @@ impl Topics<'_> {
     /// Stores a topic.
     ///
     /// # Errors
-    /// `Invalid` with the fields to correct, `Conflict` when the key is taken.
+    /// `Invalid` with the fields to correct, also when another topic has the name, `Conflict` when the key is taken.
     pub async fn create(&self, actor: &Actor, new: NewTopic) -> Result<Topic> {
         require(actor, Permission::Write)?;
         let new = checked(new)?;
@@ -62,6 +63,7 @@ impl Topics<'_> {
         if store::topics::id_of(&tx, &new.key).await?.is_some() {
             return Err(Error::Conflict(format!("There is a topic with the key `{}` already.", new.key)));
         }
+        unless_name_taken(&tx, &new.name, None).await?;
         store::topics::insert(&tx, TopicId(self.0.new_uuid()), &new, now).await?;
         store::audit::append(&tx, actor, now, "create", ("topic", &new.key), &json!({ "name": new.name })).await?;
         let (_, topic) = store::topics::find(&tx, &new.key).await?.ok_or(NO_TOPIC)?;
@@ -72,20 +74,26 @@ impl Topics<'_> {
     /// Changes name and description; the key stays, because people write it.
     ///
     /// # Errors
-    /// `Invalid` with the fields to correct, `NotFound`, `Conflict` for a stale version.
+    /// `Invalid` with the fields to correct, also when another topic has the name, `NotFound`, `Stale`.
     pub async fn update(&self, actor: &Actor, key: &str, patch: TopicPatch) -> Result<Topic> {
         require(actor, Permission::Write)?;
         let now = self.0.now();
         let tx = self.0.begin(actor).await?;
         let (id, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
         if patch.version.is_some_and(|read| read != topic.version) {
-            return Err(store::Error::Stale.into());
+            return Err(stale(&patch, &topic));
         }
         let name = patch.name.unwrap_or_else(|| topic.name.clone()).trim().to_owned();
         let description = patch.description.unwrap_or_else(|| topic.description.clone()).trim().to_owned();
+        if (&name, &description) == (&topic.name, &topic.description) {
+            return Ok(topic);
+        }
         let mut errors = Vec::new();
         check_texts(&name, &description, &mut errors);
         Error::unless_valid(errors)?;
+        if fold(&name) != fold(&topic.name) {
+            unless_name_taken(&tx, &name, Some(id)).await?;
+        }
         store::topics::update(&tx, id, topic.version, &name, &description, now).await?;
         let detail = json!({ "name": name, "former_name": topic.name });
         store::audit::append(&tx, actor, now, "update", ("topic", key), &detail).await?;
@@ -111,6 +119,14 @@ impl Topics<'_> {
         store::audit::append(&tx, actor, now, "delete", ("topic", key), &detail).await?;
         tx.commit().await.map_err(store::Error::from)?;
         Ok(())
+    }
+}
+
+/// `Err(Invalid)` when another topic than `own` has this name, whatever the case: nobody could tell them apart.
+async fn unless_name_taken(tx: &store::Tx, name: &str, own: Option<TopicId>) -> Result<()> {
+    match store::topics::named(tx, name, own).await? {
+        Some(key) => Err(Error::invalid("name", format!("The topic `{key}` has this name already."))),
+        None => Ok(()),
     }
 }
 

@@ -19,12 +19,38 @@ const NANOS: i64 = 1_000_000_000;
 const BURST: i64 = super::BURST.as_nanos() as i64;
 const COMPLAINT: i64 = super::COMPLAINT.as_nanos() as i64;
 
+/// Askers come a little out of order; more than this and the clock was set back.
+const SET_BACK: i64 = NANOS;
+
 /// How many keys are kept before those that are idle are forgotten.
 const KEYS: usize = 4_096;
 
 /// The meter of one process.
 #[derive(Default)]
-pub struct Local(Mutex<HashMap<Key, Meter>>);
+pub struct Local(Mutex<Meters>);
+
+#[derive(Default)]
+struct Meters {
+    by_key: HashMap<Key, Meter>,
+    /// The latest time that anybody asked at.
+    latest: i64,
+}
+
+impl Meters {
+    /// A clock that was set back takes the meters along: else nothing would be granted until it has caught up.
+    fn follow_clock(&mut self, now: i64) {
+        let back = self.latest - now;
+        if back > SET_BACK {
+            for meter in self.by_key.values_mut() {
+                meter.tat -= back;
+                meter.since -= back;
+            }
+        }
+        if back > SET_BACK || now > self.latest {
+            self.latest = now;
+        }
+    }
+}
 
 /// Instants are nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +93,15 @@ fn nanos(time: Timestamp) -> i64 {
 }
 
 impl Local {
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Key, Meter>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, now: i64, act: impl FnOnce(&mut HashMap<Key, Meter>) -> T) -> T {
+        let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        meters.follow_clock(now);
+        act(&mut meters.by_key)
     }
 
     pub(super) fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         let now = nanos(now);
-        self.with(|meters| {
+        self.with(now, |meters| {
             forget_idle(meters, now);
             let of = |meters: &HashMap<Key, Meter>, limit: &Limit| {
                 let meter = meters.get(&limit.key).copied().unwrap_or(Meter::new());
@@ -103,7 +131,7 @@ impl Local {
 
     pub(super) fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
         let now = nanos(now);
-        self.with(|meters| {
+        self.with(now, |meters| {
             for limit in limits {
                 if let Some(meter) = meters.get_mut(&limit.key) {
                     meter.tat -= i64::from(unused) * meter.interval(now, limit.per_second);
@@ -114,7 +142,7 @@ impl Local {
 
     pub(super) fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
         let now = nanos(now);
-        self.with(|meters| {
+        self.with(now, |meters| {
             let meter = meters.entry(key).or_insert(Meter::new());
             if now - meter.since >= COMPLAINT {
                 meter.share = (meter.share(now) * SLOWER).max(SLOWEST);

@@ -4,18 +4,21 @@
 //! processes share goes by the clock of the Redis they share it on. Both pass the same tests.
 
 mod local;
+mod recipients;
 mod shared;
 
 use std::time::Duration;
 
 use domain::{
-    ids::{RunId, SenderId},
+    ids::{ContactId, RunId, SenderId},
     time::Timestamp,
 };
 use local::Local;
+use recipients::Recipients;
 
 use crate::{Error, Result, config::Config};
 
+pub use recipients::{Admission, Asking, Budget, Counts, DAY};
 pub use shared::{Shared, Unusable, check_url};
 
 /// How far grants may run ahead of the clock.
@@ -57,14 +60,21 @@ pub struct Grant {
 /// The meter.
 pub enum Throttle {
     /// For one process.
-    Local(Local),
+    Local(Box<Alone>),
     /// For all that share a Redis.
     Shared(Box<Shared>),
 }
 
+/// What one process keeps for itself.
+#[derive(Default)]
+pub struct Alone {
+    meters: Local,
+    recipients: Recipients,
+}
+
 impl Default for Throttle {
     fn default() -> Self {
-        Self::Local(Local::default())
+        Self::Local(Box::default())
     }
 }
 
@@ -82,7 +92,7 @@ impl Throttle {
     /// Takes up to `want` messages out of all these limits.
     pub async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         match self {
-            Self::Local(local) => local.grant(now, limits, want),
+            Self::Local(alone) => alone.meters.grant(now, limits, want),
             Self::Shared(shared) => shared.grant(now, limits, want).await,
         }
     }
@@ -90,7 +100,7 @@ impl Throttle {
     /// Gives back what was granted just now and not used.
     pub async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
         match self {
-            Self::Local(local) => local.give_back(now, limits, unused),
+            Self::Local(alone) => alone.meters.give_back(now, limits, unused),
             Self::Shared(shared) => shared.give_back(now, limits, unused).await,
         }
     }
@@ -99,8 +109,39 @@ impl Throttle {
     /// altogether for a while.
     pub async fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
         match self {
-            Self::Local(local) => local.slow_down(now, key, wait),
+            Self::Local(alone) => alone.meters.slow_down(now, key, wait),
             Self::Shared(shared) => shared.slow_down(now, key, wait).await,
+        }
+    }
+
+    /// Which of these messages of a WhatsApp sender may go out now; what may not is to be asked for again later. `None`
+    /// when it is not known whom the business wrote to within the last [`DAY`]: tell it by [`Throttle::remember`].
+    pub async fn admit(
+        &self,
+        now: Timestamp,
+        sender: SenderId,
+        budget: Option<Budget>,
+        asking: &[Asking],
+    ) -> Option<Vec<Admission>> {
+        match self {
+            Self::Local(alone) => alone.recipients.admit(now, sender, budget, asking),
+            Self::Shared(shared) => shared.admit(now, sender, budget, asking).await,
+        }
+    }
+
+    /// What the database knows of the last [`DAY`].
+    pub async fn remember(&self, people: &[(ContactId, Timestamp)]) {
+        match self {
+            Self::Local(alone) => alone.recipients.remember(people),
+            Self::Shared(shared) => shared.remember(people).await,
+        }
+    }
+
+    /// What is known of the last day may be too little: the database is asked again.
+    pub async fn forget_day(&self) {
+        match self {
+            Self::Local(alone) => alone.recipients.forget_day(),
+            Self::Shared(shared) => shared.forget_day().await,
         }
     }
 
@@ -234,6 +275,76 @@ mod tests {
             let later = START.plus(10 * Timestamp::MINUTE);
             let grant = throttle.grant(later, &limits, 1_000).await;
             assert_eq!(grant.granted, 100, "the full burst again");
+        }
+    }
+
+    /// The shared one goes by its server's clock.
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_stops_nobody() {
+        let throttle = Throttle::default();
+        let limits = [sender(100), run(50)];
+        assert_eq!(throttle.grant(START, &limits, 1_000).await.granted, 5);
+        let before = START.plus(-2 * Timestamp::DAY);
+        assert_eq!(throttle.grant(before, &limits, 1_000).await.granted, 0, "nor gives it anything away");
+        assert_eq!(throttle.grant(before.plus(Timestamp::SECOND), &limits, 1_000).await.granted, 5);
+        let person = [asking(1, Counts::Reply); 10];
+        assert_eq!(admitted(&throttle, START, None, &person).await, [Admission::Go; 10]);
+        let again = admitted(&throttle, before.plus(Timestamp::MINUTE), None, &person).await;
+        assert_eq!(again, [Admission::Go; 10]);
+    }
+
+    fn asking(contact: i64, counts: Counts) -> Asking {
+        Asking { contact: ContactId(contact), counts }
+    }
+
+    const SENDER: SenderId = SenderId(Uuid::from_u128(1));
+
+    async fn admitted(throttle: &Throttle, at: Timestamp, budget: Option<Budget>, asked: &[Asking]) -> Vec<Admission> {
+        throttle.admit(at, SENDER, budget, asked).await.expect("it knows the day")
+    }
+
+    #[tokio::test]
+    async fn a_person_gets_a_few_at_once_and_then_one_in_six_seconds() {
+        for throttle in throttles().await {
+            let burst = admitted(&throttle, START, None, &[asking(1, Counts::Reply); 12]).await;
+            assert_eq!(burst.iter().filter(|verdict| **verdict == Admission::Go).count(), 10);
+            let Admission::PairFull { retry_after } = burst[11] else { panic!("{burst:?}") };
+            assert_eq!(retry_after, Duration::from_secs(6));
+            assert_eq!(admitted(&throttle, START, None, &[asking(2, Counts::Reply)]).await, [Admission::Go]);
+            let later = START.plus(6 * Timestamp::SECOND);
+            let two = admitted(&throttle, later, None, &[asking(1, Counts::Not); 2]).await;
+            assert!(matches!(two[..], [Admission::Go, Admission::PairFull { .. }]), "{two:?}");
+            let minutes = later.plus(2 * Timestamp::MINUTE);
+            let again = admitted(&throttle, minutes, None, &[asking(1, Counts::Not); 10]).await;
+            assert!(again.iter().all(|verdict| *verdict == Admission::Go), "{again:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_day_has_room_for_so_many_people_and_a_share_for_replies() {
+        for throttle in throttles().await {
+            let budget = Some(Budget::keeping(10, 20));
+            assert!(throttle.admit(START, SENDER, budget, &[]).await.is_none(), "it has not been told yet");
+            throttle.remember(&[(ContactId(1), START.plus(-DAY / 2)), (ContactId(2), START.plus(-2 * DAY))]).await;
+            let campaign: Vec<_> = (10..20).map(|contact| asking(contact, Counts::Campaign)).collect();
+            let full = admitted(&throttle, START, budget, &campaign).await;
+            assert_eq!(full.iter().filter(|verdict| **verdict == Admission::Go).count(), 7, "8 with the one of before");
+            let Admission::DayFull { retry_after } = full[9] else { panic!("{full:?}") };
+            assert_eq!(retry_after, Duration::from_secs(12 * 3_600), "until the first of them leaves");
+            let now = START.plus(Timestamp::SECOND);
+            // Whoever counts already may get more, and so may whoever wrote to us.
+            let more = [asking(10, Counts::Campaign), asking(50, Counts::Not)];
+            assert_eq!(admitted(&throttle, now, budget, &more).await, [Admission::Go; 2]);
+            let replies: Vec<_> = (30..33).map(|contact| asking(contact, Counts::Reply)).collect();
+            let replies = admitted(&throttle, now, budget, &replies).await;
+            assert!(matches!(replies[..], [Admission::Go, Admission::Go, Admission::DayFull { .. }]), "{replies:?}");
+            // No limit any more.
+            assert_eq!(admitted(&throttle, now, None, &[asking(60, Counts::Campaign)]).await, [Admission::Go]);
+            // A day later only those who were written to again count.
+            let next_day = START.plus(DAY + 1);
+            let campaign: Vec<_> = (70..80).map(|contact| asking(contact, Counts::Campaign)).collect();
+            let verdicts = admitted(&throttle, next_day, budget, &campaign).await;
+            assert_eq!(verdicts.iter().filter(|verdict| **verdict == Admission::Go).count(), 5, "8 without three");
         }
     }
 

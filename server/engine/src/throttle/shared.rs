@@ -12,14 +12,21 @@ use std::{
     time::Duration,
 };
 
-use domain::time::Timestamp;
+use domain::{
+    ids::{ContactId, SenderId},
+    time::Timestamp,
+};
 use redis::{
     Client, FromRedisValue, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use uuid::Uuid;
 
-use super::{BURST, COMPLAINT, Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST, local::Local};
+use super::{
+    Admission, Asking, BURST, Budget, COMPLAINT, Counts, DAY, Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST,
+    local::Local,
+    recipients::{PAIR, PAIR_AHEAD, Recipients},
+};
 
 /// For one answer of Redis; it takes well below a millisecond.
 const ANSWER: Duration = Duration::from_millis(250);
@@ -35,6 +42,8 @@ const TRUST: i64 = 5 * Timestamp::SECOND;
 const ALIVE: Duration = Duration::from_secs(30);
 /// How many processes there are when Redis has never said.
 const UNKNOWN_PROCESSES: u32 = 8;
+/// When to ask again for what only Redis can tell.
+const NOT_KNOWN: Duration = Duration::from_secs(5);
 /// What all processes together send without Redis, of each rate.
 const SAFE: f64 = 0.8;
 
@@ -65,6 +74,7 @@ pub struct Shared {
     health: Mutex<Health>,
     /// While Redis is away.
     own: Local,
+    own_recipients: Recipients,
     /// Tests pass the time in; else the server's counts.
     given_time: bool,
 }
@@ -73,6 +83,7 @@ struct Scripts {
     grant: Script,
     give_back: Script,
     slow_down: Script,
+    admit: Script,
 }
 
 /// Whether Redis answers.
@@ -111,12 +122,14 @@ impl Shared {
                 grant: Script::new(include_str!("grant.lua")),
                 give_back: Script::new(include_str!("give_back.lua")),
                 slow_down: Script::new(include_str!("slow_down.lua")),
+                admit: Script::new(include_str!("admit.lua")),
             },
             prefix: format!("ese:{{{account}}}:"),
             process: Uuid::new_v4(),
             processes: AtomicU32::new(UNKNOWN_PROCESSES),
             health: Mutex::new(Health::Here),
             own: Local::default(),
+            own_recipients: Recipients::default(),
             given_time: false,
         })
     }
@@ -203,6 +216,87 @@ impl Shared {
         let _: Option<i64> = self.call(&call).await;
     }
 
+    pub(super) async fn admit(
+        &self,
+        now: Timestamp,
+        sender: SenderId,
+        budget: Option<Budget>,
+        asking: &[Asking],
+    ) -> Option<Vec<Admission>> {
+        if let Health::Away { .. } = self.health() {
+            return self.admit_alone(now, sender, budget, asking);
+        }
+        let mut call = self.scripts.admit.prepare_invoke();
+        call.key(self.name("day")).key(self.name("day:known"));
+        for asking in asking {
+            call.key(self.name(&format!("pair:{sender}:{}", asking.contact)));
+        }
+        let Budget { people, for_campaigns } = budget.unwrap_or(Budget { people: 0, for_campaigns: 0 });
+        call.arg(self.time(now)).arg(DAY).arg(people).arg(for_campaigns).arg(PAIR).arg(PAIR_AHEAD);
+        for asking in asking {
+            let counts = match asking.counts {
+                Counts::Not => 0,
+                Counts::Reply => 1,
+                Counts::Campaign => 2,
+            };
+            call.arg(asking.contact.0).arg(counts);
+        }
+        match self.call::<Vec<i64>>(&call).await {
+            Some(answer) if answer == [-1] => None,
+            Some(answer) => {
+                let read = |pair: &[i64]| Admission::read(pair[0], u64::try_from(pair[1]).unwrap_or(0));
+                Some(answer.chunks_exact(2).map(read).collect())
+            }
+            None => {
+                self.unanswered(now);
+                self.admit_alone(now, sender, budget, asking)
+            }
+        }
+    }
+
+    /// While Redis is away nobody knows how many people the others write to: whoever counts waits.
+    fn admit_alone(
+        &self,
+        now: Timestamp,
+        sender: SenderId,
+        budget: Option<Budget>,
+        asking: &[Asking],
+    ) -> Option<Vec<Admission>> {
+        let mut verdicts = self.own_recipients.admit(now, sender, None, asking)?;
+        for (verdict, asking) in verdicts.iter_mut().zip(asking) {
+            if budget.is_some() && asking.counts != Counts::Not {
+                *verdict = Admission::DayFull { retry_after: NOT_KNOWN };
+            }
+        }
+        Some(verdicts)
+    }
+
+    pub(super) async fn remember(&self, people: &[(ContactId, Timestamp)]) {
+        let mut redis = self.redis.clone();
+        let mut tell = redis::pipe();
+        for some in people.chunks(1_000) {
+            // Never back in time: another process may have told, and counted on.
+            let add = tell.cmd("ZADD").arg(self.name("day")).arg("GT");
+            for (contact, at) in some {
+                add.arg(at.as_micros()).arg(contact.0);
+            }
+            add.ignore();
+        }
+        tell.cmd("SET").arg(self.name("day:known")).arg(1).ignore();
+        // What is not told now is told at the next question.
+        if let Err(error) = tell.query_async::<()>(&mut redis).await {
+            tracing::warn!(%error, "Redis was not told who was written to within a day");
+        }
+    }
+
+    pub(super) async fn forget_day(&self) {
+        let mut redis = self.redis.clone();
+        let forget = redis::cmd("DEL").arg(self.name("day:known")).to_owned();
+        if let Err(error) = forget.query_async::<()>(&mut redis).await {
+            tracing::warn!(%error, "Redis was not told to forget the day");
+        }
+    }
+
     pub(super) async fn check(&self) -> Result<(), &'static str> {
         let mut redis = self.redis.clone();
         let ping = redis::cmd("PING");
@@ -214,6 +308,7 @@ impl Shared {
 
     /// Runs a script; `None`, and a line in the log, when there is no answer in time.
     async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Option<T> {
+        metrics::counter!("redis_calls_total").increment(1);
         let mut redis = self.redis.clone();
         let problem = match tokio::time::timeout(ANSWER, call.invoke_async::<T>(&mut redis)).await {
             Ok(Ok(answer)) => return Some(answer),
@@ -313,8 +408,6 @@ fn micros(duration: Duration) -> u64 {
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
 mod tests {
     use std::time::Instant;
-
-    use domain::ids::SenderId;
 
     use super::*;
 

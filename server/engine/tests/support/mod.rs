@@ -75,6 +75,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
         reconcile_grace: Duration::from_secs(150),
         status_quiet: Duration::from_secs(3_600),
         redis_url: None,
+        probe_after: Duration::from_secs(60),
         import_limit: 1 << 20,
     }
 }
@@ -126,12 +127,17 @@ impl Bench {
 
 /// A form post with the account's SID and the right signature.
 pub fn signed(target: &str, form: &[(&str, &str)]) -> Webhook {
+    signed_by((ACCOUNT, TOKEN), target, form)
+}
+
+/// A form post that says it is this account's, signed with this token.
+pub fn signed_by((account, token): (&str, &str), target: &str, form: &[(&str, &str)]) -> Webhook {
     let mut parameters: Vec<(&str, &str)> = form.to_vec();
-    parameters.push(("AccountSid", ACCOUNT));
+    parameters.push(("AccountSid", account));
     let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
     parameters.sort_unstable();
     let text: String = parameters.iter().map(|(name, value)| format!("{name}{value}")).collect();
-    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(TOKEN.as_bytes()).unwrap();
+    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(token.as_bytes()).unwrap();
     mac.update(format!("{PUBLIC_URL}{target}{text}").as_bytes());
     Webhook {
         target: target.to_owned(),

@@ -16,7 +16,7 @@ use domain::{
 };
 use engine::{
     Actor, Engine, Error,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{Config, FirstSender, ProviderConfig, Secret},
     ingest::Webhook,
     secrets::KeyRing,
@@ -52,6 +52,8 @@ pub struct Setup {
     pub lease: Duration,
     pub grace: Duration,
     pub quiet: Duration,
+    pub probe_after: Duration,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Setup {
@@ -65,6 +67,8 @@ impl Default for Setup {
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(150),
             quiet: Duration::from_secs(3_600),
+            probe_after: Duration::from_secs(60),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -102,9 +106,10 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         reconcile_grace: setup.grace,
         status_quiet: setup.quiet,
         redis_url: None,
+        probe_after: setup.probe_after,
         import_limit: 1 << 20,
     };
-    let engine = Engine::open(test.db.clone(), config.clone(), Arc::new(SystemClock)).await.expect("an engine");
+    let engine = Engine::open(test.db.clone(), config.clone(), setup.clock.clone()).await.expect("an engine");
     tokio::spawn(answer(engine.clone(), webhooks));
     World { engine, twilio, admin: Actor::command_line(), db: test.db.clone(), config, workers: None, _test: test }
 }
@@ -176,11 +181,15 @@ impl World {
     }
 
     pub async fn template(&self, body: &str) -> TemplateId {
+        self.template_for(Channel::Whatsapp, body).await
+    }
+
+    pub async fn template_for(&self, channel: Channel, body: &str) -> TemplateId {
         let variant = Variant { body: body.to_owned(), ..Variant::default() };
         let template = Template {
             id: TemplateId(Uuid::now_v7()),
             name: Uuid::new_v4().to_string(),
-            channel: Channel::Whatsapp,
+            channel,
             category: Category::Marketing,
             default_locale: "en".to_owned(),
             variants: BTreeMap::from([("en".to_owned(), variant)]),

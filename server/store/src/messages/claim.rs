@@ -79,9 +79,25 @@ pub struct ClaimedContact {
 /// # Errors
 /// What the database says.
 pub async fn claim(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
+    take(tx, now, (lane, "status = 'running'"), lease, limit).await
+}
+
+/// Takes the one message that tries whether a blocked sender works again: also of a run that is paused for that reason.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim_probe(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease) -> Result<Option<Claimed>> {
+    let may = "(status = 'running' OR (status = 'paused' AND blocked))";
+    Ok(take(tx, now, (lane, may), lease, 1).await?.pop())
+}
+
+/// A lane, and which of its runs may be taken from.
+type Source = (Lane, &'static str);
+
+async fn take(tx: &Tx, now: Timestamp, source: Source, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
     let rows = match Kind::of(tx) {
-        Kind::Postgres => claim_postgres(tx, now, lane, lease, limit).await?,
-        Kind::Sqlite => claim_sqlite(tx, now, lane, lease, limit).await?,
+        Kind::Postgres => claim_postgres(tx, now, source, lease, limit).await?,
+        Kind::Sqlite => claim_sqlite(tx, now, source, lease, limit).await?,
     };
     let mut claimed: Vec<Claimed> = rows.iter().map(read).collect::<Result<_>>()?;
     claimed.sort_unstable_by_key(|message| message.id);
@@ -101,20 +117,26 @@ pub async fn claim(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32
 }
 
 /// Which rows are the lane's and due; `$1` is the lane's id, `$2` now, `$3` the limit.
-fn due(lane: Lane, kind: Kind) -> (String, Value) {
+fn due((lane, may): Source, kind: Kind) -> (String, Value) {
     let (whose, id) = match lane {
         Lane::Run { run, .. } => {
-            ("run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.status = 'running')", run.0)
+            (format!("run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND {may})"), run.0)
         }
-        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
+        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1".to_owned(), sender.0),
     };
     let order = match lane {
         Lane::Run { .. } => "not_before, id",
         Lane::Singles { .. } => "priority, not_before, id",
     };
+    // A clock that was set back must not keep a run from what was due at its launch.
+    let due = match (lane, kind) {
+        (Lane::Singles { .. }, _) => "$2",
+        (Lane::Run { .. }, Kind::Postgres) => "GREATEST($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1))",
+        (Lane::Run { .. }, Kind::Sqlite) => "max($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1))",
+    };
     let locked = kind.skip_locked();
     let select = format!(
-        "SELECT id FROM messages WHERE {whose} AND state = 0 AND not_before <= $2 ORDER BY {order} LIMIT $3{locked}"
+        "SELECT id FROM messages WHERE {whose} AND state = 0 AND not_before <= {due} ORDER BY {order} LIMIT $3{locked}"
     );
     (select, id.into())
 }
@@ -145,8 +167,8 @@ fn topic(lane: Lane) -> Value {
 }
 
 /// One statement: whoever opted out before it began is seen as opted out.
-async fn claim_postgres(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Row>> {
-    let (due, id) = due(lane, Kind::Postgres);
+async fn claim_postgres(tx: &Tx, now: Timestamp, source: Source, lease: Lease, limit: u32) -> Result<Vec<Row>> {
+    let (due, id) = due(source, Kind::Postgres);
     let statement = format!(
         "WITH due AS ({due}), m AS (\
          UPDATE messages AS m SET state = 1, attempt = m.attempt + 1, lease_until = $4, lease_owner = $5, \
@@ -160,14 +182,14 @@ async fn claim_postgres(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit
         i64::from(limit).into(),
         lease.until.as_micros().into(),
         lease.owner.into(),
-        topic(lane),
+        topic(source.0),
     ];
     all(tx, statement, values).await
 }
 
 /// Two statements under the write lock: nothing can come between them.
-async fn claim_sqlite(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Row>> {
-    let (due, id) = due(lane, Kind::Sqlite);
+async fn claim_sqlite(tx: &Tx, now: Timestamp, source: Source, lease: Lease, limit: u32) -> Result<Vec<Row>> {
+    let (due, id) = due(source, Kind::Sqlite);
     let update = format!(
         "UPDATE messages SET state = 1, attempt = attempt + 1, lease_until = $4, lease_owner = $5, updated_at = $2 \
          WHERE id IN ({due}) RETURNING id"
@@ -183,7 +205,7 @@ async fn claim_sqlite(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: 
         joins("$2"),
         ids_table(Kind::Sqlite, "$1")
     );
-    all(tx, query, vec![ids_json(ids.into_iter())?.into(), topic(lane)]).await
+    all(tx, query, vec![ids_json(ids.into_iter())?.into(), topic(source.0)]).await
 }
 
 fn read(row: &Row) -> Result<Claimed> {

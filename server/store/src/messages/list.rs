@@ -117,7 +117,7 @@ fn read(row: &Row) -> Result<Message> {
     })
 }
 
-/// A message with its history and its decisions.
+/// A message with its history and its decisions. Who did what a person did stands in the audit log.
 ///
 /// # Errors
 /// `NotFound` when there is none.
@@ -168,33 +168,26 @@ fn checks(passed: i64, failed: Option<Check>, detail: Option<String>) -> Vec<Che
 /// Planned and claimed are not stored as transitions: they follow from the message's birth and its decisions.
 async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<HistoryEntry>> {
     let mut entries = vec![birth(message)];
-    entries.extend(message.decisions.iter().filter(|made| made.attempt > 0 && made.outcome == Outcome::Send).map(
-        |made| HistoryEntry { state: State::Sending, at: made.at, by: By::Worker, reason: None, error_code: None },
-    ));
+    let claims = message.decisions.iter().filter(|made| made.attempt > 0 && made.outcome == Outcome::Send);
+    entries.extend(claims.map(|made| step(State::Sending, made.at, By::Worker)));
     if message.state == State::Sending {
-        let at = message.updated_at;
-        entries.push(HistoryEntry { state: State::Sending, at, by: By::Worker, reason: None, error_code: None });
+        entries.push(step(State::Sending, message.updated_at, By::Worker));
     }
     let query = "SELECT to_state AS state, at, by, reason, error_code FROM transitions WHERE message_id = $1 \
                  ORDER BY at, id";
     for row in all(db, query, vec![message.id.0.into()]).await? {
         entries.push(HistoryEntry {
-            state: state(&row)?,
-            at: Timestamp::from_micros(row.get("at")?),
-            by: row.word("by")?,
             reason: row.word_or_null("reason")?,
             error_code: row.get("error_code")?,
+            ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), row.word("by")?)
         });
     }
     let query = "SELECT state, at, error_code FROM receipts WHERE message_id = $1 AND moved ORDER BY at, state";
     for row in all(db, query, vec![message.id.0.into()]).await? {
         let code: i32 = row.get("error_code")?;
         entries.push(HistoryEntry {
-            state: state(&row)?,
-            at: Timestamp::from_micros(row.get("at")?),
-            by: By::Callback,
-            reason: None,
             error_code: (code != 0).then_some(code),
+            ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), By::Callback)
         });
     }
     // Stable: what happened in the same microsecond keeps the order above.
@@ -203,20 +196,22 @@ async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<His
 }
 
 fn birth(message: &Message) -> HistoryEntry {
-    let planned = message.kind == MessageKind::Campaign;
     let skip = message.decisions.iter().find(|made| made.attempt == 0 && made.outcome == Outcome::Skip);
     let state = match (skip, message.kind) {
         (Some(_), _) => State::Skipped,
         (None, MessageKind::Confirmation) => State::Accepted,
         (None, _) => State::Queued,
     };
-    HistoryEntry {
-        state,
-        at: message.created_at,
-        by: if planned { By::Plan } else { By::Admin },
-        reason: skip.and_then(|made| made.reason),
-        error_code: None,
-    }
+    let by = match message.kind {
+        MessageKind::Campaign => By::Plan,
+        MessageKind::Confirmation => By::Worker,
+        MessageKind::Test | MessageKind::Single => By::Admin,
+    };
+    HistoryEntry { reason: skip.and_then(|made| made.reason), ..step(state, message.created_at, by) }
+}
+
+fn step(state: State, at: Timestamp, by: By) -> HistoryEntry {
+    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None }
 }
 
 /// A line of a run's export.

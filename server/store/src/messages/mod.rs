@@ -14,7 +14,7 @@ mod sweep;
 mod unfinished;
 mod unknown;
 
-pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, next_due, single_lanes};
+pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, claim_probe, next_due, single_lanes};
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};

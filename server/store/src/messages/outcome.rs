@@ -27,12 +27,12 @@ pub enum Effect {
     Accepted { sid: String },
     /// The provider refused it for good, or the attempts are used up.
     Failed { reason: Reason, code: Option<i32> },
-    /// The decision says no.
+    /// The decision says no: nothing was handed over, so it counts as no attempt.
     Skipped(Reason),
     /// Known not sent: again, not before then.
     Later { not_before: Timestamp, reason: Reason, code: Option<i32> },
-    /// Nobody was there to take it: again, not before then, and it counts as no attempt.
-    NotReached { not_before: Timestamp },
+    /// Nothing was handed over: again, not before then, and it counts as no attempt.
+    NotYet { not_before: Timestamp, reason: Reason },
     /// It may or may not have been sent.
     Unknown(Reason),
     /// Never tried: back to the queue as if it had not been claimed.
@@ -128,14 +128,17 @@ fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool, owners: &mut BTreeMa
             "an outcome came after its claim had ended: it changes nothing"
         ),
         Effect::Failed { reason, code } => set(row, State::Failed, Some(*reason), *code),
-        Effect::Skipped(reason) => set(row, State::Skipped, Some(*reason), None),
+        Effect::Skipped(reason) => {
+            set(row, State::Skipped, Some(*reason), None);
+            row.attempt -= 1;
+        }
         Effect::Unknown(reason) => set(row, State::Unknown, Some(*reason), None),
         Effect::Later { not_before, reason, code } => {
             set(row, State::Queued, Some(*reason), *code);
             row.not_before = not_before.as_micros();
         }
-        Effect::NotReached { not_before } => {
-            set(row, State::Queued, Some(Reason::NotReached), None);
+        Effect::NotYet { not_before, reason } => {
+            set(row, State::Queued, Some(*reason), None);
             row.not_before = not_before.as_micros();
             row.attempt -= 1;
         }

@@ -31,15 +31,16 @@ pub struct Unfinished {
     pub touched_at: Timestamp,
 }
 
-/// The runs made since `since` that have such messages, and how many each has.
+/// The runs made since `since` that have such messages, the account they went to, and how many each has.
 ///
 /// # Errors
 /// What the database says.
-pub async fn unfinished_runs(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<(RunId, i64)>> {
-    let query = "SELECT r.id, l.accepted + l.sent AS n FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+pub async fn unfinished_runs(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<(RunId, String, i64)>> {
+    let query = "SELECT r.id, s.account_sid, l.accepted + l.sent AS n FROM runs r \
+                 JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id \
                  WHERE r.created_at >= $1 AND l.accepted + l.sent > 0 ORDER BY r.id";
     let rows = all(db, query, vec![since.as_micros().into()]).await?;
-    rows.iter().map(|row| Ok((RunId(row.get("id")?), row.get("n")?))).collect()
+    rows.iter().map(|row| Ok((RunId(row.get("id")?), row.get("account_sid")?, row.get("n")?))).collect()
 }
 
 /// Up to `limit` of a run's messages behind the person `after` that it is time to ask for: nothing was heard of them for

@@ -46,11 +46,17 @@ pub struct UnknownMessage {
     pub on_unknown: Option<OnUnknown>,
 }
 
-/// Up to `limit` messages that are unknown and were not looked at since `before`; the longest waiting first.
+/// Up to `limit` messages of an account's senders that are unknown and were not looked at since `before`; the longest
+/// waiting first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn unknown(db: &impl ConnectionTrait, before: Timestamp, limit: u32) -> Result<Vec<UnknownMessage>> {
+pub async fn unknown(
+    db: &impl ConnectionTrait,
+    account_sid: &str,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<UnknownMessage>> {
     let query = format!(
         "SELECT m.id, m.run_id, m.contact_id, m.attempt, m.created_at, m.updated_at, c.phone, s.address, s.channel, \
          r.rules, (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
@@ -62,9 +68,9 @@ pub async fn unknown(db: &impl ConnectionTrait, before: Timestamp, limit: u32) -
          AND o.id <> m.id AND o.state IN (1, 2)) AS has_rivals \
          FROM messages m JOIN senders s ON s.id = m.sender_id LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN runs r ON r.id = m.run_id \
-         WHERE m.state = 2 AND m.updated_at <= $1 ORDER BY m.updated_at LIMIT {limit}"
+         WHERE m.state = 2 AND m.updated_at <= $1 AND s.account_sid = $2 ORDER BY m.updated_at LIMIT {limit}"
     );
-    all(db, query, vec![before.as_micros().into()]).await?.iter().map(read).collect()
+    all(db, query, vec![before.as_micros().into(), account_sid.into()]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<UnknownMessage> {

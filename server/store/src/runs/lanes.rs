@@ -3,7 +3,9 @@
 use domain::{
     ids::{CampaignId, RunId, TemplateId, TopicId},
     run::Rules,
+    time::Timestamp,
 };
+use sea_orm::Value;
 use uuid::Uuid;
 
 use crate::{ConnectionTrait, Result, Row, all, senders::SenderRow};
@@ -23,20 +25,35 @@ pub struct RunLane {
     pub sender: SenderRow,
 }
 
-/// The runs that are running, with messages queued or claimed, from a sender that is enabled and not held.
+/// The runs that are running, with messages queued or claimed, from a sender that is enabled and neither held nor blocked.
 ///
 /// # Errors
 /// What the database says.
 pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<RunLane>> {
+    select(db, "r.status = 'running' AND s.blocked_code IS NULL", Vec::new()).await
+}
+
+/// The runs of blocked senders of which one message may try now, or is trying.
+///
+/// # Errors
+/// What the database says.
+pub async fn probing(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunLane>> {
+    let which = "(r.status = 'running' OR (r.status = 'paused' AND r.blocked)) AND s.blocked_code IS NOT NULL \
+                 AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
+                 WHERE m.run_id = r.id AND m.state = 0 AND m.not_before <= $1)))";
+    select(db, which, vec![now.as_micros().into()]).await
+}
+
+async fn select(db: &impl ConnectionTrait, which: &str, values: Vec<Value>) -> Result<Vec<RunLane>> {
     let query = format!(
         "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
          r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
          JOIN senders s ON s.id = r.sender_id \
-         WHERE r.finished_at IS NULL AND r.status = 'running' AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
+         WHERE r.finished_at IS NULL AND {which} AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
          ORDER BY r.created_at, r.id",
         crate::senders::COLUMNS
     );
-    all(db, query, Vec::new()).await?.iter().map(read).collect()
+    all(db, query, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<RunLane> {

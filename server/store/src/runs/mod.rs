@@ -5,7 +5,9 @@ mod plan;
 mod read;
 mod state;
 
-pub use lanes::{RunLane, lanes};
+pub use lanes::{RunLane, lanes, probing};
 pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, refresh_statistics, to_plan};
 pub use read::{get, latest, list, rates};
-pub use state::{NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, set_rate, set_status};
+pub use state::{
+    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, sender_of_open, set_rate, set_status,
+};

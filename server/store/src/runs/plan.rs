@@ -101,6 +101,8 @@ async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, l
         plan.topic.map(|topic| topic.0).into(),
         cursor.into(),
         i64::from(limit).into(),
+        // Due from the launch on, whatever the clock does meanwhile.
+        plan.snapshot_at.as_micros().into(),
     ];
     let (people, more) = segments::compile(kind, &plan.definition, plan.snapshot_at, values.len() + 1)?;
     values.extend(more);
@@ -109,7 +111,7 @@ async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, l
         "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \
          month, reason, not_before, created_at, updated_at) \
          SELECT $1, p.contact_id, 0, $2, $3, {kind}, {priority}, \
-         CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, $4, $4, $4 \
+         CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, $9, $4, $4 \
          FROM (SELECT c.contact_id, {reason} AS reason FROM contacts c \
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $6 \
          WHERE c.contact_id > $7 AND {people} ORDER BY c.contact_id LIMIT $8) AS p \

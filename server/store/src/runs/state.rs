@@ -66,7 +66,10 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
 /// What the database says.
 pub async fn set_status(tx: &Tx, run: RunId, from: &[RunStatus], to: RunStatus, reason: Option<&str>) -> Result<bool> {
     let from: Vec<String> = from.iter().map(|status| format!("'{status}'")).collect();
-    let update = format!("UPDATE runs SET status = $1, reason = $2 WHERE id = $3 AND status IN ({})", from.join(", "));
+    let update = format!(
+        "UPDATE runs SET status = $1, reason = $2, blocked = FALSE WHERE id = $3 AND status IN ({})",
+        from.join(", ")
+    );
     let values = vec![to.as_str().into(), reason.map(ToOwned::to_owned).into(), run.0.into()];
     Ok(exec(tx, update, values).await? == 1)
 }
@@ -84,6 +87,17 @@ pub async fn lock_open_run(tx: &Tx, campaign: CampaignId) -> Result<Option<(RunI
     );
     let Some(row) = one(tx, query, vec![campaign.0.into()]).await? else { return Ok(None) };
     Ok(Some((RunId(row.get("id")?), row.word("status")?, row.get("planned")?)))
+}
+
+/// The sender of the campaign's run that is not over, if there is one.
+///
+/// # Errors
+/// What the database says.
+pub async fn sender_of_open(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<SenderId>> {
+    let query = "SELECT sender_id FROM runs WHERE campaign_id = $1 AND status IN ('planning', 'running', 'paused') \
+                 ORDER BY number DESC LIMIT 1";
+    let row = one(db, query, vec![campaign.0.into()]).await?;
+    row.map(|row| row.get("sender_id").map(SenderId)).transpose()
 }
 
 /// Changes the rate of the campaign's open run.

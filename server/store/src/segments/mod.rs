@@ -9,5 +9,5 @@ mod vocabulary;
 pub use compile::compile;
 pub use nested::{NestingFault, inline, named, nest};
 pub(crate) use rows::contains;
-pub use rows::{delete, find, forget, insert, list, update, used_by};
+pub use rows::{delete, find, forget, insert, is_name, list, mentioning, update, used_by};
 pub use vocabulary::{References, vocabulary};

@@ -94,15 +94,30 @@ pub async fn used_by(db: &impl ConnectionTrait, id: SegmentId) -> Result<Vec<Str
         .iter()
         .map(|row| Ok(format!("campaign “{}”", row.get::<String>("name")?)))
         .collect::<Result<_>>()?;
-    let mentioned = contains(Kind::of(db), "definition", "$1");
-    let query = format!("SELECT {COLUMNS} FROM segments WHERE {mentioned} ORDER BY id LIMIT 100");
-    for row in all(db, query, vec![id.to_string().into()]).await? {
-        let other = segment(&row)?;
+    for other in mentioning(db, &id.to_string()).await? {
         if named(&other.definition).contains(&id) {
             used.push(format!("audience “{}”", other.name));
         }
     }
     Ok(used)
+}
+
+/// The first segments whose definition mentions an id.
+///
+/// # Errors
+/// What the database says.
+pub async fn mentioning(db: &impl ConnectionTrait, id: &str) -> Result<Vec<Segment>> {
+    let mentioned = contains(Kind::of(db), "definition", "$1");
+    let query = format!("SELECT {COLUMNS} FROM segments WHERE {mentioned} ORDER BY id LIMIT 100");
+    all(db, query, vec![id.into()]).await?.iter().map(segment).collect()
+}
+
+/// Whether there is a segment with this name.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_name(db: &impl ConnectionTrait, name: &str) -> Result<bool> {
+    Ok(one(db, "SELECT 1 AS found FROM segments WHERE name = $1", vec![name.into()]).await?.is_some())
 }
 
 /// Rewrites the definitions, of segments and of runs, that hold these digits: whoever edits such a segment has to load it

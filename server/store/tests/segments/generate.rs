@@ -180,13 +180,22 @@ fn attribute_rule() -> BoxedStrategy<Value> {
         3 => choice(&["contains", "beginsWith", "endsWith"], needle()),
         2 => choice(&["<", "<=", ">", ">="], prop_oneof![numbers(), dates()].boxed()),
         2 => choice(&["between"], prop_oneof![
-            (numbers(), numbers()).prop_map(|(low, high)| json!([low, high])),
-            (dates(), dates()).prop_map(|(low, high)| json!([low, high])),
+            (numbers(), numbers()).prop_map(ordered),
+            (dates(), dates()).prop_map(ordered),
         ].boxed()),
         1 => choice(&["null", "notNull"], Just(Value::Null).boxed()),
         2 => choice(&["withinLast", "notWithinLast"], recent()),
     ];
     made(field, test.boxed())
+}
+
+/// Two numbers or two dates as a range is written: one that ends before it begins is refused.
+fn ordered((one, other): (Value, Value)) -> Value {
+    let place = |value: &Value| {
+        let date = value.as_str().and_then(domain::text::instant).map(|date| date.as_micros() as f64);
+        value.as_f64().or(date).expect("a number or a date")
+    };
+    if place(&one) <= place(&other) { json!([one, other]) } else { json!([other, one]) }
 }
 
 fn needle() -> BoxedStrategy<Value> {
@@ -247,7 +256,7 @@ fn time_rule() -> BoxedStrategy<Value> {
     let test = prop_oneof![
         choice(&["=", "!=", "<", "<=", ">", ">="], values()),
         choice(&["in", "notIn"], listed(values(), 3)),
-        choice(&["between"], (values(), values()).prop_map(|(low, high)| json!([low, high])).boxed()),
+        choice(&["between"], (values(), values()).prop_map(ordered).boxed()),
         choice(&["null", "notNull"], Just(Value::Null).boxed()),
         choice(&["withinLast", "notWithinLast"], recent()),
     ];

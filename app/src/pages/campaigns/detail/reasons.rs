@@ -4,6 +4,7 @@ use domain::{message::State, reason::Reason, run::Run};
 use leptos::prelude::*;
 
 use super::{super::people, *};
+use crate::faults::Faults;
 
 struct Row {
     words: String,
@@ -12,7 +13,7 @@ struct Row {
     href: String,
 }
 
-pub(super) fn card(run: &Run, latest: bool) -> AnyView {
+pub(super) fn card(run: &Run, latest: bool, faults: &Faults) -> AnyView {
     let skipped = run.skipped_by_reason.iter().map(|(reason, count)| {
         let people = people::recipients_of(run, latest, "reason", reason);
         Row {
@@ -25,7 +26,7 @@ pub(super) fn card(run: &Run, latest: bool) -> AnyView {
     let failed = run.failures_by_code.iter().map(|(key, count)| {
         let code = key.parse().ok();
         Row {
-            words: code.map_or_else(|| text::reason_code(key).to_owned(), |code| text::fault(code).to_owned()),
+            words: code.map_or_else(|| text::reason_code(key).to_owned(), |code| faults.meaning(code).to_owned()),
             code,
             count: *count,
             href: people::recipients_of(run, latest, "code", key),

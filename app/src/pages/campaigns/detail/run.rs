@@ -22,7 +22,7 @@ pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
             {ledger(&run, latest, here)}
             <div class="grid grid--2-1">
                 {progress::card(&run, view.names.channel, view.at)}
-                {reasons::card(&run, latest)}
+                {reasons::card(&run, latest, &view.faults)}
             </div>
             {recipients(&view, &run, latest, here)}
             {earlier}
@@ -107,7 +107,7 @@ fn recipients(view: &CampaignView, run: &Run, latest: bool, here: Here) -> AnyVi
             if run.ledger.planned == 0 { "Nobody is planned yet." } else { "Nobody is in this state any more." };
         view! { <p class="card__text muted">{words}</p> }.into_any()
     } else {
-        people::table(&view.recipients, view.at)
+        people::table(&view.recipients, view.at, &view.faults)
     };
     let count = match state.parse::<State>() {
         Ok(state) => run.ledger.count(state),

@@ -97,13 +97,8 @@ pub(super) fn basics(view: WizardView, save: FormAction<SaveBasics>) -> AnyView 
 pub(super) fn audience(view: WizardView, save: FormAction<ChooseAudience>) -> AnyView {
     let campaign = view.campaign;
     let chosen = RwSignal::new(campaign.segment_id.map(|id| id.to_string()).unwrap_or_default());
-    let choices = view.audiences.into_iter().map(|(id, name)| Choice::new(id, name)).collect::<Vec<_>>();
-    let files = view.imports.into_iter().map(|(id, name)| {
-        let href = paths::with_query(paths::NEW_AUDIENCE, &[("import", &id)]);
-        view! { <li class="list__item">{icon(Glyph::File)} <a class="link cut" dir="auto" href=href>{name}</a></li> }
-            .into_any()
-    });
-    let files = files.collect::<Vec<_>>();
+    let choices = view.audiences.into_iter().chain(view.imports).map(|(id, name)| Choice::new(id, name));
+    let choices = choices.collect::<Vec<_>>();
     let form = if choices.is_empty() {
         view! {
             <Empty glyph=Glyph::Target title="No audiences yet" text="An audience says who is meant: by rules, or as one imported file.">
@@ -123,7 +118,7 @@ pub(super) fn audience(view: WizardView, save: FormAction<ChooseAudience>) -> An
                     blank="Choose an audience"
                     required=true
                     live=chosen
-                    hint="Everybody in it is planned; whoever may not get the message is left out with a reason you can read."
+                    hint="One by rules, or the people in an imported file. Whoever may not get the message is left out with a reason you can read."
                 />
                 {buttons(&campaign, Step::Audience, Some("Save and count"))}
             </FormFor>
@@ -136,12 +131,6 @@ pub(super) fn audience(view: WizardView, save: FormAction<ChooseAudience>) -> An
                 <Card>{form}</Card>
                 <Card title="Somebody else is meant?">
                     <p><a class="btn" href=paths::NEW_AUDIENCE>{icon(Glyph::Plus)} "New audience by rules"</a></p>
-                    {(!files.is_empty()).then(|| view! {
-                        <div>
-                            <h3>"The people in an imported file"</h3>
-                            <ul class="list list--plain">{files}</ul>
-                        </div>
-                    })}
                     <p class="muted small">"Your draft is saved. Come back to it under Campaigns when the audience is ready."</p>
                 </Card>
             </div>
@@ -216,7 +205,11 @@ pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyVie
         None => "Empty: as fast as the sender may.".to_owned(),
     };
     let choices = fitting.into_iter().map(|sender| {
-        let off = if sender.enabled { "" } else { " · switched off" };
+        let off = match (sender.enabled, sender.held.is_some()) {
+            (false, _) => " · disabled",
+            (true, true) => " · held",
+            (true, false) => "",
+        };
         let label =
             format!("{} · {} · {}{off}", sender.name, text::channel(sender.channel), format::phone(&sender.address));
         Choice::new(sender.id.to_string(), label).disabled(!sender.enabled)

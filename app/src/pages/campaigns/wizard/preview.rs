@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::api::{PeoplePreview, TextPreview, preview_people, preview_text};
+use super::super::api::{IMPORTED, PeoplePreview, TextPreview, preview_people, preview_text};
 use crate::{components::*, error::AppError, paths};
 
 /// What is known of the present choice.
@@ -86,7 +86,11 @@ fn these_people(people: PeoplePreview) -> AnyView {
         .into_iter()
         .map(|(name, phone)| view! { <li class="list__item"><Who name=name phone=Some(phone)/></li> }.into_any());
     let rows = rows.collect::<Vec<_>>();
-    let all = paths::with_query(paths::CONTACTS, &[("segment", &id)]);
+    let (kind, key, there, open) = match id.strip_prefix(IMPORTED) {
+        Some(import) => ("import", import, paths::import(import), "Open the import"),
+        None => ("segment", &*id, paths::audience(&id), "Open the audience"),
+    };
+    let all = paths::with_query(paths::CONTACTS, &[(kind, key)]);
     view! {
         <div>
             <p class="figure">{format::num(count)}</p>
@@ -95,7 +99,7 @@ fn these_people(people: PeoplePreview) -> AnyView {
         {if count == 0 {
             view! {
                 <Alert tone=Tone::Warn title="Nobody is in this audience.">
-                    <a class="link" href=paths::audience(id)>"Change its rules"</a>
+                    <a class="link" href=there>{open}</a>
                 </Alert>
             }
             .into_any()
@@ -104,7 +108,7 @@ fn these_people(people: PeoplePreview) -> AnyView {
                 <ul class="list list--plain">{rows}</ul>
                 <p class="actions">
                     <a class="link" href=all>{if rest > 0 { format!("See them and {} more", format::num(rest)) } else { "See them".to_owned() }}</a>
-                    <a class="link" href=paths::audience(id)>"Open the audience"</a>
+                    <a class="link" href=there>{open}</a>
                 </p>
             }
             .into_any()

@@ -215,6 +215,24 @@ async fn a_file_that_cannot_be_imported_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn the_people_of_a_file_are_an_audience_that_is_made_once() {
+    for bench in benches().await {
+        let options = || ImportOptions { file_name: Some("p.csv".to_owned()), ..ImportOptions::default() };
+        let file = bench.import(b"phone\n+94771234501\n+94771234502\n", options()).await;
+        let segments = bench.engine.segments();
+        let made = segments.of_import(&bench.actor, file.id).await.unwrap();
+        let definition = serde_json::to_value(&made.definition).unwrap();
+        let people = segments.preview(&bench.actor, &definition).await.unwrap();
+        assert_eq!((made.name.as_str(), people.count), ("People in p.csv", 2));
+        assert_eq!(segments.of_import(&bench.actor, file.id).await.unwrap(), made);
+        let other = bench.import(b"phone\n+94771234503\n", options()).await;
+        assert_eq!(segments.of_import(&bench.actor, other.id).await.unwrap().name, "People in p.csv (2)");
+        let unknown = segments.of_import(&bench.actor, domain::ids::ImportId(made.id.0)).await;
+        assert!(matches!(unknown, Err(Error::NotFound { what: "import" })));
+    }
+}
+
+#[tokio::test]
 async fn imports_are_listed_newest_first() {
     for bench in benches().await {
         let mut ids = Vec::new();

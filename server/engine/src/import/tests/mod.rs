@@ -58,6 +58,7 @@ async fn benches() -> Vec<Bench> {
             reconcile_grace: Duration::from_secs(150),
             status_quiet: Duration::from_secs(3_600),
             redis_url: None,
+            probe_after: Duration::from_secs(60),
             import_limit: LIMIT,
         };
         let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 use store::Tx;
 
 use super::{audit, campaign_or, commit, named, status_words};
-use crate::{Actor, Engine, Error, Result};
+use crate::{Actor, Engine, Error, Result, services::stale::stale};
 
 const NAME_MAX: usize = 200;
 const RATE_MAX: i32 = 100_000;
@@ -103,9 +103,13 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     let former = store::campaigns::get(&tx, id).await?;
     if patch.version.is_some_and(|version| version != former.version) {
-        return Err(store::Error::Stale.into());
+        return Err(stale(patch, &former));
     }
-    let changed = Campaign { updated_at: engine.now(), ..patched(former.clone(), patch) };
+    let changed = patched(former.clone(), patch);
+    if changed == former {
+        return Ok(former);
+    }
+    let changed = Campaign { updated_at: engine.now(), ..changed };
     let fixed = fixed_fields(&former, &changed);
     if !is_open(status) && !fixed.is_empty() {
         return Err(Error::Conflict(format!(

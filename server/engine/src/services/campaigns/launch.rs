@@ -6,13 +6,14 @@ use domain::{
     problem::FieldError,
     run::{Rules, Run},
     segment::{Group, Segment},
+    sender::Sender,
     template::Template,
 };
 use serde_json::json;
 use store::{ConnectionTrait, runs::NewRun, senders::SenderRow};
 
 use super::{audit, campaign_or, commit, status_words};
-use crate::{Actor, Engine, Error, Result, bell::Who, sender};
+use crate::{Actor, Engine, Error, Result, bell::Who, sender, services::provider_accounts};
 
 /// Everything a campaign names, as far as it is there, and what is missing.
 pub(super) struct Parts {
@@ -21,11 +22,13 @@ pub(super) struct Parts {
     pub sender: Option<SenderRow>,
     pub topic: Option<TopicId>,
     pub problems: Vec<FieldError>,
+    /// The sender is missing or cannot be used: that is no fault of the campaign.
+    pub no_sender: bool,
 }
 
 const NO_SENDER: &str = "No sender is set for this channel. Add one on the Senders page, or choose one here.";
 
-pub(super) async fn parts(db: &impl ConnectionTrait, campaign: &Campaign) -> Result<Parts> {
+pub(super) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: &Campaign) -> Result<Parts> {
     let mut problems = Vec::new();
     let template = match campaign.template_id {
         Some(id) => store::templates::find(db, id).await?,
@@ -49,18 +52,35 @@ pub(super) async fn parts(db: &impl ConnectionTrait, campaign: &Campaign) -> Res
         problems.push(FieldError::new("topic", "This topic is gone. Choose another one, or none."));
     }
     let sender = sender_of(db, campaign, template.as_ref()).await?;
-    match (&sender, &template) {
-        (None, Some(_)) => problems.push(FieldError::new("sender_id", NO_SENDER)),
-        (Some(row), _) if !row.sender.enabled => {
-            problems.push(FieldError::new("sender_id", "This sender is switched off. Choose another one."));
-        }
-        (Some(row), Some(template)) if row.sender.channel != template.channel => {
-            let text = format!("This sender is for {}; the template is for {}.", row.sender.channel, template.channel);
-            problems.push(FieldError::new("sender_id", text));
-        }
-        _ => {}
+    let unusable = match (&sender, &template) {
+        (None, Some(_)) => Some(NO_SENDER.to_owned()),
+        (None, None) => None,
+        (Some(row), _) => unusable(engine, &row.sender).await?,
+    };
+    let no_sender = unusable.is_some();
+    if let Some(text) = unusable {
+        problems.push(FieldError::new("sender_id", text));
+    } else if let (Some(row), Some(template)) = (&sender, &template)
+        && row.sender.channel != template.channel
+    {
+        let text = format!("This sender is for {}; the template is for {}.", row.sender.channel, template.channel);
+        problems.push(FieldError::new("sender_id", text));
     }
-    Ok(Parts { template, segment, sender, topic, problems })
+    Ok(Parts { template, segment, sender, topic, problems, no_sender })
+}
+
+/// Why nothing would go out from this sender however long one waits.
+async fn unusable(engine: &Engine, sender: &Sender) -> Result<Option<String>> {
+    if !sender.enabled {
+        return Ok(Some(format!("The sender “{}” is disabled. Enable it, or choose another one.", sender.name)));
+    }
+    let known = provider_accounts::current(engine).await?.get(&sender.account_sid).is_some();
+    Ok((!known).then(|| {
+        format!(
+            "The sender “{}” belongs to the account {}, which is not set up here. Add it on the Senders page.",
+            sender.name, sender.account_sid
+        )
+    }))
 }
 
 /// The campaign's own sender, else the default of its template's channel.
@@ -83,9 +103,9 @@ async fn sender_of(
 impl Parts {
     /// All of them, or why not.
     fn complete(self) -> Result<(Template, Segment, SenderRow, Option<TopicId>)> {
-        let (mut problems, only_sender) = (self.problems, self.sender.is_none());
-        // A missing sender is nothing to correct in the campaign: it is the workspace that lacks one.
-        if only_sender && problems.len() == 1 {
+        let mut problems = self.problems;
+        // Nothing to correct in the campaign: it is the workspace that lacks a sender.
+        if self.no_sender && problems.len() == 1 {
             return Err(Error::Conflict(problems.remove(0).message));
         }
         Error::unless_valid(problems)?;
@@ -99,7 +119,7 @@ impl Parts {
 pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck> {
     let db = engine.db().reader();
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
-    let parts = parts(db, &campaign).await?;
+    let parts = parts(engine, db, &campaign).await?;
     let mut problems = parts.problems;
     if !may_launch(campaign.status) {
         problems.push(FieldError::new("status", launched_before(campaign.status)));
@@ -149,7 +169,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
-    let (template, segment, sender, topic) = parts(&tx, &campaign).await?.complete()?;
+    let (template, segment, sender, topic) = parts(engine, &tx, &campaign).await?.complete()?;
     let definition: Group = store::segments::inline(&tx, &segment.definition).await?;
     let rules = Rules {
         category: template.category,

@@ -2,13 +2,14 @@
 
 use domain::{
     campaign::{Campaign, CampaignStatus},
-    ids::CampaignId,
+    ids::{CampaignId, RunId},
     run::RunStatus,
 };
 use serde_json::json;
+use store::Tx;
 
 use super::{audit, campaign_or, commit, status_words};
-use crate::{Actor, Engine, Error, Result, bell::Who};
+use crate::{Actor, Engine, Error, Result, bell::Who, sender};
 
 /// A change of a campaign's life, and from where it is possible.
 #[derive(Clone, Copy)]
@@ -43,13 +44,20 @@ pub(super) const CANCEL: Change = Change {
 pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, change: Change) -> Result<Campaign> {
     let now = engine.now();
     let tx = engine.begin(actor).await?;
+    if change.to == CampaignStatus::Running
+        && let Some(sender) = store::runs::sender_of_open(&tx, id).await?
+    {
+        // Before the campaign: the order in which everybody locks.
+        sender::try_now(&tx, sender, now).await?;
+    }
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
-    if !store::campaigns::set_status(&tx, id, change.from, change.to, now).await? {
+    let moved = store::campaigns::set_status(&tx, id, change.from, change.to, now).await?;
+    let open = store::runs::lock_open_run(&tx, id).await?;
+    if !moved && !keeps_paused(&tx, change, status, open.map(|(run, ..)| run)).await? {
         let text = format!("The campaign is {}: it cannot be {}.", status_words(status), past(change));
         return Err(Error::Conflict(text));
     }
-    let open = store::runs::lock_open_run(&tx, id).await?;
-    if let Some((run, _, planned)) = open {
+    if let Some((run, _, planned)) = open.filter(|_| moved) {
         store::runs::set_status(&tx, run, change.run_from, run_status(change, planned), None).await?;
     }
     let run = open.map(|(run, ..)| run.to_string());
@@ -60,6 +68,14 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
         engine.inner().bell.ring(who);
     }
     Ok(campaign)
+}
+
+/// Pausing a campaign that waits for its sender: it does not go on by itself any more.
+async fn keeps_paused(tx: &Tx, change: Change, status: CampaignStatus, run: Option<RunId>) -> Result<bool> {
+    let (CampaignStatus::Paused, CampaignStatus::Paused, Some(run)) = (change.to, status, run) else {
+        return Ok(false);
+    };
+    Ok(store::breaker::keep_paused(tx, run).await?)
 }
 
 /// A run that was paused before its plan was complete goes back to planning.

@@ -82,7 +82,7 @@ impl Campaigns<'_> {
     /// Changes a campaign: a draft in everything, one that was launched in name and rate only.
     ///
     /// # Errors
-    /// `Invalid` with the fields to correct, `NotFound`, `Conflict` for a stale version or a field that is fixed.
+    /// `Invalid` with the fields to correct, `NotFound`, `Stale`, `Conflict` for a field that is fixed.
     pub async fn update(&self, actor: &Actor, id: CampaignId, patch: CampaignPatch) -> Result<Campaign> {
         require(actor, Permission::Write)?;
         retrying!(draft::update(self.0, actor, id, &patch).await)

@@ -60,8 +60,8 @@ async fn queue(engine: &Engine, actor: &Actor, id: CampaignId, phones: &BTreeSet
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
-    let parts = launch::parts(&tx, &campaign).await?;
-    let (Some(template), Some(sender)) = (parts.template, parts.sender) else {
+    let parts = launch::parts(engine, &tx, &campaign).await?;
+    let (Some(template), Some(sender), false) = (parts.template, parts.sender, parts.no_sender) else {
         let needed = parts.problems.into_iter().filter(|error| ["template_id", "sender_id"].contains(&&*error.field));
         return Err(Error::Invalid(needed.collect()));
     };

@@ -31,6 +31,7 @@ use crate::{
     cursor::{Cursor, page_of, rows_to_ask_for},
     phone, require,
     retry::retrying,
+    services::stale::stale,
 };
 
 /// See [`Engine::contacts`].
@@ -126,7 +127,7 @@ impl Contacts<'_> {
     /// Changes what is known of a person.
     ///
     /// # Errors
-    /// `Invalid` with the fields to correct, `NotFound`, `Conflict` for a stale version.
+    /// `Invalid` with the fields to correct, `NotFound`, `Stale`.
     pub async fn update(&self, actor: &Actor, phone: &Phone, patch: ContactPatch) -> Result<Contact> {
         require(actor, Permission::Write)?;
         let patch = checked_patch(patch)?;
@@ -138,7 +139,7 @@ impl Contacts<'_> {
         let tx = self.0.begin(actor).await?;
         let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
         if patch.version.is_some_and(|read| read != contact.version) {
-            return Err(store::Error::Stale.into());
+            return Err(stale(patch, &contact));
         }
         let mut attributes = contact.attributes.clone();
         for (key, value) in &patch.attributes {

@@ -7,6 +7,7 @@ use domain::{
     ids::TemplateId,
     page::{Page, PageRequest},
     phone::Phone,
+    problem::FieldError,
     role::Permission,
     template::{NewTemplate, Preview, PreviewRequest, Template, TemplatePatch, TemplateProblem},
 };
@@ -16,6 +17,7 @@ use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
+    services::stale::stale,
     templates::{Recipient, preview},
 };
 
@@ -88,24 +90,25 @@ impl TemplateService<'_> {
     /// Makes a new version. Runs that began keep the version they began with.
     ///
     /// # Errors
-    /// `Invalid` with what is wrong, by field and line, `NotFound`, `Conflict` for a stale version or a name that is
-    /// taken.
+    /// `Invalid` with what is wrong, by field and line, `NotFound`, `Stale`, `Conflict` for a name that is taken.
     pub async fn update(&self, actor: &Actor, id: TemplateId, patch: TemplatePatch) -> Result<Template> {
         require(actor, Permission::Write)?;
         let tx = self.0.begin(actor).await?;
         let former = store::templates::find(&tx, id).await?.ok_or(NO_TEMPLATE)?;
         if patch.version.is_some_and(|read| read != former.version) {
-            return Err(store::Error::Stale.into());
+            return Err(stale(&patch, &former));
         }
         let template = check::checked(Template {
-            name: patch.name.unwrap_or(former.name),
+            name: patch.name.unwrap_or_else(|| former.name.clone()),
             category: patch.category.unwrap_or(former.category),
-            default_locale: patch.default_locale.unwrap_or(former.default_locale),
-            variants: patch.variants.unwrap_or(former.variants),
-            version: former.version + 1,
-            updated_at: self.0.now(),
-            ..former
+            default_locale: patch.default_locale.unwrap_or_else(|| former.default_locale.clone()),
+            variants: patch.variants.unwrap_or_else(|| former.variants.clone()),
+            ..former.clone()
         })?;
+        if template == former {
+            return Ok(former);
+        }
+        let template = Template { version: former.version + 1, updated_at: self.0.now(), ..template };
         store::templates::update(&tx, &template).await.map_err(|error| name_taken(error, &template.name))?;
         audit(&tx, actor, "update", &template).await?;
         tx.commit().await.map_err(store::Error::from)?;
@@ -134,9 +137,13 @@ impl TemplateService<'_> {
     /// A body as one person would get it. Faults of the body are part of the answer.
     ///
     /// # Errors
-    /// `Invalid` when there is no contact with the phone number.
+    /// `Invalid` when there is no contact with the phone number, and when a sample is given beside it.
     pub async fn preview(&self, actor: &Actor, request: &PreviewRequest) -> Result<Preview> {
         require(actor, Permission::Read)?;
+        if request.phone.is_some() && !request.sample.is_empty() {
+            let message = "Give either a contact's phone or a sample, not both.";
+            return Err(Error::Invalid(vec![FieldError::new("phone", message), FieldError::new("sample", message)]));
+        }
         if request.body.chars().count() > check::MAX_SOURCE {
             let message = format!("The template is longer than {} characters.", check::MAX_SOURCE);
             return Ok(Preview { errors: vec![TemplateProblem { line: 1, message }], ..Preview::default() });

@@ -1,0 +1,120 @@
+//! What holds for the whole workspace: country and zone, and how much goes out at most.
+
+mod api;
+
+use domain::settings::Settings;
+use leptos::prelude::*;
+
+use self::api::{UpdateSettings, load_settings};
+use crate::{components::*, paths};
+
+/// Shows the page.
+pub fn page() -> AnyView {
+    GeneralPage().into_any()
+}
+
+#[component]
+fn GeneralPage() -> impl IntoView {
+    let update = FormAction::<UpdateSettings>::new();
+    let settings = fetch(move || update.version().get(), |_| load_settings());
+    view! {
+        <PageHeader title="General" lead=|| "What holds for everybody who works here, and for everything that is sent."/>
+        {super::tabs(paths::GENERAL)}
+        <Loaded from=settings let:settings>{form(settings, update)}</Loaded>
+    }
+    .into_any()
+}
+
+fn form(settings: Settings, update: FormAction<UpdateSettings>) -> AnyView {
+    view! {
+        <FormFor action=update class="stack">
+            <VersionField version=settings.version/>
+            {place(settings.default_country.clone(), settings.default_timezone.clone())}
+            {limits(&settings)}
+            {window(settings.enforce_whatsapp_window)}
+            <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
+        </FormFor>
+    }
+    .into_any()
+}
+
+fn place(country: Option<String>, zone: String) -> AnyView {
+    view! {
+        <Card title="Country and time zone">
+            <div class="form form--narrow">
+                <TextField
+                    name="default_country"
+                    label="Country"
+                    optional=true
+                    maxlength=2
+                    placeholder="LK"
+                    value=country.unwrap_or_default()
+                    hint="Two letters. Numbers without a country code are read as numbers of this country where a file or a person has none of its own."
+                />
+                <TextField
+                    name="default_timezone"
+                    label="Time zone"
+                    required=true
+                    placeholder="Asia/Colombo"
+                    value=zone
+                    hint="Of these pages. It is never taken for a person's."
+                />
+            </div>
+        </Card>
+    }
+    .into_any()
+}
+
+fn limits(settings: &Settings) -> AnyView {
+    let (rate, people) = (settings.account_rate_per_second, settings.whatsapp_daily_people);
+    let share = settings.whatsapp_reply_share;
+    view! {
+        <Card title="Limits">
+            <div class="form form--narrow">
+                <NumberField
+                    name="account_rate_per_second"
+                    label="All senders together"
+                    value=rate.map(i64::from)
+                    optional=true
+                    min=1
+                    unit="messages a second"
+                    hint="Empty: no limit but the senders' own. Twilio takes 2,000 from one account."
+                />
+                <NumberField
+                    name="whatsapp_daily_people"
+                    label="New conversations on WhatsApp"
+                    value=people.map(i64::from)
+                    optional=true
+                    min=1
+                    unit="people in 24 hours"
+                    hint="Meta's messaging limit: 250, 1,000, 10,000 or 100,000. Empty: no limit is kept here, and what is too much fails at Meta."
+                />
+                <NumberField
+                    name="whatsapp_reply_share"
+                    label="Kept for replies"
+                    value=i64::from(share)
+                    required=true
+                    min=0
+                    max=100
+                    unit="% of them"
+                    hint="Campaigns stop short of the limit by so much, so that people who write still get an answer."
+                />
+            </div>
+        </Card>
+    }
+    .into_any()
+}
+
+fn window(enforced: bool) -> AnyView {
+    view! {
+        <Card title="WhatsApp's 24 hours">
+            <CheckboxField
+                name="enforce_whatsapp_window"
+                label="Free text only to people who wrote within 24 hours"
+                checked=enforced
+                hint="WhatsApp's rule: everybody else gets approved templates only. Without this check such messages fail at Twilio (63016)."
+            />
+        </Card>
+    }
+    .into_any()
+}

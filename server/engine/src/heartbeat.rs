@@ -1,0 +1,102 @@
+//! Every process that serves the database says so every two seconds, and what it is doing: so each of them, and whoever
+//! looks at a page, knows of all.
+//!
+//! It is one small statement. While the database is away nothing is said, and nothing else suffers from it.
+
+use std::time::Duration;
+
+use domain::{
+    process::{Figures, Paces, Process, ProcessState},
+    time::Timestamp,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, workers::Role};
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How long one may take: also at the end, where everybody waits for it.
+const AT_MOST: Duration = Duration::from_secs(4);
+
+/// Where the system keeps the name of the machine or container.
+const HOST_NAME: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+
+/// Tells of this process until told to stop; then says that it stops.
+pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
+    let mut me = introduce(&engine, role);
+    let mut heard = true;
+    loop {
+        me.seen_at = engine.now();
+        me.stopped_at = stop.is_cancelled().then_some(me.seen_at);
+        me.figures = figures(&engine);
+        match tell(&engine, &me).await {
+            Ok(()) => heard = true,
+            Err(problem) if heard => {
+                tracing::warn!(problem, "the other processes cannot be told that this one is there");
+                heard = false;
+            }
+            Err(_) => {}
+        }
+        if me.stopped_at.is_some() {
+            return;
+        }
+        let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
+    }
+}
+
+async fn tell(engine: &Engine, me: &Process) -> Result<(), String> {
+    match tokio::time::timeout(AT_MOST, store::processes::save(engine.db().writer(), me)).await {
+        Ok(saved) => saved.map_err(|error| error.to_string()),
+        Err(_) => Err("the database does not answer in time".to_owned()),
+    }
+}
+
+fn introduce(engine: &Engine, role: Role) -> Process {
+    let now = engine.now();
+    Process {
+        id: engine.inner().process,
+        role: role.word(),
+        state: ProcessState::Alive,
+        host: host(),
+        pid: i32::try_from(std::process::id()).unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now,
+        seen_at: now,
+        stopped_at: None,
+        figures: Figures::default(),
+    }
+}
+
+/// The name of the machine, or what a container goes by.
+fn host() -> String {
+    let name = HOST_NAME.iter().find_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+    });
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What this process is doing now.
+fn figures(engine: &Engine) -> Figures {
+    let inner = engine.inner();
+    Figures {
+        claimed: whole(inner.load.claimed()),
+        in_flight: whole(inner.load.in_flight()),
+        may_send: inner.permit.is_given(),
+        ingest_queue: whole(inner.ingest.waiting()),
+        opt_out_age_ms: inner.opt_outs.age().map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+        pace: paces(engine, engine.now()),
+    }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// How fast this process hands messages over.
+pub(crate) fn paces(engine: &Engine, now: Timestamp) -> Paces {
+    let inner = engine.inner();
+    let senders = inner.sender_pace.all(now);
+    Paces { all: senders.values().sum(), runs: inner.pace.all(now), senders }
+}

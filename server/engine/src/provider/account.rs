@@ -1,0 +1,71 @@
+//! An account at Twilio, with what its requests and webhooks need.
+
+use std::fmt;
+
+use crate::config::{ProviderConfig, Secret};
+
+/// One account or subaccount. Made once, shared by all messages of its senders.
+pub struct Account {
+    sid: String,
+    name: String,
+    auth_token: Secret,
+    /// Whom requests come from: the API key when there is one, else the account itself.
+    user: String,
+    password: Secret,
+    pub(super) api_base: String,
+    pub(super) messages_url: String,
+}
+
+/// What opens an account.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub auth_token: Secret,
+    /// SID and secret.
+    pub api_key: Option<(String, Secret)>,
+}
+
+impl Account {
+    pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, api_base: &str) -> Self {
+        let Credentials { auth_token, api_key } = credentials;
+        let (user, password) = api_key.unwrap_or_else(|| (sid.to_owned(), auth_token.clone()));
+        let api_base = api_base.trim_end_matches('/').to_owned();
+        Self {
+            messages_url: format!("{api_base}/2010-04-01/Accounts/{sid}/Messages.json"),
+            sid: sid.to_owned(),
+            name: name.to_owned(),
+            auth_token,
+            user,
+            password,
+            api_base,
+        }
+    }
+
+    /// The one of the environment.
+    pub(super) fn of_environment(config: &ProviderConfig) -> Self {
+        let credentials = Credentials { auth_token: config.auth_token.clone(), api_key: config.api_key.clone() };
+        Self::new(&config.account_sid, "Main account", credentials, &config.api_base)
+    }
+
+    pub(crate) fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What Twilio signs this account's webhooks with.
+    pub(crate) fn auth_token(&self) -> &str {
+        self.auth_token.reveal()
+    }
+
+    pub(super) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.basic_auth(&self.user, Some(self.password.reveal()))
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({})", self.sid)
+    }
+}

@@ -1,0 +1,199 @@
+//! A claimed batch, before anything goes out: each message is decided, and those to WhatsApp ask together for their turn.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    message::{Channel, Kind, Outcome as DecisionOutcome},
+    phone::Phone,
+    reason::Reason,
+    time::Timestamp,
+};
+use store::messages::{Claimed, DecisionIn, Effect};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Claim, LaneContext, Shared, backoff, content,
+    deliver::{self, done},
+    outcomes::Done,
+};
+use crate::{
+    Result,
+    decide::{self, Content, Decided, Facts, Person, Verdict},
+    throttle::{Admission, Asking, Counts, DAY},
+};
+
+/// While the day is full it is looked at again after this time at the latest: somebody may have raised the limit.
+const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// And not before this, because each look claims messages.
+const REST: Duration = Duration::from_secs(1);
+/// When it is not known how full the day is.
+const NOT_KNOWN: Duration = Duration::from_secs(5);
+
+/// A message that may go out, as far as rules are concerned.
+pub(super) struct Ready {
+    pub message: Claimed,
+    pub content: Content,
+    pub phone: Phone,
+    pub decision: DecisionIn,
+    pub counts: Counts,
+}
+
+/// Decides a batch and sends what may go out on its way; the others' outcomes are written.
+pub(super) async fn prepare(
+    shared: Arc<Shared>,
+    context: Arc<LaneContext>,
+    claimed: Vec<Claimed>,
+    claim: Claim,
+    deliveries: TaskTracker,
+) {
+    let mut ready = Vec::with_capacity(claimed.len());
+    for message in claimed {
+        match decide(&shared, &context, message, claim).await {
+            Ok(one) => ready.push(one),
+            Err(done) => shared.finish(*done).await,
+        }
+    }
+    for one in admitted(&shared, &context, ready, claim).await {
+        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), one, claim));
+    }
+}
+
+/// # Errors
+/// The outcome of a message that does not go out now.
+async fn decide(
+    shared: &Shared,
+    context: &LaneContext,
+    message: Claimed,
+    claim: Claim,
+) -> std::result::Result<Ready, Box<Done>> {
+    let now = shared.engine.now();
+    let decided = match verdict(shared, context, &message, now).await {
+        Ok(decided) => decided,
+        Err(error) => {
+            // Not the message's fault: it waits for its turn like after any failure before a byte was sent.
+            tracing::error!(%error, message.id = message.id.0, "a message could not be decided");
+            let not_before = backoff::next_try_after_outage(now);
+            let effect = Effect::NotYet { not_before, reason: Reason::NotReached };
+            return Err(Box::new(done(&message, claim.lease, effect, None)));
+        }
+    };
+    let decision = record(&decided, now);
+    let effect = match (decided.verdict, &message.contact) {
+        (Verdict::Send(content), Some(contact)) => {
+            let (phone, counts) = (contact.phone.clone(), counts(context, &message, now));
+            return Ok(Ready { message, content, phone, decision, counts });
+        }
+        (Verdict::Send(_), None) => Effect::Skipped(Reason::ContactErased),
+        (Verdict::Skip(reason), _) => Effect::Skipped(reason),
+        (Verdict::Wait { until, reason }, _) => Effect::Later { not_before: until, reason, code: None },
+    };
+    Err(Box::new(done(&message, claim.lease, effect, Some(decision))))
+}
+
+async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now: Timestamp) -> Result<Decided> {
+    let text = content::text_of(&shared.engine, context, message).await?;
+    let contact = message.contact.as_ref();
+    let facts = Facts {
+        kind: message.kind,
+        channel: context.sender.sender.channel,
+        category: text.category(),
+        person: contact.map(|contact| Person {
+            consent: contact.consent,
+            suppressed: contact.suppressed,
+            last_inbound_at: contact.last_inbound_at,
+        }),
+        has_topic: context.run.as_ref().is_some_and(|run| run.topic.is_some()),
+        subscription: message.subscription,
+        send_before: context.run.as_ref().and_then(|run| run.rules.send_before),
+        late: context.late(),
+        enforce_window: context.enforce_window,
+        free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
+        now,
+    };
+    Ok(decide::decide(&facts, || text.render(contact, &message.variables)))
+}
+
+fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
+    let (outcome, reason) = match &decided.verdict {
+        Verdict::Send(_) => (DecisionOutcome::Send, None),
+        Verdict::Skip(reason) => (DecisionOutcome::Skip, Some(*reason)),
+        Verdict::Wait { reason, .. } => (DecisionOutcome::Wait, Some(*reason)),
+    };
+    DecisionIn { at, outcome, reason, checks: decided.passed, detail: decided.detail.clone() }
+}
+
+/// Whether WhatsApp counts the message among the people that a business writes to first.
+fn counts(context: &LaneContext, message: &Claimed, now: Timestamp) -> Counts {
+    let wrote = message.contact.as_ref().and_then(|contact| contact.last_inbound_at);
+    if context.budget.is_none() || wrote.is_some_and(|at| now.since(at) < DAY) {
+        return Counts::Not;
+    }
+    if message.kind == Kind::Campaign { Counts::Campaign } else { Counts::Reply }
+}
+
+/// Those whose turn it is; the others wait.
+async fn admitted(shared: &Shared, context: &LaneContext, ready: Vec<Ready>, claim: Claim) -> Vec<Ready> {
+    if context.sender.sender.channel != Channel::Whatsapp || ready.is_empty() {
+        return ready;
+    }
+    let now = shared.engine.now();
+    let asking: Vec<_> =
+        ready.iter().map(|one| Asking { contact: one.message.contact_id, counts: one.counts }).collect();
+    let verdicts = ask(shared, context, now, &asking).await;
+    let mut admitted = Vec::with_capacity(ready.len());
+    let mut refused = 0;
+    for (mut one, verdict) in ready.into_iter().zip(verdicts) {
+        let (wait, reason) = match verdict {
+            Admission::Go => {
+                admitted.push(one);
+                continue;
+            }
+            Admission::PairFull { retry_after } => (retry_after, Reason::PairRate),
+            Admission::DayFull { retry_after } => (retry_after.clamp(REST, LOOK_AGAIN), Reason::DailyLimit),
+        };
+        let not_before = now.plus(i64::try_from(wait.as_micros()).unwrap_or(0));
+        if reason == Reason::DailyLimit && one.message.kind == Kind::Campaign {
+            shared.day_is_full(context.budget, not_before);
+        }
+        one.decision.outcome = DecisionOutcome::Wait;
+        one.decision.reason = Some(reason);
+        let effect = Effect::NotYet { not_before, reason };
+        shared.finish(done(&one.message, claim.lease, effect, Some(one.decision))).await;
+        refused += 1;
+    }
+    if refused > 0 {
+        shared.engine.inner().throttle.give_back(now, &context.limits, refused).await;
+    }
+    admitted
+}
+
+async fn ask(shared: &Shared, context: &LaneContext, now: Timestamp, asking: &[Asking]) -> Vec<Admission> {
+    let throttle = &shared.engine.inner().throttle;
+    let sender = context.sender.sender.id;
+    if let Some(verdicts) = throttle.admit(now, sender, context.budget, asking).await {
+        return verdicts;
+    }
+    let verdicts = match remember(shared, now).await {
+        Ok(()) => throttle.admit(now, sender, context.budget, asking).await,
+        Err(error) => {
+            tracing::error!(%error, "whom WhatsApp counts for today cannot be read: who would be counted waits");
+            None
+        }
+    };
+    verdicts.unwrap_or_else(|| {
+        let unknown = |asking: &Asking| match asking.counts {
+            Counts::Not => Admission::Go,
+            Counts::Reply | Counts::Campaign => Admission::DayFull { retry_after: NOT_KNOWN },
+        };
+        asking.iter().map(unknown).collect()
+    })
+}
+
+/// Tells the throttle whom the database knows to have been written to within a day.
+async fn remember(shared: &Shared, now: Timestamp) -> Result<()> {
+    let engine = &shared.engine;
+    let account = &engine.config().provider.account_sid;
+    let people = store::daily_recipients::since(engine.db().reader(), account, now.plus(-DAY)).await?;
+    engine.inner().throttle.remember(&people).await;
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! A sender that the provider refuses altogether: its campaigns wait with the reason, one message tries now and then, and
+//! they go on by themselves.
+
+mod world;
+
+use std::time::Duration;
+
+use domain::{
+    campaign::CampaignStatus,
+    message::{MessageFilter, State},
+    run::RunStatus,
+    sender::Sender,
+};
+use serde_json::json;
+use simulator::{ErrorRule, When};
+use world::{Setup, World, handed_over, worlds};
+
+fn refusing(code: u32, when: When, probe_after: u64) -> Setup {
+    let mut setup = Setup { probe_after: Duration::from_millis(probe_after), ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", code, when)];
+    setup
+}
+
+async fn sender(world: &World) -> Sender {
+    world.engine.senders().list(&world.admin).await.expect("senders").remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_credentials_cost_nobody_and_the_campaign_goes_on_by_itself() {
+    for mut world in worlds(refusing(20_003, When::Create, 700)).await {
+        world.people(1, 60).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let paused = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        let reason = paused.reason.expect("a reason");
+        assert!(reason.starts_with("Twilio refused the credentials (20003)."), "{reason}");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Paused);
+        // Two probes at least, each alone.
+        world.until(run.id, "idle", |run| run.ledger.sending == 0).await;
+        let refused = || world.twilio.simulator.control().stats().refused.values().sum::<u64>();
+        let at_first = refused();
+        let tried = async |count: i32| {
+            while sender(&world).await.blocked.is_none_or(|blocked| blocked.tries < count) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), tried(2)).await.expect("it tries");
+        let probes = refused() - at_first;
+        assert!((1..=3).contains(&probes), "{probes} requests while the sender was blocked");
+        let ledger = world.run(run.id).await.ledger;
+        assert_eq!((ledger.queued + ledger.sending, ledger.failed), (60, 0));
+        world.simulate(&json!({ "errors": null }));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.reason), (60, None));
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Completed);
+        assert_eq!(sender(&world).await.blocked, None);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_only_callbacks_speak_against_is_not_believed_when_a_probe_is_accepted() {
+    let mut setup = refusing(30_002, When::AfterSent, 500);
+    setup.rate_per_second = 30;
+    // Failing without being sent first: an accepted message says nothing.
+    setup.simulator.errors = vec![ErrorRule::new("*", 30_002, When::BeforeSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        let lost = async || {
+            let filter = MessageFilter { state: Some(State::Failed), ..MessageFilter::default() };
+            world.messages(filter).await.len()
+        };
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let at_first = lost().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(lost().await <= at_first + 4, "one message at a time, less and less often");
+        assert_eq!(world.run(run.id).await.status, RunStatus::Paused);
+        assert!(sender(&world).await.blocked.is_some_and(|blocked| blocked.tries > 0));
+        world.simulate(&json!({ "errors": null }));
+        let run = world.until_completed(run.id).await;
+        assert!(handed_over(&run.ledger) > 150, "{:?}", run.ledger);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_somebody_paused_stays_paused_when_the_sender_works_again() {
+    for mut world in worlds(refusing(63_007, When::Create, 800)).await {
+        world.people(1, 20).await;
+        let one = world.campaign("One").await;
+        let two = world.campaign("Two").await;
+        let (first, second) = (world.launch(&one).await, world.launch(&two).await);
+        world.start();
+        for run in [&first, &second] {
+            world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        }
+        world.engine.campaigns().pause(&world.admin, two.id).await.expect("paused for good");
+        assert!(world.engine.campaigns().pause(&world.admin, two.id).await.is_err(), "it is paused already");
+        world.simulate(&json!({ "errors": null }));
+        let run = world.until_completed(first.id).await;
+        assert_eq!(handed_over(&run.ledger), 20);
+        assert_eq!(world.campaign_status(&two).await, CampaignStatus::Paused);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resuming_by_hand_tries_at_once() {
+    for mut world in worlds(refusing(63_007, When::Create, 600_000)).await {
+        world.people(1, 20).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "paused", |run| run.status == RunStatus::Paused && run.ledger.sending == 0).await;
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        world.until(run.id, "paused again", |run| run.status == RunStatus::Paused && run.ledger.sending == 0).await;
+        world.simulate(&json!({ "errors": null }));
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        world.until_completed(run.id).await;
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}

@@ -1,0 +1,48 @@
+//! A clock that jumps in the middle of a run: everybody gets one message, and the run ends by itself.
+
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::time::Timestamp;
+use engine::clock::{Clock, SystemClock};
+use world::{Setup, handed_over, worlds};
+
+/// The machine's clock, off by so many microseconds.
+#[derive(Default)]
+struct Jumping(AtomicI64);
+
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_in_the_middle_of_a_run_loses_and_doubles_nobody() {
+    for jump in [-3 * 3_600, -30, 45, 3 * 3_600] {
+        let clock = Arc::new(Jumping::default());
+        let mut setup = Setup { rate_per_second: 200, clock: clock.clone(), ..Setup::default() };
+        // What is under way at the jump forward may seem to have been so for hours.
+        setup.grace = Duration::from_millis(300);
+        setup.simulator.latency_ms = 20;
+        for mut world in worlds(setup).await {
+            clock.0.store(0, Ordering::SeqCst);
+            world.people(1, 200).await;
+            let run = world.launch(&world.campaign("Hi").await).await;
+            world.start();
+            world.until(run.id, "begun", |run| handed_over(&run.ledger) >= 20).await;
+            clock.0.store(jump * Timestamp::SECOND, Ordering::SeqCst);
+            let run = world.until_completed(run.id).await;
+            assert_eq!((handed_over(&run.ledger), run.ledger.failed), (200, 0), "{jump} seconds: {:?}", run.ledger);
+            world.assert_nobody_twice();
+            world.stop().await;
+        }
+    }
+}

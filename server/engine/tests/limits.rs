@@ -1,0 +1,134 @@
+//! WhatsApp's own limits: how fast one person may get messages, and how many people a business may write to first in a day.
+
+mod world;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    message::{Channel, MessageFilter, NewMessage, State},
+    reason::Reason,
+    settings::SettingsPatch,
+};
+use engine::{
+    Engine,
+    clock::SystemClock,
+    workers::{self, Role},
+};
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+async fn limit(world: &World, people: Option<i32>, kept: i32) {
+    let patch = SettingsPatch {
+        whatsapp_daily_people: Some(people),
+        whatsapp_reply_share: Some(kept),
+        ..SettingsPatch::default()
+    };
+    world.engine.settings().update(&world.admin, patch).await.expect("set");
+}
+
+async fn waiting(world: &World, reason: Reason) -> usize {
+    let filter = MessageFilter { state: Some(State::Queued), reason: Some(reason), ..MessageFilter::default() };
+    world.messages(filter).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_writes_to_as_many_people_as_the_day_has_room_for_and_the_rest_wait() {
+    for mut world in worlds(Setup::default()).await {
+        limit(&world, Some(50), 20).await;
+        world.people(1, 120).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "40 of 50 sent", |run| handed_over(&run.ledger) == 40).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let now = world.run(run.id).await;
+        assert_eq!((handed_over(&now.ledger), now.ledger.queued, now.ledger.failed), (40, 80, 0), "{:?}", now.ledger);
+        assert!(waiting(&world, Reason::DailyLimit).await > 0);
+        // Looking again costs a claim now and then, not one a message.
+        let message = world.messages(MessageFilter { state: Some(State::Queued), ..MessageFilter::default() }).await;
+        assert!(message.iter().all(|message| message.attempts == 0), "what was not handed over is no attempt");
+
+        // Another process that knows nothing of them counts them too.
+        world.stop().await;
+        let other = Engine::open(world.db.clone(), world.config().clone(), Arc::new(SystemClock)).await;
+        let workers = workers::start(&other.expect("an engine"), Role::Worker);
+        all_due(&world).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(handed_over(&world.run(run.id).await.ledger), 40);
+        workers.stop().await;
+
+        // A higher limit counts whoever was written to before.
+        world.start();
+        limit(&world, Some(100), 20).await;
+        all_due(&world).await;
+        world.until(run.id, "80 of 100 sent", |run| handed_over(&run.ledger) == 80).await;
+        limit(&world, None, 20).await;
+        all_due(&world).await;
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 120);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+/// What waits for a quarter of an hour is due now: tests have no such time.
+async fn all_due(world: &World) {
+    // Settings are in effect within a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let due = "UPDATE messages SET not_before = created_at WHERE state = 0";
+    store::exec(world.db.writer(), due, vec![]).await.expect("updated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_written_to_before_there_was_a_limit_counts() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 30).await;
+        let first = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until_completed(first.id).await;
+        limit(&world, Some(40), 0).await;
+        world.people(31, 30).await;
+        let second = world.launch(&world.campaign("Again").await).await;
+        let reached = |run: &domain::run::Run| handed_over(&run.ledger) == 40;
+        let run = world.until(second.id, "the 30 of before and 10 more", reached).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(handed_over(&world.run(run.id).await.ledger), 40);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_gets_a_few_messages_at_once_and_the_others_wait_their_turn() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        world.start();
+        for number in 0..12 {
+            let new = NewMessage {
+                phone: build::phone(1),
+                template_id: None,
+                body: Some(format!("Message {number}")),
+                channel: Some(Channel::Whatsapp),
+                variables: serde_json::Map::new(),
+            };
+            world.engine.messages().create(&world.admin, new).await.expect("taken");
+        }
+        let sent = async || {
+            let all = world.messages(MessageFilter::default()).await;
+            all.iter().filter(|message| message.state.rank() >= State::Accepted.rank()).count()
+        };
+        let ten = async {
+            while sent().await < 10 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ten).await.expect("ten at once");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((sent().await, waiting(&world, Reason::PairRate).await), (10, 2));
+        let all = async {
+            while sent().await < 12 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.expect("one in six seconds");
+        world.stop().await;
+    }
+}
