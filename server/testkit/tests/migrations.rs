@@ -1,5 +1,6 @@
 //! The schema comes up on both databases, once, and guards what must not change.
 
+use migrations::MigratorTrait as _;
 use store::{ConnectionTrait as _, Kind, exec, one};
 
 const APPEND_ONLY: [&str; 6] =
@@ -62,7 +63,8 @@ async fn concurrent_starts_migrate_once() {
             start.await.expect("no panic").expect("every start finds the schema in place");
         }
         let row = one(test.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM seaql_migrations", Vec::new()).await;
-        assert_eq!(row.expect("counted").expect("a row").get::<i64>("n").expect("a number"), 3);
+        let ran = row.expect("counted").expect("a row").get::<i64>("n").expect("a number");
+        assert_eq!(usize::try_from(ran).ok(), Some(migrations::Migrator::migrations().len()));
     }
 }
 
