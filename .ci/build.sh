@@ -11,7 +11,7 @@ dev)
   ;;
 release)
   say "1/3 Looking for what is missing"
-  .ci/install.sh release
+  .ci/install.sh run
   ;;
 *) die "usage: .ci/build.sh dev|release" ;;
 esac

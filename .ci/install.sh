@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, and nothing else. What is there already is left alone, so that a second call takes no time.
-#   .ci/install.sh run      to build: wasm target, wasm-bindgen, wasm-split-cli
-#   .ci/install.sh release  the same, and what makes the web assets small
+#   .ci/install.sh run      to build: wasm target, wasm-bindgen, wasm-split-cli, binaryen
 #   .ci/install.sh lint     rustfmt, clippy, wasm target, the browser tests' npm packages
 #   .ci/install.sh test     as run, and PostgreSQL, Redis, Chromium, the browser tests' npm packages
-#   .ci/install.sh bench    as release, and PostgreSQL and Redis
+#   .ci/install.sh bench    as run, and PostgreSQL and Redis
 . "$(dirname "$0")/lib.sh"
 
 toolchain() {
@@ -51,7 +50,7 @@ npm_packages() {
   (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 }
 
-# wasm-opt and the minifier, only for what is shipped.
+# wasm-merge, wasm-opt and the minifier.
 asset_tools() {
   mkdir -p "$ESE_TOOLS_DIR/web"
   for file in package.json package-lock.json; do
@@ -88,11 +87,6 @@ run)
   toolchain
   wasm_bindgen
   wasm_split
-  ;;
-release)
-  toolchain
-  wasm_bindgen
-  wasm_split
   asset_tools
   ;;
 lint)
@@ -107,6 +101,7 @@ test)
   browser
   wasm_bindgen
   wasm_split
+  asset_tools
   npm_packages end2end
   ;;
 bench)
@@ -116,5 +111,5 @@ bench)
   wasm_split
   asset_tools
   ;;
-*) die "usage: .ci/install.sh run|release|lint|test|bench" ;;
+*) die "usage: .ci/install.sh run|lint|test|bench" ;;
 esac
