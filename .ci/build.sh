@@ -5,16 +5,12 @@
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
-dev)
-  say "1/3 Looking for what is missing"
-  .ci/install.sh run
-  ;;
-release)
-  say "1/3 Looking for what is missing"
-  .ci/install.sh run
-  ;;
+dev | release) ;;
 *) die "usage: .ci/build.sh dev|release" ;;
 esac
+
+say "1/3 Looking for what is missing"
+.ci/install.sh run
 
 say "2/3 Building the web assets (the first time this takes some minutes)"
 .ci/site.sh "$1"

@@ -1,5 +1,7 @@
 //! The Leptos app: pages and their server functions.
 
+use std::sync::OnceLock;
+
 use app::{App, error::AppError, shell};
 use axum::{
     Router,
@@ -16,7 +18,7 @@ use leptos::{
     nonce::Nonce,
     server_fn::error::{FromServerFnError as _, SERVER_FN_ERROR_HEADER},
 };
-use leptos_axum::{LeptosRoutes as _, generate_route_list, render_app_async_with_context};
+use leptos_axum::{AxumRouteListing, LeptosRoutes as _, generate_route_list, render_app_async_with_context};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::{account, assets::Site, headers};
@@ -47,12 +49,19 @@ pub fn router(engine: &Engine, site: &Site) -> Router {
         move || shell(options.clone())
     };
     Router::new()
-        .leptos_routes_with_context(&options, generate_route_list(App), provide.clone(), page.clone())
+        .leptos_routes_with_context(&options, addresses(), provide.clone(), page.clone())
         .fallback(render_app_async_with_context(provide, page))
         .layer(map_response(with_own_status))
         .layer(from_fn(without_gone))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .with_state(options)
+}
+
+/// The pages' addresses. Collected once in a process: while Leptos does that, no page in the whole process gets what it asks
+/// for, and a page of another server, as tests have them, would wait for ever.
+fn addresses() -> Vec<AxumRouteListing> {
+    static ADDRESSES: OnceLock<Vec<AxumRouteListing>> = OnceLock::new();
+    ADDRESSES.get_or_init(|| generate_route_list(App)).clone()
 }
 
 /// Pages of an earlier version ask for functions that are gone: they are told so in their own words, and stop asking.
