@@ -47,18 +47,22 @@ pub fn router(parts: Parts) -> Router {
         .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
         .layer(session::layer(parts.sessions, &parts.public_url))
         .layer(middleware::from_fn_with_state(origin, origin::check));
-    Router::new()
-        .merge(webhooks::twilio::router(parts.engine.clone()))
-        .merge(api::router(&parts.engine))
-        .merge(parts.operators)
-        .merge(site.router())
-        .merge(people)
+    let browsers_and_programs =
+        Router::new().merge(api::router(&parts.engine)).merge(parts.operators).merge(site.router()).merge(people);
+    // Twilio has no use for a browser's headers or for compressed answers, and it comes by the thousand.
+    guarded(browsers_and_programs)
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(headers, headers::add))
+        .merge(guarded(webhooks::twilio::router(parts.engine)))
+        .layer(middleware::from_fn(observe::observe))
+}
+
+/// What holds for everybody: a panic costs one answer, no request holds its connection for ever, refusals are heard.
+fn guarded(router: Router) -> Router {
+    router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limits::time))
         .layer(middleware::from_fn(limits::linger))
-        .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(headers, headers::add))
-        .layer(middleware::from_fn(observe::observe))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]

@@ -6,11 +6,11 @@ use domain::{
     message::State,
     time::Timestamp,
 };
-use serde::Serialize;
+use sea_orm::Value;
 
 use crate::{
     Kind, Result, Tx,
-    batch::{Type, table},
+    batch::{Columns, Type, column, nullable},
     exec, one,
 };
 
@@ -21,23 +21,16 @@ pub struct Named<'a> {
     pub provider_sid: &'a str,
 }
 
-#[derive(Serialize)]
-struct NamedRow<'a> {
-    id: Option<i64>,
-    sid: &'a str,
-}
-
-const NAMED: &[(&str, Type)] = &[("id", Type::BigInt), ("sid", Type::Text)];
-
 /// The person behind a failure that no callback told of before.
 ///
 /// # Errors
 /// What the database says.
 pub async fn newly_failed(tx: &Tx, callback: Named<'_>, status: &str, error_code: i32) -> Result<Option<ContactId>> {
     let new = " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = m.id AND r.provider_sid = b.sid \
-               AND r.status = $2 AND r.error_code = $3)";
-    let values = vec![named(&[callback])?.into(), status.into(), error_code.into()];
-    let row = one(tx, people_of(Kind::of(tx), new), values).await?;
+               AND r.status = $1 AND r.error_code = $2)";
+    let mut values = vec![status.into(), error_code.into()];
+    let query = people_of(Kind::of(tx), &[callback], new, &mut values)?;
+    let row = one(tx, query, values).await?;
     row.map(|row| row.get("contact_id").map(ContactId)).transpose()
 }
 
@@ -52,29 +45,26 @@ pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Resu
     let unread = format!(" AND m.state < {}", State::Read.rank());
     let kind = Kind::of(tx);
     // In the order in which everybody locks people.
+    let mut values = vec![at.as_micros().into()];
     let update = format!(
-        "UPDATE contacts SET last_read_at = $2 WHERE contact_id IN (SELECT c.contact_id FROM contacts c \
-         WHERE c.contact_id IN ({}) AND (c.last_read_at IS NULL OR c.last_read_at < $2) ORDER BY c.contact_id{})",
-        people_of(kind, &unread),
+        "UPDATE contacts SET last_read_at = $1 WHERE contact_id IN (SELECT c.contact_id FROM contacts c \
+         WHERE c.contact_id IN ({}) AND (c.last_read_at IS NULL OR c.last_read_at < $1) ORDER BY c.contact_id{})",
+        people_of(kind, callbacks, &unread, &mut values)?,
         kind.for_update()
     );
-    exec(tx, update, vec![named(callbacks)?.into(), at.as_micros().into()]).await?;
+    exec(tx, update, values).await?;
     Ok(())
 }
 
-/// The contacts of the messages named in `$1`, by id, or by SID where a callback has no id.
-fn people_of(kind: Kind, condition: &str) -> String {
-    format!(
+/// The contacts of these messages, found by id, or by SID where a callback has no id.
+fn people_of(kind: Kind, callbacks: &[Named<'_>], condition: &str, values: &mut Vec<Value>) -> Result<String> {
+    let mut batch = Columns::new(kind, [nullable("id", Type::BigInt), column("sid", Type::Text)]);
+    for callback in callbacks {
+        batch.push([callback.message_id.map(|id| id.0).into(), callback.provider_sid.into()]);
+    }
+    Ok(format!(
         "SELECT m.contact_id FROM {} CROSS JOIN messages m \
          WHERE m.id = COALESCE(b.id, (SELECT o.id FROM messages o WHERE o.provider_sid = b.sid)){condition}",
-        table(kind, "b", "$1", NAMED)
-    )
-}
-
-fn named(callbacks: &[Named<'_>]) -> Result<String> {
-    let rows: Vec<NamedRow<'_>> = callbacks
-        .iter()
-        .map(|callback| NamedRow { id: callback.message_id.map(|id| id.0), sid: callback.provider_sid })
-        .collect();
-    crate::batch::to_json(&rows)
+        batch.table("b", values)?
+    ))
 }

@@ -136,7 +136,7 @@ pub async fn waiting(db: &impl ConnectionTrait) -> Result<BTreeMap<SenderId, i64
                  WHERE r.finished_at IS NULL AND r.status IN ('planning', 'running', 'paused') GROUP BY r.sender_id \
                  UNION ALL \
                  SELECT m.sender_id, CAST(count(*) AS bigint) AS n FROM messages m \
-                 WHERE m.run_id IS NULL AND m.state = 0 GROUP BY m.sender_id";
+                 WHERE m.run_id IS NULL AND m.open = 0 GROUP BY m.sender_id";
     let mut waiting: BTreeMap<SenderId, i64> = BTreeMap::new();
     for row in all(db, query, Vec::new()).await? {
         *waiting.entry(SenderId(row.get("sender_id")?)).or_default() += row.get::<i64>("n")?;
@@ -149,8 +149,8 @@ pub async fn waiting(db: &impl ConnectionTrait) -> Result<BTreeMap<SenderId, i64
 /// # Errors
 /// What the database says.
 pub async fn has_open_messages(db: &impl ConnectionTrait, id: SenderId) -> Result<bool> {
-    let query = "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM messages m WHERE m.state = 1 AND m.sender_id = $1) \
-                 OR EXISTS (SELECT 1 FROM messages m WHERE m.state = 2 AND m.sender_id = $1)";
+    let query = "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM messages m WHERE m.open = 1 AND m.sender_id = $1) \
+                 OR EXISTS (SELECT 1 FROM messages m WHERE m.unknown_at IS NOT NULL AND m.sender_id = $1)";
     Ok(one(db, query, vec![id.0.into()]).await?.is_some())
 }
 

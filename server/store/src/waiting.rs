@@ -40,7 +40,7 @@ fn time(row: &Row, column: &str) -> Result<Option<Timestamp>> {
 /// What the database says.
 pub async fn queued_runs(db: &impl ConnectionTrait) -> Result<Vec<QueuedRun>> {
     let query = "SELECT r.id, r.sender_id, r.status, r.blocked, r.planned, r.created_at, l.queued, \
-                 (SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.state = 0 \
+                 (SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
                  ORDER BY m.not_before LIMIT 1) AS first_due_at \
                  FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
                  WHERE r.finished_at IS NULL AND (l.queued > 0 OR NOT r.planned) ORDER BY r.created_at, r.id";
@@ -86,7 +86,7 @@ pub async fn later(
     let query = format!(
         "SELECT q.reason, CAST(count(*) AS bigint) AS n, min(q.updated_at) AS oldest_at, min(q.not_before) AS next_at \
          FROM (SELECT reason, updated_at, not_before FROM messages \
-         WHERE run_id = $1 AND state = 0 AND not_before > $2 ORDER BY not_before LIMIT {limit}) AS q GROUP BY q.reason"
+         WHERE run_id = $1 AND open = 0 AND not_before > $2 ORDER BY not_before LIMIT {limit}) AS q GROUP BY q.reason"
     );
     let rows = all(db, query, vec![run.0.into(), now.as_micros().into()]).await?;
     rows.iter().map(|row| Ok((row.word_or_null("reason")?, counted(row)?))).collect()
@@ -99,7 +99,7 @@ pub async fn later(
 pub async fn due(db: &impl ConnectionTrait, run: RunId, now: Timestamp, limit: u32) -> Result<i64> {
     let query = format!(
         "SELECT CAST(count(*) AS bigint) AS n FROM (SELECT not_before FROM messages \
-         WHERE run_id = $1 AND state = 0 AND not_before <= $2 ORDER BY not_before LIMIT {limit}) AS q"
+         WHERE run_id = $1 AND open = 0 AND not_before <= $2 ORDER BY not_before LIMIT {limit}) AS q"
     );
     let row = one(db, query, vec![run.0.into(), now.as_micros().into()]).await?;
     row.map_or(Ok(0), |row| row.get("n"))
@@ -123,7 +123,7 @@ pub async fn singles(db: &impl ConnectionTrait, now: Timestamp, limit: u32) -> R
     let query = format!(
         "SELECT q.sender_id, q.reason, q.later, CAST(count(*) AS bigint) AS n, min(q.updated_at) AS oldest_at, \
          min(q.not_before) AS next_at FROM (SELECT sender_id, reason, updated_at, not_before, not_before > $1 AS later \
-         FROM messages WHERE run_id IS NULL AND state = 0 ORDER BY not_before LIMIT {limit}) AS q \
+         FROM messages WHERE run_id IS NULL AND open = 0 ORDER BY not_before LIMIT {limit}) AS q \
          GROUP BY q.sender_id, q.reason, q.later"
     );
     let read = |row: &Row| {
@@ -145,7 +145,7 @@ pub async fn sending(db: &impl ConnectionTrait, limit: u32) -> Result<Counted> {
     // By the order of the leases, so that both databases go along their index.
     let query = format!(
         "SELECT CAST(count(*) AS bigint) AS n, min(q.updated_at) AS oldest_at, min(q.lease_until) AS next_at \
-         FROM (SELECT updated_at, lease_until FROM messages WHERE state = 1 ORDER BY lease_until LIMIT {limit}) AS q"
+         FROM (SELECT updated_at, lease_until FROM messages WHERE open = 1 ORDER BY lease_until LIMIT {limit}) AS q"
     );
     one(db, query, Vec::new()).await?.map_or(Ok(Counted::default()), |row| counted(&row))
 }
@@ -160,11 +160,11 @@ const UNKNOWN_AGES: u32 = 500;
 /// What the database says.
 pub async fn unknown(db: &impl ConnectionTrait, limit: u32) -> Result<Counted> {
     let query = format!(
-        "SELECT CAST(count(*) AS bigint) AS n, min(q.updated_at) AS next_at, \
+        "SELECT CAST(count(*) AS bigint) AS n, min(q.unknown_at) AS next_at, \
          (SELECT min(o.since) FROM (SELECT COALESCE((SELECT min(t.at) FROM transitions t WHERE t.message_id = m.id \
-         AND t.attempt = m.attempt AND t.to_state = 2), m.updated_at) AS since FROM messages m WHERE m.state = 2 \
-         ORDER BY m.updated_at LIMIT {UNKNOWN_AGES}) AS o) AS oldest_at \
-         FROM (SELECT updated_at FROM messages WHERE state = 2 ORDER BY updated_at LIMIT {limit}) AS q"
+         AND t.attempt = m.attempt AND t.to_state = 2), m.unknown_at) AS since FROM messages m WHERE m.unknown_at IS NOT NULL \
+         ORDER BY m.unknown_at LIMIT {UNKNOWN_AGES}) AS o) AS oldest_at \
+         FROM (SELECT unknown_at FROM messages WHERE unknown_at IS NOT NULL ORDER BY unknown_at LIMIT {limit}) AS q"
     );
     one(db, query, Vec::new()).await?.map_or(Ok(Counted::default()), |row| counted(&row))
 }

@@ -23,10 +23,14 @@ impl Request<'_> {
     pub(super) fn is_signed(&self, tokens: &[&str], signature: Option<&str>) -> bool {
         let Some(signature) = signature.and_then(|text| BASE64_STANDARD.decode(text).ok()) else { return false };
         let Some(parameters) = self.signed_parameters() else { return false };
-        let urls = variants(self.url);
-        tokens.iter().filter(|token| !token.is_empty()).any(|token| {
-            urls.iter().any(|url| mac(token, url, &parameters).is_some_and(|mac| mac.verify_slice(&signature).is_ok()))
-        })
+        let signs = |url: &str| {
+            tokens
+                .iter()
+                .filter(|token| !token.is_empty())
+                .any(|token| mac(token, url, &parameters).is_some_and(|mac| mac.verify_slice(&signature).is_ok()))
+        };
+        // Nearly always it is the address as it was called.
+        signs(self.url) || variants(self.url).iter().any(|url| signs(url))
     }
 
     /// The sorted parameters as one text; nothing for a body that is signed by its hash in the address, `None` when
@@ -63,13 +67,13 @@ fn body_hash(url: &str) -> Option<String> {
         .map(|(_, value)| value.to_ascii_lowercase())
 }
 
-/// The writings of an address that Twilio may have signed: with and without the port (its products differ), each also
+/// The other writings of an address that Twilio may have signed: with and without the port (its products differ), each also
 /// with the query as older ones encode it.
 fn variants(url: &str) -> Vec<String> {
     let mut variants = vec![url.to_owned()];
-    let mut add = |url: String| {
-        if !variants.contains(&url) {
-            variants.push(url);
+    let mut add = |other: String| {
+        if !variants.contains(&other) {
+            variants.push(other);
         }
     };
     if let Some(parts) = Parts::of(url) {
@@ -84,7 +88,7 @@ fn variants(url: &str) -> Vec<String> {
             }
         }
     }
-    variants
+    variants.split_off(1)
 }
 
 /// An address cut at its port. A parser would also normalise, and the signature is over the text.

@@ -24,8 +24,14 @@ pub const QUEUE: usize = 8_192;
 /// The most webhooks in one transaction.
 const BATCH: usize = 500;
 
-/// How long the first one waits for company.
+/// How long the first one waits for company: a moment while few come …
 const WINDOW: Duration = Duration::from_millis(3);
+
+/// … and longer while they come by the thousand, because statements and a commit cost about the same for one as for hundreds.
+const BUSY_WINDOW: Duration = Duration::from_millis(20);
+
+/// After so many in one transaction they do.
+const BUSY: usize = 48;
 
 /// How often a transaction is tried that lost against another one.
 const TRIES: u32 = 8;
@@ -92,24 +98,26 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         tracing::error!("the webhook writer was started twice; the second one stops");
         return;
     };
+    let mut latest = 0;
     loop {
         let first = tokio::select! {
             first = queue.recv() => first,
             () = stop.cancelled() => break,
         };
         let Some(first) = first else { break };
-        let jobs = gather(&mut queue, first).await;
+        let jobs = gather(&mut queue, first, if latest < BUSY { WINDOW } else { BUSY_WINDOW }).await;
+        latest = jobs.len();
         store_all(&engine, jobs).await;
     }
     queue.close();
     while let Ok(first) = queue.try_recv() {
-        let jobs = gather(&mut queue, first).await;
+        let jobs = gather(&mut queue, first, WINDOW).await;
         store_all(&engine, jobs).await;
     }
 }
 
-async fn gather(queue: &mut mpsc::Receiver<Job>, first: Job) -> Vec<Job> {
-    let until = Instant::now() + WINDOW;
+async fn gather(queue: &mut mpsc::Receiver<Job>, first: Job, window: Duration) -> Vec<Job> {
+    let until = Instant::now() + window;
     let mut jobs = vec![first];
     while jobs.len() < BATCH {
         let room = BATCH - jobs.len();

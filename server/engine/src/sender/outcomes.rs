@@ -21,7 +21,11 @@ use crate::{
 pub(super) const QUEUE: usize = 4_096;
 
 const BATCH: usize = 500;
-const GATHER: Duration = Duration::from_millis(4);
+/// How long the first one waits for company: a moment while few come, longer while they come by the thousand.
+const WINDOW: Duration = Duration::from_millis(4);
+const BUSY_WINDOW: Duration = Duration::from_millis(30);
+/// After so many in one transaction they do.
+const BUSY: usize = 48;
 
 /// How long the writer keeps trying when the process is stopping and the database does not answer.
 const LAST_TRIES: Duration = Duration::from_secs(10);
@@ -54,8 +58,10 @@ impl Done {
 /// Writes until every sender of the channel is gone.
 pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut latest = 0;
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        gather(&mut queue, &mut batch).await;
+        gather(&mut queue, &mut batch, if latest < BUSY { WINDOW } else { BUSY_WINDOW }).await;
+        latest = batch.len();
         let began = Instant::now();
         write_surely(&engine, &queue, &batch).await;
         stop_runs(&engine, to_stop(&engine, &batch)).await;
@@ -92,8 +98,8 @@ async fn write_apart(engine: &Engine, batch: &[Done]) {
     }
 }
 
-async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>) {
-    let until = Instant::now() + GATHER;
+async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>, window: Duration) {
+    let until = Instant::now() + window;
     while batch.len() < BATCH {
         let room = BATCH - batch.len();
         match tokio::time::timeout_at(until, queue.recv_many(batch, room)).await {

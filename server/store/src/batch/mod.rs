@@ -1,6 +1,9 @@
 //! Many rows in one parameter: a JSON array that the statement reads as a table. The text is the same for every batch
 //! size, so prepared statements stay few, and it works on both databases.
 
+mod columns;
+
+pub(crate) use columns::{Columns, column, nullable};
 use serde::Serialize;
 
 use crate::{Error, Kind, Result};

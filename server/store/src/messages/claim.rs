@@ -11,7 +11,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::rows::{ids_json, ids_table};
+use super::rows::wanted;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     ledger::{self, Move},
@@ -136,7 +136,7 @@ fn due((lane, may): Source, kind: Kind) -> (String, Value) {
     };
     let locked = kind.skip_locked();
     let select = format!(
-        "SELECT id FROM messages WHERE {whose} AND state = 0 AND not_before <= {due} ORDER BY {order} LIMIT $3{locked}"
+        "SELECT id FROM messages WHERE {whose} AND open = 0 AND not_before <= {due} ORDER BY {order} LIMIT $3{locked}"
     );
     (select, id.into())
 }
@@ -200,12 +200,13 @@ async fn claim_sqlite(tx: &Tx, now: Timestamp, source: Source, lease: Lease, lim
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let mut values = vec![topic(source.0)];
     let query = format!(
         "SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM messages m {} WHERE m.id IN (SELECT wanted.id FROM {})",
-        joins("$2"),
-        ids_table(Kind::Sqlite, "$1")
+        joins("$1"),
+        wanted(Kind::Sqlite, ids.into_iter(), &mut values)?
     );
-    all(tx, query, vec![ids_json(ids.into_iter())?.into(), topic(source.0)]).await
+    all(tx, query, values).await
 }
 
 fn read(row: &Row) -> Result<Claimed> {
@@ -265,7 +266,7 @@ pub async fn next_due(db: &impl ConnectionTrait, lane: Lane) -> Result<Option<Ti
         Lane::Run { run, .. } => ("run_id = $1", run.0),
         Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
     };
-    let query = format!("SELECT not_before FROM messages WHERE {whose} AND state = 0 ORDER BY not_before LIMIT 1");
+    let query = format!("SELECT not_before FROM messages WHERE {whose} AND open = 0 ORDER BY not_before LIMIT 1");
     let row = one(db, query, vec![id.into()]).await?;
     row.map(|row| row.get("not_before").map(Timestamp::from_micros)).transpose()
 }
@@ -275,6 +276,6 @@ pub async fn next_due(db: &impl ConnectionTrait, lane: Lane) -> Result<Option<Ti
 /// # Errors
 /// What the database says.
 pub async fn single_lanes(db: &impl ConnectionTrait) -> Result<Vec<SenderId>> {
-    let query = "SELECT DISTINCT sender_id FROM messages WHERE run_id IS NULL AND state = 0";
+    let query = "SELECT DISTINCT sender_id FROM messages WHERE run_id IS NULL AND open = 0";
     all(db, query, Vec::new()).await?.iter().map(|row| row.get("sender_id").map(SenderId)).collect()
 }

@@ -1,17 +1,15 @@
 //! What explains a message: transitions and decisions, append-only.
 
+use crate::{
+    Kind, Result, Tx,
+    batch::{Columns, Type, column, nullable},
+    exec,
+};
 use domain::{
     ids::MessageId,
     message::{By, Outcome, State},
     reason::Reason,
     time::Timestamp,
-};
-use serde::Serialize;
-
-use crate::{
-    Kind, Result, Tx,
-    batch::{Type, table, to_json},
-    exec,
 };
 
 /// The version of the rules that decisions are made by; goes up when a check is added or changes its meaning.
@@ -41,61 +39,39 @@ pub(super) struct Transition {
     pub error_code: Option<i32>,
 }
 
-#[derive(Serialize)]
-struct TransitionRow {
-    message_id: i64,
-    month: i32,
-    from_state: i16,
-    to_state: i16,
-    attempt: i16,
-    reason: Option<&'static str>,
-    error_code: Option<i32>,
-}
-
 pub(super) async fn write_transitions(tx: &Tx, at: Timestamp, by: By, rows: &[Transition]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| TransitionRow {
-            message_id: row.message_id.0,
-            month: row.month,
-            from_state: row.from.rank(),
-            to_state: row.to.rank(),
-            attempt: row.attempt,
-            reason: row.reason.map(Reason::as_str),
-            error_code: row.error_code,
-        })
-        .collect();
     let columns = [
-        ("message_id", Type::BigInt),
-        ("month", Type::Int),
-        ("from_state", Type::SmallInt),
-        ("to_state", Type::SmallInt),
-        ("attempt", Type::SmallInt),
-        ("reason", Type::Text),
-        ("error_code", Type::Int),
+        column("message_id", Type::BigInt),
+        column("month", Type::Int),
+        column("from_state", Type::SmallInt),
+        column("to_state", Type::SmallInt),
+        column("attempt", Type::SmallInt),
+        nullable("reason", Type::Text),
+        nullable("error_code", Type::Int),
     ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for row in rows {
+        batch.push([
+            row.message_id.0.into(),
+            row.month.into(),
+            row.from.rank().into(),
+            row.to.rank().into(),
+            row.attempt.into(),
+            row.reason.map(Reason::as_str).into(),
+            row.error_code.into(),
+        ]);
+    }
+    let mut values = vec![at.as_micros().into(), by.as_str().into()];
     let insert = format!(
         "INSERT INTO transitions (month, message_id, at, from_state, to_state, by, attempt, reason, error_code) \
-         SELECT t.month, t.message_id, $2, t.from_state, t.to_state, $3, t.attempt, t.reason, t.error_code FROM {}",
-        table(Kind::of(tx), "t", "$1", &columns)
+         SELECT t.month, t.message_id, $1, t.from_state, t.to_state, $2, t.attempt, t.reason, t.error_code FROM {}",
+        batch.table("t", &mut values)?
     );
-    exec(tx, insert, vec![to_json(&rows)?.into(), at.as_micros().into(), by.as_str().into()]).await?;
+    exec(tx, insert, values).await?;
     Ok(())
-}
-
-#[derive(Serialize)]
-struct DecisionRow<'a> {
-    message_id: i64,
-    month: i32,
-    at: i64,
-    attempt: i16,
-    outcome: &'static str,
-    reason: Option<&'static str>,
-    checks: i64,
-    detail: Option<&'a str>,
 }
 
 /// The decisions of messages, each with its month and attempt.
@@ -103,37 +79,39 @@ pub(super) async fn write_decisions<'a>(
     tx: &Tx,
     rows: impl Iterator<Item = (MessageId, i32, i16, &'a DecisionIn)>,
 ) -> Result<()> {
-    let rows: Vec<_> = rows
-        .map(|(id, month, attempt, decision)| DecisionRow {
-            message_id: id.0,
-            month,
-            at: decision.at.as_micros(),
-            attempt,
-            outcome: decision.outcome.as_str(),
-            reason: decision.reason.map(Reason::as_str),
-            checks: decision.checks,
-            detail: decision.detail.as_deref(),
-        })
-        .collect();
-    if rows.is_empty() {
+    let columns = [
+        column("message_id", Type::BigInt),
+        column("month", Type::Int),
+        column("at", Type::BigInt),
+        column("attempt", Type::SmallInt),
+        column("outcome", Type::Text),
+        nullable("reason", Type::Text),
+        column("checks", Type::BigInt),
+        nullable("detail", Type::Text),
+    ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for (id, month, attempt, decision) in rows {
+        batch.push([
+            id.0.into(),
+            month.into(),
+            decision.at.as_micros().into(),
+            attempt.into(),
+            decision.outcome.as_str().into(),
+            decision.reason.map(Reason::as_str).into(),
+            decision.checks.into(),
+            decision.detail.as_deref().into(),
+        ]);
+    }
+    if batch.is_empty() {
         return Ok(());
     }
-    let columns = [
-        ("message_id", Type::BigInt),
-        ("month", Type::Int),
-        ("at", Type::BigInt),
-        ("attempt", Type::SmallInt),
-        ("outcome", Type::Text),
-        ("reason", Type::Text),
-        ("checks", Type::BigInt),
-        ("detail", Type::Text),
-    ];
+    let mut values = Vec::new();
     let insert = format!(
         "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks, detail) \
          SELECT d.month, d.message_id, d.at, d.attempt, d.outcome, d.reason, {RULES_VERSION}, d.checks, d.detail \
          FROM {}",
-        table(Kind::of(tx), "d", "$1", &columns)
+        batch.table("d", &mut values)?
     );
-    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
+    exec(tx, insert, values).await?;
     Ok(())
 }

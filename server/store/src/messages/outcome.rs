@@ -2,22 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{
-    ids::{MessageId, RunId},
-    message::{By, State},
-    reason::Reason,
-    time::Timestamp,
-};
-use serde::Serialize;
-
 use super::{
     history::{DecisionIn, Transition, write_decisions, write_transitions},
     rows::{Locked, lock, owners_of_sids, write_back},
 };
 use crate::{
     Kind, Result, Tx,
-    batch::{Type, table, to_json},
+    batch::{Columns, Type, column},
     exec, ledger,
+};
+use domain::{
+    ids::{MessageId, RunId},
+    message::{By, State},
+    reason::Reason,
+    time::Timestamp,
 };
 
 /// What a worker learned of one claimed message.
@@ -193,35 +191,28 @@ fn transition(was: &Locked, row: &Locked) -> Transition {
     }
 }
 
-#[derive(Serialize)]
-struct TextRow<'a> {
-    id: i64,
-    contact_id: i64,
-    body: &'a str,
-}
-
 /// Of people who are still there: whoever was erased while the message was on its way keeps nothing.
 async fn write_texts(tx: &Tx, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId, Locked>) -> Result<()> {
+    let columns = [column("id", Type::BigInt), column("contact_id", Type::BigInt), column("body", Type::Text)];
+    let mut batch = Columns::new(Kind::of(tx), columns);
     let mut seen = BTreeSet::new();
     // The latest text of a message wins: one statement may not touch a row twice.
-    let rows: Vec<_> = outcomes
-        .iter()
-        .rev()
-        .filter_map(|outcome| {
-            let contact_id = known.get(&outcome.id)?.contact_id.0;
-            outcome.text.as_deref().map(|body| TextRow { id: outcome.id.0, contact_id, body })
-        })
-        .filter(|row| seen.insert(row.id))
-        .collect();
-    if rows.is_empty() {
+    for outcome in outcomes.iter().rev() {
+        let (Some(body), Some(row)) = (outcome.text.as_deref(), known.get(&outcome.id)) else { continue };
+        if seen.insert(outcome.id) {
+            batch.push([outcome.id.0.into(), row.contact_id.0.into(), body.into()]);
+        }
+    }
+    if batch.is_empty() {
         return Ok(());
     }
+    let mut values = Vec::new();
     let upsert = format!(
         "INSERT INTO message_texts (message_id, body) SELECT t.id, t.body FROM {} \
          WHERE EXISTS (SELECT 1 FROM contacts c WHERE c.contact_id = t.contact_id) \
          ON CONFLICT (message_id) DO UPDATE SET body = EXCLUDED.body",
-        table(Kind::of(tx), "t", "$1", &[("id", Type::BigInt), ("contact_id", Type::BigInt), ("body", Type::Text)])
+        batch.table("t", &mut values)?
     );
-    exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
+    exec(tx, upsert, values).await?;
     Ok(())
 }

@@ -14,21 +14,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
+use super::{
+    outcome::bind_sid,
+    rows::{Locked, lock, owners_of_sids, write_back, write_progress},
+};
+use crate::{
+    Kind, Result, Tx, all,
+    batch::{Columns, Type, column, nullable},
+    exec, ledger,
+};
 use domain::{
     ids::{ContactId, MessageId, RunId, WebhookEventId},
     message::State,
     time::Timestamp,
-};
-use serde::Serialize;
-
-use super::{
-    outcome::bind_sid,
-    rows::{Locked, lock, owners_of_sids, write_back},
-};
-use crate::{
-    Kind, Result, Tx, all,
-    batch::{Type, table, to_json},
-    exec, ledger,
 };
 
 /// One status callback.
@@ -83,15 +81,7 @@ pub struct ReceiptMessage {
 /// # Errors
 /// What the database says; then nothing is written.
 pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Result<Vec<ReceiptOut>> {
-    // A callback's own id first; the SID serves where it has none, or one that is not ours.
-    let mut owners = owners_of_sids(tx, receipts.iter().map(|receipt| receipt.provider_sid.as_str())).await?;
-    let wanted: BTreeSet<i64> = receipts
-        .iter()
-        .filter_map(|receipt| receipt.message_id)
-        .chain(owners.values().copied())
-        .map(|id| id.0)
-        .collect();
-    let former = lock(tx, wanted.into_iter()).await?;
+    let (former, mut owners) = lock_messages(tx, receipts).await?;
     let mut present = former.clone();
     let mut answers = Vec::with_capacity(receipts.len());
     for receipt in receipts {
@@ -104,10 +94,39 @@ pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Re
     }
     let changed: Vec<(&Locked, &Locked)> =
         present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
-    write_back(tx, at, changed.iter().map(|(_, row)| *row)).await?;
+    let (progress, others): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(was, row)| is_progress(was, row));
+    write_progress(tx, at, progress.iter().map(|(_, row)| *row)).await?;
+    write_back(tx, at, others.iter().map(|(_, row)| *row)).await?;
     let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
     ledger::apply(tx, &moves).await?;
     Ok(answers)
+}
+
+/// The messages that the callbacks speak of, and whose their SIDs are. A callback's own id comes first; the SID serves
+/// where it has none, or one that is not ours. Whose a SID is need not be asked where the message has it already, which
+/// is so for all callbacks but the first.
+async fn lock_messages(
+    tx: &Tx,
+    receipts: &[ReceiptIn],
+) -> Result<(BTreeMap<MessageId, Locked>, BTreeMap<String, MessageId>)> {
+    let named: BTreeSet<i64> = receipts.iter().filter_map(|receipt| receipt.message_id).map(|id| id.0).collect();
+    let mut locked = lock(tx, named.into_iter()).await?;
+    let is_bound = |receipt: &&ReceiptIn| {
+        let row = receipt.message_id.and_then(|id| locked.get(&id));
+        row.is_some_and(|row| row.provider_sid.as_ref() == Some(&receipt.provider_sid))
+    };
+    let asked = receipts.iter().filter(|receipt| !is_bound(receipt)).map(|receipt| receipt.provider_sid.as_str());
+    let owners = owners_of_sids(tx, asked).await?;
+    let others: BTreeSet<i64> = owners.values().filter(|id| !locked.contains_key(id)).map(|id| id.0).collect();
+    if !others.is_empty() {
+        locked.extend(lock(tx, others.into_iter()).await?);
+    }
+    Ok((locked, owners))
+}
+
+/// Whether the provider had the message before, under the same SID: then only what it said of it changes.
+fn is_progress(was: &Locked, row: &Locked) -> bool {
+    was.state.rank() >= State::Accepted.rank() && was.provider_sid == row.provider_sid
 }
 
 const fn orphan() -> ReceiptOut {
@@ -144,7 +163,6 @@ const fn is_failure(state: State) -> bool {
     matches!(state, State::Failed | State::Undelivered)
 }
 
-#[derive(Serialize)]
 struct ReceiptRow<'a> {
     message_id: i64,
     month: i32,
@@ -219,25 +237,39 @@ async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec
         return Ok(Vec::new());
     }
     let columns = [
-        ("message_id", Type::BigInt),
-        ("month", Type::Int),
-        ("provider_sid", Type::Text),
-        ("status", Type::Text),
-        ("error_code", Type::Int),
-        ("state", Type::SmallInt),
-        ("moved", Type::Bool),
-        ("at", Type::BigInt),
-        ("event_id", Type::BigInt),
+        column("message_id", Type::BigInt),
+        column("month", Type::Int),
+        column("provider_sid", Type::Text),
+        column("status", Type::Text),
+        column("error_code", Type::Int),
+        nullable("state", Type::SmallInt),
+        column("moved", Type::Bool),
+        column("at", Type::BigInt),
+        column("event_id", Type::BigInt),
     ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for row in rows.values() {
+        batch.push([
+            row.message_id.into(),
+            row.month.into(),
+            row.provider_sid.into(),
+            row.status.into(),
+            row.error_code.into(),
+            row.state.into(),
+            row.moved.into(),
+            row.at.into(),
+            row.event_id.into(),
+        ]);
+    }
+    let mut values = Vec::new();
     let insert = format!(
         "INSERT INTO receipts (message_id, month, provider_sid, status, error_code, state, moved, at, event_id) \
          SELECT r.message_id, r.month, r.provider_sid, r.status, r.error_code, r.state, r.moved, r.at, r.event_id \
          FROM {} WHERE TRUE ON CONFLICT (message_id, provider_sid, status, error_code, month) DO NOTHING \
          RETURNING message_id, provider_sid, status, error_code",
-        table(Kind::of(tx), "r", "$1", &columns)
+        batch.table("r", &mut values)?
     );
-    let values: Vec<_> = rows.values().collect();
-    let new: BTreeSet<Key> = all(tx, insert, vec![to_json(&values)?.into()])
+    let new: BTreeSet<Key> = all(tx, insert, values)
         .await?
         .iter()
         .map(|row| Ok((row.get("message_id")?, row.get("provider_sid")?, row.get("status")?, row.get("error_code")?)))
@@ -245,39 +277,30 @@ async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec
     Ok(rows.keys().filter(|key| !new.contains(*key)).cloned().collect())
 }
 
-#[derive(Serialize)]
-struct RepeatRow<'a> {
-    message_id: i64,
-    provider_sid: &'a str,
-    status: &'a str,
-    error_code: i32,
-    count: i32,
-    last_at: i64,
-}
-
 async fn count_repeats(tx: &Tx, repeats: &BTreeMap<Key, (i32, i64)>) -> Result<()> {
     if repeats.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = repeats
-        .iter()
-        .map(|((message_id, provider_sid, status, error_code), (count, last_at))| RepeatRow {
-            message_id: *message_id,
-            provider_sid,
-            status,
-            error_code: *error_code,
-            count: *count,
-            last_at: *last_at,
-        })
-        .collect();
     let columns = [
-        ("message_id", Type::BigInt),
-        ("provider_sid", Type::Text),
-        ("status", Type::Text),
-        ("error_code", Type::Int),
-        ("count", Type::Int),
-        ("last_at", Type::BigInt),
+        column("message_id", Type::BigInt),
+        column("provider_sid", Type::Text),
+        column("status", Type::Text),
+        column("error_code", Type::Int),
+        column("count", Type::Int),
+        column("last_at", Type::BigInt),
     ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for ((message_id, provider_sid, status, error_code), (count, last_at)) in repeats {
+        batch.push([
+            (*message_id).into(),
+            provider_sid.as_str().into(),
+            status.as_str().into(),
+            (*error_code).into(),
+            (*count).into(),
+            (*last_at).into(),
+        ]);
+    }
+    let mut values = Vec::new();
     let latest = match Kind::of(tx) {
         Kind::Postgres => "greatest",
         Kind::Sqlite => "max",
@@ -288,8 +311,8 @@ async fn count_repeats(tx: &Tx, repeats: &BTreeMap<Key, (i32, i64)>) -> Result<(
          ON CONFLICT (message_id, provider_sid, status, error_code) DO UPDATE \
          SET count = receipt_repeats.count + EXCLUDED.count, \
          last_at = {latest}(receipt_repeats.last_at, EXCLUDED.last_at)",
-        table(Kind::of(tx), "r", "$1", &columns)
+        batch.table("r", &mut values)?
     );
-    exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
+    exec(tx, upsert, values).await?;
     Ok(())
 }

@@ -8,12 +8,12 @@ use domain::{
     reason::Reason,
     time::Timestamp,
 };
-use serde::Serialize;
+use sea_orm::Value;
 use uuid::Uuid;
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, table, to_json},
+    batch::{Columns, Type, column, nullable},
     exec,
     ledger::Move,
 };
@@ -74,36 +74,24 @@ impl Locked {
     }
 }
 
-#[derive(Serialize)]
-struct IdRow {
-    id: i64,
-}
-
-/// A parameter that lists ids; see [`ids_table`].
-pub(super) fn ids_json(ids: impl Iterator<Item = i64>) -> Result<String> {
-    to_json(&ids.map(|id| IdRow { id }).collect::<Vec<_>>())
-}
-
-/// The table of [`ids_json`] in parameter `parameter`, with the one column `id`.
-pub(super) fn ids_table(kind: Kind, parameter: &str) -> String {
-    table(kind, "wanted", parameter, &[("id", Type::BigInt)])
+/// These ids as a table named `wanted` with the one column `id`; its parameter comes behind those in `values`.
+pub(super) fn wanted(kind: Kind, ids: impl Iterator<Item = i64>, values: &mut Vec<Value>) -> Result<String> {
+    let mut batch = Columns::new(kind, [column("id", Type::BigInt)]);
+    ids.for_each(|id| batch.push([id.into()]));
+    batch.table("wanted", values)
 }
 
 /// Locks these messages in the order of their ids; unknown ids are missing from the answer.
 pub(super) async fn lock(tx: &Tx, ids: impl Iterator<Item = i64>) -> Result<BTreeMap<MessageId, Locked>> {
     let kind = Kind::of(tx);
+    let mut values = Vec::new();
     let query = format!(
         "SELECT {COLUMNS} FROM messages m WHERE m.id IN (SELECT wanted.id FROM {}) ORDER BY m.id{}",
-        ids_table(kind, "$1"),
+        wanted(kind, ids, &mut values)?,
         kind.for_update()
     );
-    let rows = all(tx, query, vec![ids_json(ids)?.into()]).await?;
+    let rows = all(tx, query, values).await?;
     rows.iter().map(|row| Locked::read(row).map(|locked| (locked.id, locked))).collect()
-}
-
-#[derive(Serialize)]
-struct SidRow<'a> {
-    sid: &'a str,
 }
 
 /// Which messages these SIDs belong to.
@@ -111,17 +99,19 @@ pub(super) async fn owners_of_sids<'a>(
     db: &impl ConnectionTrait,
     sids: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, MessageId>> {
-    let wanted: Vec<_> = sids.map(|sid| SidRow { sid }).collect();
-    if wanted.is_empty() {
+    let mut batch = Columns::new(Kind::of(db), [column("sid", Type::Text)]);
+    sids.for_each(|sid| batch.push([sid.into()]));
+    if batch.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let mut values = Vec::new();
     // One look into the index for each SID. As a join PostgreSQL would read the whole index as long as its statistics
     // are from before the first message was sent, when no row had a SID.
     let query = format!(
         "SELECT wanted.sid, (SELECT m.id FROM messages m WHERE m.provider_sid = wanted.sid) AS id FROM {}",
-        table(Kind::of(db), "wanted", "$1", &[("sid", Type::Text)])
+        batch.table("wanted", &mut values)?
     );
-    let rows = all(db, query, vec![to_json(&wanted)?.into()]).await?;
+    let rows = all(db, query, values).await?;
     let mut owners = BTreeMap::new();
     for row in &rows {
         if let Some(id) = row.get::<Option<i64>>("id")? {
@@ -131,49 +121,67 @@ pub(super) async fn owners_of_sids<'a>(
     Ok(owners)
 }
 
-#[derive(Serialize)]
-struct ChangedRow<'a> {
-    id: i64,
-    state: i16,
-    attempt: i16,
-    reason: Option<&'static str>,
-    error_code: Option<i32>,
-    provider_sid: Option<&'a str>,
-    not_before: i64,
-}
-
 /// Writes locked rows back as they are now. None of them stays claimed.
 pub(super) async fn write_back<'a>(tx: &Tx, at: Timestamp, rows: impl Iterator<Item = &'a Locked>) -> Result<()> {
-    let rows: Vec<_> = rows
-        .map(|row| ChangedRow {
-            id: row.id.0,
-            state: row.state.rank(),
-            attempt: row.attempt,
-            reason: row.reason.map(Reason::as_str),
-            error_code: row.error_code,
-            provider_sid: row.provider_sid.as_deref(),
-            not_before: row.not_before,
-        })
-        .collect();
-    if rows.is_empty() {
+    let columns = [
+        column("id", Type::BigInt),
+        column("state", Type::SmallInt),
+        column("attempt", Type::SmallInt),
+        nullable("reason", Type::Text),
+        nullable("error_code", Type::Int),
+        nullable("provider_sid", Type::Text),
+        column("not_before", Type::BigInt),
+    ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for row in rows {
+        batch.push([
+            row.id.0.into(),
+            row.state.rank().into(),
+            row.attempt.into(),
+            row.reason.map(Reason::as_str).into(),
+            row.error_code.into(),
+            row.provider_sid.as_deref().into(),
+            row.not_before.into(),
+        ]);
+    }
+    let set = "state = changed.state, attempt = changed.attempt, reason = changed.reason, \
+               error_code = changed.error_code, provider_sid = changed.provider_sid, \
+               not_before = changed.not_before, lease_until = NULL, lease_owner = NULL";
+    update(tx, at, set, batch).await
+}
+
+/// Writes how far rows have come that the provider has: a short statement that touches no index, because every message
+/// goes through it some times.
+pub(super) async fn write_progress<'a>(tx: &Tx, at: Timestamp, rows: impl Iterator<Item = &'a Locked>) -> Result<()> {
+    let columns = [
+        column("id", Type::BigInt),
+        column("state", Type::SmallInt),
+        nullable("reason", Type::Text),
+        nullable("error_code", Type::Int),
+    ];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for row in rows {
+        batch.push([
+            row.id.0.into(),
+            row.state.rank().into(),
+            row.reason.map(Reason::as_str).into(),
+            row.error_code.into(),
+        ]);
+    }
+    update(tx, at, "state = changed.state, reason = changed.reason, error_code = changed.error_code", batch).await
+}
+
+async fn update<const N: usize>(tx: &Tx, at: Timestamp, set: &str, batch: Columns<N>) -> Result<()> {
+    let count = batch.len();
+    if count == 0 {
         return Ok(());
     }
-    let columns = [
-        ("id", Type::BigInt),
-        ("state", Type::SmallInt),
-        ("attempt", Type::SmallInt),
-        ("reason", Type::Text),
-        ("error_code", Type::Int),
-        ("provider_sid", Type::Text),
-        ("not_before", Type::BigInt),
-    ];
+    let mut values = vec![at.as_micros().into()];
     let update = format!(
-        "UPDATE messages SET state = changed.state, attempt = changed.attempt, reason = changed.reason, \
-         error_code = changed.error_code, provider_sid = changed.provider_sid, not_before = changed.not_before, \
-         lease_until = NULL, lease_owner = NULL, updated_at = $2 FROM {} WHERE messages.id = changed.id",
-        table(Kind::of(tx), "changed", "$1", &columns)
+        "UPDATE messages SET {set}, updated_at = $1 FROM {} WHERE messages.id = changed.id",
+        batch.table("changed", &mut values)?
     );
-    let written = exec(tx, update, vec![to_json(&rows)?.into(), at.as_micros().into()]).await?;
+    let written = exec(tx, update, values).await?;
     // The rows are locked: another count means a bug, and the counters would no longer balance.
-    if usize::try_from(written).ok() == Some(rows.len()) { Ok(()) } else { Err(Error::Stale) }
+    if usize::try_from(written).ok() == Some(count) { Ok(()) } else { Err(Error::Stale) }
 }

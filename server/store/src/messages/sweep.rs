@@ -10,7 +10,7 @@ use sea_orm::Value;
 
 use super::{
     history::{Transition, write_transitions},
-    rows::{COLUMNS, Locked, ids_json, ids_table, write_back},
+    rows::{COLUMNS, Locked, wanted, write_back},
 };
 use crate::{Kind, Result, Tx, all, ledger};
 
@@ -25,13 +25,14 @@ pub async fn skip_queued(tx: &Tx, at: Timestamp, contacts: &[ContactId], reason:
         return Ok(0);
     }
     let kind = Kind::of(tx);
+    let mut values = Vec::new();
     let query = format!(
         "SELECT {COLUMNS} FROM messages m WHERE m.contact_id IN (SELECT wanted.id FROM {}) AND m.state = 0 \
          ORDER BY m.id{}",
-        ids_table(kind, "$1"),
+        wanted(kind, contacts.iter().map(|contact| contact.0), &mut values)?,
         kind.for_update()
     );
-    let rows = locked(tx, query, vec![ids_json(contacts.iter().map(|contact| contact.0))?.into()]).await?;
+    let rows = locked(tx, query, values).await?;
     move_all(tx, at, By::Recipient, &rows, State::Skipped, reason).await
 }
 
@@ -55,7 +56,7 @@ pub async fn lock_open(tx: &Tx, contact: ContactId) -> Result<()> {
 /// What the database says.
 pub async fn cancel_queued(tx: &Tx, at: Timestamp, run: RunId, limit: u32) -> Result<u64> {
     let query = format!(
-        "SELECT {COLUMNS} FROM messages m WHERE m.run_id = $1 AND m.state = 0 ORDER BY m.not_before, m.id LIMIT $2{}",
+        "SELECT {COLUMNS} FROM messages m WHERE m.run_id = $1 AND m.open = 0 ORDER BY m.not_before, m.id LIMIT $2{}",
         Kind::of(tx).skip_locked()
     );
     let rows = locked(tx, query, vec![run.0.into(), i64::from(limit).into()]).await?;
@@ -69,7 +70,7 @@ pub async fn cancel_queued(tx: &Tx, at: Timestamp, run: RunId, limit: u32) -> Re
 /// What the database says.
 pub async fn expire_leases(tx: &Tx, now: Timestamp, limit: u32) -> Result<u64> {
     let query = format!(
-        "SELECT {COLUMNS} FROM messages m WHERE m.state = 1 AND m.lease_until < $1 ORDER BY m.lease_until LIMIT $2{}",
+        "SELECT {COLUMNS} FROM messages m WHERE m.open = 1 AND m.lease_until < $1 ORDER BY m.lease_until LIMIT $2{}",
         Kind::of(tx).skip_locked()
     );
     let rows = locked(tx, query, vec![now.as_micros().into(), i64::from(limit).into()]).await?;

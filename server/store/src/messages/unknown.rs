@@ -68,7 +68,7 @@ pub async fn unknown(
          AND o.id <> m.id AND o.state IN (1, 2)) AS has_rivals \
          FROM messages m JOIN senders s ON s.id = m.sender_id LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN runs r ON r.id = m.run_id \
-         WHERE m.state = 2 AND m.updated_at <= $1 AND s.account_sid = $2 ORDER BY m.updated_at LIMIT {limit}"
+         WHERE m.unknown_at <= $1 AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
     );
     all(db, query, vec![before.as_micros().into(), account_sid.into()]).await?.iter().map(read).collect()
 }
@@ -185,7 +185,7 @@ fn set(row: &mut Locked, state: State, reason: Option<Reason>, error_code: Optio
 /// # Errors
 /// What the database says.
 pub async fn count_unknown(db: &impl ConnectionTrait) -> Result<i64> {
-    let query = "SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE state = 2";
+    let query = "SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE unknown_at IS NOT NULL";
     let rows = all(db, query, Vec::<Value>::new()).await?;
     rows.first().map_or(Ok(0), |row| row.get("n"))
 }

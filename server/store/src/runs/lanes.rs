@@ -40,7 +40,7 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<RunLane>> {
 pub async fn probing(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunLane>> {
     let which = "(r.status = 'running' OR (r.status = 'paused' AND r.blocked)) AND s.blocked_code IS NOT NULL \
                  AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
-                 WHERE m.run_id = r.id AND m.state = 0 AND m.not_before <= $1)))";
+                 WHERE m.run_id = r.id AND m.open = 0 AND m.not_before <= $1)))";
     select(db, which, vec![now.as_micros().into()]).await
 }
 
