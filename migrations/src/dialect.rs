@@ -8,8 +8,8 @@ const APPEND_ONLY: &[&str] = &["audit_log", "consent_ledger", "transitions", "de
 /// Tables that PostgreSQL partitions by month.
 const PARTITIONED: &[&str] = &["transitions", "decisions", "webhook_events", "receipts"];
 
-/// What explains a message is only ever looked for by the message: one index does for that and for the key. And room on the
-/// pages of people: that somebody has read something is written there and touches no index either.
+/// What explains a message is only ever looked for by the message: one index does for that and for the key. When people read
+/// is written over and over: there is room for it on the page.
 const SHORT_UPDATES: &str = "
 ALTER TABLE transitions DROP CONSTRAINT transitions_pkey;
 DROP INDEX transitions_by_message;
@@ -17,7 +17,7 @@ ALTER TABLE transitions ADD PRIMARY KEY (message_id, id, month);
 ALTER TABLE decisions DROP CONSTRAINT decisions_pkey;
 DROP INDEX decisions_by_message;
 ALTER TABLE decisions ADD PRIMARY KEY (message_id, id, month);
-ALTER TABLE contacts SET (fillfactor = 85);";
+ALTER TABLE contact_reads SET (fillfactor = 70);";
 
 /// The statements of `text` in the words of this database.
 pub fn translate(text: &str, backend: DbBackend) -> String {

@@ -130,7 +130,7 @@ async fn what_is_not_signed_is_not_stored() {
             assert!(matches!(bench.engine.ingest_inbound(webhook).await, Err(Error::Forbidden)));
         }
         assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 0);
-        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 0);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_blocks").await, 0);
         bench.engine.ingest_status(good).await.unwrap();
         assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1);
     }
@@ -234,7 +234,8 @@ async fn one_bad_webhook_harms_no_other() {
         assert_eq!(state(&bench, ids[3]).await, State::Sending);
         let bad = bench.text("SELECT outcome || ' ' || reason FROM webhook_events WHERE provider_sid = 'SMbad'").await;
         assert_eq!(bad.as_deref(), Some("unprocessable failed"));
-        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 8);
+        let kept = "SELECT COUNT(*) FROM webhook_events e JOIN webhook_blocks b ON b.id = e.block";
+        assert_eq!(bench.number(kept).await, 8);
     }
 }
 
@@ -295,7 +296,7 @@ async fn raw_forms_are_forgotten_with_their_keys() {
         bench.clock.advance(20 * Timestamp::DAY);
         bench.status("/s", &form("SMnew")).await.unwrap();
         engine::services::tidy::tidy(&bench.engine).await.unwrap();
-        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_bodies").await, 2);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_blocks").await, 2);
         bench.clock.advance(11 * Timestamp::DAY);
         engine::services::tidy::tidy(&bench.engine).await.unwrap();
         let page = PageRequest::default();

@@ -42,17 +42,20 @@ pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Resu
     if callbacks.is_empty() {
         return Ok(());
     }
-    let unread = format!(" AND m.state < {}", State::Read.rank());
-    let kind = Kind::of(tx);
+    let condition = format!(
+        " AND m.state < {} AND EXISTS (SELECT 1 FROM contacts c WHERE c.contact_id = m.contact_id)",
+        State::Read.rank()
+    );
     // In the order in which everybody locks people.
     let mut values = vec![at.as_micros().into()];
-    let update = format!(
-        "UPDATE contacts SET last_read_at = $1 WHERE contact_id IN (SELECT c.contact_id FROM contacts c \
-         WHERE c.contact_id IN ({}) AND (c.last_read_at IS NULL OR c.last_read_at < $1) ORDER BY c.contact_id{})",
-        people_of(kind, callbacks, &unread, &mut values)?,
-        kind.for_update()
+    let upsert = format!(
+        "INSERT INTO contact_reads (contact_id, last_read_at) \
+         SELECT p.contact_id, CAST($1 AS bigint) FROM ({}) AS p WHERE TRUE GROUP BY p.contact_id ORDER BY p.contact_id \
+         ON CONFLICT (contact_id) DO UPDATE SET last_read_at = excluded.last_read_at \
+         WHERE contact_reads.last_read_at < excluded.last_read_at",
+        people_of(Kind::of(tx), callbacks, &condition, &mut values)?
     );
-    exec(tx, update, values).await?;
+    exec(tx, upsert, values).await?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Webhooks as they came: append-only rows with what was read from them, and beside them the raw forms, sealed.
+//! Webhooks as they came: append-only rows with what was read from them, and beside them the raw forms, sealed: those that
+//! were stored together as one block.
 
 use domain::{
     event::{WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
@@ -19,6 +20,7 @@ pub struct NewEvent<'a> {
     pub id: WebhookEventId,
     pub kind: WebhookKind,
     pub received_at: Timestamp,
+    /// When it is not the main one: nearly all are of that.
     pub account_sid: Option<&'a str>,
     pub provider_sid: Option<&'a str>,
     pub message_id: Option<MessageId>,
@@ -29,7 +31,11 @@ pub struct NewEvent<'a> {
     pub outcome: WebhookOutcome,
     /// A code, when the outcome alone does not say it.
     pub reason: Option<&'a str>,
-    /// The raw form, sealed with the key of this period (the day, as `yyyymmdd`).
+}
+
+/// The raw forms of webhooks that are stored together, sealed with the key of this period (the day, as `yyyymmdd`).
+#[derive(Clone, Debug)]
+pub struct NewBlock {
     pub period: i32,
     pub sealed: Vec<u8>,
 }
@@ -58,19 +64,19 @@ pub async fn next_ids(tx: &Tx, count: usize) -> Result<Vec<WebhookEventId>> {
     }
 }
 
-/// Stores webhooks and their raw forms.
+/// Stores webhooks and their raw forms. The block goes by the least id of its events.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    insert_events(tx, events).await?;
-    insert_bodies(tx, events).await
+pub async fn insert(tx: &Tx, events: &[NewEvent<'_>], block: NewBlock) -> Result<()> {
+    let Some(first) = events.iter().map(|event| event.id).min() else { return Ok(()) };
+    insert_events(tx, events, first).await?;
+    let insert = "INSERT INTO webhook_blocks (id, period, sealed) VALUES ($1, $2, $3)";
+    exec(tx, insert, vec![first.0.into(), block.period.into(), block.sealed.into()]).await?;
+    Ok(())
 }
 
-async fn insert_events(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
+async fn insert_events(tx: &Tx, events: &[NewEvent<'_>], block: WebhookEventId) -> Result<()> {
     let columns = [
         column("id", Type::BigInt),
         column("month", Type::Int),
@@ -106,22 +112,10 @@ async fn insert_events(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
     }
     let names = "id, month, received_at, kind, account_sid, provider_sid, message_id, attempt, status, error_code, \
                  idempotency_token, outcome, reason";
-    let mut values = Vec::new();
-    let insert = format!("INSERT INTO webhook_events ({names}) SELECT {names} FROM {}", batch.table("e", &mut values)?);
-    exec(tx, insert, values).await?;
-    Ok(())
-}
-
-async fn insert_bodies(tx: &Tx, events: &[NewEvent<'_>]) -> Result<()> {
-    let columns = [column("event_id", Type::BigInt), column("period", Type::Int), column("sealed", Type::Bytes)];
-    let mut batch = Columns::new(Kind::of(tx), columns);
-    for event in events {
-        batch.push([event.id.0.into(), event.period.into(), event.sealed.as_slice().into()]);
-    }
-    let mut values = Vec::new();
+    let mut values = vec![block.0.into()];
     let insert = format!(
-        "INSERT INTO webhook_bodies (event_id, period, sealed) SELECT event_id, period, sealed FROM {}",
-        batch.table("b", &mut values)?
+        "INSERT INTO webhook_events ({names}, block) SELECT {names}, $1 FROM {}",
+        batch.table("e", &mut values)?
     );
     exec(tx, insert, values).await?;
     Ok(())
@@ -177,8 +171,17 @@ pub async fn list(
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub event: WebhookEvent,
-    /// Period and sealed bytes; none once their retention has passed.
-    pub body: Option<(i32, Vec<u8>)>,
+    /// Where its raw form is; none once its retention has passed.
+    pub body: Option<SealedBody>,
+}
+
+/// Where a webhook's raw form is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBody {
+    /// The block's id; none for a form that was sealed alone, as earlier versions did.
+    pub block: Option<WebhookEventId>,
+    pub period: i32,
+    pub sealed: Vec<u8>,
 }
 
 /// One webhook.
@@ -187,13 +190,17 @@ pub struct Found {
 /// What the database says.
 pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option<Found>> {
     let query = format!(
-        "SELECT {COLUMNS}, b.period, b.sealed FROM webhook_events e LEFT JOIN webhook_bodies b ON b.event_id = e.id \
-         WHERE e.id = $1"
+        "SELECT {COLUMNS}, k.id AS block, COALESCE(k.period, b.period) AS period, COALESCE(k.sealed, b.sealed) AS sealed \
+         FROM webhook_events e LEFT JOIN webhook_blocks k ON k.id = e.block \
+         LEFT JOIN webhook_bodies b ON b.event_id = e.id WHERE e.id = $1"
     );
     let Some(row) = one(db, query, vec![id.0.into()]).await? else { return Ok(None) };
     let period: Option<i32> = row.get("period")?;
     let sealed: Option<Vec<u8>> = row.get("sealed")?;
-    Ok(Some(Found { event: event(&row)?, body: period.zip(sealed) }))
+    let block: Option<i64> = row.get("block")?;
+    let body = period.zip(sealed);
+    let body = body.map(|(period, sealed)| SealedBody { block: block.map(WebhookEventId), period, sealed });
+    Ok(Some(Found { event: event(&row)?, body }))
 }
 
 /// Destroys the keys of the periods before `before` (`yyyymmdd`). Returns how many.
@@ -204,15 +211,21 @@ pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
     exec(tx, "DELETE FROM period_keys WHERE period < $1", vec![before.into()]).await
 }
 
-/// Removes up to `limit` raw forms of the periods before `before`, the oldest first. Returns how many.
+/// Removes up to `limit` blocks of the periods before `before`, and as many forms that were sealed alone, the oldest first.
+/// Returns how many of each at most.
 ///
 /// # Errors
 /// What the database says.
 pub async fn purge_bodies(db: &Db, before: i32, limit: u32) -> Result<u64> {
-    // Ids rise with time: the oldest are found without an index by period.
-    let delete = "DELETE FROM webhook_bodies WHERE period < $1 AND event_id IN \
-                  (SELECT event_id FROM webhook_bodies ORDER BY event_id LIMIT $2)";
-    exec(db.writer(), delete, vec![before.into(), i64::from(limit).into()]).await
+    let mut most = 0;
+    for (table, id) in [("webhook_blocks", "id"), ("webhook_bodies", "event_id")] {
+        // Ids rise with time: the oldest are found without an index by period.
+        let delete = format!(
+            "DELETE FROM {table} WHERE period < $1 AND {id} IN (SELECT {id} FROM {table} ORDER BY {id} LIMIT $2)"
+        );
+        most = most.max(exec(db.writer(), delete, vec![before.into(), i64::from(limit).into()]).await?);
+    }
+    Ok(most)
 }
 
 fn event(row: &Row) -> Result<WebhookEvent> {

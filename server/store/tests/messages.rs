@@ -1,6 +1,9 @@
 //! The plan, the claim, outcomes and callbacks, on both databases.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use domain::{
     campaign::Repeat,
@@ -93,7 +96,9 @@ fn receipt(id: MessageId, status: &str, code: Option<i32>) -> ReceiptIn {
 async fn receive(db: &Db, receipts: &[ReceiptIn]) -> Vec<store::messages::ReceiptOut> {
     commit(db, async |tx| {
         let outs = store::messages::plan_receipts(tx, START, receipts).await?;
-        let events: Vec<_> = (1..).take(receipts.len()).map(WebhookEventId).collect();
+        // Each callback is an event of its own.
+        static NEXT: AtomicI64 = AtomicI64::new(1);
+        let events: Vec<_> = receipts.iter().map(|_| WebhookEventId(NEXT.fetch_add(1, Ordering::Relaxed))).collect();
         store::messages::write_receipts(tx, receipts, &outs, &events).await?;
         Ok(outs)
     })

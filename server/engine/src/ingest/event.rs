@@ -1,6 +1,8 @@
 //! Reading webhooks: Twilio's parameters, as far as the engine goes by them. Nothing here fails: what cannot be read is
 //! kept raw, with the reason.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use domain::{event::WebhookKind, ids::MessageId, message::Channel, phone::Phone, time::Timestamp};
 use serde::Serialize;
@@ -75,12 +77,11 @@ pub(super) struct Media {
 
 impl Event {
     /// Reads what came in.
-    pub(super) fn read(kind: WebhookKind, webhook: &Webhook, received_at: Timestamp) -> Self {
-        let form = Form::parse(&webhook.body);
+    pub(super) fn read(kind: WebhookKind, webhook: &Webhook, form: &Form<'_>, received_at: Timestamp) -> Self {
         let content = if is_form(webhook) {
             match kind {
-                WebhookKind::Status => status(&form, &webhook.target),
-                WebhookKind::Inbound => inbound(&form),
+                WebhookKind::Status => status(form, &webhook.target),
+                WebhookKind::Inbound => inbound(form),
             }
             .unwrap_or_else(|reason| Content::Nonsense { sid: form.sid(), reason })
         } else {
@@ -115,7 +116,7 @@ fn is_form(webhook: &Webhook) -> bool {
     })
 }
 
-fn status(form: &Form, target: &str) -> Result<Content, &'static str> {
+fn status(form: &Form<'_>, target: &str) -> Result<Content, &'static str> {
     let sid = form.sid().ok_or("no_message_sid")?;
     let status = form.get("MessageStatus").or_else(|| form.get("SmsStatus")).ok_or("no_message_status")?;
     if status.len() > STATUS_MAX {
@@ -126,13 +127,13 @@ fn status(form: &Form, target: &str) -> Result<Content, &'static str> {
         message_id: query.get("m").and_then(|id| id.parse().ok()),
         attempt: query.get("a").and_then(|attempt| attempt.parse().ok()),
         sid,
-        status: status.to_owned(),
+        status: clean(status),
         // "0" means none.
         error_code: form.get("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code > 0),
     }))
 }
 
-fn inbound(form: &Form) -> Result<Content, &'static str> {
+fn inbound(form: &Form<'_>) -> Result<Content, &'static str> {
     let sid = form.sid().ok_or("no_message_sid")?;
     let (channel, phone) = address(form.get("From").ok_or("no_sender")?);
     // A person with a user name may hide the number; there is nobody to tell apart then.
@@ -140,8 +141,8 @@ fn inbound(form: &Form) -> Result<Content, &'static str> {
     let (_, our_address) = address(form.get("To").unwrap_or_default());
     let count = form.get("NumMedia").and_then(|count| count.parse().ok()).unwrap_or(0_usize).min(MEDIA_MAX);
     let media = (0..count).map(|index| Media {
-        url: form.get(&format!("MediaUrl{index}")).unwrap_or_default().to_owned(),
-        content_type: form.get(&format!("MediaContentType{index}")).unwrap_or_default().to_owned(),
+        url: form.text(&format!("MediaUrl{index}")),
+        content_type: form.text(&format!("MediaContentType{index}")),
     });
     Ok(Content::Inbound(InboundIn {
         sid,
@@ -150,8 +151,8 @@ fn inbound(form: &Form) -> Result<Content, &'static str> {
         our_address: cut(our_address, ADDRESS_MAX),
         service: form.get("MessagingServiceSid").map(|sid| cut(sid, SID_MAX)),
         body: form.text("Body"),
-        button: form.get("ButtonPayload").map(str::to_owned),
-        opt_out_type: form.get("OptOutType").map(str::to_owned),
+        button: form.get("ButtonPayload").map(clean),
+        opt_out_type: form.get("OptOutType").map(clean),
         replied_sid: form.get("OriginalRepliedMessageSid").map(|sid| cut(sid, SID_MAX)),
         media: media.collect(),
     }))
@@ -164,26 +165,35 @@ fn address(text: &str) -> (Channel, &str) {
 }
 
 fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    clean(text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]))
 }
 
-/// A decoded form. PostgreSQL stores no NUL in texts, so there is none.
-struct Form(Vec<(String, String)>);
+/// PostgreSQL stores no NUL in texts, so there is none.
+fn clean(text: &str) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
+}
 
-impl Form {
-    fn parse(bytes: &[u8]) -> Self {
-        let clean = |text: std::borrow::Cow<'_, str>| text.replace('\0', "\u{fffd}");
-        Self(url::form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), clean(value))).collect())
+/// A decoded form: what is signed, and what is read.
+pub(super) struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Form<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        Self(url::form_urlencoded::parse(bytes).collect())
+    }
+
+    /// Names and values, in the order in which they came.
+    pub(super) fn pairs(&self) -> &[(Cow<'a, str>, Cow<'a, str>)] {
+        &self.0
     }
 
     /// The value, as it is; none when it is empty.
-    fn get(&self, wanted: &str) -> Option<&str> {
-        let value = self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    pub(super) fn get(&self, wanted: &str) -> Option<&str> {
+        let value = self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| &**value);
         value.filter(|value| !value.is_empty())
     }
 
     fn text(&self, wanted: &str) -> String {
-        self.get(wanted).unwrap_or_default().to_owned()
+        clean(self.get(wanted).unwrap_or_default())
     }
 
     /// `MessageSid`, or what it was called before.
@@ -206,7 +216,7 @@ mod tests {
             idempotency_token: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
-        Event::read(kind, &webhook, Timestamp::from_seconds(1))
+        Event::read(kind, &webhook, &Form::parse(&webhook.body), Timestamp::from_seconds(1))
     }
 
     fn reason(kind: WebhookKind, body: &str) -> &'static str {

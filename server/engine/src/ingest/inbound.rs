@@ -47,14 +47,14 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
-        let sealed = sealing::seal_body(&key, *id, &event.raw);
         let repeated = !batch.take(engine, event, message, *id);
         let (outcome, reason) =
             if repeated { (WebhookOutcome::NoChange, Some("repeat")) } else { (WebhookOutcome::Applied, None) };
-        let base = base(event, *id, period, sealed);
+        let base = base(engine, event, *id);
         stored.push(NewEvent { provider_sid: Some(&message.sid), outcome, reason, ..base });
     }
-    store::webhook_events::insert(&tx, &stored).await?;
+    let raws = inbound.iter().zip(&ids).map(|((event, _), id)| (*id, &*event.raw));
+    store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::inbound::insert(&tx, &batch.messages).await?;
     batch.record(engine, &tx, now).await?;
     batch.confirm(&tx, now).await?;

@@ -21,7 +21,7 @@ use domain::{event::WebhookKind, ids::ContactId};
 use tokio::sync::oneshot;
 
 use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
-use event::Event;
+use event::{Event, Form};
 pub(crate) use sealing::{open_body, period};
 pub use writer::Ingest;
 use writer::Job;
@@ -83,11 +83,12 @@ impl Engine {
     }
 
     async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
-        if let Some(reason) = self.refusal(webhook).await? {
+        let form = Form::parse(&webhook.body);
+        if let Some(reason) = self.refusal(webhook, &form).await? {
             metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
             return Err(Error::Forbidden);
         }
-        let event = Event::read(kind, webhook, self.now());
+        let event = Event::read(kind, webhook, &form, self.now());
         let (answer, answered) = oneshot::channel();
         self.inner().ingest.queue(Job { event, answer })?;
         // The writer went away without an answer: whether the webhook is stored is not known, so it has to come again.
@@ -95,30 +96,29 @@ impl Engine {
     }
 
     /// Why a webhook is not believed.
-    async fn refusal(&self, webhook: &Webhook) -> Result<Option<&'static str>> {
+    async fn refusal(&self, webhook: &Webhook, form: &Form<'_>) -> Result<Option<&'static str>> {
         let Some(signature) = webhook.signature.as_deref().filter(|text| !text.is_empty()) else {
             return Ok(Some("no_signature"));
         };
-        let Some(account) = self.signer(&webhook.body).await? else { return Ok(Some("unknown_account")) };
+        let Some(account) = self.signer(form).await? else { return Ok(Some("unknown_account")) };
         let url = format!("{}{}", self.config().public_url, webhook.target);
         let request =
-            signature::Request { url: &url, content_type: webhook.content_type.as_deref(), body: &webhook.body };
+            signature::Request { url: &url, content_type: webhook.content_type.as_deref(), body: &webhook.body, form };
         let is_signed = request.is_signed(&[account.auth_token()], Some(signature));
         Ok((!is_signed).then_some("wrong_signature"))
     }
 
     /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the
     /// environment's, which is known without asking the database.
-    async fn signer(&self, body: &[u8]) -> Result<Option<Arc<Account>>> {
+    async fn signer(&self, form: &Form<'_>) -> Result<Option<Arc<Account>>> {
         let own = self.inner().provider.own_account();
-        let named = url::form_urlencoded::parse(body).find(|(name, _)| name == "AccountSid");
-        let Some(sid) = named.map(|(_, sid)| sid.into_owned()).filter(|sid| sid != own.sid()) else {
+        let Some(sid) = form.get("AccountSid").filter(|sid| *sid != own.sid()) else {
             return Ok(Some(own.clone()));
         };
         let accounts = provider_accounts::current(self).await.map_err(|error| {
             tracing::error!(%error, "the account of a webhook cannot be looked up; it has to come again");
             writer::unavailable()
         })?;
-        Ok(accounts.get(&sid).cloned())
+        Ok(accounts.get(sid).cloned())
     }
 }

@@ -8,13 +8,17 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::event::Form;
+
 /// What was signed.
 pub(super) struct Request<'a> {
     /// The public address with path and query exactly as requested.
     pub url: &'a str,
     pub content_type: Option<&'a str>,
-    /// The raw body: whatever a form parser would drop is signed too.
+    /// The raw body, where it is signed by its hash.
     pub body: &'a [u8],
+    /// The same as a form.
+    pub form: &'a Form<'a>,
 }
 
 impl Request<'_> {
@@ -30,33 +34,37 @@ impl Request<'_> {
                 .any(|token| mac(token, url, &parameters).is_some_and(|mac| mac.verify_slice(&signature).is_ok()))
         };
         // Nearly always it is the address as it was called.
-        signs(self.url) || variants(self.url).iter().any(|url| signs(url))
+        signs(self.url) || variants(self.url).iter().skip(1).any(|url| signs(url))
     }
 
-    /// The sorted parameters as one text; nothing for a body that is signed by its hash in the address, `None` when
-    /// that hash is wrong or missing where it has to be.
-    fn signed_parameters(&self) -> Option<String> {
+    /// Names and values in the order in which they are signed; nothing for a body that is signed by its hash in the
+    /// address, `None` when that hash is wrong or missing where it has to be.
+    fn signed_parameters(&self) -> Option<Vec<(&str, &str)>> {
         if let Some(expected) = body_hash(self.url) {
             let actual = hex::encode(Sha256::digest(self.body));
-            return (expected == actual).then(String::new);
+            return (expected == actual).then(Vec::new);
         }
         let is_json =
             self.content_type.is_some_and(|of| of.trim_start().to_ascii_lowercase().starts_with("application/json"));
         if is_json {
             return None;
         }
-        let mut parameters: Vec<_> = url::form_urlencoded::parse(self.body).collect();
+        let pairs = self.form.pairs().iter();
+        let mut parameters: Vec<(&str, &str)> = pairs.map(|(name, value)| (&**name, &**value)).collect();
         // Names in the order of their bytes; of a repeated name each value once, in order.
         parameters.sort_unstable();
         parameters.dedup();
-        Some(parameters.iter().fold(String::new(), |text, (name, value)| text + name + value))
+        Some(parameters)
     }
 }
 
-fn mac(token: &str, url: &str, parameters: &str) -> Option<Hmac<Sha1>> {
+fn mac(token: &str, url: &str, parameters: &[(&str, &str)]) -> Option<Hmac<Sha1>> {
     let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(token.as_bytes()).ok()?;
     mac.update(url.as_bytes());
-    mac.update(parameters.as_bytes());
+    for (name, value) in parameters {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
     Some(mac)
 }
 
@@ -67,13 +75,13 @@ fn body_hash(url: &str) -> Option<String> {
         .map(|(_, value)| value.to_ascii_lowercase())
 }
 
-/// The other writings of an address that Twilio may have signed: with and without the port (its products differ), each also
+/// The writings of an address that Twilio may have signed, as it is first: with and without the port (its products differ), each also
 /// with the query as older ones encode it.
 fn variants(url: &str) -> Vec<String> {
     let mut variants = vec![url.to_owned()];
-    let mut add = |other: String| {
-        if !variants.contains(&other) {
-            variants.push(other);
+    let mut add = |url: String| {
+        if !variants.contains(&url) {
+            variants.push(url);
         }
     };
     if let Some(parts) = Parts::of(url) {
@@ -88,7 +96,7 @@ fn variants(url: &str) -> Vec<String> {
             }
         }
     }
-    variants.split_off(1)
+    variants
 }
 
 /// An address cut at its port. A parser would also normalise, and the signature is over the text.

@@ -18,7 +18,8 @@ fn json(url: &str, body: &str, signature: &str) -> bool {
 }
 
 fn signed(url: &str, content_type: &str, body: &str, signature: Option<&str>) -> bool {
-    let request = Request { url, content_type: Some(content_type), body: body.as_bytes() };
+    let form = Form::parse(body.as_bytes());
+    let request = Request { url, content_type: Some(content_type), body: body.as_bytes(), form: &form };
     request.is_signed(&[TOKEN], signature)
 }
 
@@ -122,7 +123,8 @@ fn everything_else_is_refused() {
 
 #[test]
 fn while_a_token_is_replaced_both_sign() {
-    let request = Request { url: U, content_type: None, body: P.as_bytes() };
+    let form = Form::parse(P.as_bytes());
+    let request = Request { url: U, content_type: None, body: P.as_bytes(), form: &form };
     let signature = Some("RSOYDt4T1cUTdK1PDd93/VVr8B8=");
     assert!(request.is_signed(&["new", TOKEN], signature));
     assert!(!request.is_signed(&["new", ""], signature));

@@ -51,8 +51,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let mut stored = Vec::with_capacity(events.len());
     let mut status_ids = Vec::with_capacity(receipts.len());
     for (event, id) in events.iter().zip(&ids) {
-        let sealed = sealing::seal_body(&key, *id, &event.raw);
-        let base = base(event, *id, period, sealed);
+        let base = base(engine, event, *id);
         stored.push(match &event.content {
             Content::Status(status) => {
                 status_ids.push(*id);
@@ -69,7 +68,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
             },
         });
     }
-    store::webhook_events::insert(&tx, &stored).await?;
+    let raws = events.iter().zip(&ids).map(|(event, id)| (*id, &*event.raw));
+    store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::messages::write_receipts(&tx, &receipts, &outs, &status_ids).await?;
     tx.commit().await?;
     report(&stored);
@@ -176,12 +176,12 @@ fn receipt(event: &Event, status: &StatusIn) -> ReceiptIn {
 }
 
 /// The columns that every event has.
-pub(super) fn base(event: &Event, id: domain::ids::WebhookEventId, period: i32, sealed: Vec<u8>) -> NewEvent<'_> {
+pub(super) fn base<'a>(engine: &Engine, event: &'a Event, id: domain::ids::WebhookEventId) -> NewEvent<'a> {
     NewEvent {
         id,
         kind: event.kind,
         received_at: event.received_at,
-        account_sid: event.account_sid.as_deref(),
+        account_sid: event.account_sid.as_deref().filter(|sid| *sid != engine.config().provider.account_sid),
         provider_sid: None,
         message_id: None,
         attempt: None,
@@ -190,8 +190,6 @@ pub(super) fn base(event: &Event, id: domain::ids::WebhookEventId, period: i32, 
         idempotency_token: event.idempotency_token.as_deref(),
         outcome: WebhookOutcome::Applied,
         reason: None,
-        period,
-        sealed,
     }
 }
 
@@ -222,9 +220,12 @@ fn told<'a>(base: NewEvent<'a>, status: &'a StatusIn, out: Option<&ReceiptOut>) 
 }
 
 pub(super) fn report(stored: &[NewEvent<'_>]) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for event in stored {
-        let (kind, outcome) = (event.kind.as_str(), event.outcome.as_str());
-        metrics::counter!("webhooks_stored_total", "kind" => kind, "outcome" => outcome).increment(1);
+        *counts.entry((event.kind.as_str(), event.outcome.as_str())).or_default() += 1;
+    }
+    for ((kind, outcome), count) in counts {
+        metrics::counter!("webhooks_stored_total", "kind" => kind, "outcome" => outcome).increment(count);
     }
 }
 

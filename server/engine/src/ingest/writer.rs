@@ -28,7 +28,7 @@ const BATCH: usize = 500;
 const WINDOW: Duration = Duration::from_millis(3);
 
 /// … and longer while they come by the thousand, because statements and a commit cost about the same for one as for hundreds.
-const BUSY_WINDOW: Duration = Duration::from_millis(20);
+const BUSY_WINDOW: Duration = Duration::from_millis(30);
 
 /// After so many in one transaction they do.
 const BUSY: usize = 48;

@@ -23,7 +23,7 @@ pub(super) const QUEUE: usize = 4_096;
 const BATCH: usize = 500;
 /// How long the first one waits for company: a moment while few come, longer while they come by the thousand.
 const WINDOW: Duration = Duration::from_millis(4);
-const BUSY_WINDOW: Duration = Duration::from_millis(30);
+const BUSY_WINDOW: Duration = Duration::from_millis(60);
 /// After so many in one transaction they do.
 const BUSY: usize = 48;
 

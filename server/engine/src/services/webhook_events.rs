@@ -51,8 +51,8 @@ impl WebhookEvents<'_> {
         let found = store::webhook_events::get(self.0.db().reader(), id).await?;
         let found = found.ok_or(Error::NotFound { what: "webhook event" })?;
         let mut event = found.event;
-        if let Some((period, sealed)) = found.body
-            && let Some(raw) = open_body(self.0, id, period, &sealed).await?
+        if let Some(body) = found.body
+            && let Some(raw) = open_body(self.0, id, &body).await?
         {
             event.parameters = url::form_urlencoded::parse(&raw).into_owned().collect();
             event.raw = Some(String::from_utf8_lossy(&raw).into_owned());

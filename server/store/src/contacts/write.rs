@@ -166,7 +166,7 @@ pub async fn update(tx: &Tx, at: Timestamp, people: &[Change<'_>]) -> Result<()>
 }
 
 /// Removes all that says who the person is or what they were told: the row, the key of the sealed parts, texts,
-/// subscriptions, windows, the membership in imports, answers kept for repeated requests. What remains speaks of an id that
+/// subscriptions, windows, when they read, the membership in imports, answers kept for repeated requests. What remains speaks of an id that
 /// nobody can resolve.
 ///
 /// # Errors
@@ -177,6 +177,7 @@ pub async fn delete(tx: &Tx, id: ContactId, phone: &Phone) -> Result<()> {
         "DELETE FROM inbound_texts WHERE inbound_id IN (SELECT id FROM inbound_messages WHERE contact_id = $1)",
         "DELETE FROM subscriptions WHERE contact_id = $1",
         "DELETE FROM service_windows WHERE contact_id = $1",
+        "DELETE FROM contact_reads WHERE contact_id = $1",
         "DELETE FROM import_contacts WHERE contact_id = $1 AND import_id IN (SELECT id FROM imports)",
         "DELETE FROM contact_keys WHERE contact_id = $1",
         "UPDATE suppressions SET contact_id = NULL WHERE contact_id = $1",

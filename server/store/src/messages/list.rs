@@ -125,6 +125,9 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
     let query = format!("SELECT {COLUMNS} {FROM} WHERE m.id = $1");
     let mut message = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     message.decisions = decisions(db, id).await?;
+    if message.kind == MessageKind::Campaign && message.decisions.iter().all(|made| made.attempt > 0) {
+        message.decisions.insert(0, planned(&message));
+    }
     message.history = history(db, &message).await?;
     Ok(message)
 }
@@ -133,6 +136,17 @@ async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decis
     let query =
         "SELECT at, attempt, outcome, reason, checks, detail FROM decisions WHERE message_id = $1 ORDER BY at, id";
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
+}
+
+/// The first decision of a planned message that was queued: it passed the checks that a plan makes.
+fn planned(message: &Message) -> Decision {
+    Decision {
+        attempt: 0,
+        outcome: Outcome::Send,
+        reason: None,
+        checks: checks(Check::Subscription.bits_through(), None, None),
+        at: message.created_at,
+    }
 }
 
 fn decision(row: &Row) -> Result<Decision> {

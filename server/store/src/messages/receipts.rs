@@ -1,7 +1,7 @@
 //! Status callbacks, by the batch. How to use it, in one transaction:
 //!
 //! 1. [`plan_receipts`] moves the messages and their runs' counters, and says for each callback what it did;
-//! 2. the caller inserts its `webhook_events` with those outcomes and so gets their ids;
+//! 2. the caller inserts its `webhook_events` with those outcomes, each under an id of its own;
 //! 3. [`write_receipts`] stores the receipts with these ids; repeats only raise a counter.
 //!
 //! The end state depends neither on the order nor on the number of repeats nor on how the callbacks fall into batches:
@@ -9,8 +9,7 @@
 //! apart from consent changes: both lock messages, and both move the counters last. Repeat the whole transaction when
 //! its error [is transient](crate::Error::is_transient).
 //!
-//! `contacts.last_read_at` is not moved here: contacts are locked before messages, so that is another transaction's
-//! work, for those whose `moved_to` is `read`.
+//! That people read is noted apart from this, and before: see [`crate::receipts::touch_read`].
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -175,46 +174,52 @@ struct ReceiptRow<'a> {
     event_id: i64,
 }
 
-/// What makes two callbacks the same one.
-type Key = (i64, String, String, i32);
+/// What makes two callbacks the same one: message, SID, status, error code.
+type Key<'a> = (i64, &'a str, &'a str, i32);
+
+/// How often a callback came again, and when last.
+type Repeats<'a> = BTreeMap<Key<'a>, (i32, i64)>;
 
 /// Stores the callbacks that have a message. One row for each SID, status and error code; repeats raise a counter
 /// beside it. The slices run in parallel: the callbacks, what [`plan_receipts`] said of them, and their events' ids.
 ///
 /// # Errors
-/// What the database says; then nothing is written.
+/// What the database says.
 pub async fn write_receipts(
     tx: &Tx,
     receipts: &[ReceiptIn],
     outs: &[ReceiptOut],
     events: &[WebhookEventId],
 ) -> Result<()> {
-    let mut firsts: BTreeMap<Key, ReceiptRow<'_>> = BTreeMap::new();
-    let mut repeats: BTreeMap<Key, (i32, i64)> = BTreeMap::new();
+    let mut firsts: BTreeMap<Key<'_>, ReceiptRow<'_>> = BTreeMap::new();
+    let mut repeats = Repeats::new();
     for ((receipt, out), event) in receipts.iter().zip(outs).zip(events) {
         let Some(message) = out.message else { continue };
         let row = row(receipt, out, message, *event);
-        let key = (row.message_id, row.provider_sid.to_owned(), row.status.to_owned(), row.error_code);
-        match firsts.entry(key) {
+        match firsts.entry(row.key()) {
             Entry::Vacant(first) => {
                 first.insert(row);
             }
-            Entry::Occupied(first) => repeated(&mut repeats, first.key().clone(), row.at),
+            Entry::Occupied(first) => repeated(&mut repeats, *first.key(), row.at),
         }
     }
-    for key in insert_new(tx, &firsts).await? {
-        if let Some(row) = firsts.get(&key) {
-            let at = row.at;
-            repeated(&mut repeats, key, at);
-        }
+    let known: BTreeSet<i64> = insert_new(tx, &firsts).await?.into_iter().collect();
+    for row in firsts.values().filter(|row| known.contains(&row.event_id)) {
+        repeated(&mut repeats, row.key(), row.at);
     }
     count_repeats(tx, &repeats).await
 }
 
-fn repeated(repeats: &mut BTreeMap<Key, (i32, i64)>, key: Key, at: i64) {
+fn repeated<'a>(repeats: &mut Repeats<'a>, key: Key<'a>, at: i64) {
     let (count, last_at) = repeats.entry(key).or_default();
     *count += 1;
     *last_at = (*last_at).max(at);
+}
+
+impl<'a> ReceiptRow<'a> {
+    const fn key(&self) -> Key<'a> {
+        (self.message_id, self.provider_sid, self.status, self.error_code)
+    }
 }
 
 fn row<'a>(receipt: &'a ReceiptIn, out: &ReceiptOut, message: ReceiptMessage, event: WebhookEventId) -> ReceiptRow<'a> {
@@ -231,11 +236,32 @@ fn row<'a>(receipt: &'a ReceiptIn, out: &ReceiptOut, message: ReceiptMessage, ev
     }
 }
 
-/// Inserts what is new and returns the keys of what was there already.
-async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec<Key>> {
+/// Inserts what is new and returns the events of those that were there already.
+async fn insert_new(tx: &Tx, rows: &BTreeMap<Key<'_>, ReceiptRow<'_>>) -> Result<Vec<i64>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let mut values = Vec::new();
+    let insert = format!(
+        "INSERT INTO receipts (message_id, month, provider_sid, status, error_code, state, moved, at, event_id) \
+         SELECT r.message_id, r.month, r.provider_sid, r.status, r.error_code, r.state, r.moved, r.at, r.event_id \
+         FROM {} WHERE TRUE ON CONFLICT (message_id, provider_sid, status, error_code, month) DO NOTHING",
+        batch_of(Kind::of(tx), rows).table("r", &mut values)?
+    );
+    let inserted = exec(tx, insert, values).await?;
+    if usize::try_from(inserted).ok() == Some(rows.len()) {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let query = format!(
+        "SELECT r.event_id FROM {} JOIN receipts e ON e.message_id = r.message_id AND e.provider_sid = r.provider_sid \
+         AND e.status = r.status AND e.error_code = r.error_code AND e.month = r.month WHERE e.event_id <> r.event_id",
+        batch_of(Kind::of(tx), rows).table("r", &mut values)?
+    );
+    all(tx, query, values).await?.iter().map(|row| row.get("event_id")).collect()
+}
+
+fn batch_of(kind: Kind, rows: &BTreeMap<Key<'_>, ReceiptRow<'_>>) -> Columns<9> {
     let columns = [
         column("message_id", Type::BigInt),
         column("month", Type::Int),
@@ -247,7 +273,7 @@ async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec
         column("at", Type::BigInt),
         column("event_id", Type::BigInt),
     ];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    let mut batch = Columns::new(kind, columns);
     for row in rows.values() {
         batch.push([
             row.message_id.into(),
@@ -261,23 +287,10 @@ async fn insert_new(tx: &Tx, rows: &BTreeMap<Key, ReceiptRow<'_>>) -> Result<Vec
             row.event_id.into(),
         ]);
     }
-    let mut values = Vec::new();
-    let insert = format!(
-        "INSERT INTO receipts (message_id, month, provider_sid, status, error_code, state, moved, at, event_id) \
-         SELECT r.message_id, r.month, r.provider_sid, r.status, r.error_code, r.state, r.moved, r.at, r.event_id \
-         FROM {} WHERE TRUE ON CONFLICT (message_id, provider_sid, status, error_code, month) DO NOTHING \
-         RETURNING message_id, provider_sid, status, error_code",
-        batch.table("r", &mut values)?
-    );
-    let new: BTreeSet<Key> = all(tx, insert, values)
-        .await?
-        .iter()
-        .map(|row| Ok((row.get("message_id")?, row.get("provider_sid")?, row.get("status")?, row.get("error_code")?)))
-        .collect::<Result<_>>()?;
-    Ok(rows.keys().filter(|key| !new.contains(*key)).cloned().collect())
+    batch
 }
 
-async fn count_repeats(tx: &Tx, repeats: &BTreeMap<Key, (i32, i64)>) -> Result<()> {
+async fn count_repeats(tx: &Tx, repeats: &Repeats<'_>) -> Result<()> {
     if repeats.is_empty() {
         return Ok(());
     }
@@ -293,8 +306,8 @@ async fn count_repeats(tx: &Tx, repeats: &BTreeMap<Key, (i32, i64)>) -> Result<(
     for ((message_id, provider_sid, status, error_code), (count, last_at)) in repeats {
         batch.push([
             (*message_id).into(),
-            provider_sid.as_str().into(),
-            status.as_str().into(),
+            (*provider_sid).into(),
+            (*status).into(),
             (*error_code).into(),
             (*count).into(),
             (*last_at).into(),

@@ -177,7 +177,8 @@ impl Planned {
         vec![self.run.0.into(), self.after.into(), self.last.into()]
     }
 
-    /// The first decision of each: attempt 0, by the checks that SQL can see.
+    /// The first decision of those who are left out: attempt 0, by the checks that SQL can see. That of all others, which
+    /// passed these checks, is not stored: it follows from their being queued ([`crate::messages::get`]).
     async fn decide(&self, tx: &Tx, now: Timestamp) -> Result<()> {
         let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
         let skipped: Vec<String> = [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::NotSubscribed]
@@ -186,12 +187,13 @@ impl Planned {
             .collect();
         let insert = format!(
             "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
-             SELECT m.month, m.id, $4, 0, CASE WHEN m.reason IS NULL THEN 'send' ELSE 'skip' END, m.reason, {version}, \
-             CASE m.reason {skipped} ELSE {all} END {rows}",
+             SELECT m.month, m.id, $4, 0, 'skip', m.reason, {version}, CASE m.reason {skipped} ELSE {all} END {rows} \
+             AND m.state = {state}",
             version = crate::messages::RULES_VERSION,
             skipped = skipped.join(" "),
             all = Check::Subscription.bits_through(),
             rows = Self::ROWS,
+            state = State::Skipped.rank(),
         );
         let mut values = self.values();
         values.push(now.as_micros().into());

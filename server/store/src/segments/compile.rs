@@ -25,6 +25,8 @@ pub fn compile(kind: Kind, definition: &Group, now: Timestamp, first_parameter: 
     Ok((sql, compiler.values))
 }
 
+const LAST_READ_AT: &str = "(SELECT l.last_read_at FROM contact_reads l WHERE l.contact_id = c.contact_id)";
+
 pub(super) struct Compiler {
     pub kind: Kind,
     now: Timestamp,
@@ -67,7 +69,7 @@ impl Compiler {
             Field::CreatedAt => self.time("c.created_at", &condition.test, false)?,
             Field::UpdatedAt => self.time("c.updated_at", &condition.test, false)?,
             Field::LastInboundAt => self.time("c.last_inbound_at", &condition.test, true)?,
-            Field::LastReadAt => self.time("c.last_read_at", &condition.test, true)?,
+            Field::LastReadAt => self.time(LAST_READ_AT, &condition.test, true)?,
             Field::Topic => self.topic(&condition.test)?,
             Field::Import => self.import(&condition.test)?,
             Field::CampaignState(campaign) => self.campaign(campaign.0, &condition.test)?,

@@ -70,7 +70,6 @@ impl World {
                     "timezone": person["timezone"], "locale": person["locale"], "consent": person["consent"],
                     "created_at": micros(&person["created_at"]), "updated_at": micros(&person["updated_at"]),
                     "last_inbound_at": micros(&person["last_inbound_at"]),
-                    "last_read_at": micros(&person["last_read_at"]),
                 })
             })
             .collect();
@@ -86,9 +85,11 @@ impl World {
             ("created_at", Type::BigInt),
             ("updated_at", Type::BigInt),
             ("last_inbound_at", Type::BigInt),
-            ("last_read_at", Type::BigInt),
         ];
         insert(db, "contacts", &columns, rows).await;
+        let read = self.people.iter().filter_map(|person| Some((&person["id"], micros(&person["last_read_at"])?)));
+        let read = read.map(|(id, at)| json!({"contact_id": id, "last_read_at": at})).collect();
+        insert(db, "contact_reads", &[("contact_id", Type::BigInt), ("last_read_at", Type::BigInt)], read).await;
     }
 
     async fn store_relations(&self, db: &Db) {
