@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::Connection as _,
 };
 
 use crate::Result;
@@ -146,6 +146,17 @@ fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOpt
             .pragma("cache_size", format!("-{sqlite_cache_kib}"))
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(256)
+    });
+    // When the disk is full or fails, SQLite ends the transaction by itself, and the driver goes on taking the connection for
+    // one inside of it: nothing could ever be written again. Such a connection is replaced.
+    options.map_sqlx_sqlite_before_acquire(|connection, _| {
+        Box::pin(async move {
+            if connection.is_in_transaction() {
+                // The end of one that was given up may still be on its way.
+                connection.ping().await?;
+            }
+            Ok(!connection.is_in_transaction())
+        })
     });
     options.map_sqlx_postgres_opts(|postgres| {
         postgres

@@ -462,6 +462,99 @@ async fn a_run_is_complete_when_its_ledger_says_so() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_not_committed_never_was() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let tx = db.begin().await.expect("a transaction");
+        let claimed = store::messages::claim(&tx, START, lane(&run), lease(), 3).await.expect("claimed");
+        assert_eq!(claimed.len(), 3);
+        // As when the process is killed here: the database forgets it.
+        drop(tx);
+        assert_eq!(checked_ledger(db, run.run).await.queued, 3);
+        let again = claim(db, &run, 3).await;
+        assert!(again.len() == 3 && again.iter().all(|message| message.attempt == 1), "{again:?}");
+    }
+}
+
+/// What every message and every callback goes through goes along an index, also when the statistics are from before.
+#[tokio::test]
+async fn the_hot_queries_of_postgresql_go_along_their_indexes() {
+    for test in testkit::databases().await.into_iter().filter(|test| test.kind() == store::Kind::Postgres) {
+        let db = &test.db;
+        let run = running(db, 2_000).await;
+        let messages = claim(db, &run, 500).await;
+        let outcomes: Vec<_> =
+            messages.iter().map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) })).collect();
+        write(db, &outcomes).await;
+        store::exec(db.writer(), "ANALYZE", vec![]).await.expect("analysed");
+        let own = format!("'{}'", run.run);
+        for (query, index) in [
+            (
+                format!("SELECT id FROM messages WHERE run_id = {own} AND open = 0 AND not_before <= 1 ORDER BY not_before, id LIMIT 256"),
+                "messages_due",
+            ),
+            ("SELECT id FROM messages WHERE open = 1 AND lease_until < 1 ORDER BY lease_until LIMIT 9".to_owned(), "messages_leased"),
+            ("SELECT id FROM messages WHERE unknown_at <= 1 ORDER BY unknown_at LIMIT 9".to_owned(), "messages_unknown"),
+            (
+                "SELECT w.sid, (SELECT m.id FROM messages m WHERE m.provider_sid = w.sid) AS id \
+                 FROM unnest(ARRAY['a', 'b']) AS w(sid)"
+                    .to_owned(),
+                "messages_by_sid",
+            ),
+            (
+                "UPDATE messages SET state = c.state, updated_at = 1 FROM unnest(ARRAY[1::bigint, 2], ARRAY[4::smallint, 4]) \
+                 AS c(id, state) WHERE messages.id = c.id"
+                    .to_owned(),
+                "messages_pkey",
+            ),
+            ("SELECT * FROM receipts WHERE message_id = 1".to_owned(), "message_id"),
+            ("SELECT * FROM transitions WHERE message_id = 1".to_owned(), "message_id"),
+            ("SELECT * FROM decisions WHERE message_id = 1".to_owned(), "message_id"),
+        ] {
+            let plan = store::all(db.reader(), format!("EXPLAIN {query}"), vec![]).await.expect("a plan");
+            let plan: Vec<String> = plan.iter().map(|row| row.get("QUERY PLAN").expect("text")).collect();
+            let plan = plan.join("\n");
+            assert!(plan.contains(index) && !plan.contains("Seq Scan on messages"), "{query}\n{plan}");
+        }
+    }
+}
+
+/// Updates of messages that this connection has not reported yet, and how many of them were short.
+async fn updates(tx: &store::Tx) -> (i64, i64) {
+    let query = "SELECT pg_stat_get_xact_tuples_updated('messages'::regclass) AS updated, \
+                 pg_stat_get_xact_tuples_hot_updated('messages'::regclass) AS short";
+    let row = store::one(tx, query, vec![]).await.expect("counts").expect("a row");
+    (row.get("updated").expect("a number"), row.get("short").expect("a number"))
+}
+
+/// A callback that only raises its message writes no index: PostgreSQL keeps such an update on its page.
+#[tokio::test]
+async fn callbacks_are_short_updates_on_postgresql() {
+    for test in testkit::databases().await.into_iter().filter(|test| test.kind() == store::Kind::Postgres) {
+        let db = &test.db;
+        let run = running(db, 100).await;
+        let messages = claim(db, &run, 100).await;
+        let outcomes: Vec<_> =
+            messages.iter().map(|message| outcome(message, Effect::Accepted { sid: sid(message.id.0) })).collect();
+        write(db, &outcomes).await;
+        for status in ["sent", "delivered", "read"] {
+            let receipts: Vec<_> = messages.iter().map(|message| receipt(message.id, status, None)).collect();
+            let (updated, short) = commit(db, async |tx| {
+                let before = updates(tx).await;
+                store::messages::plan_receipts(tx, START, &receipts).await?;
+                let after = updates(tx).await;
+                Ok((after.0 - before.0, after.1 - before.1))
+            })
+            .await;
+            assert_eq!(updated, 100, "{status}");
+            // None would be, if an index went by what is written; how many are depends on the room on their pages.
+            assert!(short >= 10, "{status}: {short} of 100 updates were short");
+        }
+    }
+}
+
+#[tokio::test]
 async fn orphans_repeats_and_second_sids_are_told() {
     for test in testkit::databases().await {
         let db = &test.db;

@@ -38,6 +38,10 @@ pub struct Outcome {
     unknown: u64,
     faults: u64,
     refused: u64,
+    /// Status callbacks that were answered 2xx in the end, those of them that had to come again, and those that never were.
+    callbacks: u64,
+    callbacks_again: u64,
+    callbacks_lost: u64,
 }
 
 impl AddAssign for Outcome {
@@ -50,16 +54,21 @@ impl AddAssign for Outcome {
         self.unknown += other.unknown;
         self.faults += other.faults;
         self.refused += other.refused;
+        self.callbacks += other.callbacks;
+        self.callbacks_again += other.callbacks_again;
+        self.callbacks_lost += other.callbacks_lost;
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { people, kills, stops, freezes, outages, unknown, faults, refused } = self;
+        let Self { people, kills, stops, freezes, outages, unknown, faults, refused, .. } = self;
+        let Self { callbacks, callbacks_again, callbacks_lost, .. } = self;
         write!(
             f,
             "{people} people, {kills} kills, {stops} stops, {freezes} freezes, {outages} outages, {faults} faults of Twilio, {refused} \
-             refused by it, {unknown} unknown for a while; 0 lost, 0 twice"
+             refused by it, {unknown} unknown for a while; {callbacks} callbacks answered 2xx ({callbacks_again} tries were \
+             repeated), {callbacks_lost} never; 0 lost, 0 twice"
         )
     }
 }
@@ -97,6 +106,9 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
     let stats = twilio.control().stats();
     outcome.faults = stats.faults.values().sum();
     outcome.refused = stats.refused.values().sum();
+    outcome.callbacks = stats.callbacks_sent;
+    outcome.callbacks_again = stats.callbacks_retried;
+    outcome.callbacks_lost = stats.callbacks_failed;
     let site = cluster.stop().await?;
     twilio.shutdown().await;
     outcome.unknown = once_unknown(&site).await?;
