@@ -219,6 +219,43 @@ async fn events_are_paged_newest_first() {
     }
 }
 
+/// Callbacks that raised their message are found through it, all others by what they say themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_found_by_sid_and_by_message_with_their_forms() {
+    for bench in benches().await {
+        let ids = sending(&bench, 2).await;
+        for (id, sid, status) in
+            [(ids[0], "SM1", "sent"), (ids[0], "SM1", "sent"), (ids[0], "SM1", "read"), (ids[1], "SM2", "sent")]
+        {
+            callback(&bench, id, sid, status, None).await;
+        }
+        callback(&bench, ids[0], "SM9", "delivered", None).await;
+        bench.status("/s?m=77", &[("MessageSid", "SM1x"), ("MessageStatus", "sent")]).await.unwrap();
+        bench.says("SM1in", "+15005550009", "hello").await;
+        let events = bench.engine.webhook_events();
+        let found = async |filter: WebhookFilter| {
+            let list = events.list(&bench.admin, &filter, &PageRequest::default()).await.unwrap();
+            let mut found = Vec::new();
+            for event in list.items {
+                let event = events.get(&bench.admin, event.id).await.unwrap();
+                let raw = event.raw.expect("its form is kept");
+                assert!(raw.contains(event.provider_sid.as_deref().unwrap()), "its own form: {raw}");
+                found.push(event.status.unwrap_or_default());
+            }
+            found
+        };
+        let sid = |sid: &str| WebhookFilter { sid: Some(sid.to_owned()), ..WebhookFilter::default() };
+        assert_eq!(found(sid("SM1")).await, ["read", "sent", "sent"]);
+        assert_eq!(found(sid("SM2")).await, ["sent"]);
+        assert_eq!(found(sid("SM9")).await, ["delivered"], "a second SID of a message is told under its own");
+        assert_eq!(found(sid("SM1x")).await, ["sent"], "nobody's");
+        assert_eq!(found(sid("SM1in")).await, [""], "from a person");
+        let message = |id| WebhookFilter { message: Some(id), ..WebhookFilter::default() };
+        assert_eq!(found(message(ids[0])).await, ["delivered", "read", "sent", "sent"]);
+        assert_eq!(found(message(MessageId(77))).await, ["sent"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bad_webhook_harms_no_other() {
     for bench in benches().await {

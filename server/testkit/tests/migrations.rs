@@ -2,6 +2,7 @@
 
 use migrations::MigratorTrait as _;
 use store::{ConnectionTrait as _, Kind, exec, one};
+use uuid::Uuid;
 
 const APPEND_ONLY: [&str; 6] =
     ["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
@@ -65,6 +66,39 @@ async fn concurrent_starts_migrate_once() {
         let row = one(test.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM seaql_migrations", Vec::new()).await;
         let ran = row.expect("counted").expect("a row").get::<i64>("n").expect("a number");
         assert_eq!(usize::try_from(ran).ok(), Some(migrations::Migrator::migrations().len()));
+    }
+}
+
+/// What the version before stored is there, and stands where it stood.
+#[tokio::test]
+async fn a_database_of_the_version_before_keeps_what_it_holds() {
+    for test in testkit::unmigrated().await {
+        let db = test.db.writer();
+        migrations::Migrator::up(db, Some(4)).await.expect("the schema of the version before");
+        for state in 0..=6 {
+            let insert = format!(
+                "INSERT INTO messages (contact_id, sender_id, kind, priority, state, month, not_before, created_at, updated_at) \
+                 VALUES ({state}, $1, 2, 5, {state}, 202611, 1, 1, 7)"
+            );
+            exec(db, insert, vec![Uuid::from_u128(1).into()]).await.expect("a message");
+        }
+        let decision = "INSERT INTO decisions (month, message_id, at, attempt, outcome, rules_version, checks) \
+                        VALUES (202611, 1, 1, 1, 'send', 1, 0)";
+        exec(db, decision, Vec::new()).await.expect("a decision");
+        let person = "INSERT INTO contacts (phone, contact_id, attributes, folded, last_read_at, created_at, updated_at) \
+                      VALUES ('+15005550009', 5, '{}', '{}', 9, 1, 1)";
+        exec(db, person, Vec::new()).await.expect("a person");
+        migrations::up(db).await.expect("brought up to date");
+        for (query, wanted) in [
+            ("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE open = state", 3),
+            ("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE state > 2 AND open IS NULL", 4),
+            ("SELECT contact_id AS n FROM messages WHERE unknown_at = 7", 2),
+            ("SELECT last_read_at AS n FROM contact_reads WHERE contact_id = 5", 9),
+            ("SELECT message_id AS n FROM decisions", 1),
+        ] {
+            let row = one(test.db.reader(), query, Vec::new()).await.expect("a query").expect("a row");
+            assert_eq!(row.get::<i64>("n").expect("a number"), wanted, "{:?}: {query}", test.kind());
+        }
     }
 }
 
