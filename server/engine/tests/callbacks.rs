@@ -223,13 +223,14 @@ async fn events_are_paged_newest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_found_by_sid_and_by_message_with_their_forms() {
     for bench in benches().await {
-        let ids = sending(&bench, 2).await;
+        let ids = sending(&bench, 3).await;
         for (id, sid, status) in
             [(ids[0], "SM1", "sent"), (ids[0], "SM1", "sent"), (ids[0], "SM1", "read"), (ids[1], "SM2", "sent")]
         {
             callback(&bench, id, sid, status, None).await;
         }
         callback(&bench, ids[0], "SM9", "delivered", None).await;
+        callback(&bench, ids[2], "SM1", "failed", None).await;
         bench.status("/s?m=77", &[("MessageSid", "SM1x"), ("MessageStatus", "sent")]).await.unwrap();
         bench.says("SM1in", "+15005550009", "hello").await;
         let events = bench.engine.webhook_events();
@@ -245,7 +246,7 @@ async fn events_are_found_by_sid_and_by_message_with_their_forms() {
             found
         };
         let sid = |sid: &str| WebhookFilter { sid: Some(sid.to_owned()), ..WebhookFilter::default() };
-        assert_eq!(found(sid("SM1")).await, ["read", "sent", "sent"]);
+        assert_eq!(found(sid("SM1")).await, ["failed", "read", "sent", "sent"], "also of a message that it is not");
         assert_eq!(found(sid("SM2")).await, ["sent"]);
         assert_eq!(found(sid("SM9")).await, ["delivered"], "a second SID of a message is told under its own");
         assert_eq!(found(sid("SM1x")).await, ["sent"], "nobody's");

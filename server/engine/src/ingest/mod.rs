@@ -83,11 +83,13 @@ impl Engine {
     }
 
     async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
-        let form = Form::parse(&webhook.body);
-        if let Some(reason) = self.refusal(webhook, &form).await? {
-            metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
-            return Err(Error::Forbidden);
-        }
+        let form = match self.believed(webhook).await? {
+            Ok(form) => form,
+            Err(reason) => {
+                metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
+                return Err(Error::Forbidden);
+            }
+        };
         let event = Event::read(kind, webhook, &form, self.now());
         let (answer, answered) = oneshot::channel();
         self.inner().ingest.queue(Job { event, answer })?;
@@ -95,17 +97,22 @@ impl Engine {
         answered.await.unwrap_or_else(|_| Err(writer::unavailable()))
     }
 
-    /// Why a webhook is not believed.
-    async fn refusal(&self, webhook: &Webhook, form: &Form<'_>) -> Result<Option<&'static str>> {
+    /// A webhook's form, or why it is not believed. What is not signed is not even read.
+    async fn believed<'a>(&self, webhook: &'a Webhook) -> Result<std::result::Result<Form<'a>, &'static str>> {
         let Some(signature) = webhook.signature.as_deref().filter(|text| !text.is_empty()) else {
-            return Ok(Some("no_signature"));
+            return Ok(Err("no_signature"));
         };
-        let Some(account) = self.signer(form).await? else { return Ok(Some("unknown_account")) };
+        let form = Form::parse(&webhook.body);
+        let Some(account) = self.signer(&form).await? else { return Ok(Err("unknown_account")) };
         let url = format!("{}{}", self.config().public_url, webhook.target);
-        let request =
-            signature::Request { url: &url, content_type: webhook.content_type.as_deref(), body: &webhook.body, form };
+        let request = signature::Request {
+            url: &url,
+            content_type: webhook.content_type.as_deref(),
+            body: &webhook.body,
+            form: &form,
+        };
         let is_signed = request.is_signed(&[account.auth_token()], Some(signature));
-        Ok((!is_signed).then_some("wrong_signature"))
+        Ok(if is_signed { Ok(form) } else { Err("wrong_signature") })
     }
 
     /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the

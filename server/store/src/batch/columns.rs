@@ -27,7 +27,7 @@ pub(crate) const fn nullable(name: &'static str, of: Type) -> Column {
     Column { name, of, nullable: true }
 }
 
-/// One value of a row. Texts stand for UUIDs and documents, too.
+/// One value of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell<'a> {
     Null,
@@ -36,7 +36,6 @@ pub(crate) enum Cell<'a> {
     SmallInt(i16),
     Bool(bool),
     Text(&'a str),
-    Bytes(&'a [u8]),
 }
 
 macro_rules! cell_from {
@@ -53,12 +52,6 @@ cell_from!(i64 => BigInt, i32 => Int, i16 => SmallInt, bool => Bool);
 impl<'a> From<&'a str> for Cell<'a> {
     fn from(value: &'a str) -> Self {
         Self::Text(value)
-    }
-}
-
-impl<'a> From<&'a [u8]> for Cell<'a> {
-    fn from(value: &'a [u8]) -> Self {
-        Self::Bytes(value)
     }
 }
 
@@ -162,21 +155,15 @@ impl Column {
             | (Cell::Int(_), Type::Int)
             | (Cell::SmallInt(_), Type::SmallInt)
             | (Cell::Bool(_), Type::Bool)
-            | (Cell::Bytes(_), Type::Bytes)
-            | (Cell::Text(_), Type::Text | Type::Uuid | Type::Json) => true,
+            | (Cell::Text(_), Type::Text) => true,
             _ => false,
         }
-    }
-
-    /// Whether its array is bound as one.
-    const fn is_binary(&self) -> bool {
-        !self.nullable && !matches!(self.of, Type::Uuid | Type::Json)
     }
 }
 
 impl Array {
     const fn of(column: &Column) -> Self {
-        if column.is_binary() { Self::Binary(Vec::new()) } else { Self::Text(String::new()) }
+        if column.nullable { Self::Text(String::new()) } else { Self::Binary(Vec::new()) }
     }
 
     fn push(&mut self, cell: Cell<'_>) {
@@ -188,7 +175,6 @@ impl Array {
                 Cell::SmallInt(value) => value.into(),
                 Cell::Bool(value) => value.into(),
                 Cell::Text(value) => without_nul(value).into(),
-                Cell::Bytes(value) => value.to_vec().into(),
             }),
             Self::Text(text) => {
                 text.push(if text.is_empty() { '{' } else { ',' });
@@ -214,7 +200,6 @@ fn push_array_text(text: &mut String, cell: Cell<'_>) {
         Cell::Int(value) => write!(text, "{value}"),
         Cell::SmallInt(value) => write!(text, "{value}"),
         Cell::Bool(value) => write!(text, "{value}"),
-        Cell::Bytes(value) => write!(text, "\"\\\\x{}\"", hex::encode(value)),
         Cell::Text(value) => {
             text.push('"');
             for character in value.chars() {
@@ -246,7 +231,6 @@ fn push_json(text: &mut String, row: &[Cell<'_>]) {
             Cell::Int(value) => write!(text, "{value}"),
             Cell::SmallInt(value) => write!(text, "{value}"),
             Cell::Bool(value) => write!(text, "{value}"),
-            Cell::Bytes(value) => write!(text, "\"{}\"", hex::encode(value)),
             Cell::Text(value) => write!(text, "{}", serde_json::Value::from(without_nul(value))),
         };
     }
@@ -259,8 +243,7 @@ const fn array_type(of: Type) -> ArrayType {
         Type::Int => ArrayType::Int,
         Type::SmallInt => ArrayType::SmallInt,
         Type::Bool => ArrayType::Bool,
-        Type::Bytes => ArrayType::Bytes,
-        Type::Text | Type::Uuid | Type::Json => ArrayType::String,
+        Type::Text | Type::Bytes | Type::Uuid | Type::Json => ArrayType::String,
     }
 }
 
@@ -269,18 +252,8 @@ fn postgres(name: &str, first: usize, columns: &[Column]) -> String {
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            let of = match column.of {
-                Type::Text => "text",
-                Type::BigInt => "bigint",
-                Type::Int => "integer",
-                Type::SmallInt => "smallint",
-                Type::Bool => "boolean",
-                Type::Uuid => "uuid",
-                Type::Json => "jsonb",
-                Type::Bytes => "bytea",
-            };
-            let through = if column.is_binary() { "" } else { "text::" };
-            format!("${}::{through}{of}[]", first + index)
+            let through = if column.nullable { "text::" } else { "" };
+            format!("${}::{through}{}[]", first + index, column.of.postgres())
         })
         .collect();
     format!("unnest({}) AS {name}({})", arrays.join(", "), names(columns))
@@ -290,15 +263,7 @@ fn sqlite(name: &str, parameter: usize, columns: &[Column]) -> String {
     let selected: Vec<String> = columns
         .iter()
         .enumerate()
-        .map(|(index, column)| {
-            let column_name = column.name;
-            match column.of {
-                Type::Json => format!("value -> {index} AS {column_name}"),
-                Type::Bytes => format!("unhex(value ->> {index}) AS {column_name}"),
-                Type::Uuid => format!("unhex(replace(value ->> {index}, '-', '')) AS {column_name}"),
-                _ => format!("value ->> {index} AS {column_name}"),
-            }
-        })
+        .map(|(index, column)| format!("{} AS {}", column.of.sqlite(&index.to_string()), column.name))
         .collect();
     format!("(SELECT {} FROM json_each(${parameter})) AS {name}", selected.join(", "))
 }

@@ -49,6 +49,32 @@ pub enum Type {
     Bytes,
 }
 
+impl Type {
+    /// As PostgreSQL reads it out of a batch.
+    const fn postgres(self) -> &'static str {
+        match self {
+            Self::Text | Self::Bytes => "text",
+            Self::BigInt => "bigint",
+            Self::Int => "integer",
+            Self::SmallInt => "smallint",
+            Self::Bool => "boolean",
+            Self::Uuid => "uuid",
+            Self::Json => "jsonb",
+        }
+    }
+
+    /// A value of a row as SQLite reads it, by its name or place there.
+    fn sqlite(self, key: &str) -> String {
+        match self {
+            // `->` keeps a document's text; `->>` gives the value itself.
+            Self::Json => format!("value -> {key}"),
+            Self::Bytes => format!("unhex(value ->> {key})"),
+            Self::Uuid => format!("unhex(replace(value ->> {key}, '-', ''))"),
+            _ => format!("value ->> {key}"),
+        }
+    }
+}
+
 /// The batch in parameter `parameter` (such as `$1`) as a table named `name`, to stand in a FROM clause.
 ///
 /// Rows are JSON objects whose keys are the columns' names; a missing key is null.
@@ -69,21 +95,7 @@ fn postgres(name: &str, parameter: &str, columns: &[(&str, Type)]) -> String {
             _ => (*column).to_owned(),
         })
         .collect();
-    let declared: Vec<String> = columns
-        .iter()
-        .map(|(column, of)| {
-            let of = match of {
-                Type::Text | Type::Bytes => "text",
-                Type::BigInt => "bigint",
-                Type::Int => "integer",
-                Type::SmallInt => "smallint",
-                Type::Bool => "boolean",
-                Type::Uuid => "uuid",
-                Type::Json => "jsonb",
-            };
-            format!("{column} {of}")
-        })
-        .collect();
+    let declared: Vec<String> = columns.iter().map(|(column, of)| format!("{column} {}", of.postgres())).collect();
     format!(
         "(SELECT {} FROM json_to_recordset({parameter}::json) AS input({})) AS {name}",
         selected.join(", "),
@@ -92,16 +104,8 @@ fn postgres(name: &str, parameter: &str, columns: &[(&str, Type)]) -> String {
 }
 
 fn sqlite(name: &str, parameter: &str, columns: &[(&str, Type)]) -> String {
-    let selected: Vec<String> = columns
-        .iter()
-        .map(|(column, of)| match of {
-            // `->` keeps a document's text; `->>` gives the value itself.
-            Type::Json => format!("value -> '{column}' AS {column}"),
-            Type::Bytes => format!("unhex(value ->> '{column}') AS {column}"),
-            Type::Uuid => format!("unhex(replace(value ->> '{column}', '-', '')) AS {column}"),
-            _ => format!("value ->> '{column}' AS {column}"),
-        })
-        .collect();
+    let selected: Vec<String> =
+        columns.iter().map(|(column, of)| format!("{} AS {column}", of.sqlite(&format!("'{column}'")))).collect();
     format!("(SELECT {} FROM json_each({parameter})) AS {name}", selected.join(", "))
 }
 

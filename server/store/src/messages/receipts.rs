@@ -60,7 +60,7 @@ pub struct ReceiptOut {
     pub message: Option<ReceiptMessage>,
     /// The state this callback moved the message to.
     pub moved_to: Option<State>,
-    /// The message already has another SID: it was really sent twice. An alarm was logged.
+    /// The message already has another SID, so it was really sent twice; or the SID is another message's. An alarm was logged.
     pub second_sid: bool,
 }
 
@@ -143,6 +143,8 @@ fn apply(row: &mut Locked, receipt: &ReceiptIn, owners: &mut BTreeMap<String, Me
     // A word we do not know changes nothing at all.
     let Some(reported) = receipt.state else { return still };
     bind_sid(row, &receipt.provider_sid, owners);
+    // Also when the SID is another message's: then it was not bound.
+    let still = ReceiptOut { second_sid: row.provider_sid.as_ref() != Some(&receipt.provider_sid), ..still };
     let code = if is_failure(reported) { receipt.error_code } else { None };
     if reported.rank() > row.state.rank() {
         row.state = reported;
