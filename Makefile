@@ -1,7 +1,7 @@
 # The commands of this project. Each is a short script in .ci/, which can be run and read on its own.
 # CARGO_TARGET_DIR (default: target) is where everything built goes, helper tools included.
 
-.PHONY: help run build test lint bench torture
+.PHONY: help run build test lint bench plans torture
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -21,6 +21,9 @@ lint: ## formatting, clippy for server and browser, layer rules, documentation l
 
 bench: ## the benchmarks: prints a table, writes target/bench/latest.json
 	@.ci/bench.sh
+
+plans: ## how PostgreSQL carries out the hot statements, into docs/query-plans.md
+	@.ci/plans.sh
 
 torture: ## kills and faults in the middle of campaigns, many rounds: make torture ROUNDS=200 SEED=1
 	@.ci/torture.sh

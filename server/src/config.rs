@@ -10,7 +10,7 @@ mod parse;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use engine::{
-    config::{FirstSender, ProviderConfig, Secret},
+    config::{FirstSender, ProviderConfig, Secret, WebhookKeys},
     secrets::KeyRing,
 };
 use ipnet::IpNet;
@@ -65,6 +65,8 @@ pub struct Twilio {
     pub account_sid: String,
     pub auth_token: Secret,
     pub api_key: Option<(String, Secret)>,
+    /// What else may have signed its webhooks.
+    pub webhook_keys: WebhookKeys,
     pub api_base: String,
     pub content_base: String,
 }
@@ -170,6 +172,7 @@ impl Config {
                 account_sid: twilio.account_sid.clone(),
                 auth_token: twilio.auth_token.clone(),
                 api_key: twilio.api_key.clone(),
+                webhook_keys: twilio.webhook_keys.clone(),
                 api_base: twilio.api_base.clone(),
                 content_base: twilio.content_base.clone(),
                 simulator: None,
@@ -181,6 +184,7 @@ impl Config {
                     account_sid: simulator::ACCOUNT_SID.to_owned(),
                     auth_token: Secret::new(simulator::AUTH_TOKEN.to_owned()),
                     api_key: None,
+                    webhook_keys: WebhookKeys::default(),
                     api_base: base.clone(),
                     content_base: base.clone(),
                     simulator: Some(base),

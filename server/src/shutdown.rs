@@ -1,6 +1,11 @@
 //! When to stop: SIGTERM or SIGINT asks for a graceful stop, a second one ends the waiting.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
+
+/// What a proxy needs to send everybody elsewhere.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Two stages of stopping.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +14,8 @@ pub struct Shutdown {
     pub soft: CancellationToken,
     /// Wait no longer.
     pub hard: CancellationToken,
+    /// How long after `soft` people are still let in.
+    pub linger: Duration,
 }
 
 impl Shutdown {
@@ -17,7 +24,7 @@ impl Shutdown {
     /// # Errors
     /// When the signals cannot be listened to.
     pub fn on_signals() -> std::io::Result<Self> {
-        let shutdown = Self::default();
+        let shutdown = Self { linger: LINGER, ..Self::default() };
         let stages = shutdown.clone();
         let mut signals = Signals::new()?;
         tokio::spawn(async move {

@@ -15,7 +15,16 @@ use simulator::Simulator;
 use store::Db;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{config::Config, health, http, shutdown::Shutdown, telemetry};
+use crate::{
+    config::Config,
+    health,
+    http::{
+        self,
+        leave::{self, Doors},
+    },
+    shutdown::Shutdown,
+    telemetry,
+};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -210,12 +219,12 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let workers = workers::start(&self.engine, self.role);
         let upkeep = tokio::spawn(fold_metrics());
-        let listener = self.listener.tap_io(|stream| {
+        let listener = Doors::new(self.listener, shutdown.clone()).tap_io(|stream| {
             // Small answers must not wait for more; if it cannot be set, they are only slower.
             let _ = stream.set_nodelay(true);
         });
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, service).with_graceful_shutdown(shutdown.soft.clone().cancelled_owned());
+        let service = leave::layer(self.router, &shutdown).into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, service).with_graceful_shutdown(leave::over(shutdown.clone()));
         let served = tokio::select! {
             served = serve.into_future() => served.context("the listener failed"),
             () = drained(&shutdown, &workers) => {

@@ -1,8 +1,8 @@
 //! What `make bench` runs: the product from outside, over its own HTTP surface, against the simulator in a process of its
 //! own, with a bare baseline measured in the same run. Prints one table and writes `target/bench/latest.json`.
 //!
-//! `BENCH_ROWS=send,import` chooses rows, `BENCH_SCALE=0.1` makes them smaller. The PostgreSQL rows need
-//! `TEST_DATABASE_URL`, which `make bench` sets.
+//! `BENCH_ROWS=send,import` chooses rows, `BENCH_BACKEND=sqlite` the database, `BENCH_SCALE=0.1` makes them smaller; `million` takes ten minutes and runs only
+//! when it is named. The PostgreSQL rows need `TEST_DATABASE_URL`, which `make bench` sets.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark talks to its terminal and its clock")]
 
@@ -26,8 +26,10 @@ async fn main() -> Result<()> {
     let wants = |row: &str| wanted.is_empty() || wanted.split(',').any(|name| name == row);
     let scale: f64 = std::env::var("BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let mut report = Report::new(scale);
-    let backends = testkit::program::backends();
-    if backends.len() == 1 {
+    let only = std::env::var("BENCH_BACKEND").unwrap_or_default();
+    let mut backends = testkit::program::backends();
+    backends.retain(|backend| only.is_empty() || backend.name == only);
+    if only.is_empty() && backends.len() == 1 {
         println!("TEST_DATABASE_URL is not set: the PostgreSQL rows are left out");
     }
     if wants("size") {
@@ -42,8 +44,18 @@ async fn main() -> Result<()> {
         }
     }
     for backend in &backends {
+        if wants("webhooks") {
+            rows::webhooks::run(&mut report, backend, scale).await?;
+        }
+    }
+    for backend in &backends {
         if wants("import") || wants("segment") || wants("page") {
             rows::import::run(&mut report, backend, scale).await?;
+        }
+    }
+    if wanted.split(',').any(|row| row == "million") {
+        for backend in &backends {
+            rows::million::run(&mut report, backend, scale).await?;
         }
     }
     report.write()

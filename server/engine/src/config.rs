@@ -35,12 +35,22 @@ pub struct ProviderConfig {
     pub auth_token: Secret,
     /// Used for REST calls instead of the auth token.
     pub api_key: Option<(String, Secret)>,
+    pub webhook_keys: WebhookKeys,
     pub api_base: String,
     pub content_base: String,
     /// The simulator's own address: set when there is no real account.
     pub simulator: Option<String>,
     /// For one HTTP request: min(15 s, lease / 2).
     pub timeout: Duration,
+}
+
+/// What else may have signed the webhooks of the environment's account, beside its auth token.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookKeys {
+    /// The token before or after a rotation: Twilio changes over some time after the program does, or before.
+    pub other_token: Option<Secret>,
+    /// Twilio's SharedKeys, by their ids.
+    pub shared: Vec<(String, Secret)>,
 }
 
 /// The address of the sender that is made when there is none: `+…`, `whatsapp:+…` or `MG…`.

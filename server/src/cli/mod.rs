@@ -2,7 +2,9 @@
 
 mod admin;
 mod api_key;
+mod audit;
 mod demo;
+mod events;
 mod import;
 mod migrate;
 mod serve;
@@ -37,6 +39,12 @@ enum Command {
     /// Keys for programs
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// The audit log and the consent ledger
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Stored webhooks
+    #[command(subcommand)]
+    Events(events::Command),
     /// Import files of contacts, as the page and the API do
     Import(import::Arguments),
     /// Fill an empty database with demo data
@@ -58,6 +66,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments, &Config::read(&options)?).await,
         Command::Admin(command) => admin::run(command, &Config::read(&options)?).await,
         Command::ApiKey(command) => api_key::run(command, &Config::read(&options)?).await,
+        Command::Audit(command) => audit::run(command, &Config::read(&options)?).await,
+        Command::Events(command) => events::run(command, &Config::read(&options)?).await,
         Command::Import(arguments) => import::run(arguments, &Config::read(&options)?).await,
         Command::Demo => demo::run(&Config::read(&options)?).await,
     }

@@ -31,6 +31,12 @@ pub struct Options {
     /// The account's auth token, which also signs its webhooks
     #[arg(long, global = true, env, hide_env_values = true, value_name = "TOKEN")]
     pub twilio_auth_token: Option<String>,
+    /// While the auth token is replaced: the other one, whose signatures are believed too
+    #[arg(long, global = true, env, hide_env_values = true, value_name = "TOKEN")]
+    pub twilio_other_auth_token: Option<String>,
+    /// Twilio's SharedKeys that sign webhooks: ID=SECRET, separated by commas
+    #[arg(long, global = true, env, hide_env_values = true, value_name = "KEYS")]
+    pub twilio_shared_keys: Option<String>,
     /// An API key (SK…) for REST calls instead of the auth token
     #[arg(long, global = true, env, hide_env_values = true, value_name = "SID")]
     pub twilio_api_key_sid: Option<String>,

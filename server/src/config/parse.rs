@@ -10,7 +10,7 @@ use std::{
 };
 
 use domain::phone::Phone;
-use engine::config::Secret;
+use engine::config::{Secret, WebhookKeys};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -111,7 +111,8 @@ pub(super) fn twilio(options: &Options) -> Result<Option<Twilio>> {
     )?;
     match account {
         Some((account_sid, auth_token)) => {
-            Ok(Some(Twilio { account_sid, auth_token, api_key, api_base, content_base }))
+            let webhook_keys = webhook_keys(options)?;
+            Ok(Some(Twilio { account_sid, auth_token, api_key, webhook_keys, api_base, content_base }))
         }
         None if api_key.is_some() => Err(ConfigError::Missing {
             variable: "TWILIO_ACCOUNT_SID",
@@ -119,6 +120,28 @@ pub(super) fn twilio(options: &Options) -> Result<Option<Twilio>> {
         }),
         None => Ok(None),
     }
+}
+
+fn webhook_keys(options: &Options) -> Result<WebhookKeys> {
+    let bad = || ConfigError::BadSecret {
+        variable: "TWILIO_SHARED_KEYS",
+        expected: "ids and secrets of Twilio's SharedKeys, as ID=SECRET, separated by commas".to_owned(),
+    };
+    let entries = given(options.twilio_shared_keys.as_ref()).unwrap_or_default();
+    let entries = entries.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let shared = entries.map(|entry| {
+        let (id, secret) = entry.split_once('=').ok_or_else(bad)?;
+        if id.is_empty() || secret.is_empty() {
+            Err(bad())
+        } else {
+            Ok((id.to_owned(), Secret::new(secret.to_owned())))
+        }
+    });
+    let other_token = given(options.twilio_other_auth_token.as_ref());
+    Ok(WebhookKeys {
+        other_token: other_token.map(|token| Secret::new(token.to_owned())),
+        shared: shared.collect::<Result<_>>()?,
+    })
 }
 
 fn optional_base(variable: &'static str, option: Option<&String>, default: &str) -> Result<String> {

@@ -5,6 +5,7 @@ pub mod assets;
 pub mod client;
 pub mod downloads;
 pub mod headers;
+pub mod leave;
 pub mod limits;
 pub mod login;
 pub mod observe;

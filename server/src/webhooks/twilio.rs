@@ -47,6 +47,7 @@ async fn read(request: Request) -> Result<Webhook, Refusal> {
         target,
         content_type: text("content-type"),
         signature: text("x-twilio-signature"),
+        signature_settings: text("x-twilio-webhooks-signature-settings"),
         idempotency_token: text("i-twilio-idempotency-token"),
         body,
     })

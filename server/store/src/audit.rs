@@ -25,8 +25,9 @@ pub async fn append(
 ) -> Result<()> {
     let mut head = chain::Head::lock(tx, STREAM).await?;
     let detail = detail.to_string();
-    let content = json!([at.as_micros(), actor.kind, actor.id, actor.request_id, action, entity.0, entity.1, detail]);
-    let link = head.link(content.to_string().as_bytes());
+    let what = (action, entity.0, entity.1, detail.as_str());
+    let content = content(at.as_micros(), (actor.kind.as_str(), &actor.id, actor.request_id.as_deref()), what);
+    let link = head.link(content.as_bytes());
     let insert = "INSERT INTO audit_log (stream, seq, at, actor_kind, actor_id, request_id, action, entity, entity_id, \
                   detail, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let values = vec![
@@ -45,6 +46,28 @@ pub async fn append(
     ];
     exec(tx, insert, values).await?;
     head.save(tx).await
+}
+
+/// The text of a line that its hash covers: its columns but the chain's own.
+fn content(at: i64, actor: (&str, &str, Option<&str>), what: (&str, &str, &str, &str)) -> String {
+    json!([at, actor.0, actor.1, actor.2, what.0, what.1, what.2, what.3]).to_string()
+}
+
+/// Checks the chain of the audit log: how many lines there are, and the first that does not hold.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify(db: &impl ConnectionTrait) -> Result<(i64, Option<chain::Broken>)> {
+    let select = "at, actor_kind, actor_id, request_id, action, entity, entity_id, detail";
+    chain::verify(db, (STREAM, "audit_log", select), |row| {
+        let text = |column| row.get::<String>(column);
+        let request_id: Option<String> = row.get("request_id")?;
+        let (kind, id) = (text("actor_kind")?, text("actor_id")?);
+        let (action, entity, entity_id, detail) =
+            (text("action")?, text("entity")?, text("entity_id")?, text("detail")?);
+        Ok(content(row.get("at")?, (&kind, &id, request_id.as_deref()), (&action, &entity, &entity_id, &detail)))
+    })
+    .await
 }
 
 /// The latest lines before `before` (a sequence number), newest first.

@@ -4,7 +4,7 @@
 use sea_orm::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Kind, Result, Tx, exec, one};
+use crate::{ConnectionTrait, Kind, Result, Row, Tx, all, exec, one};
 
 /// Where a stream's next row goes.
 #[derive(Clone, Debug)]
@@ -54,6 +54,85 @@ impl Head {
         exec(tx, "UPDATE chain_heads SET seq = $1, hash = $2 WHERE stream = $3", values).await?;
         Ok(())
     }
+}
+
+/// Rows that are read at a time while a chain is checked.
+const PIECE: i64 = 5_000;
+
+/// The first place where a chain does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub stream: &'static str,
+    pub seq: i64,
+    pub fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no row of this number, but later ones.
+    Missing,
+    /// The row does not carry the hash of the one before it.
+    Torn,
+    /// The row's own hash is not that of what it says.
+    Changed,
+    /// The last rows are not those that were written last.
+    Tail,
+}
+
+/// Checks every row of a stream, from the first to the head. `select` names the columns that `content` reads, from the
+/// table that keeps the stream. Returns how many rows there are and the first that does not hold.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn verify(
+    db: &impl ConnectionTrait,
+    (stream, table, select): (&'static str, &str, &str),
+    content: impl Fn(&Row) -> Result<String>,
+) -> Result<(i64, Option<Broken>)> {
+    let query = format!(
+        "SELECT seq, prev_hash, hash, {select} FROM {table} WHERE stream = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+    );
+    let head = one(db, "SELECT seq, hash FROM chain_heads WHERE stream = $1", vec![stream.into()]).await?;
+    // What is appended meanwhile is behind the head that was read.
+    let (end, newest) = match head {
+        Some(head) => (head.get::<i64>("seq")?, head.get::<Vec<u8>>("hash")?),
+        None => (0, Vec::new()),
+    };
+    let broken = |seq, fault| Some(Broken { stream, seq, fault });
+    let (mut last, mut former) = (0, Vec::new());
+    while last < end {
+        let values = vec![stream.into(), last.into(), end.into(), PIECE.into()];
+        let rows = all(db, query.as_str(), values).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let (seq, prev_hash): (i64, Vec<u8>) = (row.get("seq")?, row.get("prev_hash")?);
+            let own: Vec<u8> = row.get("hash")?;
+            if seq != last + 1 {
+                return Ok((last, broken(last + 1, Fault::Missing)));
+            }
+            if prev_hash != former {
+                return Ok((last, broken(seq, Fault::Torn)));
+            }
+            if hash(stream, seq, &prev_hash, content(&row)?.as_bytes()) != own {
+                return Ok((last, broken(seq, Fault::Changed)));
+            }
+            (last, former) = (seq, own);
+        }
+    }
+    let ends_well = last == end && former == newest && !rows_behind(db, stream, table).await?;
+    Ok((last, if ends_well { None } else { broken(last + 1, Fault::Tail) }))
+}
+
+/// Whether there are rows that the head knows nothing of. Row and head are written in one transaction, and read in one
+/// statement here.
+async fn rows_behind(db: &impl ConnectionTrait, stream: &'static str, table: &str) -> Result<bool> {
+    let query = format!(
+        "SELECT 1 AS n FROM {table} WHERE stream = $1 \
+         AND seq > COALESCE((SELECT h.seq FROM chain_heads h WHERE h.stream = $1), 0) LIMIT 1"
+    );
+    Ok(one(db, query, vec![stream.into()]).await?.is_some())
 }
 
 /// SHA-256 over stream, sequence, previous hash and content, each with its length in front.

@@ -12,6 +12,7 @@ use domain::{
 };
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
@@ -73,6 +74,28 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         messages::skip_queued(tx, at, &opted_out, Reason::OptedOut).await?;
     }
     Ok(())
+}
+
+/// Puts opt-outs into effect that are in the ledger and, for whatever reason, not on the people. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn restore_opt_outs(tx: &Tx, at: Timestamp, people: &[ContactId]) -> Result<u64> {
+    let events: Vec<ConsentEvent> = people
+        .iter()
+        .map(|contact_id| ConsentEvent {
+            contact_id: *contact_id,
+            topic_id: None,
+            consent: Consent::OptedOut,
+            source: ConsentSource::Api,
+            reference: None,
+            evidence: None,
+            suppression: SuppressionChange::None,
+        })
+        .collect();
+    project_contacts(tx, at, &events).await?;
+    messages::skip_queued(tx, at, people, Reason::OptedOut).await?;
+    Ok(people.len() as u64)
 }
 
 /// Where the ledger stands: every row up to it is committed.
@@ -333,4 +356,30 @@ fn content(actor: &Actor, at: Timestamp, event: &ConsentEvent) -> String {
         event.evidence.as_deref().map(hex::encode)
     ])
     .to_string()
+}
+
+/// Checks the chain of the consent ledger: how many lines there are, and the first that does not hold.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify(db: &impl ConnectionTrait) -> Result<(i64, Option<chain::Broken>)> {
+    let select = "at, contact_id, topic_id, consent, source, actor_kind, actor_id, reference, evidence";
+    chain::verify(db, (STREAM, "consent_ledger", select), |row| {
+        let text = |column| row.get::<String>(column);
+        let topic: Option<Uuid> = row.get("topic_id")?;
+        let (reference, evidence): (Option<String>, Option<Vec<u8>>) = (row.get("reference")?, row.get("evidence")?);
+        let content = json!([
+            row.get::<i64>("at")?,
+            ContactId(row.get("contact_id")?),
+            topic.map(TopicId),
+            text("consent")?,
+            text("source")?,
+            text("actor_kind")?,
+            text("actor_id")?,
+            reference,
+            evidence.as_deref().map(hex::encode)
+        ]);
+        Ok(content.to_string())
+    })
+    .await
 }

@@ -26,6 +26,7 @@ pub mod notify;
 pub mod processes;
 pub mod provider_accounts;
 pub mod receipts;
+pub mod replay;
 pub mod runs;
 pub mod segments;
 pub mod senders;

@@ -228,7 +228,7 @@ pub async fn purge_bodies(db: &Db, before: i32, limit: u32) -> Result<u64> {
     Ok(most)
 }
 
-fn event(row: &Row) -> Result<WebhookEvent> {
+pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
     Ok(WebhookEvent {
         id: WebhookEventId(row.get("id")?),
         kind: row.word("kind")?,

@@ -216,6 +216,16 @@ impl Site {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// Runs one of the program's commands beside the server. Its exit code, and what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, simulator: &str, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let output = self.command(simulator).args(arguments).output()?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&printed).into_owned()))
+    }
+
     /// Starts the program and waits until it is ready. Its log goes on in `serve.log`.
     ///
     /// # Errors

@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a long test talks to its terminal")]
 
 mod cluster;
+mod proxy;
+mod rolling;
 mod round;
 mod scenario;
 
@@ -36,6 +38,24 @@ async fn nobody_is_lost_and_nobody_gets_it_twice() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// What a rolling update costs Twilio: nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_leaves_no_webhook_unanswered() {
+    for backend in backends().iter().filter(|backend| backend.is_postgres()) {
+        let figures = rolling::restart(backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{:<9}{figures}", backend.name);
+    }
+}
+
+/// A sender's rate is one rate, however many processes share it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_processes_keep_one_rate() {
+    for backend in backends().iter().filter(|backend| backend.is_postgres()) {
+        let figures = rolling::paced(backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{:<9}{figures}", backend.name);
+    }
 }
 
 /// All rounds on one database; the error names every seed that failed.

@@ -20,7 +20,7 @@ use crate::{
     scenario::{LEASE_SECONDS, Scenario},
 };
 
-const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
 
 /// A run that has not ended by itself after this time is stuck.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -111,8 +111,18 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
     outcome.callbacks_lost = stats.callbacks_failed;
     let site = cluster.stop().await?;
     twilio.shutdown().await;
+    proven(&site, &base)?;
     outcome.unknown = once_unknown(&site).await?;
     Ok(outcome)
+}
+
+/// What is stored of how everything came about says the same as what is stored of how it is, and nobody touched it.
+fn proven(site: &Site, twilio: &str) -> Result<()> {
+    for command in [&["events", "replay", "--dry-run"][..], &["audit", "verify"]] {
+        let (code, printed) = site.run(twilio, command)?;
+        ensure!(code == Some(0), "{}: {printed}", command.join(" "));
+    }
+    Ok(())
 }
 
 /// The answer, once there is one: right after an outage there may be none.
@@ -144,7 +154,7 @@ async fn once_unknown(site: &Site) -> Result<u64> {
 }
 
 /// A file of so many people with valid numbers, everybody opted in.
-fn people(site: &Site, count: u32) -> Result<std::path::PathBuf> {
+pub fn people(site: &Site, count: u32) -> Result<std::path::PathBuf> {
     let mut file = "phone,name,city,consent\n".to_owned();
     for number in 0..count {
         writeln!(file, "{},Ann Lee,Oslo,opted_in", phone(number))?;

@@ -1,9 +1,11 @@
 //! One file per row of the table.
 
 pub mod import;
+pub mod million;
 pub mod render;
 pub mod send;
 pub mod size;
+pub mod webhooks;
 
 use std::{io::Write as _, path::Path};
 

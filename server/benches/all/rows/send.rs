@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// A program with its people, and the provider it sends to.
-struct Scene {
-    site: Site,
-    program: Process,
-    provider: Process,
-    api: Api,
-    people: u32,
-    backend: Backend,
+pub struct Scene {
+    pub site: Site,
+    pub program: Process,
+    pub provider: Process,
+    pub api: Api,
+    pub people: u32,
+    pub backend: Backend,
     _redis: Option<Redis>,
 }
 
@@ -49,7 +49,7 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
 }
 
 impl Scene {
-    async fn open(backend: &Backend, provider: Process, people: u32) -> Result<Self> {
+    pub async fn open(backend: &Backend, provider: Process, people: u32) -> Result<Self> {
         let mut site = Site::new(BINARY, backend).await?;
         // As several processes would have it.
         let redis = if backend.is_postgres() { Some(Redis::start().await?) } else { None };
@@ -66,7 +66,7 @@ impl Scene {
         Ok(Self { site, program, provider, api, people, backend: backend.clone(), _redis: redis })
     }
 
-    fn add(
+    pub fn add(
         &self,
         report: &mut Report,
         row: &'static str,
@@ -80,21 +80,21 @@ impl Scene {
         report.add(Figure { row, backend, what, value, unit, baseline: None, limit });
     }
 
-    async fn control(&self, patch: &Value) -> Result<()> {
+    pub async fn control(&self, patch: &Value) -> Result<()> {
         let url = format!("{}/control/settings", self.provider.url);
         reqwest::Client::new().patch(url).json(patch).send().await?.error_for_status()?;
         Ok(())
     }
 
     /// Launches a campaign to everybody; returns its run.
-    async fn launch(&self, name: &str) -> Result<String> {
+    pub async fn launch(&self, name: &str) -> Result<String> {
         let campaign = self.api.campaign(name).await?;
         let run = self.api.post(&format!("/campaigns/{campaign}/launch"), &Value::Null).await?;
         Ok(text(&run, "id")?.to_owned())
     }
 
     /// Waits until everybody of the run is in this state.
-    async fn until_all(&self, run: &str, state: &str) -> Result<()> {
+    pub async fn until_all(&self, run: &str, state: &str) -> Result<()> {
         let started = Instant::now();
         loop {
             let run = self.api.get(&format!("/runs/{run}")).await?;
@@ -113,7 +113,7 @@ impl Scene {
     }
 
     /// How many messages the provider took.
-    async fn accepted(&self) -> Result<u64> {
+    pub async fn accepted(&self) -> Result<u64> {
         let stats: Value = reqwest::get(format!("{}/control/stats", self.provider.url)).await?.json().await?;
         stats["accepted"].as_u64().context("accepted")
     }

@@ -97,6 +97,16 @@ impl Event {
         }
     }
 
+    /// What a stored form says, read once more. Its address, with the message's id, is not stored with it.
+    pub(super) fn read_again(kind: WebhookKind, raw: &[u8]) -> Content {
+        let form = Form::parse(raw);
+        match kind {
+            WebhookKind::Status => status(&form, ""),
+            WebhookKind::Inbound => inbound(&form),
+        }
+        .unwrap_or_else(|reason| Content::Nonsense { sid: form.sid(), reason })
+    }
+
     /// The same webhook, when nothing can be made of it after all.
     pub(super) fn as_nonsense(&self, reason: &'static str) -> Self {
         let sid = match &self.content {
@@ -206,6 +216,8 @@ impl<'a> Form<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(kind: WebhookKind, target: &str, body: &str) -> Event {
@@ -213,6 +225,7 @@ mod tests {
             target: target.to_owned(),
             content_type: Some("application/x-www-form-urlencoded; charset=UTF-8".to_owned()),
             signature: None,
+            signature_settings: None,
             idempotency_token: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
@@ -255,5 +268,95 @@ mod tests {
         assert_eq!(reason(WebhookKind::Status, "MessageSid=SM1"), "no_message_status");
         assert_eq!(reason(WebhookKind::Inbound, "MessageSid=SM1&Body=x"), "no_sender");
         assert_eq!(reason(WebhookKind::Inbound, "MessageSid=SM1&From=whatsapp:US.123"), "sender_is_no_phone");
+    }
+
+    /// Names and values as Twilio uses them, and anything else.
+    fn pair() -> impl Strategy<Value = (String, String)> {
+        const NAMES: [&str; 16] = [
+            "MessageSid",
+            "SmsSid",
+            "MessageStatus",
+            "SmsStatus",
+            "ErrorCode",
+            "From",
+            "To",
+            "Body",
+            "NumMedia",
+            "MediaUrl0",
+            "MediaContentType0",
+            "ButtonPayload",
+            "OptOutType",
+            "AccountSid",
+            "OriginalRepliedMessageSid",
+            "",
+        ];
+        let name = prop_oneof![prop::sample::select(&NAMES[..]).prop_map(str::to_owned), any::<String>()];
+        let value = prop_oneof![
+            any::<String>(),
+            "SM[0-9a-f]{0,80}",
+            "(whatsapp:)?\\+?[0-9]{0,20}",
+            "-?[0-9]{0,25}",
+            Just("9".repeat(5_000)),
+        ];
+        (name, value)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(fuzz_cases()))]
+
+        /// Whatever bytes come: they are read, or there is a reason.
+        #[test]
+        fn any_bytes_are_read(body in prop::collection::vec(any::<u8>(), 0..2_000), target in any::<String>()) {
+            whole(&body, &target)?;
+        }
+
+        /// Whatever a form says: what is kept of it can be stored.
+        #[test]
+        fn any_form_is_read(pairs in prop::collection::vec(pair(), 0..30), target in "/s\\?m=.{0,30}&a=.{0,30}") {
+            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+            whole(body.as_bytes(), &target)?;
+        }
+    }
+
+    /// More of them with `FUZZ_CASES`.
+    #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
+    fn fuzz_cases() -> u32 {
+        std::env::var("FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
+    }
+
+    /// No NUL, no SID of endless length; and the form alone says the same as the webhook.
+    fn whole(body: &[u8], target: &str) -> Result<(), TestCaseError> {
+        let webhook = Webhook {
+            target: target.to_owned(),
+            content_type: None,
+            signature: None,
+            signature_settings: None,
+            idempotency_token: Some("\0".repeat(500)),
+            body: Bytes::copy_from_slice(body),
+        };
+        let form = Form::parse(&webhook.body);
+        for kind in [WebhookKind::Status, WebhookKind::Inbound] {
+            let event = Event::read(kind, &webhook, &form, Timestamp::from_seconds(1));
+            let account_sid = event.account_sid.clone().unwrap_or_default();
+            let token = event.idempotency_token.clone().unwrap_or_default();
+            prop_assert!(!account_sid.contains('\0') && account_sid.chars().count() <= SID_MAX);
+            prop_assert!(!token.contains('\0') && token.chars().count() <= TOKEN_MAX);
+            match (&event.content, Event::read_again(kind, body)) {
+                (Content::Status(first), Content::Status(again)) => {
+                    prop_assert!(first.sid.len() <= SID_MAX && !first.status.contains('\0'));
+                    prop_assert_eq!(
+                        (&first.sid, &first.status, first.error_code),
+                        (&again.sid, &again.status, again.error_code)
+                    );
+                }
+                (Content::Inbound(first), Content::Inbound(again)) => {
+                    let texts = [&first.sid, &first.body, &first.our_address];
+                    prop_assert!(texts.iter().all(|text| !text.contains('\0')) && first.media.len() <= MEDIA_MAX);
+                    prop_assert_eq!(first, &again);
+                }
+                (first, again) => prop_assert_eq!(first, &again),
+            }
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod answers;
 mod event;
 mod inbound;
 mod keywords;
+mod replay;
 mod sealing;
 mod signature;
 mod status;
@@ -20,9 +21,11 @@ use bytes::Bytes;
 use domain::{event::WebhookKind, ids::ContactId};
 use tokio::sync::oneshot;
 
-use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
+use crate::{Engine, Error, Result, config::WebhookKeys, provider::Account, services::provider_accounts};
 use event::{Event, Form};
+pub(crate) use replay::webhooks;
 pub(crate) use sealing::{open_body, period};
+use signature::{Algorithm, Key, Settings};
 pub use writer::Ingest;
 use writer::Job;
 
@@ -36,6 +39,8 @@ pub struct Webhook {
     pub target: String,
     pub content_type: Option<String>,
     pub signature: Option<String>,
+    /// `X-Twilio-Webhooks-Signature-Settings`: which SharedKey signed, and how.
+    pub signature_settings: Option<String>,
     /// `I-Twilio-Idempotency-Token`.
     pub idempotency_token: Option<String>,
     pub body: Bytes,
@@ -111,8 +116,31 @@ impl Engine {
             body: &webhook.body,
             form: &form,
         };
-        let is_signed = request.is_signed(&[account.auth_token()], Some(signature));
+        let is_signed = request.is_signed(&self.signing_keys(webhook, &account), Some(signature));
         Ok(if is_signed { Ok(form) } else { Err("wrong_signature") })
+    }
+
+    /// What may have signed this webhook. A SharedKey counts only where it is configured: the header alone, which anybody
+    /// can send, switches neither key nor algorithm.
+    fn signing_keys<'a>(&'a self, webhook: &Webhook, account: &'a Account) -> Vec<Key<'a>> {
+        let token = |secret| Key { secret, algorithm: Algorithm::Sha1 };
+        if account.sid() != self.inner().provider.own_account().sid() {
+            return vec![token(account.auth_token())];
+        }
+        let WebhookKeys { other_token, shared } = &self.config().provider.webhook_keys;
+        let settings = webhook.signature_settings.as_deref().map(Settings::read);
+        let named = settings.and_then(|settings| {
+            let (_, secret) = shared.iter().find(|(id, _)| *id == settings.key)?;
+            Some((secret.reveal(), settings.algorithm))
+        });
+        match named {
+            Some((secret, Some(algorithm))) => vec![Key { secret, algorithm }],
+            Some((_, None)) => Vec::new(),
+            None => {
+                let other = other_token.as_ref().map(|other| token(other.reveal()));
+                [Some(token(account.auth_token())), other].into_iter().flatten().collect()
+            }
+        }
     }
 
     /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the

@@ -3,7 +3,10 @@
 //! What is stored together is one block: compressed, since forms are nearly alike, then sealed.
 
 use domain::{ids::WebhookEventId, time::Timestamp};
-use store::webhook_events::{NewBlock, SealedBody};
+use store::{
+    replay::Block,
+    webhook_events::{NewBlock, SealedBody},
+};
 use tokio::sync::Mutex;
 
 use crate::{Engine, secrets};
@@ -89,24 +92,44 @@ pub(crate) async fn open_body(
         let raw = secrets::open_with(&key, &body_context(id), &body.sealed);
         return raw.map(Some).map_err(|error| cannot_open("webhook_bodies.sealed", error));
     };
-    let small = secrets::open_with(&key, &block_context(block), &body.sealed)
-        .map_err(|error| cannot_open("webhook_blocks.sealed", error))?;
-    let corrupt = |problem: String| store::Error::Corrupt { column: "webhook_blocks.sealed", problem };
-    let plain = lz4_flex::decompress_size_prepended(&small).map_err(|error| corrupt(error.to_string()))?;
-    of_block(&plain, id).map(Some).ok_or_else(|| corrupt(format!("the form of webhook {id} is not in it")))
+    let plain = plain_block(&key, block, &body.sealed)?;
+    let form = forms_of_block(&plain).find(|(of, _)| *of == id).map(|(_, form)| form.to_vec());
+    form.map(Some).ok_or_else(|| corrupt_block(format!("the form of webhook {id} is not in it")))
 }
 
-/// One webhook's form in a block's plain text.
-fn of_block(mut plain: &[u8], wanted: WebhookEventId) -> Option<Vec<u8>> {
-    while let Some((id, rest)) = plain.split_first_chunk() {
+/// The raw forms of all webhooks of a block; none when its period's key is destroyed.
+pub(super) async fn open_block(
+    engine: &Engine,
+    block: &Block,
+) -> store::Result<Option<Vec<(WebhookEventId, Vec<u8>)>>> {
+    let Some(wrapped) = store::keys::of_period(engine.db().reader(), block.body.period).await? else { return Ok(None) };
+    let keys = &engine.config().keys;
+    let key = keys
+        .unwrap_data_key(&context(block.body.period), &wrapped)
+        .map_err(|error| cannot_open("period_keys.wrapped", error))?;
+    let plain = plain_block(&key, block.id, &block.body.sealed)?;
+    Ok(Some(forms_of_block(&plain).map(|(id, form)| (id, form.to_vec())).collect()))
+}
+
+fn plain_block(key: &[u8; 32], id: WebhookEventId, sealed: &[u8]) -> store::Result<Vec<u8>> {
+    let small = secrets::open_with(key, &block_context(id), sealed)
+        .map_err(|error| cannot_open("webhook_blocks.sealed", error))?;
+    lz4_flex::decompress_size_prepended(&small).map_err(|error| corrupt_block(error.to_string()))
+}
+
+fn corrupt_block(problem: String) -> store::Error {
+    store::Error::Corrupt { column: "webhook_blocks.sealed", problem }
+}
+
+/// The webhooks' forms in a block's plain text; it ends where the text is cut off.
+fn forms_of_block(mut plain: &[u8]) -> impl Iterator<Item = (WebhookEventId, &[u8])> {
+    std::iter::from_fn(move || {
+        let (id, rest) = plain.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
-        let (raw, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        if i64::from_le_bytes(*id) == wanted.0 {
-            return Some(raw.to_vec());
-        }
+        let (form, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
         plain = rest;
-    }
-    None
+        Some((WebhookEventId(i64::from_le_bytes(*id)), form))
+    })
 }
 
 fn cannot_open(column: &'static str, error: secrets::CannotOpen) -> store::Error {
@@ -128,11 +151,9 @@ mod tests {
         let block = seal_block(&[1; 32], 20_261_127, raws);
         let small = secrets::open_with(&[1; 32], &block_context(WebhookEventId(7)), &block.sealed).expect("it opens");
         let plain = lz4_flex::decompress_size_prepended(&small).expect("whole");
-        for (id, form) in ids.into_iter().zip(forms) {
-            assert_eq!(of_block(&plain, id), Some(form));
-        }
-        assert_eq!(of_block(&plain, WebhookEventId(10)), None);
-        assert_eq!(of_block(&plain[..20], WebhookEventId(9)), None, "cut in the middle");
+        let wanted: Vec<_> = ids.into_iter().zip(forms.iter().map(Vec::as_slice)).collect();
+        assert_eq!(forms_of_block(&plain).collect::<Vec<_>>(), wanted);
+        assert_eq!(forms_of_block(&plain[..20]).count(), 0, "cut in the middle");
     }
 
     #[test]

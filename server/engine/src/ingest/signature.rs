@@ -4,7 +4,7 @@
 //! leaves open (ports, repeated names, the legacy query string).
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac, digest::KeyInit};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -22,16 +22,14 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Whether one of the tokens made the signature. Several tokens serve the time of a rotation.
+    /// Whether one of the keys made the signature. Several serve the time of a rotation.
     #[must_use]
-    pub(super) fn is_signed(&self, tokens: &[&str], signature: Option<&str>) -> bool {
+    pub(super) fn is_signed(&self, keys: &[Key<'_>], signature: Option<&str>) -> bool {
         let Some(signature) = signature.and_then(|text| BASE64_STANDARD.decode(text).ok()) else { return false };
         let Some(parameters) = self.signed_parameters() else { return false };
         let signs = |url: &str| {
-            tokens
-                .iter()
-                .filter(|token| !token.is_empty())
-                .any(|token| mac(token, url, &parameters).is_some_and(|mac| mac.verify_slice(&signature).is_ok()))
+            let keys = keys.iter().filter(|key| !key.secret.is_empty());
+            keys.into_iter().any(|key| key.made(&signature, url, &parameters))
         };
         // Nearly always it is the address as it was called.
         signs(self.url) || variants(self.url).iter().skip(1).any(|url| signs(url))
@@ -58,14 +56,63 @@ impl Request<'_> {
     }
 }
 
-fn mac(token: &str, url: &str, parameters: &[(&str, &str)]) -> Option<Hmac<Sha1>> {
-    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(token.as_bytes()).ok()?;
+/// What signs: an account's auth token, or a SharedKey.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub secret: &'a str,
+    pub algorithm: Algorithm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Sha1,
+    Sha256,
+}
+
+impl Key<'_> {
+    /// Compared in constant time.
+    fn made(self, signature: &[u8], url: &str, parameters: &[(&str, &str)]) -> bool {
+        match self.algorithm {
+            Algorithm::Sha1 => is_mac::<Hmac<Sha1>>(self.secret, signature, url, parameters),
+            Algorithm::Sha256 => is_mac::<Hmac<Sha256>>(self.secret, signature, url, parameters),
+        }
+    }
+}
+
+fn is_mac<M: Mac + KeyInit>(secret: &str, signature: &[u8], url: &str, parameters: &[(&str, &str)]) -> bool {
+    let Ok(mut mac) = <M as KeyInit>::new_from_slice(secret.as_bytes()) else { return false };
     mac.update(url.as_bytes());
     for (name, value) in parameters {
         mac.update(name.as_bytes());
         mac.update(value.as_bytes());
     }
-    Some(mac)
+    mac.verify_slice(signature).is_ok()
+}
+
+/// `X-Twilio-Webhooks-Signature-Settings`: `key=<id>,algorithm=<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings<'a> {
+    pub key: &'a str,
+    /// None: one that we do not know.
+    pub algorithm: Option<Algorithm>,
+}
+
+impl<'a> Settings<'a> {
+    pub(super) fn read(header: &'a str) -> Self {
+        let value = |wanted: &str| {
+            let parts = header.split(',').filter_map(|part| part.split_once('='));
+            parts
+                .map(|(name, value)| (name.trim(), value.trim()))
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value)
+        };
+        let algorithm = match value("algorithm") {
+            None | Some("" | "HMAC_SHA1") => Some(Algorithm::Sha1),
+            Some("HMAC_SHA256") => Some(Algorithm::Sha256),
+            Some(_) => None,
+        };
+        Self { key: value("key").unwrap_or_default(), algorithm }
+    }
 }
 
 fn body_hash(url: &str) -> Option<String> {

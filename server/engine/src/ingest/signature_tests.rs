@@ -20,7 +20,11 @@ fn json(url: &str, body: &str, signature: &str) -> bool {
 fn signed(url: &str, content_type: &str, body: &str, signature: Option<&str>) -> bool {
     let form = Form::parse(body.as_bytes());
     let request = Request { url, content_type: Some(content_type), body: body.as_bytes(), form: &form };
-    request.is_signed(&[TOKEN], signature)
+    request.is_signed(&[token(TOKEN)], signature)
+}
+
+const fn token(secret: &str) -> Key<'_> {
+    Key { secret, algorithm: Algorithm::Sha1 }
 }
 
 #[test]
@@ -126,9 +130,31 @@ fn while_a_token_is_replaced_both_sign() {
     let form = Form::parse(P.as_bytes());
     let request = Request { url: U, content_type: None, body: P.as_bytes(), form: &form };
     let signature = Some("RSOYDt4T1cUTdK1PDd93/VVr8B8=");
-    assert!(request.is_signed(&["new", TOKEN], signature));
-    assert!(!request.is_signed(&["new", ""], signature));
+    assert!(request.is_signed(&[token("new"), token(TOKEN)], signature));
+    assert!(!request.is_signed(&[token("new"), token("")], signature));
     assert!(!request.is_signed(&[], signature));
+}
+
+#[test]
+fn a_shared_key_may_sign_with_sha_256() {
+    let form = Form::parse(P.as_bytes());
+    let request = Request { url: U, content_type: None, body: P.as_bytes(), form: &form };
+    let signature = Some("033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s=");
+    assert!(request.is_signed(&[Key { secret: TOKEN, algorithm: Algorithm::Sha256 }], signature));
+    assert!(!request.is_signed(&[token(TOKEN)], signature));
+}
+
+#[test]
+fn the_settings_name_a_key_and_an_algorithm() {
+    let read = |header| {
+        let settings = Settings::read(header);
+        (settings.key, settings.algorithm)
+    };
+    assert_eq!(read("key=SK1,algorithm=HMAC_SHA256"), ("SK1", Some(Algorithm::Sha256)));
+    assert_eq!(read(" algorithm = HMAC_SHA1 , key = SK1 "), ("SK1", Some(Algorithm::Sha1)));
+    assert_eq!(read("key=SK1"), ("SK1", Some(Algorithm::Sha1)));
+    assert_eq!(read("key=SK1,algorithm=none"), ("SK1", None));
+    assert_eq!(read("nonsense"), ("", Some(Algorithm::Sha1)));
 }
 
 #[test]

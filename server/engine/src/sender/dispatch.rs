@@ -242,7 +242,8 @@ async fn serve(
 }
 
 async fn claim(shared: &Shared, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
-    retrying!(
+    let began = Instant::now();
+    let claimed = retrying!(
         async {
             let tx = shared.engine.db().begin().await?;
             let claimed = store::messages::claim(&tx, now, lane, lease, limit).await?;
@@ -250,7 +251,11 @@ async fn claim(shared: &Shared, now: Timestamp, lane: Lane, lease: Lease, limit:
             Ok::<_, Error>(claimed)
         }
         .await
-    )
+    )?;
+    if !claimed.is_empty() {
+        metrics::histogram!("claim_batch_seconds").record(began.elapsed().as_secs_f64());
+    }
+    Ok(claimed)
 }
 
 /// Nothing is due: the lane waits for its next message.

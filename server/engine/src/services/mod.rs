@@ -14,6 +14,7 @@ pub mod installation;
 pub mod messages;
 pub mod processes;
 pub mod provider_accounts;
+pub mod replay;
 pub mod runs;
 pub mod segments;
 pub mod senders;

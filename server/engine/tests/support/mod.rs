@@ -10,7 +10,7 @@ use domain::time::Timestamp;
 use engine::{
     Actor, Engine,
     clock::ManualClock,
-    config::{Config, FirstSender, ProviderConfig, Secret},
+    config::{Config, FirstSender, ProviderConfig, Secret, WebhookKeys},
     ingest::{self, Webhook},
     secrets::KeyRing,
 };
@@ -64,6 +64,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
             account_sid: ACCOUNT.to_owned(),
             auth_token: Secret::new(TOKEN.to_owned()),
             api_key: None,
+            webhook_keys: WebhookKeys::default(),
             api_base: "http://127.0.0.1:9".to_owned(),
             content_base: "http://127.0.0.1:9".to_owned(),
             simulator: None,
@@ -143,6 +144,7 @@ pub fn signed_by((account, token): (&str, &str), target: &str, form: &[(&str, &s
         target: target.to_owned(),
         content_type: Some("application/x-www-form-urlencoded".to_owned()),
         signature: Some(BASE64_STANDARD.encode(mac.finalize().into_bytes())),
+        signature_settings: None,
         idempotency_token: None,
         body: Bytes::from(body),
     }

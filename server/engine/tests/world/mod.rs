@@ -17,7 +17,7 @@ use domain::{
 use engine::{
     Actor, Engine, Error,
     clock::{Clock, SystemClock},
-    config::{Config, FirstSender, ProviderConfig, Secret},
+    config::{Config, FirstSender, ProviderConfig, Secret, WebhookKeys},
     ingest::Webhook,
     secrets::KeyRing,
     workers::{self, Role, Workers},
@@ -92,6 +92,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
             account_sid: simulator::ACCOUNT_SID.to_owned(),
             auth_token: Secret::new(simulator::AUTH_TOKEN.to_owned()),
             api_key: None,
+            webhook_keys: WebhookKeys::default(),
             api_base: twilio.simulator.base_url(),
             content_base: twilio.simulator.base_url(),
             simulator: Some(twilio.simulator.base_url()),
@@ -124,6 +125,7 @@ async fn answer(engine: Engine, mut webhooks: mpsc::Receiver<Received>) {
                 target: received.target,
                 content_type: received.content_type,
                 signature: received.signature,
+                signature_settings: None,
                 idempotency_token: received.idempotency_token,
                 body: received.body,
             };

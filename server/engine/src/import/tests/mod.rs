@@ -22,7 +22,7 @@ use testkit::TestDb;
 use crate::{
     Engine,
     clock::ManualClock,
-    config::{Config, FirstSender, ProviderConfig, Secret},
+    config::{Config, FirstSender, ProviderConfig, Secret, WebhookKeys},
     secrets::KeyRing,
 };
 
@@ -47,6 +47,7 @@ async fn benches() -> Vec<Bench> {
                 account_sid: "AC00000000000000000000000000000001".to_owned(),
                 auth_token: Secret::new("token".to_owned()),
                 api_key: None,
+                webhook_keys: WebhookKeys::default(),
                 api_base: "http://127.0.0.1:9".to_owned(),
                 content_base: "http://127.0.0.1:9".to_owned(),
                 simulator: Some("http://127.0.0.1:9".to_owned()),
