@@ -100,4 +100,5 @@ number_id!(
     MessageId,
     WebhookEventId,
     InboundId,
+    ReviewId,
 );

@@ -62,7 +62,7 @@ impl Reason {
     pub const fn check(self) -> Option<Check> {
         Some(match self {
             Self::Suppressed => Check::Suppression,
-            Self::NoConsent | Self::OptedOut => Check::Consent,
+            Self::NoConsent | Self::OptedOut | Self::HeldForReview => Check::Consent,
             Self::NotSubscribed => Check::Subscription,
             Self::DeadlinePassed => Check::Deadline,
             Self::OutsideWindow => Check::Window,

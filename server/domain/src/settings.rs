@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{time::Timestamp, word_enum};
+use crate::{keywords::Keywords, time::Timestamp, word_enum};
 
 word_enum! {
     /// Whether anything is handed over at all.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub whatsapp_daily_people: Option<i32>,
     /// Percent of them that campaigns leave to replies and single messages.
     pub whatsapp_reply_share: i32,
+    /// Words that were added to the built-in ones by which people opt out, opt in and ask for help.
+    pub keywords: Keywords,
     pub updated_at: Option<Timestamp>,
     pub version: i64,
 }
@@ -74,6 +76,9 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub whatsapp_reply_share: Option<i32>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub keywords: Option<Keywords>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,

@@ -22,6 +22,7 @@ mod runs;
 mod segments;
 mod senders;
 mod settings;
+mod suppressions;
 mod templates;
 mod topics;
 mod versioned;
@@ -77,6 +78,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(error_codes::routes())
         .merge(processes::routes())
         .merge(settings::routes())
+        .merge(suppressions::routes())
         .merge(audit::routes())
 }
 

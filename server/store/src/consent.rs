@@ -8,6 +8,7 @@ use domain::{
     consent::{Consent, ConsentSource, Subscription, SuppressionReason},
     ids::{ContactId, TopicId},
     reason::Reason,
+    review::{ConsentDay, ReviewDecision},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::{
     batch::{self, Type, to_json},
     chain,
     contacts::{add_counts, for_update, ids_json},
-    exec, messages, one,
+    exec, messages, one, reviews,
     suppressions::{self, NewSuppression},
 };
 
@@ -63,7 +64,9 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
     if events.is_empty() {
         return Ok(());
     }
-    project_contacts(tx, at, events).await?;
+    let in_review = project_contacts(tx, at, events).await?;
+    // Whatever was in doubt: there are clear words now.
+    reviews::settle(tx, actor, at, &in_review, ReviewDecision::Answered).await?;
     project_suppressions(tx, actor, at, events).await?;
     project_subscriptions(tx, at, events).await?;
     append(tx, actor, at, events).await?;
@@ -153,8 +156,9 @@ struct Outcome {
     suppressed: Option<bool>,
 }
 
-/// Moves consent and suppression of the people where they differ from what is stored.
-async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+/// Moves consent and suppression of the people where they differ from what is stored. Returns those of whom it was in
+/// doubt whether they had opted out.
+async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<Vec<ContactId>> {
     #[derive(Serialize)]
     struct Moved {
         contact_id: i64,
@@ -164,21 +168,25 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     }
     let outcomes = outcomes(events);
     if outcomes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let kind = Kind::of(tx);
     let ids: Vec<ContactId> = outcomes.keys().copied().collect();
     let query = format!(
-        "SELECT c.contact_id, c.consent, c.consent_changed_at, c.suppressed FROM {} CROSS JOIN contacts c \
+        "SELECT c.contact_id, c.consent, c.consent_changed_at, c.suppressed, c.review_since FROM {} CROSS JOIN contacts c \
          WHERE c.contact_id = b.contact_id ORDER BY c.contact_id{}",
         batch::table(kind, "b", "$1", &[("contact_id", Type::BigInt)]),
         for_update(kind)
     );
     let mut moved = Vec::new();
+    let mut in_review = Vec::new();
     let mut counts = BTreeMap::new();
     for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
         let id = ContactId(row.get("contact_id")?);
         let Some(outcome) = outcomes.get(&id) else { continue };
+        if row.get::<Option<i64>>("review_since")?.is_some() {
+            in_review.push(id);
+        }
         let former: Consent = row.word("consent")?;
         let was_suppressed: bool = row.get("suppressed")?;
         let suppressed = outcome.suppressed.unwrap_or(was_suppressed);
@@ -194,7 +202,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         moved.push(Moved { contact_id: id.0, consent: outcome.consent, changed_at, suppressed });
     }
     if moved.is_empty() {
-        return Ok(());
+        return Ok(in_review);
     }
     let columns = [
         ("contact_id", Type::BigInt),
@@ -208,7 +216,8 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         batch::table(kind, "b", "$1", &columns)
     );
     exec(tx, update, vec![to_json(&moved)?.into(), at.as_micros().into()]).await?;
-    add_counts(tx, &counts).await
+    add_counts(tx, &counts).await?;
+    Ok(in_review)
 }
 
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
@@ -339,7 +348,47 @@ async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) 
         actor.id.clone().into(),
     ];
     exec(tx, insert, values).await?;
-    head.save(tx).await
+    head.save(tx).await?;
+    count_day(tx, at, events).await
+}
+
+/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other.
+async fn count_day(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+    let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for event in global(events) {
+        *counts.entry((event.source.as_str(), event.consent.as_str())).or_default() += 1;
+    }
+    let upsert = "INSERT INTO consent_days (day, source, consent, count) VALUES ($1, $2, $3, $4) \
+                  ON CONFLICT (day, source, consent) DO UPDATE SET count = consent_days.count + excluded.count";
+    for ((source, consent), count) in counts {
+        exec(tx, upsert, vec![day(at).into(), source.into(), consent.into(), count.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Days since 1970, UTC.
+fn day(at: Timestamp) -> i32 {
+    i32::try_from(at.as_micros().div_euclid(Timestamp::DAY)).unwrap_or_default()
+}
+
+/// The yes and no of each day from `since` on.
+///
+/// # Errors
+/// What the database says.
+pub async fn days(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<ConsentDay>> {
+    let query = "SELECT day, source, consent, count FROM consent_days WHERE day >= $1 ORDER BY day, source, consent";
+    let rows = all(db, query, vec![day(since).into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let day: i32 = row.get("day")?;
+            Ok(ConsentDay {
+                day: Timestamp::from_micros(i64::from(day) * Timestamp::DAY).date(),
+                source: row.word("source")?,
+                consent: row.word("consent")?,
+                count: row.get("count")?,
+            })
+        })
+        .collect()
 }
 
 /// The text of a line that its hash covers: its columns but the chain's own.

@@ -27,6 +27,7 @@ pub mod processes;
 pub mod provider_accounts;
 pub mod receipts;
 pub mod replay;
+pub mod reviews;
 pub mod runs;
 pub mod segments;
 pub mod senders;

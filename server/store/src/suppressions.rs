@@ -29,6 +29,76 @@ pub struct NewSuppression<'a> {
     pub contact_id: Option<ContactId>,
 }
 
+/// An entry as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub phone_hash: Vec<u8>,
+    pub reason: SuppressionReason,
+    /// The person's, while there is one.
+    pub phone: Option<String>,
+    pub actor_kind: String,
+    pub actor_id: String,
+    pub created_at: Timestamp,
+}
+
+/// Where a list goes on: time and hash of the last one that was shown.
+pub type Cursor = (i64, Vec<u8>);
+
+/// The entries before `before`, newest first; of one reason, or under these hashes.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    reason: Option<SuppressionReason>,
+    hashes: Option<&[Vec<u8>]>,
+    before: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<Listed>> {
+    let (at, hash) = before.unwrap_or((i64::MAX, Vec::new()));
+    let mut values = vec![at.into(), hash.into()];
+    let mut conditions = vec!["(s.created_at, s.phone_hash) < ($1, $2)".to_owned()];
+    if let Some(reason) = reason {
+        values.push(reason.as_str().into());
+        conditions.push(format!("s.reason = ${}", values.len()));
+    }
+    if let Some(hashes) = hashes {
+        values.push(hashes_json(hashes)?.into());
+        let parameter = format!("${}", values.len());
+        let batch = batch::table(Kind::of(db), "b", &parameter, &[("phone_hash", Type::Bytes)]);
+        conditions.push(format!("s.phone_hash IN (SELECT b.phone_hash FROM {batch})"));
+    }
+    let query = format!(
+        "SELECT s.phone_hash, s.reason, s.actor_kind, s.actor_id, s.created_at, c.phone FROM suppressions s \
+         LEFT JOIN contacts c ON c.contact_id = s.contact_id WHERE {} \
+         ORDER BY s.created_at DESC, s.phone_hash DESC LIMIT {limit}",
+        conditions.join(" AND ")
+    );
+    let rows = all(db, query, values).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Listed {
+                phone_hash: row.get("phone_hash")?,
+                reason: row.word("reason")?,
+                phone: row.get("phone")?,
+                actor_kind: row.get("actor_kind")?,
+                actor_id: row.get("actor_id")?,
+                created_at: Timestamp::from_micros(row.get("created_at")?),
+            })
+        })
+        .collect()
+}
+
+/// How many entries there are for each reason.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts(db: &impl ConnectionTrait) -> Result<Vec<(SuppressionReason, i64)>> {
+    let query = "SELECT reason, CAST(count(*) AS bigint) AS n FROM suppressions GROUP BY reason ORDER BY reason";
+    let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((row.word("reason")?, row.get("n")?))).collect()
+}
+
 #[derive(Serialize)]
 struct Hash {
     phone_hash: String,

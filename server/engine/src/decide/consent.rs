@@ -17,6 +17,9 @@ pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
     };
     match person.consent {
         Consent::OptedOut => Err(No::because(Reason::OptedOut)),
+        consent if category.allows(consent) && person.in_review && category == Category::Marketing => {
+            Err(No::because(Reason::HeldForReview))
+        }
         consent if category.allows(consent) => Ok(()),
         consent => Err(No::with(Reason::NoConsent, format!("{category} needs opted_in, it is {consent}"))),
     }
@@ -43,6 +46,20 @@ mod tests {
         for category in Category::ALL {
             assert_eq!(campaign(*category, Consent::OptedOut), Some(Reason::OptedOut));
         }
+    }
+
+    #[test]
+    fn whose_words_are_in_doubt_gets_no_marketing() {
+        let held = |kind, category, consent| {
+            let facts = Facts { kind, category: Some(category), ..willing() };
+            let person = Person { consent, in_review: true, ..facts.person.expect("a person") };
+            check(&facts, person).err().map(|no| no.reason)
+        };
+        assert_eq!(held(Kind::Campaign, Category::Marketing, Consent::OptedIn), Some(Reason::HeldForReview));
+        assert_eq!(held(Kind::Campaign, Category::Utility, Consent::OptedIn), None);
+        assert_eq!(held(Kind::Single, Category::Utility, Consent::Unknown), None);
+        assert_eq!(held(Kind::Campaign, Category::Marketing, Consent::Unknown), Some(Reason::NoConsent));
+        assert_eq!(held(Kind::Campaign, Category::Marketing, Consent::OptedOut), Some(Reason::OptedOut));
     }
 
     #[test]

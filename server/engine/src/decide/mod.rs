@@ -44,6 +44,8 @@ pub struct Facts {
 pub struct Person {
     pub consent: Consent,
     pub suppressed: bool,
+    /// Somebody is to decide whether the person's words were an opt-out.
+    pub in_review: bool,
     /// When the person last wrote to the sender of the message.
     pub last_inbound_at: Option<Timestamp>,
 }
@@ -151,7 +153,7 @@ fn willing() -> Facts {
         kind: Kind::Campaign,
         channel: Channel::Whatsapp,
         category: Some(Category::Marketing),
-        person: Some(Person { consent: Consent::OptedIn, suppressed: false, last_inbound_at: None }),
+        person: Some(Person { consent: Consent::OptedIn, suppressed: false, in_review: false, last_inbound_at: None }),
         has_topic: true,
         subscription: Some(Subscription::Subscribed),
         send_before: None,
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_first_no_decides_and_nothing_is_rendered_for_it() {
-        let person = Person { consent: Consent::OptedOut, suppressed: true, last_inbound_at: None };
+        let person = Person { consent: Consent::OptedOut, suppressed: true, in_review: false, last_inbound_at: None };
         let facts = Facts { person: Some(person), subscription: None, ..willing() };
         let decided = decide(&facts, || unreachable!("a refused message is not rendered"));
         assert_eq!(decided.verdict, Verdict::Skip(Reason::Suppressed));

@@ -8,6 +8,7 @@ use domain::{
     contact::Attributes,
     event::WebhookOutcome,
     ids::{ContactId, SenderId, TopicId},
+    keywords::Keywords,
     message::{Channel, Kind, State},
     phone::Phone,
     role::Role,
@@ -19,6 +20,7 @@ use store::{
     contacts::Stored,
     inbound::{NewInbound, TopicName},
     messages::NewSingle,
+    reviews::NewReview,
     webhook_events::NewEvent,
 };
 
@@ -26,14 +28,17 @@ use super::{
     Done,
     answers::{Answer, twiml},
     event::{Content, Event, InboundIn},
-    keywords::Wish,
+    keywords::{self, Meaning, Wish},
     sealing,
     status::{base, report},
     wishes::{Change, Person, grant},
 };
 use crate::{
     Actor, Engine,
-    services::contacts::{Birth, born, seal_words},
+    services::{
+        contacts::{Birth, born, seal_words},
+        settings,
+    },
 };
 
 /// Stores the events in one transaction, with everything that follows from them. Only inbound messages come here.
@@ -41,9 +46,10 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let now = engine.now();
     let period = sealing::period(now);
     let key = engine.inner().ingest.periods().key(engine, period).await?;
+    let added = added_words(engine).await?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
     let tx = engine.db().begin().await?;
-    let mut batch = Batch::load(engine, &tx, now, &inbound).await?;
+    let mut batch = Batch::load(engine, &tx, now, &inbound, &added).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
@@ -57,11 +63,21 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::inbound::insert(&tx, &batch.messages).await?;
     batch.record(engine, &tx, now).await?;
+    // After the wishes: what somebody said clearly in the same breath is not in doubt.
+    batch.ask(&tx, now).await?;
     batch.confirm(&tx, now).await?;
     tx.commit().await?;
     report(&stored);
     engine.told_opt_outs(batch.opted_out());
     Ok(batch.done)
+}
+
+/// The words that were added to the built-in ones; at most half a second old. Without them nothing is stored: a wish
+/// would not be understood, and Twilio tries again.
+async fn added_words(engine: &Engine) -> store::Result<Keywords> {
+    let settings = settings::current(engine).await;
+    let problem = |error: crate::Error| store::Error::Corrupt { column: "settings.value", problem: error.to_string() };
+    settings.map(|settings| settings.keywords.clone()).map_err(problem)
 }
 
 const fn inbound_of<'a>(event: &&'a Event) -> Option<(&'a Event, &'a InboundIn)> {
@@ -83,6 +99,10 @@ struct Granted<'a> {
 struct Batch<'a> {
     people: BTreeMap<&'a Phone, Person>,
     topics: Vec<TopicName>,
+    /// What each of the messages says, by its SID.
+    meanings: BTreeMap<&'a str, Meaning>,
+    /// Those that may be an opt-out, for somebody to read.
+    reviews: Vec<NewReview<'a>>,
     /// SIDs that are stored already, or were taken.
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
@@ -97,13 +117,20 @@ impl<'a> Batch<'a> {
         tx: &Tx,
         now: Timestamp,
         inbound: &[(&'a Event, &'a InboundIn)],
+        added: &Keywords,
     ) -> store::Result<Self> {
         let mut batch = Self { people: people(engine, tx, now, inbound).await?, ..Self::default() };
         // After the people are locked: another process that stores the same message has finished by now.
         let sids: Vec<&str> = inbound.iter().map(|(_, message)| message.sid.as_str()).collect();
         batch.known = store::inbound::known(tx, &sids).await?;
-        let wishes: Vec<(&Phone, Wish)> =
-            inbound.iter().filter_map(|(_, message)| Some((&message.phone, wish(message)?))).collect();
+        batch.meanings = inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
+        let wishes: Vec<(&Phone, Wish)> = inbound
+            .iter()
+            .filter_map(|(_, message)| match batch.meanings.get(message.sid.as_str()) {
+                Some(Meaning::Wish(wish)) => Some((&message.phone, wish.clone())),
+                _ => None,
+            })
+            .collect();
         batch.load_wishes(engine, tx, &wishes).await?;
         Ok(batch)
     }
@@ -155,7 +182,15 @@ impl<'a> Batch<'a> {
             self.done.push(Done::default());
             return false;
         };
-        let wish = wish(message);
+        let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
+        let wish = match meaning {
+            Meaning::Wish(wish) => Some(wish),
+            Meaning::Hint if person.consent != Consent::OptedOut => {
+                self.reviews.push(NewReview { contact_id: person.id, inbound_sid: &message.sid });
+                None
+            }
+            Meaning::Hint | Meaning::Nothing => None,
+        };
         self.messages.push(NewInbound {
             provider_sid: &message.sid,
             contact_id: person.id,
@@ -199,6 +234,19 @@ impl<'a> Batch<'a> {
             });
         }
         store::consent::record(tx, &recipient(), now, &events).await
+    }
+
+    /// Marketing to those whose words are in doubt waits.
+    async fn ask(&self, tx: &Tx, now: Timestamp) -> store::Result<()> {
+        let clear: std::collections::BTreeSet<ContactId> = self
+            .granted
+            .iter()
+            .filter(|granted| granted.change.topic_id.is_none())
+            .map(|granted| granted.contact_id)
+            .collect();
+        let doubtful: Vec<NewReview<'_>> =
+            self.reviews.iter().filter(|review| !clear.contains(&review.contact_id)).copied().collect();
+        store::reviews::open(tx, now, &doubtful).await
     }
 
     /// Keeps the answers: messages that went out as the answer to the webhook, without a SID.
@@ -281,10 +329,13 @@ fn recipient() -> Actor {
 }
 
 /// Twilio's own understanding first, then a button, then the words.
-fn wish(message: &InboundIn) -> Option<Wish> {
+fn read(message: &InboundIn, added: &Keywords) -> Meaning {
     let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
     let button = || message.button.as_deref().and_then(Wish::of_button);
-    opt_out_type.or_else(button).or_else(|| Wish::of_text(&message.body))
+    match opt_out_type.or_else(button) {
+        Some(wish) => Meaning::Wish(wish),
+        None => keywords::meaning(&message.body, added),
+    }
 }
 
 fn evidence(message: &InboundIn) -> &str {
@@ -295,8 +346,7 @@ fn evidence(message: &InboundIn) -> &str {
 /// SMS, where it handles the base words of every number by default. There is no such handling on WhatsApp.
 fn is_ours_to_answer(engine: &Engine, message: &InboundIn) -> bool {
     let handled_by_default = message.channel == Channel::Sms && !engine.config().is_simulated();
-    let base_word = matches!(wish(message), Some(Wish::Stop | Wish::Start | Wish::Help));
-    message.opt_out_type.is_none() && !(handled_by_default && base_word)
+    message.opt_out_type.is_none() && !(handled_by_default && keywords::is_twilios_own(&message.body))
 }
 
 fn suppression(engine: &Engine, phone: &Phone, change: Change) -> SuppressionChange {

@@ -1,12 +1,146 @@
-//! What a person's message asks for. Whole messages only: "Stop." is a wish, "don't stop" is not.
+//! What a person's message asks for, in three steps (compliance rules in docs/decisions/0027-opt-outs-in-any-words.md):
+//!
+//! 1. the whole message is a word of any language: "Stop." is a wish;
+//! 2. a short message has a clear word in it, or one of some length a clear phrase: "please stop texting me" is one, too;
+//! 3. a word that may mean it, in a message that may be about something else ("cancel my order"), is a hint: nobody is
+//!    opted out by it, but marketing waits until somebody has read the message.
+//!
+//! What is negated ("don't stop") or part of another word ("bus stop") is none of them. No model, no guessing: tables.
 
-use domain::inbound::Keyword;
-use unicode_normalization::UnicodeNormalization as _;
+use std::{collections::HashMap, sync::LazyLock};
 
-const STOP: &[&str] =
-    &["stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "opt-out"];
-const START: &[&str] = &["start", "unstop"];
-const HELP: &[&str] = &["help", "info"];
+use domain::{
+    inbound::Keyword,
+    keywords::{Keywords, LANGUAGES, Language},
+};
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+/// Up to so many words, a clear word among them is enough.
+const SHORT: usize = 6;
+
+/// Up to so many, a clear phrase is.
+const NOT_LONG: usize = 14;
+
+/// What Twilio itself answers on SMS numbers, by default ("Support for opt-out keywords").
+const TWILIOS_OWN: &[&str] =
+    &["stop", "unsubscribe", "end", "quit", "stopall", "revoke", "optout", "cancel", "start", "unstop", "help", "info"];
+
+/// All languages' words, folded.
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+struct Table {
+    whole: HashMap<String, Keyword>,
+    strong: Vec<String>,
+    phrases: Vec<String>,
+    weak: Vec<String>,
+    negations: Vec<String>,
+}
+
+impl Table {
+    fn new() -> Self {
+        let all = |of: fn(&Language) -> &'static [&'static str]| -> Vec<String> {
+            LANGUAGES.iter().flat_map(of).map(|word| fold(word)).collect()
+        };
+        let mut whole = HashMap::new();
+        // What stops comes last: should two languages use a word differently, the person is left alone.
+        for (kind, words) in [
+            (Keyword::Help, all(|language| language.help)),
+            (Keyword::Start, all(|language| language.start)),
+            (Keyword::Stop, all(|language| language.stop)),
+        ] {
+            whole.extend(words.into_iter().map(|word| (word, kind)));
+        }
+        Self {
+            whole,
+            strong: all(|language| language.strong),
+            phrases: all(|language| language.phrases),
+            weak: all(|language| language.weak),
+            negations: all(|language| language.negations),
+        }
+    }
+}
+
+/// What a text says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Wish(Wish),
+    /// Perhaps an opt-out: for a person to decide.
+    Hint,
+    Nothing,
+}
+
+/// The meaning of a text, with the words that were added to the built-in ones.
+pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
+    let text = fold(text);
+    if text.is_empty() {
+        return Meaning::Nothing;
+    }
+    if let Some(wish) = Wish::of_whole(&text, added) {
+        return Meaning::Wish(wish);
+    }
+    let said = without_negated(&text);
+    let length = length(&text);
+    let says = |words: &[String]| words.iter().any(|word| find(&said, word).is_some());
+    if (length <= NOT_LONG && says(&TABLE.phrases)) || (length <= SHORT && says(&TABLE.strong)) {
+        Meaning::Wish(Wish::Stop)
+    } else if says(&TABLE.weak) || says(&TABLE.strong) || says(&TABLE.phrases) {
+        Meaning::Hint
+    } else {
+        Meaning::Nothing
+    }
+}
+
+/// What this word is already, built in.
+pub(crate) fn built_in(word: &str) -> Option<Keyword> {
+    TABLE.whole.get(&fold(word)).copied()
+}
+
+/// Whether two words are the same to whoever listens.
+pub(crate) fn same_word(one: &str, other: &str) -> bool {
+    fold(one) == fold(other)
+}
+
+/// Whether nothing of it is left to listen to.
+pub(crate) fn is_no_word(text: &str) -> bool {
+    fold(text).is_empty()
+}
+
+/// Whether Twilio answers this text by itself on SMS.
+pub(super) fn is_twilios_own(text: &str) -> bool {
+    TWILIOS_OWN.contains(&fold(text).as_str())
+}
+
+/// The text without what turns a word into its opposite or into another one.
+fn without_negated(text: &str) -> String {
+    let mut said = text.to_owned();
+    for negation in &TABLE.negations {
+        while let Some(at) = find(&said, negation) {
+            said.replace_range(at..at + negation.len(), "\u{1f}");
+        }
+    }
+    said
+}
+
+/// Where a word or phrase stands in a text: between blanks, but in scripts that have none anywhere.
+fn find(text: &str, word: &str) -> Option<usize> {
+    let bounded = !word.chars().any(is_unspaced);
+    text.match_indices(word).map(|(at, _)| at).find(|at| {
+        let end = at + word.len();
+        let before = text[..*at].chars().next_back().is_none_or(|c| c == ' ' || c == '\u{1f}');
+        let after = text[end..].chars().next().is_none_or(|c| c == ' ' || c == '\u{1f}');
+        !bounded || (before && after)
+    })
+}
+
+/// How long a text is, in words; two characters of scripts without blanks are one.
+fn length(text: &str) -> usize {
+    text.split(' ').count() + text.chars().filter(|c| is_unspaced(*c)).count() / 2
+}
+
+/// Chinese characters and Japanese kana. Korean has blanks, but joins its particles to the words.
+const fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
+}
 
 /// A wish, and the topic it speaks of, folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,22 +165,29 @@ impl Wish {
         }
     }
 
-    /// The wish behind a text.
-    pub(super) fn of_text(text: &str) -> Option<Self> {
-        let text = fold(text);
-        let is_one_of = |words: &[&str]| words.contains(&text.as_str());
-        if is_one_of(STOP) {
-            Some(Self::Stop)
-        } else if is_one_of(START) {
-            Some(Self::Start)
-        } else if is_one_of(HELP) {
-            Some(Self::Help)
-        } else if text == "subscribe" {
-            Some(Self::Subscribe(String::new()))
-        } else if let Some(topic) = text.strip_prefix("subscribe ") {
-            Some(Self::Subscribe(fold(topic)))
+    /// The wish that a whole text is.
+    fn of_whole(text: &str, added: &Keywords) -> Option<Self> {
+        let is_one_of = |words: &[String]| words.iter().any(|word| fold(word) == text);
+        let kind = if is_one_of(&added.stop) {
+            Some(Keyword::Stop)
+        } else if let Some(kind) = TABLE.whole.get(text) {
+            Some(*kind)
+        } else if is_one_of(&added.start) {
+            Some(Keyword::Start)
+        } else if is_one_of(&added.help) {
+            Some(Keyword::Help)
         } else {
-            text.strip_prefix("unsubscribe ").map(|topic| Self::Unsubscribe(fold(topic)))
+            None
+        };
+        match kind {
+            Some(Keyword::Stop) => Some(Self::Stop),
+            Some(Keyword::Start) => Some(Self::Start),
+            Some(Keyword::Help) => Some(Self::Help),
+            _ if text == "subscribe" => Some(Self::Subscribe(String::new())),
+            _ => {
+                let subscribe = text.strip_prefix("subscribe ").map(|topic| Self::Subscribe(fold(topic)));
+                subscribe.or_else(|| text.strip_prefix("unsubscribe ").map(|topic| Self::Unsubscribe(fold(topic))))
+            }
         }
     }
 
@@ -72,12 +213,25 @@ impl Wish {
     }
 }
 
-/// A text as keywords and topics are compared: compatibility forms and case folded, invisible characters removed,
-/// blanks collapsed, and whatever is neither letter nor digit cut off at both ends.
+/// A text as keywords and topics are compared: compatibility forms and case folded, accents of Latin, Greek and Cyrillic
+/// letters and invisible characters removed, apostrophes too ("don't" is "dont"); whatever else is neither letter, mark
+/// nor digit is a blank, and blanks are collapsed.
 pub(super) fn fold(text: &str) -> String {
-    let folded: String = text.nfkc().flat_map(char::to_lowercase).filter(|c| !is_invisible(*c)).collect();
-    let words: Vec<&str> = folded.split_whitespace().collect();
-    words.join(" ").trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
+    let folded = text.nfkc().flat_map(char::to_lowercase).nfd().filter(|c| !is_invisible(*c) && !is_accent(*c)).nfc();
+    let spaced: String = folded
+        .filter(|c| !matches!(c, '\'' | '\u{2019}' | '\u{2bc}'))
+        .map(|c| match c {
+            // Turkish: typed without its own keyboard it is an i.
+            'ı' => 'i',
+            c if c.is_alphanumeric() || is_combining_mark(c) => c,
+            _ => ' ',
+        })
+        .collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+const fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
 }
 
 /// Zero-width characters, soft hyphen, direction marks, variation selectors and control characters.
@@ -90,7 +244,13 @@ fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn of(text: &str) -> Meaning {
+        meaning(text, &Keywords::default())
+    }
 
     #[test]
     fn whole_words_count_however_they_are_written() {
@@ -114,25 +274,150 @@ mod tests {
             "OptOut",
             "opt-out",
             "STOP\n",
+            "Baja",
+            "NO MAS",
+            "no más!",
+            "Arrêt",
+            "ARRET",
+            "stopp",
+            "Abmelden",
+            "basta",
+            "İPTAL",
+            "iptal",
+            "стоп",
+            "Стоп!",
+            "СТОП 🙏",
+            "إيقاف",
+            "बंद",
+            "බැහැ නවත්වන්න".split(' ').next_back().unwrap_or_default(),
+            "நிறுத்து",
+            "berhenti",
+            "退订",
+            "TD",
+            "停止",
+            "수신거부",
+            "הסר",
+            "Hủy",
+            "huy",
         ] {
-            assert_eq!(Wish::of_text(text), Some(Wish::Stop), "{text:?}");
+            assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
         }
-        assert_eq!(Wish::of_text("unstop"), Some(Wish::Start));
-        assert_eq!(Wish::of_text("Info?"), Some(Wish::Help));
+        for text in ["unstop", "Start.", "alta", "Начать", "开始"] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Start), "{text:?}");
+        }
+        for text in ["Info?", "ayuda", "Hilfe!", "помощь", "உதவி"] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Help), "{text:?}");
+        }
     }
 
     #[test]
-    fn parts_of_sentences_do_not() {
-        for text in ["don't stop", "bus stop", "non-stop", "stopping by", "the end", "yes", "", "🙂", "helpful"] {
-            assert_eq!(Wish::of_text(text), None, "{text:?}");
+    fn clear_words_and_phrases_count_in_a_short_message() {
+        for text in [
+            "please stop",
+            "Stop it now please",
+            "stop texting me",
+            "please stop sending me these",
+            "I want to unsubscribe",
+            "Take me off your list",
+            "Remove me from this list please",
+            "PLEASE don't text me again",
+            "leave me alone!!",
+            "No more messages, thanks",
+            "Opt me out",
+            "ok stop",
+            "stop sending me this nonstop",
+            "no me escriban más",
+            "Por favor dejen de enviar mensajes",
+            "Quiero darme de baja",
+            "não quero receber mais mensagens",
+            "Ne m'écrivez plus",
+            "ne m’envoyez plus rien",
+            "Bitte keine Nachrichten mehr",
+            "bitte abmelden",
+            "non scrivetemi più",
+            "geen berichten meer aub",
+            "mesaj atmayın lütfen",
+            "Больше не пишите мне",
+            "请不要再发了",
+            "別再發給我",
+            "もう送らないでください",
+            "문자 그만 보내세요",
+            "jangan kirim lagi",
+            "मुझे मैसेज मत भेजो",
+            "කරුණාකර එවන්න එපා",
+            "தயவு செய்து அனுப்ப வேண்டாம்",
+        ] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_may_mean_it_waits_for_a_person() {
+        for text in [
+            "Please cancel my order 4711, it came too late",
+            "I would like to know when your shop will finally stop selling this old model",
+            "this is spam",
+            "who gave you my number?",
+            "quisiera cancelar mi pedido de ayer",
+            "Ich möchte meine Bestellung stornieren",
+            "How do I unsubscribe my old number and keep this new one on the list for the future?",
+        ] {
+            assert_eq!(of(text), Meaning::Hint, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_negated_or_another_word_is_nothing() {
+        for text in [
+            "don't stop",
+            "Don’t stop!",
+            "please do not stop",
+            "bus stop",
+            "at the bus stop",
+            "non-stop",
+            "nonstop",
+            "stopping by",
+            "We will stop by tomorrow",
+            "the end",
+            "yes",
+            "",
+            "🙂",
+            "helpful",
+            "where is the stop?",
+            "no paren, me encanta",
+            "gracias, es para mi madre",
+            "unbelievable",
+            "restart",
+            "I love it, please never stop",
+            "See you at the last stop",
+            "不要取消",
+            "Weekend?",
+            "recommend",
+            "this is my startup",
+        ] {
+            assert_eq!(of(text), Meaning::Nothing, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_ones_own_count_as_whole_messages() {
+        let added =
+            Keywords {
+                stop: vec!["Fuera".to_owned()], start: vec!["Dale".to_owned()], help: vec!["¿Qué?".to_owned()]
+            };
+        assert_eq!(meaning("¡FUERA!", &added), Meaning::Wish(Wish::Stop));
+        assert_eq!(meaning("dale", &added), Meaning::Wish(Wish::Start));
+        assert_eq!(meaning("que", &added), Meaning::Wish(Wish::Help));
+        assert_eq!(meaning("fuera de casa", &added), Meaning::Nothing);
+        assert_eq!(built_in("Stop!"), Some(Keyword::Stop));
+        assert_eq!(built_in("fuera"), None);
     }
 
     #[test]
     fn topics_are_named_after_the_word() {
-        assert_eq!(Wish::of_text("Subscribe  OFFERS!"), Some(Wish::Subscribe("offers".to_owned())));
-        assert_eq!(Wish::of_text("UNSUBSCRIBE 'Flash Sales'"), Some(Wish::Unsubscribe("flash sales".to_owned())));
-        assert_eq!(Wish::of_text("subscribe"), Some(Wish::Subscribe(String::new())));
+        assert_eq!(of("Subscribe  OFFERS!"), Meaning::Wish(Wish::Subscribe("offers".to_owned())));
+        assert_eq!(of("UNSUBSCRIBE 'Flash Sales'"), Meaning::Wish(Wish::Unsubscribe("flash sales".to_owned())));
+        assert_eq!(of("subscribe"), Meaning::Wish(Wish::Subscribe(String::new())));
     }
 
     #[test]
@@ -143,5 +428,51 @@ mod tests {
         assert_eq!(Wish::of_button("OPT_OUTSIDE"), None);
         assert_eq!(Wish::of_opt_out_type("STOP"), Some(Wish::Stop));
         assert_eq!(Wish::of_opt_out_type("other"), None);
+        assert!(is_twilios_own(" Stop. ") && !is_twilios_own("please stop"));
+    }
+
+    /// What the table says of itself: nothing is empty, and no word to start or for help is one to stop elsewhere.
+    #[test]
+    fn the_table_makes_sense() {
+        for language in LANGUAGES {
+            assert!(
+                !language.stop.is_empty() && !language.start.is_empty() && !language.help.is_empty(),
+                "{}",
+                language.code
+            );
+            let lists = [
+                language.stop,
+                language.start,
+                language.help,
+                language.strong,
+                language.phrases,
+                language.weak,
+                language.negations,
+            ];
+            for word in lists.into_iter().flatten() {
+                assert!(!fold(word).is_empty(), "{}: {word:?}", language.code);
+            }
+            for (words, kind) in
+                [(language.stop, Keyword::Stop), (language.start, Keyword::Start), (language.help, Keyword::Help)]
+            {
+                for word in words {
+                    assert_eq!(built_in(word), Some(kind), "{}: {word:?}", language.code);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_folded_once_and_for_all(text in any::<String>()) {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once.clone());
+            meaning(&text, &Keywords::default());
+        }
+
+        #[test]
+        fn decoration_changes_nothing(word in prop::sample::select(&["stop", "baja", "стоп", "退订"][..]), around in "[ .!,🙂\u{200b}]{0,5}") {
+            prop_assert_eq!(of(&format!("{around}{word}{around}")), Meaning::Wish(Wish::Stop));
+        }
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::{Engine, Error, Result, config::WebhookKeys, provider::Account, services::provider_accounts};
 use event::{Event, Form};
+pub(crate) use keywords::{built_in, is_no_word, same_word};
 pub(crate) use replay::webhooks;
 pub(crate) use sealing::{open_body, period};
 use signature::{Algorithm, Key, Settings};

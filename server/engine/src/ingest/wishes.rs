@@ -156,9 +156,13 @@ impl Person {
 
 #[cfg(test)]
 mod tests {
+    use domain::keywords::Keywords;
     use uuid::Uuid;
 
-    use super::*;
+    use super::{
+        super::keywords::{Meaning, meaning},
+        *,
+    };
 
     fn person(consent: Consent, reasons: &[SuppressionReason]) -> Person {
         Person {
@@ -176,7 +180,8 @@ mod tests {
     }
 
     fn grant_to(person: &mut Person, text: &str) -> Granted {
-        grant(&Wish::of_text(text).unwrap(), person, &topics())
+        let Meaning::Wish(wish) = meaning(text, &Keywords::default()) else { panic!("{text:?}") };
+        grant(&wish, person, &topics())
     }
 
     #[test]
@@ -232,7 +237,7 @@ mod tests {
     #[test]
     fn an_unknown_topic_stops_everything_or_asks_which() {
         let mut leaving = person(Consent::OptedIn, &[]);
-        assert_eq!(grant_to(&mut leaving, "unsubscribe me").answer, Some(Answer::OptedOutOfAll));
+        assert_eq!(grant_to(&mut leaving, "unsubscribe nothing").answer, Some(Answer::OptedOutOfAll));
         assert_eq!(leaving.consent, Consent::OptedOut);
         let mut coming = person(Consent::OptedIn, &[]);
         let granted = grant_to(&mut coming, "subscribe nothing");

@@ -100,6 +100,7 @@ async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now:
         person: contact.map(|contact| Person {
             consent: contact.consent,
             suppressed: contact.suppressed,
+            in_review: contact.in_review,
             last_inbound_at: contact.last_inbound_at,
         }),
         has_topic: context.run.as_ref().is_some_and(|run| run.topic.is_some()),

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    inbound::Keyword,
+    keywords::Keywords,
     problem::FieldError,
     role::Permission,
     settings::{Sending, SendingState, Settings, SettingsPatch},
@@ -16,7 +18,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{
     Actor, Engine, Error, Result,
     config::Config,
-    require,
+    ingest, require,
     services::{simulator, stale::stale},
 };
 
@@ -36,6 +38,10 @@ const REPLY_SHARE: i32 = 10;
 /// Meta's largest limit but "no limit" is 100,000; room for what it may become.
 const PEOPLE_MAX: i32 = 10_000_000;
 
+/// Words of one's own of each kind, and how long one may be.
+const WORDS_MAX: usize = 100;
+const WORD_MAX: usize = 40;
+
 /// What was set; the rest follows the defaults, which depend on whether there is a real account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +59,8 @@ struct Document {
     whatsapp_daily_people: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     whatsapp_reply_share: Option<i32>,
+    #[serde(skip_serializing_if = "Keywords::is_empty")]
+    keywords: Keywords,
 }
 
 /// The settings as this process last read them.
@@ -93,6 +101,7 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         account_rate_per_second: document.account_rate_per_second.unwrap_or(real.then_some(REAL_ACCOUNT_RATE)),
         whatsapp_daily_people: document.whatsapp_daily_people,
         whatsapp_reply_share: document.whatsapp_reply_share.unwrap_or(REPLY_SHARE),
+        keywords: document.keywords,
         updated_at,
         version,
     }
@@ -214,6 +223,9 @@ fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'stat
     if let Some(share) = patch.whatsapp_reply_share {
         document.whatsapp_reply_share = Some(share);
     }
+    if let Some(keywords) = &patch.keywords {
+        document.keywords = tidy(keywords);
+    }
     let changed = [
         ("default_country", former.default_country != document.default_country),
         ("default_timezone", former.default_timezone != document.default_timezone),
@@ -221,6 +233,7 @@ fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'stat
         ("account_rate_per_second", former.account_rate_per_second != document.account_rate_per_second),
         ("whatsapp_daily_people", former.whatsapp_daily_people != document.whatsapp_daily_people),
         ("whatsapp_reply_share", former.whatsapp_reply_share != document.whatsapp_reply_share),
+        ("keywords", former.keywords != document.keywords),
     ];
     let changed = changed.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect();
     (document, changed)
@@ -252,6 +265,7 @@ async fn audit(
             "account_rate_per_second": document.account_rate_per_second.flatten(),
             "whatsapp_daily_people": document.whatsapp_daily_people,
             "whatsapp_reply_share": document.whatsapp_reply_share,
+            "keywords": document.keywords,
         });
         store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;
     }
@@ -292,6 +306,52 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
     if patch.whatsapp_reply_share.is_some_and(|share| !(0..=100).contains(&share)) {
         errors.push(FieldError::new("whatsapp_reply_share", "Give a percentage from 0 to 100."));
     }
+    errors.extend(patch.keywords.as_ref().into_iter().flat_map(word_problems));
+    errors
+}
+
+/// Words without blanks around them, each once.
+fn tidy(keywords: &Keywords) -> Keywords {
+    let each_once = |words: &[String]| {
+        let mut kept: Vec<String> = Vec::new();
+        for word in words.iter().map(|word| word.trim()) {
+            if !kept.iter().any(|other| ingest::same_word(other, word)) {
+                kept.push(word.to_owned());
+            }
+        }
+        kept
+    };
+    Keywords { stop: each_once(&keywords.stop), start: each_once(&keywords.start), help: each_once(&keywords.help) }
+}
+
+/// A word means one thing: of those that are built in and of those that are added.
+fn word_problems(keywords: &Keywords) -> Vec<FieldError> {
+    let lists = [
+        ("keywords.stop", Keyword::Stop, &keywords.stop),
+        ("keywords.start", Keyword::Start, &keywords.start),
+        ("keywords.help", Keyword::Help, &keywords.help),
+    ];
+    let mut errors = Vec::new();
+    for (field, kind, words) in lists {
+        if words.len() > WORDS_MAX {
+            errors.push(FieldError::new(field, format!("Use at most {WORDS_MAX} words.")));
+        }
+        for word in words {
+            let problem = if word.chars().count() > WORD_MAX {
+                Some(format!("\u{201c}{word}\u{201d} is too long: use at most {WORD_MAX} characters."))
+            } else if ingest::is_no_word(word) {
+                Some(format!("\u{201c}{word}\u{201d} has neither letters nor digits."))
+            } else if let Some(other) = ingest::built_in(word).filter(|other| *other != kind) {
+                Some(format!("\u{201c}{word}\u{201d} is built in as a word for {other}: it cannot mean {kind} too."))
+            } else {
+                let elsewhere = lists.iter().find(|(_, other, words)| {
+                    *other != kind && words.iter().any(|other| ingest::same_word(other, word))
+                });
+                elsewhere.map(|(_, other, _)| format!("\u{201c}{word}\u{201d} is also among the words for {other}."))
+            };
+            errors.extend(problem.map(|problem| FieldError::new(field, problem)));
+        }
+    }
     errors
 }
 
@@ -311,6 +371,22 @@ mod tests {
         let fields: Vec<_> = problems(&patch).into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["sending.reason", "default_country", "default_timezone", "account_rate_per_second"]);
         assert!(problems(&SettingsPatch { default_country: Some(None), ..SettingsPatch::default() }).is_empty());
+    }
+
+    #[test]
+    fn a_word_means_one_thing() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let fields = |stop: &[&str], start: &[&str]| -> Vec<String> {
+            let keywords = Keywords { stop: words(stop), start: words(start), help: Vec::new() };
+            word_problems(&keywords).into_iter().map(|error| error.field).collect()
+        };
+        assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());
+        assert_eq!(fields(&["start!"], &[]), ["keywords.stop"], "built in as another");
+        assert_eq!(fields(&["Dale"], &["dále"]), ["keywords.stop", "keywords.start"], "in both");
+        assert_eq!(fields(&["!?"], &[]), ["keywords.stop"]);
+        assert_eq!(fields(&[&"x".repeat(41)], &[]), ["keywords.stop"]);
+        let kept = tidy(&Keywords { stop: words(&[" Fuera", "FUERA", "Ya"]), ..Keywords::default() });
+        assert_eq!(kept.stop, ["Fuera", "Ya"]);
     }
 
     #[test]

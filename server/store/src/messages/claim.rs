@@ -69,6 +69,8 @@ pub struct ClaimedContact {
     pub locale: Option<String>,
     pub consent: Consent,
     pub suppressed: bool,
+    /// Somebody is to decide whether the person has opted out.
+    pub in_review: bool,
     /// When the person last wrote to the sender of this message.
     pub last_inbound_at: Option<Timestamp>,
 }
@@ -147,7 +149,7 @@ const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id,
 /// The text is looked up row by row: as a join PostgreSQL would read all texts of a growing run at every claim, as long
 /// as its statistics are from before the first of them.
 const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
-                      c.consent, c.suppressed, s.state AS subscription, v.category, \
+                      c.consent, c.suppressed, c.review_since, s.state AS subscription, v.category, \
                       (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
                       (SELECT t.variables FROM message_texts t WHERE t.message_id = m.id) AS variables";
 
@@ -249,6 +251,7 @@ fn read_contact(row: &Row) -> Result<Option<ClaimedContact>> {
         locale: row.get("locale")?,
         consent: row.word("consent")?,
         suppressed: row.get("suppressed")?,
+        in_review: row.get::<Option<i64>>("review_since")?.is_some(),
         last_inbound_at: row.get::<Option<i64>>("last_inbound_at")?.map(Timestamp::from_micros),
     }))
 }

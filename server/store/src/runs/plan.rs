@@ -140,6 +140,9 @@ fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> Strin
     if !refused.is_empty() {
         cases.push(format!("WHEN c.consent IN ({}) THEN '{}'", refused.join(", "), Reason::NoConsent));
     }
+    if category == Category::Marketing {
+        cases.push(format!("WHEN c.review_since IS NOT NULL THEN '{}'", Reason::HeldForReview));
+    }
     if topic {
         cases.push(format!("WHEN COALESCE(s.state, '') <> 'subscribed' THEN '{}'", Reason::NotSubscribed));
     }
@@ -181,10 +184,10 @@ impl Planned {
     /// passed these checks, is not stored: it follows from their being queued ([`crate::messages::get`]).
     async fn decide(&self, tx: &Tx, now: Timestamp) -> Result<()> {
         let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
-        let skipped: Vec<String> = [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::NotSubscribed]
-            .iter()
-            .map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason)))
-            .collect();
+        let seen =
+            [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::HeldForReview, Reason::NotSubscribed];
+        let skipped: Vec<String> =
+            seen.iter().map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason))).collect();
         let insert = format!(
             "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
              SELECT m.month, m.id, $4, 0, 'skip', m.reason, {version}, CASE m.reason {skipped} ELSE {all} END {rows} \

@@ -1,0 +1,50 @@
+//! The words by which people say that they want no more messages, want them again, or want help: in many languages, as
+//! data. They cannot be taken away, only added to (settings, `keywords`).
+//!
+//! Sources: 47 CFR 64.1200(a)(10) (stop, quit, end, revoke, opt out, cancel, unsubscribe count in any case, and every
+//! other wording that a reasonable person understands); Twilio, "Advanced Opt-Out", for its own words.
+
+mod languages;
+
+use serde::{Deserialize, Serialize};
+
+pub use languages::LANGUAGES;
+
+/// The words of one language. They are compared folded: without regard to case, accents, punctuation and emoji.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Language {
+    /// BCP 47.
+    pub code: &'static str,
+    pub name: &'static str,
+    /// As a whole message: no more messages.
+    pub stop: &'static [&'static str],
+    /// As a whole message: messages again.
+    pub start: &'static [&'static str],
+    /// As a whole message: how does this work?
+    pub help: &'static [&'static str],
+    /// In a short message: no more messages.
+    pub strong: &'static [&'static str],
+    /// Anywhere in a message that is not long: no more messages.
+    pub phrases: &'static [&'static str],
+    /// Anywhere in a message: perhaps that. A person decides.
+    pub weak: &'static [&'static str],
+    /// With these around it a word means something else.
+    pub negations: &'static [&'static str],
+}
+
+/// Words that an admin added to the built-in ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Keywords {
+    pub stop: Vec<String>,
+    pub start: Vec<String>,
+    pub help: Vec<String>,
+}
+
+impl Keywords {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.stop.is_empty() && self.start.is_empty() && self.help.is_empty()
+    }
+}

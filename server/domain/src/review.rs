@@ -1,0 +1,51 @@
+//! Messages that may have been an opt-out: nobody is opted out by a guess, and nobody gets marketing over a doubt.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{consent::Consent, ids::ReviewId, message::Channel, phone::Phone, time::Timestamp, word_enum};
+
+word_enum! {
+    /// What became of it.
+    pub enum ReviewDecision {
+        /// It was an opt-out.
+        OptedOut = "opted_out",
+        /// It was none.
+        Kept = "kept",
+        /// The person said so in clear words meanwhile.
+        Answered = "answered",
+    }
+}
+
+/// A message that waits for somebody to read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Review {
+    pub id: ReviewId,
+    pub phone: Phone,
+    pub name: Option<String>,
+    pub consent: Consent,
+    pub channel: Option<Channel>,
+    /// What the person wrote; null once its retention has passed.
+    pub words: Option<String>,
+    /// Marketing to the person waits since then.
+    pub since: Timestamp,
+}
+
+/// What somebody decides: `opted_out` or `kept`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReviewChange {
+    pub decision: ReviewDecision,
+}
+
+/// How many said yes and no on a day, by where that came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentDay {
+    /// `YYYY-MM-DD`, UTC.
+    pub day: String,
+    pub source: crate::consent::ConsentSource,
+    pub consent: Consent,
+    pub count: i64,
+}

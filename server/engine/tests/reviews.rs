@@ -1,0 +1,165 @@
+//! Words in doubt, words of one's own, and the list of numbers that must not be messaged.
+
+mod support;
+
+use domain::{
+    consent::{Consent, SuppressionReason},
+    contact::{ConsentChange, NewContact},
+    keywords::Keywords,
+    page::PageRequest,
+    phone::Phone,
+    review::ReviewDecision,
+    settings::SettingsPatch,
+    suppression::{NewSuppression, SuppressionFilter},
+};
+use support::{Bench, benches};
+
+const ANN: &str = "+14155550123";
+const BEN: &str = "+14155550124";
+
+fn phone(text: &str) -> Phone {
+    text.parse().unwrap()
+}
+
+async fn person(bench: &Bench, number: &str) {
+    let new = NewContact {
+        phone: number.to_owned(),
+        attributes: serde_json::Map::new(),
+        consent: Some(Consent::OptedIn),
+        timezone: None,
+        locale: None,
+        topics: Vec::new(),
+    };
+    bench.engine.contacts().create(&bench.admin, new).await.unwrap();
+}
+
+async fn consent(bench: &Bench, number: &str) -> (Consent, bool) {
+    let contact = bench.engine.contacts().get(&bench.admin, &phone(number)).await.unwrap();
+    (contact.consent, contact.suppressed)
+}
+
+async fn waiting(bench: &Bench) -> Vec<domain::review::Review> {
+    bench.engine.reviews().list(&bench.admin, &PageRequest::default()).await.unwrap().items
+}
+
+async fn held(bench: &Bench) -> i64 {
+    bench.number("SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_in_doubt_wait_for_somebody_and_are_decided_once() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        person(&bench, BEN).await;
+        assert_eq!(bench.says("SM1", ANN, "Please cancel my order 4711, it came too late").await, None);
+        assert_eq!(bench.says("SM2", ANN, "and cancel the other one as well").await, None);
+        assert_eq!(bench.says("SM3", BEN, "What is this spam?").await, None);
+        assert_eq!(consent(&bench, ANN).await, (Consent::OptedIn, false), "nobody is opted out by a guess");
+        let reviews = waiting(&bench).await;
+        assert_eq!(reviews.len(), 2, "one for each person");
+        assert_eq!(reviews[0].words.as_deref(), Some("Please cancel my order 4711, it came too late"));
+        assert_eq!(held(&bench).await, 2);
+
+        let service = bench.engine.reviews();
+        service.decide(&bench.admin, reviews[0].id, ReviewDecision::Kept).await.unwrap();
+        service.decide(&bench.admin, reviews[1].id, ReviewDecision::OptedOut).await.unwrap();
+        assert!(
+            service.decide(&bench.admin, reviews[0].id, ReviewDecision::OptedOut).await.is_err(),
+            "decided already"
+        );
+        assert_eq!(consent(&bench, ANN).await, (Consent::OptedIn, false));
+        assert_eq!(consent(&bench, BEN).await, (Consent::OptedOut, true));
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM audit_log WHERE action = 'decide_review'").await, 2);
+
+        // It was the person's own wish: nobody of ours lifts it.
+        let change = ConsentChange {
+            consent: Consent::OptedIn,
+            source: Some("phone".to_owned()),
+            evidence: Some("called us".to_owned()),
+        };
+        assert!(bench.engine.contacts().set_consent(&bench.admin, &phone(BEN), change).await.is_err());
+        // Another message in doubt, another question.
+        bench.says("SM4", ANN, "Please cancel my order 4711, it came too late").await;
+        assert_eq!(waiting(&bench).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clear_words_end_the_doubt() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        bench.says("SM1", ANN, "who gave you my number?").await;
+        assert_eq!(held(&bench).await, 1);
+        assert!(bench.says("SM2", ANN, "please stop texting me").await.is_some(), "one confirmation");
+        assert_eq!(consent(&bench, ANN).await, (Consent::OptedOut, true));
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
+        let answered = "SELECT COUNT(*) FROM consent_reviews WHERE decision = 'answered'";
+        assert_eq!(bench.number(answered).await, 1);
+        // Who is opted out is in no doubt.
+        bench.says("SM3", ANN, "and cancel my order while you are at it, will you").await;
+        assert_eq!(held(&bench).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_ones_own_count_from_then_on() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        assert_eq!(bench.says("SM1", ANN, "Fuera").await, None);
+        let keywords = Keywords { stop: vec!["Fuera".to_owned()], ..Keywords::default() };
+        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        bench.engine.settings().update(&bench.admin, patch).await.unwrap();
+        assert!(bench.says("SM2", ANN, "¡FUERA!").await.is_some());
+        assert_eq!(consent(&bench, ANN).await.0, Consent::OptedOut);
+        let keywords = Keywords { start: vec!["stop".to_owned()], ..Keywords::default() };
+        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        let refused = bench.engine.settings().update(&bench.admin, patch).await.unwrap_err().to_string();
+        assert!(refused.contains("keywords.start") && refused.contains("built in"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_suppressed_whether_it_is_known_or_not() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        let service = bench.engine.suppressions();
+        let new = |number: &str, reason| NewSuppression {
+            phone: phone(number),
+            reason,
+            note: Some("asked at the counter".to_owned()),
+        };
+        service.add(&bench.admin, &new(ANN, None)).await.unwrap();
+        service.add(&bench.admin, &new(BEN, Some(SuppressionReason::Complaint))).await.unwrap();
+        assert!(service.add(&bench.admin, &new(BEN, Some(SuppressionReason::Stop))).await.is_err());
+        assert_eq!(consent(&bench, ANN).await, (Consent::OptedOut, true));
+        // The hash recognises the number whenever it comes.
+        person(&bench, BEN).await;
+        assert_eq!(consent(&bench, BEN).await, (Consent::OptedOut, true));
+
+        let page = PageRequest { limit: 1, cursor: None };
+        let filter = SuppressionFilter::default();
+        let first = service.list(&bench.admin, &filter, &page).await.unwrap();
+        let next = PageRequest { limit: 1, cursor: first.next_cursor.clone() };
+        let second = service.list(&bench.admin, &filter, &next).await.unwrap();
+        let mut phones: Vec<_> =
+            first.items.iter().chain(&second.items).filter_map(|item| item.phone.clone()).collect();
+        phones.sort();
+        assert_eq!((phones, second.next_cursor), (vec![phone(ANN), phone(BEN)], None));
+        let filter = SuppressionFilter { phone: Some(phone(BEN)), reason: None };
+        let found = service.list(&bench.admin, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(found.iter().map(|item| item.reason).collect::<Vec<_>>(), [SuppressionReason::Complaint]);
+
+        service.remove(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!(consent(&bench, ANN).await, (Consent::Unknown, false), "marketing needs a new yes");
+        let refused = service.remove(&bench.admin, &phone(BEN)).await.unwrap_err().to_string();
+        assert!(refused.contains("START"), "{refused}");
+        assert!(service.remove(&bench.admin, &phone(ANN)).await.is_err(), "nothing there any more");
+        assert_eq!(store::consent::verify(bench.db.reader()).await.unwrap().1, None);
+        let out = "SELECT SUM(count) FROM consent_days WHERE consent = 'opted_out'";
+        assert_eq!(
+            bench.number(out).await,
+            bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await
+        );
+    }
+}
