@@ -28,4 +28,10 @@ INSERT INTO consent_days (day, source, consent, count)
 SELECT CAST(at / 86400000000 AS integer), source, consent, count(*) FROM consent_ledger WHERE topic_id IS NULL
 GROUP BY 1, 2, 3;
 
+-- Until when Twilio's list of what people wrote to a sender was read.
+CREATE TABLE inbound_watermarks (
+    sender_id {uuid} PRIMARY KEY,
+    fetched_until bigint NOT NULL
+);
+
 CREATE INDEX suppressions_by_age ON suppressions (created_at, phone_hash);

@@ -71,6 +71,7 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
         workers.tasks.spawn(planner::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(optouts::follow(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(reconcile::missed::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::unfinished::run(engine.clone(), workers.stop.clone()));
     }

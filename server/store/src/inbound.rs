@@ -44,7 +44,7 @@ pub struct NewInbound<'a> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn known(tx: &Tx, sids: &[&str]) -> Result<BTreeSet<String>> {
+pub async fn known(tx: &impl ConnectionTrait, sids: &[&str]) -> Result<BTreeSet<String>> {
     #[derive(Serialize)]
     struct Wanted<'a> {
         sid: &'a str,
@@ -200,6 +200,50 @@ pub async fn stopped(tx: &Tx, people: &[ContactId]) -> Result<BTreeSet<ContactId
         }
     }
     Ok(stopped)
+}
+
+/// When these people last said themselves what they wish of us: by a message, or on their page.
+///
+/// # Errors
+/// What the database says.
+pub async fn own_words_at(tx: &Tx, people: &[ContactId]) -> Result<BTreeMap<ContactId, Timestamp>> {
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = format!(
+        "SELECT l.contact_id, MAX(l.at) AS at FROM {} CROSS JOIN consent_ledger l \
+         WHERE l.contact_id = b.contact_id AND l.topic_id IS NULL AND l.source IN ($2, $3) GROUP BY l.contact_id",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let values = vec![
+        crate::contacts::ids_json(people)?.into(),
+        ConsentSource::Keyword.as_str().into(),
+        ConsentSource::Recipient.as_str().into(),
+    ];
+    let rows = all(tx, query, values).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), Timestamp::from_micros(row.get("at")?)))).collect()
+}
+
+/// Until when Twilio's lists of what people wrote to our senders were read.
+///
+/// # Errors
+/// What the database says.
+pub async fn watermarks(db: &impl ConnectionTrait) -> Result<BTreeMap<SenderId, Timestamp>> {
+    let rows = all(db, "SELECT sender_id, fetched_until FROM inbound_watermarks", Vec::new()).await?;
+    rows.iter()
+        .map(|row| Ok((SenderId(row.get("sender_id")?), Timestamp::from_micros(row.get("fetched_until")?))))
+        .collect()
+}
+
+/// A sender's list was read until then.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_watermark(db: &impl ConnectionTrait, sender: SenderId, until: Timestamp) -> Result<()> {
+    let upsert = "INSERT INTO inbound_watermarks (sender_id, fetched_until) VALUES ($1, $2) \
+                  ON CONFLICT (sender_id) DO UPDATE SET fetched_until = excluded.fetched_until";
+    exec(db, upsert, vec![sender.0.into(), until.as_micros().into()]).await?;
+    Ok(())
 }
 
 /// A topic by what people call it.

@@ -69,6 +69,8 @@ fn body(operation: &str) -> Value {
         "test_campaign" => json!({"phones": ["+14155550142"]}),
         "create_message" => json!({"phone": "+14155550142", "body": "Hello"}),
         "update_error_code" => json!({"meaning": "The carrier has no route."}),
+        "add_suppression" => json!({"phone": "+14155550143"}),
+        "decide_review" => json!({"decision": "kept"}),
         "update_settings" => json!({"default_timezone": "UTC"}),
         other => panic!("{other} is new: give it a body here"),
     }

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a long test talks to its terminal")]
 
 mod cluster;
+mod missed;
 mod proxy;
 mod rolling;
 mod round;
@@ -45,6 +46,15 @@ async fn nobody_is_lost_and_nobody_gets_it_twice() {
 async fn a_rolling_restart_leaves_no_webhook_unanswered() {
     for backend in backends().iter().filter(|backend| backend.is_postgres()) {
         let figures = rolling::restart(backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{:<9}{figures}", backend.name);
+    }
+}
+
+/// A STOP counts, also when nobody was there to take it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_came_while_nobody_was_there_wins() {
+    for backend in backends() {
+        let figures = missed::stops(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
         println!("{:<9}{figures}", backend.name);
     }
 }

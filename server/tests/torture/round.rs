@@ -165,7 +165,7 @@ pub fn people(site: &Site, count: u32) -> Result<std::path::PathBuf> {
 }
 
 /// German mobile numbers: +49 151 and eight digits are all valid.
-fn phone(number: u32) -> String {
+pub fn phone(number: u32) -> String {
     format!("+49151{:08}", 10_000_000 + number)
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Event {
     pub raw: Bytes,
     pub idempotency_token: Option<String>,
     pub account_sid: Option<String>,
+    /// It came from Twilio's list, some time after it was written: nobody waits for an answer.
+    pub fetched: bool,
     pub content: Content,
 }
 
@@ -93,6 +95,7 @@ impl Event {
             raw: webhook.body.clone(),
             idempotency_token: webhook.idempotency_token.as_deref().map(|token| cut(token, TOKEN_MAX)),
             account_sid: form.get("AccountSid").map(|sid| cut(sid, SID_MAX)),
+            fetched: false,
             content,
         }
     }

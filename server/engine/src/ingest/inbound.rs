@@ -103,6 +103,8 @@ struct Batch<'a> {
     meanings: BTreeMap<&'a str, Meaning>,
     /// Those that may be an opt-out, for somebody to read.
     reviews: Vec<NewReview<'a>>,
+    /// When these people last said themselves what they wish; only for what was fetched.
+    own_words: BTreeMap<ContactId, Timestamp>,
     /// SIDs that are stored already, or were taken.
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
@@ -123,6 +125,10 @@ impl<'a> Batch<'a> {
         // After the people are locked: another process that stores the same message has finished by now.
         let sids: Vec<&str> = inbound.iter().map(|(_, message)| message.sid.as_str()).collect();
         batch.known = store::inbound::known(tx, &sids).await?;
+        if inbound.iter().any(|(event, _)| event.fetched) {
+            let ids: Vec<ContactId> = batch.people.values().map(|person| person.id).collect();
+            batch.own_words = store::inbound::own_words_at(tx, &ids).await?;
+        }
         batch.meanings = inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
         let wishes: Vec<(&Phone, Wish)> = inbound
             .iter()
@@ -182,7 +188,10 @@ impl<'a> Batch<'a> {
             self.done.push(Done::default());
             return false;
         };
-        let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
+        // What was fetched is old: what the person said of their own will since then is newer.
+        let outdated = event.fetched && self.own_words.get(&person.id).is_some_and(|at| *at > event.received_at);
+        let meaning = self.meanings.get(message.sid.as_str()).filter(|_| !outdated);
+        let meaning = meaning.cloned().unwrap_or(Meaning::Nothing);
         let wish = match meaning {
             Meaning::Wish(wish) => Some(wish),
             Meaning::Hint if person.consent != Consent::OptedOut => {
@@ -210,7 +219,10 @@ impl<'a> Batch<'a> {
         let out = |change: &Change| change.topic_id.is_none() && change.consent == Consent::OptedOut;
         let opted_out = granted.changes.iter().any(out).then_some(contact_id);
         self.granted.extend(granted.changes.into_iter().map(|change| Granted { contact_id, message, change }));
-        let text = granted.answer.filter(|_| is_ours_to_answer(engine, message)).map(|answer: Answer| answer.text());
+        let text = granted
+            .answer
+            .filter(|_| !event.fetched && is_ours_to_answer(engine, message))
+            .map(|answer: Answer| answer.text());
         self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
         self.answers.extend(text.map(|text| (contact_id, message, text)));
         true

@@ -87,7 +87,7 @@ pub(super) fn unavailable() -> Error {
 
 /// Which transaction a webhook belongs to.
 #[derive(Clone, Copy, Debug)]
-enum Group {
+pub(super) enum Group {
     Statuses,
     Inbound,
 }
@@ -203,7 +203,7 @@ fn is_away(error: &store::Error) -> bool {
 
 /// Repeats the transaction while it loses against others: deadlocks, a busy database, and two processes storing the
 /// same new person or message, which shows as a key that is taken.
-async fn store_patiently(engine: &Engine, group: Group, events: &[&Event]) -> store::Result<Vec<Done>> {
+pub(super) async fn store_patiently(engine: &Engine, group: Group, events: &[&Event]) -> store::Result<Vec<Done>> {
     let mut pause = Duration::from_millis(5);
     for _ in 1..TRIES {
         match store_once(engine, group, events).await {

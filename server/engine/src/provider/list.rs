@@ -32,6 +32,19 @@ pub enum ListError {
 }
 
 impl ListError {
+    /// Whether asking again may well work.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TooLong | Self::Foreign => false,
+            Self::Refused(status) => {
+                status.is_server_error()
+                    || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::NoAnswer(_) => true,
+        }
+    }
+
     /// Whether asking for another person may well work: the provider is there and lets us in.
     #[must_use]
     pub fn is_about_this_one(&self) -> bool {
@@ -161,7 +174,7 @@ impl From<Entry> for Listed {
 }
 
 /// Twilio's dates: `Mon, 23 Nov 2026 09:00:00 +0000`.
-fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     Some(Timestamp::from_micros(at.as_microsecond()))
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod answer;
+mod inbound;
 mod list;
 mod request;
 
@@ -16,6 +17,7 @@ use reqwest::{Client, redirect};
 pub use account::Account;
 pub(crate) use account::Credentials;
 pub use answer::{Outcome, Refusal};
+pub use inbound::{Pages, Received};
 pub use list::{ListError, Listed};
 pub use request::Outgoing;
 

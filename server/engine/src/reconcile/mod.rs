@@ -6,6 +6,7 @@
 //! given up after a day.
 
 mod judge;
+pub(crate) mod missed;
 pub(crate) mod unfinished;
 
 use std::time::Duration;

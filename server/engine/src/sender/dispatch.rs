@@ -138,7 +138,8 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);
-        if !run.has_queued || !may_try(&run.sender, now) {
+        // Somebody may have written STOP while nobody was there to take it.
+        if !run.has_queued || !may_try(&run.sender, now) || !engine.inner().caught_up.has(run.sender.sender.id) {
             continue;
         }
         let Some(template) = template_of(engine, &run).await? else { continue };

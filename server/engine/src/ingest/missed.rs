@@ -1,0 +1,65 @@
+//! Messages from people that no webhook brought: fetched from Twilio's list, stored as if one had.
+
+use bytes::Bytes;
+use domain::{event::WebhookKind, message::Channel};
+
+use super::{
+    event::{Content, Event, InboundIn},
+    writer::{self, Group},
+};
+use crate::{Engine, Result, provider::Received};
+
+/// A message, and the number of ours that it came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Missed<'a> {
+    pub received: Received,
+    pub account_sid: &'a str,
+    pub channel: Channel,
+    pub our_address: &'a str,
+}
+
+/// Stores them in one transaction, with everything that follows from them; those that are stored already change nothing.
+/// Nobody is answered: they wrote a while ago.
+///
+/// # Errors
+/// When the database is not to be had.
+pub(crate) async fn store_missed(engine: &Engine, missed: &[Missed<'_>]) -> Result<()> {
+    let events: Vec<Event> = missed.iter().map(|missed| event(engine, missed)).collect();
+    let events: Vec<&Event> = events.iter().collect();
+    writer::store_patiently(engine, Group::Inbound, &events).await?;
+    Ok(())
+}
+
+fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
+    let Missed { received, account_sid, channel, our_address } = missed;
+    let prefix = if *channel == Channel::Whatsapp { "whatsapp:" } else { "" };
+    let form = [
+        ("AccountSid", (*account_sid).to_owned()),
+        ("MessageSid", received.sid.clone()),
+        ("From", format!("{prefix}{}", received.from)),
+        ("To", format!("{prefix}{our_address}")),
+        ("Body", received.body.clone()),
+        ("NumMedia", "0".to_owned()),
+    ];
+    let raw = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    Event {
+        received_at: received.at.unwrap_or_else(|| engine.now()),
+        kind: WebhookKind::Inbound,
+        raw: Bytes::from(raw),
+        idempotency_token: None,
+        account_sid: Some((*account_sid).to_owned()),
+        fetched: true,
+        content: Content::Inbound(InboundIn {
+            sid: received.sid.clone(),
+            phone: received.from.clone(),
+            channel: *channel,
+            our_address: (*our_address).to_owned(),
+            service: None,
+            body: received.body.replace('\0', "\u{fffd}"),
+            button: None,
+            opt_out_type: None,
+            replied_sid: None,
+            media: Vec::new(),
+        }),
+    }
+}

@@ -1,0 +1,115 @@
+//! What people wrote to a number of ours, as Twilio lists it (`GET /Messages.json?To=…`).
+
+use domain::{message::Channel, phone::Phone, time::Timestamp};
+use reqwest::RequestBuilder;
+use serde::Deserialize;
+
+use super::{
+    Account, Provider,
+    list::{ListError, instant},
+    request::address,
+};
+
+/// Messages on one page: the most that Twilio gives.
+const PAGE: u32 = 1_000;
+
+/// So many pages are read: half a million messages within the window.
+const PAGES: usize = 500;
+
+/// A message from a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub sid: String,
+    pub from: Phone,
+    pub body: String,
+    pub media: u32,
+    /// When it came; none when its date cannot be read.
+    pub at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    messages: Vec<Entry>,
+    #[serde(default)]
+    next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sid: String,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    num_media: Option<String>,
+    #[serde(default)]
+    date_created: Option<String>,
+    #[serde(default)]
+    direction: Option<String>,
+}
+
+/// The pages of a list, one request each.
+pub struct Pages<'a> {
+    provider: &'a Provider,
+    account: &'a Account,
+    since: Timestamp,
+    next: Option<RequestBuilder>,
+    read: usize,
+}
+
+impl Provider {
+    /// What people wrote to this number of ours since `since`. Twilio filters by the day; what is older on that day is left
+    /// out here.
+    #[must_use]
+    pub fn inbound_to<'a>(&'a self, account: &'a Account, channel: Channel, ours: &str, since: Timestamp) -> Pages<'a> {
+        let query = [("To", address(channel, ours)), ("DateSent>", since.date()), ("PageSize", PAGE.to_string())];
+        let next = Some(self.client.get(&account.messages_url).query(&query));
+        Pages { provider: self, account, since, next, read: 0 }
+    }
+}
+
+impl Pages<'_> {
+    /// The next page; none behind the last one.
+    ///
+    /// # Errors
+    /// When Twilio does not give it.
+    pub async fn next(&mut self) -> Result<Option<Vec<Received>>, ListError> {
+        let Some(request) = self.next.take() else { return Ok(None) };
+        if self.read == PAGES {
+            return Err(ListError::TooLong);
+        }
+        self.read += 1;
+        let response = self.account.authorize(request).send().await?;
+        if !response.status().is_success() {
+            return Err(ListError::Refused(response.status()));
+        }
+        let page: Page = response.json().await?;
+        if let Some(next) = page.next_page_uri {
+            if !next.starts_with('/') {
+                return Err(ListError::Foreign);
+            }
+            self.next = Some(self.provider.client.get(format!("{}{next}", self.account.api_base)));
+        }
+        let received = page.messages.into_iter().filter_map(Entry::received);
+        // What has no date that can be read may be one of them.
+        Ok(Some(received.filter(|message| message.at.is_none_or(|at| at >= self.since)).collect()))
+    }
+}
+
+impl Entry {
+    /// None for what is not from a person, or from one without a number.
+    fn received(self) -> Option<Received> {
+        if self.direction.as_deref() != Some("inbound") {
+            return None;
+        }
+        let from = self.from?;
+        Some(Received {
+            from: from.strip_prefix("whatsapp:").unwrap_or(&from).parse().ok()?,
+            sid: self.sid,
+            body: self.body.unwrap_or_default(),
+            media: self.num_media.and_then(|count| count.parse().ok()).unwrap_or(0),
+            at: self.date_created.as_deref().and_then(instant),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Messages from people that came while nobody was there to take them: Twilio tries a webhook for some seconds, and then
+//! only its list knows. A STOP among them must count, so the list is read before a sender's campaigns go on after a start,
+//! and every few minutes from then on. What is found is stored by the same code as a webhook.
+//!
+//! A Messaging Service has numbers of its own, which its list is not asked for by: give those that people write to as
+//! senders, too.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use domain::{ids::SenderId, time::Timestamp};
+use store::senders::SenderRow;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Engine, Error, Result,
+    bell::Who,
+    ingest::{self, Missed},
+    services::provider_accounts,
+};
+
+/// How often a list is read.
+const EVERY: i64 = 300 * Timestamp::SECOND;
+
+/// How often it is looked whose turn it is.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How far back a list is read again: what Twilio stores late, and clocks that differ.
+const OVERLAP: i64 = 3_600 * Timestamp::SECOND;
+
+/// Messages that are stored in one transaction.
+const BATCH: usize = 200;
+
+/// The senders whose lists this process has read since it started.
+#[derive(Default)]
+pub(crate) struct CaughtUp(Mutex<BTreeSet<SenderId>>);
+
+impl CaughtUp {
+    /// Whether campaigns may go out from this sender.
+    pub(crate) fn has(&self, sender: SenderId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&sender)
+    }
+
+    fn add(&self, sender: SenderId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sender)
+    }
+}
+
+/// Reads the lists until told to stop.
+pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
+    let mut told = false;
+    while !stop.is_cancelled() {
+        match round(&engine, &stop).await {
+            Ok(()) => told = false,
+            // Once, not each second.
+            Err(error) if !told => {
+                tracing::warn!(%error, "what people wrote while nobody was there cannot be fetched: campaigns wait for it");
+                told = true;
+            }
+            Err(_) => {}
+        }
+        let _ = tokio::time::timeout(SOON, stop.cancelled()).await;
+    }
+}
+
+/// Reads the list of every sender whose turn it is.
+async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    let caught_up = &engine.inner().caught_up;
+    let db = engine.db().reader();
+    let (senders, watermarks) = (store::senders::list(db).await?, store::inbound::watermarks(db).await?);
+    let mut done = Ok(());
+    for row in senders {
+        let (id, now) = (row.sender.id, engine.now());
+        let until = watermarks.get(&id).copied();
+        let is_fresh = until.is_some_and(|until| until > now.plus(-EVERY) && until <= now);
+        if stop.is_cancelled() || (is_fresh && caught_up.has(id)) {
+            continue;
+        }
+        match fetch(engine, &row, until).await {
+            Ok(()) => {
+                store::inbound::set_watermark(engine.db().writer(), id, now).await?;
+                if caught_up.add(id) {
+                    engine.inner().bell.ring_here(Who::Senders);
+                }
+            }
+            Err(error) => done = Err(error),
+        }
+    }
+    done
+}
+
+async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<()> {
+    let sender = &row.sender;
+    if sender.address.starts_with("MG") {
+        return Ok(());
+    }
+    let accounts = provider_accounts::current(engine).await?;
+    // Without credentials nothing is sent either.
+    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else { return Ok(()) };
+    let since = until.unwrap_or_else(|| engine.now()).plus(-OVERLAP);
+    let mut pages = engine.inner().provider.inbound_to(&account, sender.channel, &sender.address, since);
+    let mut missed = Vec::new();
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if error.may_pass() => return Err(Error::Unavailable(error.to_string())),
+            Err(error) => {
+                // It would say the same the next time: campaigns cannot wait for it for ever.
+                tracing::error!(%error, sender.id = %sender.id, "Twilio does not list what people wrote to this sender");
+                metrics::counter!("missed_inbound_refused_total").increment(1);
+                break;
+            }
+        };
+        let sids: Vec<&str> = page.iter().map(|message| message.sid.as_str()).collect();
+        let known = store::inbound::known(engine.db().reader(), &sids).await?;
+        missed.extend(page.into_iter().filter(|message| !known.contains(&message.sid)).map(|received| Missed {
+            received,
+            account_sid: account.sid(),
+            channel: sender.channel,
+            our_address: &sender.address,
+        }));
+    }
+    // The list begins with the newest, and of two wishes the later one counts.
+    missed.sort_by_key(|message| message.received.at);
+    for batch in missed.chunks(BATCH) {
+        ingest::store_missed(engine, batch).await?;
+        metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
+        tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
+    }
+    Ok(())
+}
