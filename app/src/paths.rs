@@ -26,6 +26,8 @@ pub const NEW_SENDER: &str = "/settings/senders/new";
 pub const PROCESSES: &str = "/settings/processes";
 /// What holds for the whole workspace.
 pub const GENERAL: &str = "/settings/general";
+/// When nobody is messaged, and how often at most.
+pub const QUIET_HOURS: &str = "/settings/quiet-hours";
 /// The provider's error codes.
 pub const ERROR_CODES: &str = "/settings/error-codes";
 pub const SIMULATOR: &str = "/simulator";

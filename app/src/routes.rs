@@ -47,6 +47,7 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>
             <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>
             <Route path=path!("/settings/general") view=Page::Rules(Rules::Settings(settings::Page::General)) ssr=MODE/>
+            <Route path=path!("/settings/quiet-hours") view=Page::Rules(Rules::Settings(settings::Page::QuietHours)) ssr=MODE/>
             <Route path=path!("/settings/error-codes") view=Page::Rules(Rules::Settings(settings::Page::ErrorCodes)) ssr=MODE/>
             <Route path=path!("/settings/error-codes/:code") view=Page::Rules(Rules::Settings(settings::Page::ErrorCode)) ssr=MODE/>
             <Route path=path!("/settings/processes") view=Page::Rules(Rules::Settings(settings::Page::Processes)) ssr=MODE/>

@@ -218,6 +218,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::OutsideWindow => "Has not written within 24 hours",
         Reason::DeadlinePassed => "The deadline had passed",
         Reason::FrequencyCap => "Has had enough messages lately",
+        Reason::QuietHours => "It is too early or too late where they are",
         Reason::NeedsTimezone => "The time zone is not known",
         Reason::HeldForReview => "Held until somebody reads their answer",
         Reason::OutcomeUnknown => "Given up: the outcome cannot be known",
@@ -250,6 +251,8 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
         Reason::DailyLimit => {
             "Nothing: it goes out when the day has room again. Meta raises the limit of senders with good quality."
         }
+        Reason::QuietHours => "Nothing: it goes out in their morning.",
+        Reason::FrequencyCap => "Nothing, or raise the limit under Settings, Quiet hours.",
         Reason::NeedsTimezone => "Give the contact a time zone.",
         Reason::TemplateError => "Open the template and preview it with this contact.",
         _ => return None,
@@ -272,6 +275,8 @@ pub const fn check(check: Check) -> &'static str {
         Check::Consent => "Consent",
         Check::Subscription => "Topic subscription",
         Check::Deadline => "Deadline",
+        Check::QuietHours => "Quiet hours",
+        Check::FrequencyCap => "Messages lately",
         Check::Window => "24-hour window",
         Check::Variables => "Values for the text",
         Check::Length => "Length of the text",
@@ -286,6 +291,8 @@ pub const fn check_rule(check: Check) -> &'static str {
         Check::Consent => "The person has agreed to what the template is for.",
         Check::Subscription => "The person is subscribed to the campaign's topic, if it has one.",
         Check::Deadline => "The time until which it may be sent has not passed.",
+        Check::QuietHours => "It is neither too early nor too late where the person is.",
+        Check::FrequencyCap => "The person has had fewer campaign messages lately than the limit.",
         Check::Window => "The template is approved, or the person has written lately.",
         Check::Variables => "Every value that the text needs is there.",
         Check::Length => "The filled text is not longer than the channel takes.",

@@ -114,6 +114,7 @@ const groups: Record<string, Page[]> = {
     ['/settings/senders/new', 'Add a sender'],
     ['/settings/senders?account=new', 'Add a Twilio account'],
     ['/settings/general', 'General'],
+    ['/settings/quiet-hours', 'Quiet hours'],
     ['/settings/error-codes', 'Error codes'],
     ['/settings/error-codes/63018', 'Error code 63018'],
     ['/settings/processes', 'Processes'],

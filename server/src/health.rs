@@ -21,7 +21,7 @@ pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
     match readiness.check().await {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => format!("ready\ntime zones {}\n", engine::zones::version()).into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
     }
 }

@@ -8,6 +8,7 @@ use engine::{
     Engine, Purpose,
     clock::SystemClock,
     workers::{self, Role, Workers},
+    zones,
 };
 use migrations::{DbErr, Migrator, MigratorTrait as _};
 use sea_orm_migration::MigrationStatus;
@@ -63,6 +64,7 @@ pub struct Server {
 /// # Errors
 /// When the address is taken, or the database is away, foreign, or of another schema or key.
 pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Result<Server> {
+    check_zones(role)?;
     // First, because it tells quickest that the program runs already.
     let listener = TcpListener::bind(config.bind)
         .await
@@ -93,6 +95,19 @@ pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Res
         operators
     };
     Ok(Server { addr, public_url, role, engine, db, listener, router, simulator, _lock: lock })
+}
+
+/// Zones that are known to be wrong would message people in their night: such a process sends nothing.
+fn check_zones(role: Role) -> anyhow::Result<()> {
+    let (used, system) = (zones::version(), zones::system_version().unwrap_or("none"));
+    tracing::info!(used, system, "time zones");
+    let wrong = zones::stale();
+    anyhow::ensure!(
+        wrong.is_empty() || !role.sends(),
+        "the time zone data {used} is wrong about {}: update the machine's tzdata",
+        wrong.join(", ")
+    );
+    Ok(())
 }
 
 /// An embedded database is one process's for as long as it lives; the system takes the lock back however it ends.

@@ -35,6 +35,9 @@ async fn main() -> Result<()> {
     if wants("size") {
         rows::size::run(&mut report)?;
     }
+    if wants("decide") {
+        rows::decide::run(&mut report)?;
+    }
     if wants("render") {
         rows::render::run(&mut report)?;
     }

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    deadline::SendBefore,
     ids::{CampaignId, SegmentId, SenderId, TemplateId},
     problem::FieldError,
+    quiet::QuietHours,
     run::RunSummary,
     time::Timestamp,
     word_enum,
@@ -69,6 +71,11 @@ pub struct Campaign {
     pub sender_id: Option<SenderId>,
     pub trigger: Trigger,
     pub rate_per_second: Option<i32>,
+    /// By the recipient's clock, whatever the category; on top of the workspace's.
+    pub quiet_hours: Option<QuietHours>,
+    /// `late` says what happens to a message after it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "PT6H"))]
+    pub send_before: Option<SendBefore>,
     pub late: Late,
     pub repeat: Repeat,
     #[serde(rename = "unknown")]
@@ -99,6 +106,11 @@ pub struct NewCampaign {
     pub trigger: Trigger,
     #[serde(default)]
     pub rate_per_second: Option<i32>,
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "PT6H"))]
+    pub send_before: Option<SendBefore>,
     #[serde(default = "default_late")]
     pub late: Late,
     #[serde(default = "default_repeat")]
@@ -135,6 +147,12 @@ pub struct CampaignPatch {
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
     pub rate_per_second: Option<Option<i32>>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<QuietHours>))]
+    pub quiet_hours: Option<Option<QuietHours>>,
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub send_before: Option<Option<SendBefore>>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub late: Option<Late>,

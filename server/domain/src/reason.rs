@@ -14,6 +14,9 @@ word_enum! {
         OutsideWindow = "outside_window",
         DeadlinePassed = "deadline_passed",
         FrequencyCap = "frequency_cap",
+        /// It is too early or too late where the person is; the message waits.
+        QuietHours = "quiet_hours",
+        /// Quiet hours bind the message, and it is not known what time it is where the person is.
         NeedsTimezone = "needs_timezone",
         HeldForReview = "held_for_review",
         OutcomeUnknown = "outcome_unknown",
@@ -44,7 +47,7 @@ word_enum! {
 }
 
 word_enum! {
-    /// One check of a decision.
+    /// One check of a decision. New ones come at the end: their place here is their bit in stored decisions.
     pub enum Check {
         Suppression = "suppression",
         Consent = "consent",
@@ -53,6 +56,8 @@ word_enum! {
         Window = "window",
         Variables = "variables",
         Length = "length",
+        QuietHours = "quiet_hours",
+        FrequencyCap = "frequency_cap",
     }
 }
 
@@ -65,6 +70,8 @@ impl Reason {
             Self::NoConsent | Self::OptedOut | Self::HeldForReview => Check::Consent,
             Self::NotSubscribed => Check::Subscription,
             Self::DeadlinePassed => Check::Deadline,
+            Self::QuietHours | Self::NeedsTimezone => Check::QuietHours,
+            Self::FrequencyCap => Check::FrequencyCap,
             Self::OutsideWindow => Check::Window,
             Self::MissingVariable | Self::TemplateError => Check::Variables,
             Self::TooLong => Check::Length,
@@ -74,6 +81,19 @@ impl Reason {
 }
 
 impl Check {
+    /// The order in which they are made.
+    pub const ORDER: [Self; 9] = [
+        Self::Suppression,
+        Self::Consent,
+        Self::Subscription,
+        Self::Deadline,
+        Self::QuietHours,
+        Self::FrequencyCap,
+        Self::Window,
+        Self::Variables,
+        Self::Length,
+    ];
+
     /// The check's bit in a stored decision.
     #[must_use]
     pub const fn bit(self) -> i64 {
@@ -83,7 +103,15 @@ impl Check {
     /// The checks that are made before this one, and with it passed, as a stored decision keeps them.
     #[must_use]
     pub const fn bits_through(self) -> i64 {
-        (self.bit() << 1) - 1
+        let (mut bits, mut place) = (0, 0);
+        while place < Self::ORDER.len() {
+            bits |= Self::ORDER[place].bit();
+            if Self::ORDER[place] as i64 == self as i64 {
+                break;
+            }
+            place += 1;
+        }
+        bits
     }
 }
 
@@ -93,6 +121,9 @@ mod tests {
 
     #[test]
     fn bits_follow_the_order_of_the_checks() {
+        assert!(Check::ALL.iter().all(|check| Check::ORDER.contains(check)));
+        assert_eq!(Check::ORDER.len(), Check::ALL.len());
+        assert_eq!(Check::Window.bits_through() & Check::QuietHours.bit(), Check::QuietHours.bit());
         assert_eq!(Check::Suppression.bit(), 1);
         assert_eq!(Check::Subscription.bits_through(), 0b111);
         let all = Check::ALL.iter().fold(0, |bits, check| bits | check.bit());

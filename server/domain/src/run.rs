@@ -9,6 +9,7 @@ use crate::{
     consent::Category,
     ids::{CampaignId, RunId},
     message::{Channel, State},
+    quiet::QuietHours,
     time::Timestamp,
     word_enum,
 };
@@ -98,6 +99,8 @@ pub struct Run {
     pub ledger: Ledger,
     pub skipped_by_reason: BTreeMap<String, i64>,
     pub failures_by_code: BTreeMap<String, i64>,
+    /// Those of `queued` that wait for their people's morning.
+    pub quiet: Quiet,
     pub forecast: Forecast,
     pub template_version: i64,
     pub rate_per_second: Option<i32>,
@@ -117,9 +120,23 @@ pub struct Rules {
     pub late: Late,
     pub repeat: Repeat,
     pub on_unknown: OnUnknown,
+    /// The campaign's own; those of the workspace and of law are read when a message is decided.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,
+}
+
+/// Messages that wait because it is too early or too late where their people are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quiet {
+    pub messages: i64,
+    /// When the first of them may go out …
+    pub from: Option<Timestamp>,
+    /// … and the last.
+    pub until: Option<Timestamp>,
 }
 
 /// When the last message is expected to be handed over.

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{keywords::Keywords, time::Timestamp, word_enum};
+use crate::{
+    keywords::Keywords,
+    quiet::{FrequencyCap, Holiday, WorkspaceQuiet, WorkspaceQuietPatch},
+    time::Timestamp,
+    word_enum,
+};
 
 word_enum! {
     /// Whether anything is handed over at all.
@@ -47,6 +52,12 @@ pub struct Settings {
     pub whatsapp_reply_share: i32,
     /// Words that were added to the built-in ones by which people opt out, opt in and ask for help.
     pub keywords: Keywords,
+    /// When nobody is messaged, by the recipient's clock.
+    pub quiet_hours: WorkspaceQuiet,
+    /// Days on which places that keep holidays allow no marketing.
+    pub holidays: Vec<Holiday>,
+    /// How many campaign messages a person gets at most.
+    pub frequency_caps: Vec<FrequencyCap>,
     pub updated_at: Option<Timestamp>,
     pub version: i64,
 }
@@ -79,6 +90,17 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub keywords: Option<Keywords>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub quiet_hours: Option<WorkspaceQuietPatch>,
+    /// In place of the whole list.
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub holidays: Option<Vec<Holiday>>,
+    /// In place of the whole list.
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub frequency_caps: Option<Vec<FrequencyCap>>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,

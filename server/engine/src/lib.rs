@@ -15,6 +15,7 @@ pub mod optouts;
 pub mod phone;
 pub mod planner;
 pub mod provider;
+pub mod quiet;
 pub mod reconcile;
 mod retry;
 pub mod secrets;
@@ -23,6 +24,7 @@ pub mod services;
 pub mod templates;
 pub mod throttle;
 pub mod workers;
+pub mod zones;
 
 use std::sync::Arc;
 

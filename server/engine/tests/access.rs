@@ -299,3 +299,42 @@ async fn the_dashboard_counts_what_happened_today() {
         assert_eq!((today.handed_over, today.delivered, today.read, today.failed), (10, 5, 3, 4));
     }
 }
+
+#[tokio::test]
+async fn quiet_hours_change_with_a_reason_and_law_stays_with_a_real_account() {
+    let patch = |json: serde_json::Value| serde_json::from_value::<SettingsPatch>(json).unwrap();
+    let fields = |refused: engine::Result<domain::settings::Settings>| match refused {
+        Err(Error::Invalid(errors)) => errors.into_iter().map(|error| error.field).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    for bench in idle_benches().await {
+        let settings = bench.engine.settings();
+        let rule = settings.get(&bench.admin).await.unwrap().quiet_hours;
+        assert!(rule.enabled && rule.law, "on with a real account");
+        assert_eq!((rule.start.to_string(), rule.end.to_string()), ("21:00".to_owned(), "08:00".to_owned()));
+        let off = serde_json::json!({ "quiet_hours": { "enabled": false } });
+        assert_eq!(fields(settings.update(&bench.admin, patch(off)).await), ["quiet_hours.reason"]);
+        let lawless = serde_json::json!({ "quiet_hours": { "law": false, "reason": "I want to" } });
+        assert_eq!(fields(settings.update(&bench.admin, patch(lawless)).await), ["quiet_hours.law"]);
+        let same = serde_json::json!({ "quiet_hours": { "start": "08:00", "reason": "typo" } });
+        assert_eq!(fields(settings.update(&bench.admin, patch(same)).await), ["quiet_hours.end"]);
+        let lists = serde_json::json!({
+            "holidays": [{ "country": "fr", "date": "2026-02-30", "name": "" }],
+            "frequency_caps": [{ "messages": 0, "days": 400, "topic": "nothing" }],
+        });
+        let expected = [
+            "holidays[0].country",
+            "holidays[0].date",
+            "holidays[0].name",
+            "frequency_caps[0].messages",
+            "frequency_caps[0].days",
+            "frequency_caps[0].topic",
+        ];
+        assert_eq!(fields(settings.update(&bench.admin, patch(lists)).await), expected);
+        let off = serde_json::json!({ "quiet_hours": { "enabled": false, "reason": "an outage must be told" } });
+        let changed = settings.update(&bench.admin, patch(off)).await.unwrap();
+        assert!(!changed.quiet_hours.enabled && changed.quiet_hours.law);
+        let detail = bench.text("SELECT detail FROM audit_log WHERE action = 'change_quiet_hours'").await.unwrap();
+        assert!(detail.contains("an outage must be told") && detail.contains("\"enabled\":false"), "{detail}");
+    }
+}

@@ -1,7 +1,10 @@
 //! `/settings`: the workspace's rules, and the switch that stops everything.
 
-use axum::extract::State;
-use domain::settings::{Settings, SettingsPatch};
+use axum::{Json as Reply, extract::State};
+use domain::{
+    quiet::LawTable,
+    settings::{Settings, SettingsPatch},
+};
 use engine::Engine;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -11,7 +14,7 @@ use crate::problem::Problem;
 const TAG: &str = "Settings";
 
 pub(super) fn routes() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().routes(routes!(get_settings, update_settings))
+    OpenApiRouter::new().routes(routes!(get_settings, update_settings)).routes(routes!(get_law))
 }
 
 /// Get the settings
@@ -24,9 +27,22 @@ async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Re
     Ok(Versioned(engine.settings().get(&actor).await?))
 }
 
+/// Get the law table
+///
+/// When marketing may be sent, by place: what is applied on top of the workspace's and the campaign's quiet hours.
+#[utoipa::path(
+    get, path = "/settings/law", tag = TAG,
+    responses((status = 200, body = LawTable)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn get_law(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Reply<LawTable>, Problem> {
+    Ok(Reply(engine.settings().law(&actor)?))
+}
+
 /// Change the settings
 ///
-/// `{"sending":{"state":"held","reason":"…"}}` stops all sending within a second.
+/// `{"sending":{"state":"held","reason":"…"}}` stops all sending within a second. Lists (`holidays`,
+/// `frequency_caps`) are replaced as a whole; a change of `quiet_hours` needs its own `reason`.
 #[utoipa::path(
     patch, path = "/settings", tag = TAG,
     request_body = SettingsPatch,

@@ -2,6 +2,7 @@
 
 use domain::{
     campaign::{Campaign, CampaignFilter, CampaignStatus},
+    deadline::{NotADeadline, SendBefore},
     ids::{CampaignId, SegmentId, SenderId, TemplateId, TopicId},
     text::fold,
     time::Timestamp,
@@ -13,7 +14,7 @@ use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, runs}
 
 const COLUMNS: &str = "c.id, c.name, c.topic_id, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
                        c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
-                       c.version";
+                       c.version, c.quiet_hours, c.send_before";
 
 const FROM: &str = "FROM campaigns c LEFT JOIN topics t ON t.id = c.topic_id";
 
@@ -32,6 +33,8 @@ fn read(row: &Row) -> Result<Campaign> {
         sender_id: row.get::<Option<Uuid>>("sender_id")?.map(SenderId),
         trigger: row.json("trigger_json")?,
         rate_per_second: row.get("rate_per_second")?,
+        quiet_hours: row.json_or_null("quiet_hours")?,
+        send_before: deadline(row)?,
         late: row.word("late")?,
         repeat: row.word("repeat")?,
         on_unknown: row.word("on_unknown")?,
@@ -42,6 +45,12 @@ fn read(row: &Row) -> Result<Campaign> {
         version: row.get("version")?,
         run: None,
     })
+}
+
+fn deadline(row: &Row) -> Result<Option<SendBefore>> {
+    let text: Option<String> = row.get("send_before")?;
+    let read = text.map(|text| text.parse()).transpose();
+    read.map_err(|error: NotADeadline| Error::Corrupt { column: "send_before", problem: error.to_string() })
 }
 
 /// A campaign with its latest run.
@@ -112,6 +121,9 @@ pub async fn lock(tx: &Tx, id: CampaignId) -> Result<CampaignStatus> {
 fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
     let trigger = serde_json::to_string(&campaign.trigger)
         .map_err(|error| Error::Corrupt { column: "trigger_json", problem: error.to_string() })?;
+    let quiet_hours = campaign.quiet_hours.map(|quiet| serde_json::to_string(&quiet)).transpose();
+    let quiet_hours =
+        quiet_hours.map_err(|error| Error::Corrupt { column: "quiet_hours", problem: error.to_string() })?;
     Ok(vec![
         campaign.name.clone().into(),
         fold(&campaign.name).into_owned().into(),
@@ -127,6 +139,8 @@ fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
         campaign.weight.into(),
         campaign.status.as_str().into(),
         campaign.updated_at.as_micros().into(),
+        quiet_hours.into(),
+        campaign.send_before.as_ref().map(ToString::to_string).into(),
     ])
 }
 
@@ -136,8 +150,9 @@ fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
 /// What the database says.
 pub async fn insert(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Result<()> {
     let insert = "INSERT INTO campaigns (name, name_folded, topic_id, template_id, segment_id, sender_id, trigger_json, \
-                  rate_per_second, late, repeat, on_unknown, weight, status, updated_at, id, created_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+                  rate_per_second, late, repeat, on_unknown, weight, status, updated_at, quiet_hours, send_before, id, \
+                  created_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     let mut values = columns(campaign, topic)?;
     values.extend([campaign.id.0.into(), campaign.created_at.as_micros().into()]);
     exec(tx, insert, values).await?;
@@ -151,7 +166,8 @@ pub async fn insert(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Res
 pub async fn update(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Result<()> {
     let update = "UPDATE campaigns SET name = $1, name_folded = $2, topic_id = $3, template_id = $4, segment_id = $5, \
                   sender_id = $6, trigger_json = $7, rate_per_second = $8, late = $9, repeat = $10, on_unknown = $11, \
-                  weight = $12, status = $13, updated_at = $14, version = version + 1 WHERE id = $15 AND version = $16";
+                  weight = $12, status = $13, updated_at = $14, quiet_hours = $15, send_before = $16, \
+                  version = version + 1 WHERE id = $17 AND version = $18";
     let mut values = columns(campaign, topic)?;
     values.extend([campaign.id.0.into(), campaign.version.into()]);
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }

@@ -84,6 +84,16 @@ impl Row {
         self.get::<Option<String>>(column)?.map(|word| parse_word(column, &word)).transpose()
     }
 
+    /// A document stored as JSON text, or null.
+    ///
+    /// # Errors
+    /// When it does not have the expected shape.
+    pub fn json_or_null<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>> {
+        let text = self.get::<Option<String>>(column)?;
+        let read = text.map(|text| serde_json::from_str(&text)).transpose();
+        read.map_err(|error| Error::Corrupt { column, problem: error.to_string() })
+    }
+
     /// A document stored as JSON text.
     ///
     /// # Errors

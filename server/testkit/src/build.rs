@@ -127,6 +127,7 @@ pub const fn rules() -> Rules {
         late: Late::Wait,
         repeat: Repeat::EachRun,
         on_unknown: OnUnknown::Requeue,
+        quiet_hours: None,
         send_before: None,
     }
 }
@@ -150,6 +151,8 @@ async fn campaign(db: &Db) -> CampaignId {
         sender_id: None,
         trigger: Trigger::default(),
         rate_per_second: None,
+        quiet_hours: None,
+        send_before: None,
         late: Late::Wait,
         repeat: Repeat::EachRun,
         on_unknown: OnUnknown::Requeue,

@@ -184,6 +184,38 @@ async fn null_is_refused_where_it_says_nothing() {
 }
 
 #[tokio::test]
+async fn quiet_hours_and_deadlines_are_said_and_wrong_ones_named() {
+    let server = server().await;
+    let hours = json!({"start": "21:00", "end": "08:00"});
+    let new = json!({"name": "Evening", "quiet_hours": hours, "send_before": "PT6H", "late": "drop"});
+    let made = server.send("POST", "/campaigns", &new).await.assert_status(201).json();
+    assert_eq!((&made["quiet_hours"], &made["send_before"], &made["late"]), (&hours, &json!("PT6H"), &json!("drop")));
+    let path = format!("/campaigns/{}", made["id"].as_str().expect("an id"));
+    for (patch, field) in [
+        (json!({"quiet_hours": {"start": "25:00", "end": "08:00"}}), "quiet_hours.start"),
+        (json!({"quiet_hours": {"start": "21:00"}}), "quiet_hours"),
+        (json!({"quiet_hours": {"start": "21:00", "end": "21:00"}}), "quiet_hours"),
+        (json!({"send_before": "soon"}), "send_before"),
+    ] {
+        let refused = server.send("PATCH", &path, &patch).await.assert_status(422);
+        assert!(refused.fields()[0].starts_with(field), "{patch}: {}", refused.body);
+    }
+    let cleared = json!({"quiet_hours": null, "send_before": null});
+    let cleared = server.send("PATCH", &path, &cleared).await.assert_status(200).json();
+    assert!(cleared["quiet_hours"].is_null() && cleared["send_before"].is_null());
+    let settings = server.get("/settings").await.assert_status(200).json();
+    assert_eq!(settings["quiet_hours"], json!({"enabled": false, "start": "21:00", "end": "08:00", "law": false}));
+    let on = json!({"quiet_hours": {"enabled": true}});
+    let refused = server.send("PATCH", "/settings", &on).await.assert_status(422);
+    assert_eq!(refused.fields(), ["quiet_hours.reason"]);
+    let on = json!({"quiet_hours": {"enabled": true, "law": true, "reason": "we go live"}});
+    let settings = server.send("PATCH", "/settings", &on).await.assert_status(200).json();
+    assert_eq!((&settings["quiet_hours"]["enabled"], &settings["quiet_hours"]["law"]), (&json!(true), &json!(true)));
+    let law = server.get("/settings/law").await.assert_status(200).json();
+    assert!(law["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "FR")));
+}
+
+#[tokio::test]
 async fn two_topics_have_no_name_in_common() {
     let server = server().await;
     server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);

@@ -215,7 +215,10 @@ async fn inline_scripts_carry_the_nonce_of_the_policy() {
 async fn operators_see_health_readiness_and_metrics() {
     for server in servers().await {
         assert_eq!(answer(server.request("GET", "/healthz")).await.assert_status(200).body, "ok\n");
-        assert_eq!(answer(server.request("GET", "/readyz")).await.assert_status(200).body, "ready\n");
+        assert_eq!(
+            answer(server.request("GET", "/readyz")).await.assert_status(200).body,
+            format!("ready\ntime zones {}\n", engine::zones::version())
+        );
         server.get("/contacts/+14155550142").await.assert_status(404);
         let metrics = answer(server.request("GET", "/metrics")).await.assert_status(200);
         assert!(

@@ -1,5 +1,7 @@
 //! Campaigns: what the pages' forms do.
 
+#![expect(clippy::too_many_arguments, reason = "a server function takes the fields of its form")]
+
 #[cfg(feature = "ssr")]
 use domain::{
     campaign::{Campaign, CampaignPatch},
@@ -11,7 +13,7 @@ use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use super::{
     api::{IMPORTED, Names, given, id, names},
-    wizard::Step,
+    wizard::{Step, words},
 };
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
@@ -92,6 +94,8 @@ pub async fn create_campaign(
         sender_id: None,
         trigger: Trigger::Now,
         rate_per_second: None,
+        quiet_hours: None,
+        send_before: None,
         late: Late::Wait,
         repeat: Repeat::EachRun,
         on_unknown: OnUnknown::Requeue,
@@ -168,13 +172,29 @@ pub async fn save_sending(
     version: i64,
     #[server(default)] sender_id: String,
     #[server(default)] rate_per_second: String,
+    #[server(default)] quiet_hours: String,
+    #[server(default)] quiet_until: String,
+    #[server(default)] send_before: String,
+    #[server(default)] late: String,
     #[server(default)] unknown: String,
     #[server(default)] op: String,
 ) -> Result<(), AppError> {
-    let typed = [("sender_id", &*sender_id), ("rate_per_second", &*rate_per_second), ("unknown", &*unknown)];
+    let typed = [
+        ("sender_id", &*sender_id),
+        ("rate_per_second", &*rate_per_second),
+        ("quiet_hours", &*quiet_hours),
+        ("quiet_until", &*quiet_until),
+        ("send_before", &*send_before),
+        ("late", &*late),
+        ("unknown", &*unknown),
+    ];
+    let keep = |error: AppError| error.keep(&typed);
     let patch = CampaignPatch {
         sender_id: Some(given(&sender_id).map(id).transpose()?),
-        rate_per_second: Some(rate(&rate_per_second).map_err(|error| error.keep(&typed))?),
+        rate_per_second: Some(rate(&rate_per_second).map_err(keep)?),
+        quiet_hours: Some(words::read_hours(&quiet_hours, &quiet_until).map_err(keep)?),
+        send_before: Some(words::read_deadline(&send_before).map_err(keep)?),
+        late: given(&late).and_then(|word| word.parse().ok()),
         on_unknown: given(&unknown).and_then(|word| word.parse().ok()),
         ..CampaignPatch::default()
     };

@@ -1,8 +1,9 @@
-//! Settings: what messages go out from, what the provider's errors mean, which processes are at work.
+//! Settings: what messages go out from, when nobody is messaged, what the provider's errors mean, which processes are at work.
 
 mod error_codes;
 mod general;
 mod processes;
+mod quiet;
 mod senders;
 
 use domain::role::Permission;
@@ -18,6 +19,7 @@ pub enum Page {
     ErrorCodes,
     ErrorCode,
     General,
+    QuietHours,
     Processes,
 }
 
@@ -29,6 +31,7 @@ pub fn open(page: Page) -> AnyView {
         Page::ErrorCodes => error_codes::list(),
         Page::ErrorCode => error_codes::one(),
         Page::General => general::page(),
+        Page::QuietHours => quiet::page(),
         Page::Processes => processes::page(),
     }
 }
@@ -42,6 +45,7 @@ fn tabs(current: &'static str) -> AnyView {
         <nav class="tabs tabs--line" aria-label="Settings">
             {tab("Senders", paths::SENDERS)}
             {may(Permission::Administer).then(|| tab("General", paths::GENERAL))}
+            {may(Permission::Administer).then(|| tab("Quiet hours", paths::QUIET_HOURS))}
             {tab("Error codes", paths::ERROR_CODES)}
             {tab("Processes", paths::PROCESSES)}
         </nav>

@@ -1,5 +1,6 @@
 //! One file per row of the table.
 
+pub mod decide;
 pub mod import;
 pub mod million;
 pub mod render;

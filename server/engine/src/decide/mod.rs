@@ -3,11 +3,16 @@
 
 mod consent;
 mod deadline;
+mod frequency;
 mod length;
+mod quiet;
 mod subscription;
 mod suppression;
 mod variables;
 mod window;
+
+pub use frequency::Capped;
+pub use quiet::{Hours, MARGIN};
 
 use domain::{
     campaign::Late,
@@ -32,6 +37,10 @@ pub struct Facts {
     pub subscription: Option<Subscription>,
     pub send_before: Option<Timestamp>,
     pub late: Late,
+    /// None when no quiet hours bind the message.
+    pub hours: Option<Hours>,
+    /// The caps that bind it.
+    pub caps: Vec<Capped>,
     /// The setting: free text only within the WhatsApp window.
     pub enforce_window: bool,
     /// The text is ours, not an approved content template.
@@ -89,6 +98,8 @@ pub struct Decided {
     pub verdict: Verdict,
     /// The checks that passed, one bit each.
     pub passed: i64,
+    /// When the window closes in which it may be handed over, when there is one.
+    pub closes: Option<Timestamp>,
     /// What the failed check saw. No personal data.
     pub detail: Option<String>,
 }
@@ -98,26 +109,36 @@ pub struct Decided {
 struct No {
     reason: Reason,
     detail: Option<String>,
+    /// Not never, but not before then.
+    until: Option<Timestamp>,
 }
 
 impl No {
     const fn because(reason: Reason) -> Self {
-        Self { reason, detail: None }
+        Self { reason, detail: None, until: None }
     }
 
     fn with(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: Some(detail.into()) }
+        Self { reason, detail: Some(detail.into()), until: None }
+    }
+
+    fn until(reason: Reason, until: Timestamp, detail: impl Into<String>) -> Self {
+        Self { reason, detail: Some(detail.into()), until: Some(until) }
     }
 }
 
 /// Makes the decision; `render` fills the text and is asked only when everything before it passed.
 pub fn decide(facts: &Facts, render: impl FnOnce() -> Result<Content, ContentFault>) -> Decided {
     let Some(person) = facts.person else { return refused(No::because(Reason::ContactErased), 0) };
-    let about_person: [(Check, Result<(), No>); 5] = [
+    let hours = quiet::check(facts);
+    let closes = hours.as_ref().ok().copied().flatten();
+    let about_person: [(Check, Result<(), No>); 7] = [
         (Check::Suppression, suppression::check(person)),
         (Check::Consent, consent::check(facts, person)),
         (Check::Subscription, subscription::check(facts)),
         (Check::Deadline, deadline::check(facts)),
+        (Check::QuietHours, hours.map(drop)),
+        (Check::FrequencyCap, frequency::check(facts)),
         (Check::Window, window::check(facts, person)),
     ];
     let mut passed = 0;
@@ -136,14 +157,18 @@ pub fn decide(facts: &Facts, render: impl FnOnce() -> Result<Content, ContentFau
         }
     }
     match rendered {
-        Ok(content) => Decided { verdict: Verdict::Send(content), passed, detail: None },
+        Ok(content) => Decided { verdict: Verdict::Send(content), passed, closes, detail: None },
         // The two checks above name every fault; this one would be new and is not sent either.
         Err(_) => refused(No::because(Reason::TemplateError), passed),
     }
 }
 
 fn refused(no: No, passed: i64) -> Decided {
-    Decided { verdict: Verdict::Skip(no.reason), passed, detail: no.detail }
+    let verdict = match no.until {
+        Some(until) => Verdict::Wait { until, reason: no.reason },
+        None => Verdict::Skip(no.reason),
+    };
+    Decided { verdict, passed, closes: None, detail: no.detail }
 }
 
 /// Facts under which everything passes, for the checks' own tests.
@@ -158,6 +183,8 @@ fn willing() -> Facts {
         subscription: Some(Subscription::Subscribed),
         send_before: None,
         late: Late::Wait,
+        hours: None,
+        caps: Vec::new(),
         enforce_window: false,
         free_text: true,
         now: Timestamp::from_seconds(1_795_392_000),

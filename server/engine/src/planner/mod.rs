@@ -1,12 +1,24 @@
 //! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
 //! Whatever stops the process, the next one goes on after the last chunk that was committed.
 
+mod waiting;
+
 use std::time::Duration;
 
-use store::{Kind, runs::RunPlan};
+use domain::{campaign::Late, ids::MessageId, run::Rules, time::Timestamp};
+use store::{
+    Kind, Tx,
+    runs::{Planned, RunPlan},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, Error, Result, bell::Who, retry::retrying};
+use crate::{
+    Engine, Error, Result,
+    bell::Who,
+    quiet::{self, Holidays, Policy},
+    retry::retrying,
+    services::settings,
+};
 
 /// How often runs to plan are looked for without a bell.
 const LOOK: Duration = Duration::from_millis(500);
@@ -27,8 +39,13 @@ const LARGE: i64 = 10_000;
 
 /// Plans runs until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
+    let mut looked = waiting::Looked::default();
     while !stop.is_cancelled() {
-        match plan_all(&engine, &stop).await {
+        let planned = match plan_all(&engine, &stop).await {
+            Ok(()) => looked.look(&engine, &stop).await,
+            failed => failed,
+        };
+        match planned {
             Ok(()) => {
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -79,12 +96,36 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
 /// Plans one chunk. True when the plan is complete.
 async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let now = engine.now();
+    let settings = settings::current(engine).await?;
+    let holidays = Holidays::of(&settings.holidays);
+    let hours = quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours);
     let tx = engine.db().begin().await?;
     let planned = store::runs::plan_chunk(&tx, plan, now, chunk(engine.db().kind())).await?;
+    if let Some(people) = planned.people.filter(|_| !hours.is_free()) {
+        let queued = store::runs::planned(&tx, plan.run, people).await?;
+        wait_for_morning(&tx, (&hours, &plan.rules), &queued, now).await?;
+    }
     if planned.complete {
         store::runs::finish_plan(&tx, plan.run, now).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
     metrics::counter!("messages_planned_total").increment(planned.rows.unsigned_abs());
     Ok::<_, Error>(planned.complete)
+}
+
+/// Whoever is asleep now is due in the morning, instead of being claimed only to wait. Who has no zone, or would be
+/// dropped in the morning, is due at once: the claim says why nothing is sent.
+async fn wait_for_morning(
+    tx: &Tx,
+    (hours, rules): (&Policy, &Rules),
+    queued: &[Planned],
+    now: Timestamp,
+) -> Result<()> {
+    let deadline = rules.send_before.filter(|_| rules.late == Late::Drop);
+    let until = |planned: &Planned| {
+        let until = waiting::morning(hours, planned, now)?;
+        deadline.is_none_or(|deadline| until < deadline).then_some((planned.id, until))
+    };
+    let asleep: Vec<(MessageId, Timestamp)> = queued.iter().filter_map(until).collect();
+    Ok(store::runs::wait_for_morning(tx, &asleep).await?)
 }

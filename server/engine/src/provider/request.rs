@@ -14,7 +14,12 @@ pub struct Outgoing<'a> {
     /// The sender's number, or a Messaging Service (`MG…`).
     pub from: &'a str,
     pub content: &'a Content,
+    /// Seconds after which the provider had better not send it any more; SMS only.
+    pub valid_for: Option<i64>,
 }
+
+/// How long Twilio keeps a message by itself, in seconds: the longest it takes as a limit.
+pub(crate) const KEPT_FOR: i64 = 36_000;
 
 /// Asks Twilio to repeat a callback up to three times when we do not answer, or answer that we are overloaded; its
 /// default is once, and only when there is no connection.
@@ -37,6 +42,10 @@ pub(super) fn form(message: &Outgoing<'_>, public_url: &str) -> Vec<(&'static st
             form.extend(message.content.media_url.clone().map(|url| ("MediaUrl", url)));
         }
     }
+    // Whether it shortens WhatsApp's queue is not documented.
+    if let Some(seconds) = message.valid_for.filter(|seconds| message.channel == Channel::Sms && *seconds < KEPT_FOR) {
+        form.push(("ValidityPeriod", seconds.max(1).to_string()));
+    }
     let callback =
         format!("{public_url}/webhooks/twilio/status?m={}&a={}{CALLBACK_RETRIES}", message.id, message.attempt);
     form.push(("StatusCallback", callback));
@@ -56,7 +65,10 @@ mod tests {
 
     fn fields(channel: Channel, from: &str, content: &Content) -> Vec<(&'static str, String)> {
         let to = "+14155550100".parse().expect("a phone");
-        form(&Outgoing { id: MessageId(7), attempt: 2, to: &to, channel, from, content }, "https://ese.example")
+        form(
+            &Outgoing { id: MessageId(7), attempt: 2, to: &to, channel, from, content, valid_for: Some(60) },
+            "https://ese.example",
+        )
     }
 
     #[test]
@@ -83,7 +95,10 @@ mod tests {
         };
         let form = fields(Channel::Sms, "MG1", &content);
         let names: Vec<_> = form.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["To", "MessagingServiceSid", "ContentSid", "ContentVariables", "StatusCallback"]);
+        assert_eq!(
+            names,
+            ["To", "MessagingServiceSid", "ContentSid", "ContentVariables", "ValidityPeriod", "StatusCallback"]
+        );
         assert_eq!(form[0].1, "+14155550100");
     }
 }

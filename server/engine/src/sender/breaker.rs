@@ -22,6 +22,7 @@ use store::{
     messages::{Claimed, Lane, Lease},
 };
 
+use super::{Cap, caps};
 use crate::{Engine, Result, bell::Who, retry::retrying};
 
 /// Each probe in vain doubles the wait, up to this.
@@ -245,11 +246,21 @@ async fn resume(tx: &Tx, run: RunId, campaign: CampaignId, now: Timestamp) -> Re
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn claim_probe(engine: &Engine, sender: SenderId, lane: Lane, lease: Lease) -> Result<Vec<Claimed>> {
-    retrying!(claim_once(engine, sender, lane, lease).await)
+pub(super) async fn claim_probe(
+    engine: &Engine,
+    sender: SenderId,
+    (lane, caps): (Lane, &[Cap]),
+    lease: Lease,
+) -> Result<Vec<Claimed>> {
+    retrying!(claim_once(engine, sender, (lane, caps), lease).await)
 }
 
-async fn claim_once(engine: &Engine, sender: SenderId, lane: Lane, lease: Lease) -> Result<Vec<Claimed>> {
+async fn claim_once(
+    engine: &Engine,
+    sender: SenderId,
+    (lane, caps): (Lane, &[Cap]),
+    lease: Lease,
+) -> Result<Vec<Claimed>> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
     let mut breaker = store::breaker::lock(&tx, sender).await?;
@@ -257,12 +268,13 @@ async fn claim_once(engine: &Engine, sender: SenderId, lane: Lane, lease: Lease)
     if !may {
         return Ok(Vec::new());
     }
-    let claimed = store::messages::claim_probe(&tx, now, lane, lease).await?;
-    breaker.probe = claimed.as_ref().map(|message| message.id);
-    breaker.probe_at = Some(if claimed.is_some() { now } else { now.plus(AGAIN) });
+    let mut claimed: Vec<Claimed> = store::messages::claim_probe(&tx, now, lane, lease).await?.into_iter().collect();
+    caps::count(&tx, now, lease, caps, &mut claimed).await?;
+    breaker.probe = claimed.first().map(|message| message.id);
+    breaker.probe_at = Some(if !claimed.is_empty() { now } else { now.plus(AGAIN) });
     store::breaker::save(&tx, sender, &breaker).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    Ok(claimed.into_iter().collect())
+    Ok(claimed)
 }
 
 /// Somebody resumes a campaign by hand: they believe that it works, so one message tries at once.

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use domain::{error_codes::Class, message::Outcome as DecisionOutcome, reason::Reason, time::Timestamp};
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
 
-use super::{Claim, LaneContext, Shared, backoff, outcomes::Done, prepare::Ready};
+use super::{
+    Claim, LaneContext, Shared, backoff,
+    outcomes::Done,
+    prepare::{Ready, Until},
+};
 use crate::{
     Engine,
     decide::Content,
@@ -25,7 +29,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, read
 }
 
 async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Claim) -> Done {
-    let Ready { message, content, phone, decision, .. } = ready;
+    let Ready { message, content, phone, decision, until, .. } = ready;
     let lease = claim.lease;
     let outgoing = Outgoing {
         id: message.id,
@@ -34,6 +38,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         channel: context.sender.sender.channel,
         from: &context.sender.sender.address,
         content: &content,
+        valid_for: None,
     };
     let Ok(_slot) = shared.slots.acquire().await else {
         return done(&message, lease, Effect::Released, None);
@@ -43,22 +48,29 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         () = shared.stop.cancelled() => {}
     }
     // From here on nothing is awaited before the request is under way.
-    if let Some(stopped) = last_look(shared, context, &message, claim) {
+    let now = shared.engine.now();
+    if let Some(stopped) = last_look(shared, context, (&message, until), claim, now) {
         return stopped;
     }
+    let outgoing = Outgoing { valid_for: until.seconds_left(now), ..outgoing };
     let answer = shared.engine.inner().provider.create(&context.login, &outgoing).await;
     judge(shared, context, &message, lease, (answer, content, decision)).await
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
-/// paused or cancelled, the person opted out.
-fn last_look(shared: &Shared, context: &LaneContext, message: &Claimed, claim: Claim) -> Option<Done> {
+/// paused or cancelled, the time in which the message may go is over, the person opted out.
+fn last_look(
+    shared: &Shared,
+    context: &LaneContext,
+    (message, until): (&Claimed, Until),
+    claim: Claim,
+    now: Timestamp,
+) -> Option<Done> {
     let lease = claim.lease;
     let engine = &shared.engine;
-    let now = engine.now();
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
     let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until;
-    if shared.stop.is_cancelled() || too_late || !shared.is_open(context.lane) {
+    if shared.stop.is_cancelled() || too_late || until.is_over(now) || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
     if engine.inner().opt_outs.contains(message.contact_id, claim.began) {

@@ -18,10 +18,13 @@ use store::{
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::{Claim, LaneContext, RunContext, Shared, breaker, content, lanes::Lanes, prepare, stop::stop_run};
+use super::{
+    Cap, Claim, LaneContext, RunContext, Shared, breaker, caps, content, lanes::Lanes, prepare, stop::stop_run,
+};
 use crate::{
     Engine, Error, Result,
     bell::Who,
+    quiet::{self, Holidays},
     retry::retrying,
     services::{provider_accounts, settings},
     templates::Compiled,
@@ -112,6 +115,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
     }
     let account = settings.account_rate_per_second;
     let budget = budget(&settings);
+    let holidays = Holidays::of(&settings.holidays);
     let accounts = provider_accounts::current(engine).await?;
     let db = engine.db().reader();
     breaker::look_after(engine).await?;
@@ -128,7 +132,10 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             }
             let limits = limits(account, &sender, None);
             let enforce_window = settings.enforce_whatsapp_window;
-            let context = LaneContext { lane, sender, login, limits, run: None, enforce_window, budget, probe };
+            let hours = quiet::of_singles(&settings, &holidays);
+            let caps = Vec::new();
+            let context =
+                LaneContext { lane, sender, login, limits, run: None, enforce_window, hours, caps, budget, probe };
             looked.waiting.push((lane, Arc::new(context), 1));
         }
     }
@@ -144,8 +151,12 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         }
         let Some(template) = template_of(engine, &run).await? else { continue };
         let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
+        let caps = caps::of_run(engine, &settings, &run).await?;
+        let hours = quiet::of_campaign(&settings, &holidays, run.rules.category, run.rules.quiet_hours);
         let context = LaneContext {
             lane,
+            hours,
+            caps,
             limits: limits(account, &run.sender, own),
             budget,
             probe: run.sender.sender.blocked.is_some(),
@@ -217,9 +228,9 @@ async fn serve(
     let began = Instant::now();
     let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: rand::random_range(1..i64::MAX) };
     let claimed = if context.probe {
-        breaker::claim_probe(engine, context.sender.sender.id, context.lane, lease).await
+        breaker::claim_probe(engine, context.sender.sender.id, (context.lane, &context.caps), lease).await
     } else {
-        claim(shared, now, context.lane, lease, grant.granted).await
+        claim(shared, now, context, lease, grant.granted).await
     };
     let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
     if taken < grant.granted {
@@ -242,12 +253,20 @@ async fn serve(
     Ok(())
 }
 
-async fn claim(shared: &Shared, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
+async fn claim(
+    shared: &Shared,
+    now: Timestamp,
+    context: &LaneContext,
+    lease: Lease,
+    limit: u32,
+) -> Result<Vec<Claimed>> {
+    let caps: &[Cap] = &context.caps;
     let began = Instant::now();
     let claimed = retrying!(
         async {
             let tx = shared.engine.db().begin().await?;
-            let claimed = store::messages::claim(&tx, now, lane, lease, limit).await?;
+            let mut claimed = store::messages::claim(&tx, now, context.lane, lease, limit).await?;
+            caps::count(&tx, now, lease, caps, &mut claimed).await?;
             tx.commit().await.map_err(store::Error::from)?;
             Ok::<_, Error>(claimed)
         }

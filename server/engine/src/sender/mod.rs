@@ -10,6 +10,7 @@
 
 mod backoff;
 mod breaker;
+mod caps;
 mod content;
 mod deliver;
 mod dispatch;
@@ -56,6 +57,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Engine,
     provider::Account,
+    quiet::Policy,
     templates::Compiled,
     throttle::{Budget, Limit},
 };
@@ -148,10 +150,22 @@ struct LaneContext {
     /// A run's rules and template; single sends bring their own.
     run: Option<RunContext>,
     enforce_window: bool,
+    /// When a campaign's messages, or single marketing messages, may go out.
+    hours: Policy,
+    /// How many campaign messages people get at most.
+    caps: Vec<Cap>,
     /// How many people WhatsApp lets the business write to first within a day.
     budget: Option<Budget>,
     /// The sender is blocked: of this lane one message tries whether it still is.
     probe: bool,
+}
+
+/// A frequency cap that binds a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cap {
+    messages: u16,
+    days: u16,
+    topic: Option<TopicId>,
 }
 
 #[derive(Clone)]

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    campaign::Late,
+    consent::Category,
     message::{Channel, Kind, Outcome as DecisionOutcome},
     phone::Phone,
     reason::Reason,
@@ -12,14 +14,16 @@ use store::messages::{Claimed, DecisionIn, Effect};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Claim, LaneContext, Shared, backoff, content,
+    Claim, LaneContext, Shared, backoff, caps, content,
     deliver::{self, done},
     outcomes::Done,
 };
 use crate::{
     Result,
-    decide::{self, Content, Decided, Facts, Person, Verdict},
+    decide::{self, Content, Decided, Facts, Hours, Person, Verdict},
+    quiet::Place,
     throttle::{Admission, Asking, Counts, DAY},
+    zones::zones_of,
 };
 
 /// While the day is full it is looked at again after this time at the latest: somebody may have raised the limit.
@@ -36,6 +40,16 @@ pub(super) struct Ready {
     pub phone: Phone,
     pub decision: DecisionIn,
     pub counts: Counts,
+    pub until: Until,
+}
+
+/// After what a message is not handed over any more.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Until {
+    /// The window of quiet hours closes.
+    pub closes: Option<Timestamp>,
+    /// The campaign drops what is late.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Decides a batch and sends what may go out on its way; the others' outcomes are written.
@@ -46,12 +60,17 @@ pub(super) async fn prepare(
     claim: Claim,
     deliveries: TaskTracker,
 ) {
-    let mut ready = Vec::with_capacity(claimed.len());
+    let taken = claimed.len();
+    let mut ready = Vec::with_capacity(taken);
     for message in claimed {
         match decide(&shared, &context, message, claim).await {
             Ok(one) => ready.push(one),
             Err(done) => shared.finish(*done).await,
         }
+    }
+    // Nobody was called for those that do not go out: the others may have their turns.
+    if let Ok(unused @ 1..) = u32::try_from(taken - ready.len()) {
+        shared.engine.inner().throttle.give_back(shared.engine.now(), &context.limits, unused).await;
     }
     for one in admitted(&shared, &context, ready, claim).await {
         deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), one, claim));
@@ -78,14 +97,15 @@ async fn decide(
         }
     };
     let decision = record(&decided, now);
+    let until = Until { closes: decided.closes, deadline: deadline(context) };
     let effect = match (decided.verdict, &message.contact) {
         (Verdict::Send(content), Some(contact)) => {
             let (phone, counts) = (contact.phone.clone(), counts(context, &message, now));
-            return Ok(Ready { message, content, phone, decision, counts });
+            return Ok(Ready { message, content, phone, decision, counts, until });
         }
         (Verdict::Send(_), None) => Effect::Skipped(Reason::ContactErased),
         (Verdict::Skip(reason), _) => Effect::Skipped(reason),
-        (Verdict::Wait { until, reason }, _) => Effect::Later { not_before: until, reason, code: None },
+        (Verdict::Wait { until, reason }, _) => Effect::NotYet { not_before: until, reason },
     };
     Err(Box::new(done(&message, claim.lease, effect, Some(decision))))
 }
@@ -107,11 +127,47 @@ async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now:
         subscription: message.subscription,
         send_before: context.run.as_ref().and_then(|run| run.rules.send_before),
         late: context.late(),
+        hours: hours(context, message, text.category()),
+        caps: caps::of_message(&context.caps, message),
         enforce_window: context.enforce_window,
         free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
         now,
     };
     Ok(decide::decide(&facts, || text.render(contact, &message.variables)))
+}
+
+/// The quiet hours that bind a message: a campaign's, or a single one's that is marketing.
+fn hours(context: &LaneContext, message: &Claimed, category: Option<Category>) -> Option<Hours> {
+    let bound = match message.kind {
+        Kind::Campaign => true,
+        Kind::Single => category == Some(Category::Marketing),
+        Kind::Test | Kind::Confirmation => false,
+    };
+    if !bound || context.hours.is_free() {
+        return None;
+    }
+    let contact = message.contact.as_ref()?;
+    let zones = zones_of(&contact.phone, contact.timezone.as_deref());
+    let place = Place::of(&contact.phone, contact.country.as_deref(), &zones);
+    Some(Hours { policy: context.hours.clone(), zones, place })
+}
+
+fn deadline(context: &LaneContext) -> Option<Timestamp> {
+    let rules = context.run.as_ref().map(|run| &run.rules);
+    rules.filter(|rules| rules.late == Late::Drop).and_then(|rules| rules.send_before)
+}
+
+impl Until {
+    /// Whether it has come: then the message is decided anew.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        let closing = self.closes.is_some_and(|closes| closes.since(now) <= decide::MARGIN);
+        closing || self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The seconds that are left, when they are limited.
+    pub fn seconds_left(self, now: Timestamp) -> Option<i64> {
+        self.closes.into_iter().chain(self.deadline).min().map(|end| end.since(now) / Timestamp::SECOND)
+    }
 }
 
 fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
@@ -197,4 +253,22 @@ async fn remember(shared: &Shared, now: Timestamp) -> Result<()> {
     let people = store::daily_recipients::since(engine.db().reader(), account, now.plus(-DAY)).await?;
     engine.inner().throttle.remember(&people).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_not_begun_when_its_window_is_about_to_close_or_its_time_is_up() {
+        let now = Timestamp::from_seconds(1_000);
+        let closes = |after: i64| Until { closes: Some(now.plus(after)), deadline: None };
+        let deadline = |after: i64| Until { closes: None, deadline: Some(now.plus(after)) };
+        assert!(!Until::default().is_over(now));
+        assert!(closes(decide::MARGIN).is_over(now) && !closes(decide::MARGIN + 1).is_over(now));
+        assert!(deadline(0).is_over(now) && !deadline(1).is_over(now));
+        assert_eq!(Until::default().seconds_left(now), None);
+        let both = Until { closes: Some(now.plus(Timestamp::HOUR)), deadline: Some(now.plus(Timestamp::MINUTE)) };
+        assert_eq!(both.seconds_left(now), Some(60));
+    }
 }

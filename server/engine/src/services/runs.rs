@@ -92,7 +92,10 @@ impl Runs<'_> {
         let allowed = f64::from(own.unwrap_or(i32::MAX).min(sender));
         let rate_now = processes::paces(self.0).await?.runs.get(&run.id).copied().unwrap_or(0.0);
         let waiting = run.ledger.queued + run.ledger.sending;
-        Ok(Forecast { finish_at: finish_at(now, waiting, if rate_now > 0.0 { rate_now } else { allowed }), rate_now })
+        let by_rate = finish_at(now, waiting, if rate_now > 0.0 { rate_now } else { allowed });
+        // Not before the last of those who sleep can be messaged.
+        let finish_at = by_rate.map(|at| run.quiet.until.map_or(at, |until| at.max(until)));
+        Ok(Forecast { finish_at, rate_now })
     }
 
     /// Every recipient of the run as CSV, in parts.

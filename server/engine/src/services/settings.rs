@@ -1,11 +1,14 @@
 //! Settings of the workspace, and holding all sending.
 
+mod quiet;
+
 use std::{sync::Arc, time::Duration};
 
 use domain::{
     inbound::Keyword,
     keywords::Keywords,
     problem::FieldError,
+    quiet::{FrequencyCap, Holiday, WorkspaceQuiet},
     role::Permission,
     settings::{Sending, SendingState, Settings, SettingsPatch},
     time::Timestamp,
@@ -18,8 +21,11 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{
     Actor, Engine, Error, Result,
     config::Config,
-    ingest, require,
+    ingest,
+    quiet::shipped_holidays,
+    require,
     services::{simulator, stale::stale},
+    zones,
 };
 
 /// The key of the document in the settings table.
@@ -61,6 +67,13 @@ struct Document {
     whatsapp_reply_share: Option<i32>,
     #[serde(skip_serializing_if = "Keywords::is_empty")]
     keywords: Keywords,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet_hours: Option<WorkspaceQuiet>,
+    /// Absent: the list that the program brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holidays: Option<Vec<Holiday>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    frequency_caps: Vec<FrequencyCap>,
 }
 
 /// The settings as this process last read them.
@@ -102,9 +115,18 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         whatsapp_daily_people: document.whatsapp_daily_people,
         whatsapp_reply_share: document.whatsapp_reply_share.unwrap_or(REPLY_SHARE),
         keywords: document.keywords,
+        quiet_hours: rule(document.quiet_hours, real),
+        holidays: document.holidays.unwrap_or_else(shipped_holidays),
+        frequency_caps: document.frequency_caps,
         updated_at,
         version,
     }
+}
+
+/// The stored rule; with a real account the law binds whatever was set while there was none.
+fn rule(stored: Option<WorkspaceQuiet>, real: bool) -> WorkspaceQuiet {
+    let rule = stored.unwrap_or_else(|| quiet::default_rule(real));
+    WorkspaceQuiet { law: rule.law || real, ..rule }
 }
 
 /// See [`Engine::settings`].
@@ -152,13 +174,21 @@ impl SettingsService<'_> {
             return Err(stale(&patch, &with_defaults(stored, self.0.config())));
         }
         let former = stored.map(|stored| stored.value).unwrap_or_default();
-        let (document, changed) = apply(former.clone(), &patch);
+        let real = !self.0.config().is_simulated();
+        let former_rule = rule(former.quiet_hours, real);
+        Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
+        let (document, changed) = apply(former.clone(), &patch, former_rule);
         if document == former {
             drop(tx);
             return self.get(actor).await;
         }
         save(&tx, &document, version, now).await?;
         audit(&tx, actor, now, &former, &document, &changed).await?;
+        if let Some(rule) = document.quiet_hours.filter(|_| document.quiet_hours != former.quiet_hours) {
+            let reason = patch.quiet_hours.and_then(|change| change.reason);
+            let detail = json!({ "former": former_rule, "rule": rule, "reason": reason });
+            store::audit::append(&tx, actor, now, "change_quiet_hours", ("settings", KEY), &detail).await?;
+        }
         let counts_from_now = former.whatsapp_daily_people.is_none() && document.whatsapp_daily_people.is_some();
         if counts_from_now {
             // Nobody was counted while there was no limit.
@@ -196,7 +226,7 @@ async fn save(tx: &store::Tx, document: &Document, version: i64, now: Timestamp)
 }
 
 /// The document with the patch applied, and the names of the changed fields.
-fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'static str>) {
+fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQuiet) -> (Document, Vec<&'static str>) {
     let former = document.clone();
     if let Some(sending) = &patch.sending {
         let reason = sending.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
@@ -226,7 +256,20 @@ fn apply(mut document: Document, patch: &SettingsPatch) -> (Document, Vec<&'stat
     if let Some(keywords) = &patch.keywords {
         document.keywords = tidy(keywords);
     }
+    if let Some(change) = &patch.quiet_hours
+        && change.applied(former_rule) != former_rule
+    {
+        document.quiet_hours = Some(change.applied(former_rule));
+    }
+    if let Some(holidays) = &patch.holidays {
+        document.holidays = Some(holidays.clone());
+    }
+    if let Some(caps) = &patch.frequency_caps {
+        document.frequency_caps.clone_from(caps);
+    }
     let changed = [
+        ("holidays", former.holidays != document.holidays),
+        ("frequency_caps", former.frequency_caps != document.frequency_caps),
         ("default_country", former.default_country != document.default_country),
         ("default_timezone", former.default_timezone != document.default_timezone),
         ("enforce_whatsapp_window", former.enforce_whatsapp_window != document.enforce_whatsapp_window),
@@ -266,6 +309,7 @@ async fn audit(
             "whatsapp_daily_people": document.whatsapp_daily_people,
             "whatsapp_reply_share": document.whatsapp_reply_share,
             "keywords": document.keywords,
+            "frequency_caps": document.frequency_caps,
         });
         store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;
     }
@@ -287,7 +331,7 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
         errors.push(FieldError::new("default_country", "Give a country as two letters, such as LK."));
     }
     if let Some(timezone) = &patch.default_timezone
-        && jiff::tz::TimeZone::get(timezone).is_err()
+        && zones::zone(timezone).is_none()
     {
         errors.push(FieldError::new("default_timezone", "Give a time zone such as Asia/Colombo."));
     }
@@ -392,7 +436,7 @@ mod tests {
     #[test]
     fn a_limit_that_was_lifted_stays_lifted() {
         let patch = SettingsPatch { account_rate_per_second: Some(None), ..SettingsPatch::default() };
-        let (document, changed) = apply(Document::default(), &patch);
+        let (document, changed) = apply(Document::default(), &patch, quiet::default_rule(true));
         assert_eq!(changed, ["account_rate_per_second"]);
         let text = serde_json::to_string(&document).unwrap();
         assert_eq!(serde_json::from_str::<Document>(&text).unwrap().account_rate_per_second, Some(None), "{text}");

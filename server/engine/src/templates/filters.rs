@@ -6,6 +6,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
 use super::facts::STAND_IN;
+use crate::zones;
 
 const DEFAULT_DATE: &str = "%-d %B %Y";
 
@@ -88,7 +89,7 @@ pub(super) fn date(state: &State, value: &Value, format: Option<&str>) -> Result
     let time =
         instant(text).and_then(|time| Timestamp::from_microsecond(time.as_micros()).ok()).ok_or_else(not_a_date)?;
     let zone = state.lookup("timezone");
-    let zone = zone.as_ref().and_then(Value::as_str).and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let zone = zone.as_ref().and_then(Value::as_str).and_then(zones::zone).unwrap_or(TimeZone::UTC);
     told(strtime::format(format, &time.to_zoned(zone)))
 }
 

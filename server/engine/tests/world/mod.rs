@@ -179,6 +179,8 @@ impl World {
             repeat: Repeat::EachRun,
             on_unknown: OnUnknown::Requeue,
             weight: 1,
+            quiet_hours: None,
+            send_before: None,
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Claimed {
     pub contact: Option<ClaimedContact>,
     /// To the run's topic, when it has one.
     pub subscription: Option<Subscription>,
+    /// How many campaign messages the person had in each window that was asked for ([`super::count_for_caps`]).
+    pub recent: Vec<i64>,
     /// A single send's text.
     pub body: Option<String>,
     /// A single send's own variables, which stand in front of the contact's attributes.
@@ -174,7 +176,7 @@ async fn claim_postgres(tx: &Tx, now: Timestamp, source: Source, lease: Lease, l
     let statement = format!(
         "WITH due AS ({due}), m AS (\
          UPDATE messages AS m SET state = 1, attempt = m.attempt + 1, lease_until = $4, lease_owner = $5, \
-         updated_at = $2 FROM due WHERE m.id = due.id RETURNING {CLAIMED}) \
+         updated_at = $2, claimed_at = $2 FROM due WHERE m.id = due.id RETURNING {CLAIMED}) \
          SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM m {}",
         joins("$6")
     );
@@ -193,7 +195,8 @@ async fn claim_postgres(tx: &Tx, now: Timestamp, source: Source, lease: Lease, l
 async fn claim_sqlite(tx: &Tx, now: Timestamp, source: Source, lease: Lease, limit: u32) -> Result<Vec<Row>> {
     let (due, id) = due(source, Kind::Sqlite);
     let update = format!(
-        "UPDATE messages SET state = 1, attempt = attempt + 1, lease_until = $4, lease_owner = $5, updated_at = $2 \
+        "UPDATE messages SET state = 1, attempt = attempt + 1, lease_until = $4, lease_owner = $5, updated_at = $2, \
+         claimed_at = $2 \
          WHERE id IN ({due}) RETURNING id"
     );
     let values =
@@ -230,6 +233,7 @@ fn read(row: &Row) -> Result<Claimed> {
         },
         contact: read_contact(row)?,
         subscription: row.word_or_null("subscription")?,
+        recent: Vec::new(),
         body: row.get("body")?,
         variables: match row.get::<Option<String>>("variables")? {
             Some(text) => parse("message_texts.variables", &text)?,

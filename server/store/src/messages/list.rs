@@ -163,7 +163,7 @@ fn decision(row: &Row) -> Result<Decision> {
 
 /// Every check with its result, from the stored bits and the one that failed.
 fn checks(passed: i64, failed: Option<Check>, detail: Option<String>) -> Vec<CheckResult> {
-    Check::ALL
+    Check::ORDER
         .iter()
         .map(|check| {
             let result = if failed == Some(*check) {

@@ -3,6 +3,7 @@
 //! Every function that moves messages locks their rows in the order of their ids, moves them, writes what explains the
 //! move, and moves the run's counters last (see [`crate::ledger`] for the order of locks).
 
+mod caps;
 mod claim;
 mod history;
 mod list;
@@ -15,6 +16,7 @@ mod sweep;
 mod unfinished;
 mod unknown;
 
+pub use caps::{CapWindow, count_for_caps};
 pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, claim_probe, next_due, single_lanes};
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list};

@@ -31,6 +31,8 @@ pub struct RunPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkPlanned {
     pub rows: i64,
+    /// The contacts that the chunk went through: after the first one, through the last.
+    pub people: Option<(i64, i64)>,
     /// Nobody is left: the plan is complete.
     pub complete: bool,
 }
@@ -65,19 +67,19 @@ fn read(row: &Row) -> Result<RunPlan> {
 /// What the database says.
 pub async fn plan_chunk(tx: &Tx, plan: &RunPlan, now: Timestamp, limit: u32) -> Result<ChunkPlanned> {
     let Some(cursor) = lock_cursor(tx, plan.run).await? else {
-        return Ok(ChunkPlanned { rows: 0, complete: false });
+        return Ok(ChunkPlanned { rows: 0, people: None, complete: false });
     };
     insert_messages(tx, plan, now, cursor, limit).await?;
     let query = "SELECT max(contact_id) AS last FROM messages WHERE run_id = $1 AND contact_id > $2";
     let row = one(tx, query, vec![plan.run.0.into(), cursor.into()]).await?;
     let Some(last) = row.map(|row| row.get::<Option<i64>>("last")).transpose()?.flatten() else {
-        return Ok(ChunkPlanned { rows: 0, complete: true });
+        return Ok(ChunkPlanned { rows: 0, people: None, complete: true });
     };
     let planned = Planned { run: plan.run, after: cursor, last };
     planned.decide(tx, now).await?;
     let rows = planned.count(tx).await?;
     exec(tx, "UPDATE runs SET plan_cursor = $1 WHERE id = $2", vec![last.into(), plan.run.0.into()]).await?;
-    Ok(ChunkPlanned { rows, complete: rows < i64::from(limit) })
+    Ok(ChunkPlanned { rows, people: Some((cursor, last)), complete: rows < i64::from(limit) })
 }
 
 /// Where planning stands; none when the run is no longer to be planned. Locks the run against a second planner.

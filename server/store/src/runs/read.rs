@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     ids::{CampaignId, RunId},
-    run::{Forecast, Run, RunSummary},
+    run::{Forecast, Quiet, Run, RunSummary},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -29,6 +29,7 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
     );
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let tallies = ledger::tallies(db, id).await?;
+    run.quiet = super::quiet(db, id).await?;
     run.skipped_by_reason = tallies.skipped_by_reason;
     run.failures_by_code = tallies.failures_by_code;
     Ok(run)
@@ -53,6 +54,9 @@ pub async fn list(
     let mut runs: Vec<Run> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
     let mut tallies = tallies_of(db, &runs).await?;
     for run in &mut runs {
+        if run.finished_at.is_none() && run.ledger.queued > 0 {
+            run.quiet = super::quiet(db, run.id).await?;
+        }
         if let Some(of) = tallies.remove(&run.id) {
             run.skipped_by_reason = of.skipped_by_reason;
             run.failures_by_code = of.failures_by_code;
@@ -96,6 +100,7 @@ fn read(row: &Row) -> Result<Run> {
         ledger: ledger::read(row)?,
         skipped_by_reason: BTreeMap::new(),
         failures_by_code: BTreeMap::new(),
+        quiet: Quiet::default(),
         forecast: Forecast::default(),
         template_version: row.get("template_version")?,
         rate_per_second: row.get("rate_per_second")?,

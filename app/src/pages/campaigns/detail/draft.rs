@@ -1,7 +1,7 @@
 //! A draft: what it will do, what is missing, a test to oneself.
 
 use domain::{
-    campaign::{Campaign, LaunchCheck},
+    campaign::{Campaign, Late, LaunchCheck},
     message::Message,
     role::Permission,
 };
@@ -11,7 +11,7 @@ use super::{
     super::{
         api::{CampaignView, Names},
         launch,
-        wizard::Step,
+        wizard::{Step, words},
     },
     Actions, may, verb,
 };
@@ -70,6 +70,14 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         || "As fast as the sender may".to_owned(),
         |rate| format!("At most {} a second", format::num(rate)),
     );
+    let hours = campaign.quiet_hours.map_or_else(|| "The workspace's".to_owned(), |quiet| quiet.to_string());
+    let deadline = campaign.send_before.as_ref().map_or_else(
+        || "No end".to_owned(),
+        |deadline| {
+            let late = if campaign.late == Late::Drop { "then left out" } else { "then sent late" };
+            format!("{}, {late}", words::write_deadline(deadline))
+        },
+    );
     let chosen = |name: &Option<String>| name.clone().unwrap_or_else(|| "Not chosen yet".to_owned());
     let rows = [
         ("Topic", names.topic.clone().unwrap_or_else(|| "No topic".to_owned()), Step::Basics),
@@ -77,6 +85,8 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         ("Template", chosen(&names.template), Step::Message),
         ("Sender", names.sender.clone().unwrap_or_else(|| "The channel's default".to_owned()), Step::Sending),
         ("Rate", rate, Step::Sending),
+        ("Quiet hours", hours, Step::Sending),
+        ("Worth sending until", deadline, Step::Sending),
     ];
     let rows = rows.into_iter().map(|(name, value, step)| {
         let label = format!("Change: {name}");

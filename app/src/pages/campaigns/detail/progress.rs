@@ -119,12 +119,18 @@ fn times(run: &Run, at: Timestamp) -> AnyView {
         _ => run.finished_at.map(|at| ("Finished", view! { <Time at moment=true/> }.into_any())),
     };
     let speed = (run.status == RunStatus::Running).then(|| format!("{} a second", per_second(run.forecast.rate_now)));
+    let asleep = (run.quiet.messages > 0).then(|| {
+        let until = run.quiet.until.map(|at| view! { ", the last until " <Time at moment=true/> });
+        let count = format!("{} wait for their morning", format::num(run.quiet.messages));
+        view! { <Fact name="Quiet hours">{count} {until}</Fact> }
+    });
     view! {
         <Facts>
             <Fact name="Started"><Time at=since moment=true/></Fact>
             <Fact name="Under way for">{spent}</Fact>
             {speed.map(|speed| view! { <Fact name="Speed">{speed}</Fact> })}
             <Fact name="At most">{limit}</Fact>
+            {asleep}
             {forecast.map(|(name, value)| view! { <Fact name=name>{value}</Fact> })}
         </Facts>
     }

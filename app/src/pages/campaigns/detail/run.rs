@@ -66,7 +66,12 @@ fn now(run: &Run) -> AnyView {
         RunStatus::Paused => view! { "Paused · " {waiting(run)} }.into_any(),
         RunStatus::Running => {
             let finish = run.forecast.finish_at.map(|at| view! { " · finishes " <Time at moment=true/> });
-            view! { {per_second(run.forecast.rate_now)} "/s now" {finish} }.into_any()
+            let asleep = (run.quiet.messages > 0).then(|| {
+                let waiting = format!(" · {} wait for their morning", format::num(run.quiet.messages));
+                let until = run.quiet.from.map(|at| view! { ", from " <Time at moment=true/> });
+                view! { {waiting} {until} }
+            });
+            view! { {per_second(run.forecast.rate_now)} "/s now" {asleep} {finish} }.into_any()
         }
         RunStatus::Completed | RunStatus::Cancelled | RunStatus::Failed => {
             let word = Label::from(run.status).text;

@@ -1,7 +1,9 @@
 //! The forms of the wizard's steps.
 
 use domain::{
-    campaign::{Campaign, OnUnknown},
+    campaign::{Campaign, Late, OnUnknown},
+    deadline::SendBefore,
+    quiet::QuietHours,
     run::RunStatus,
 };
 use leptos::prelude::*;
@@ -11,7 +13,7 @@ use super::{
         actions::{ChooseAudience, ChooseTemplate, SaveBasics, SaveLaunched, SaveSending},
         api::WizardView,
     },
-    Step, preview,
+    Step, preview, words,
 };
 use crate::{components::*, paths, text};
 
@@ -236,6 +238,8 @@ pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyVie
                         hint="The number or Messaging Service people see the message come from."
                     />
                     {rate_field(campaign.rate_per_second, rate_hint)}
+                    {hours_fields(campaign.quiet_hours)}
+                    {deadline_fields(campaign.send_before.as_ref(), campaign.late)}
                     <RadioCards
                         name="unknown"
                         legend="When Twilio does not answer"
@@ -255,6 +259,41 @@ pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyVie
                 <p class="muted">"The rate can be changed while the campaign runs."</p>
             </Card>
         </div>
+    }
+    .into_any()
+}
+
+fn hours_fields(quiet: Option<QuietHours>) -> AnyView {
+    let (start, end) = quiet.map(|quiet| (quiet.start.to_string(), quiet.end.to_string())).unwrap_or_default();
+    view! {
+        <div class="field">
+            <div class="pair">
+                <TextField name="quiet_hours" kind="time" label="Quiet from" value=start optional=true/>
+                <TextField name="quiet_until" kind="time" label="Quiet until" value=end optional=true/>
+            </div>
+            <p class="field__hint">
+                "By everyone's own clock, on top of what holds for the workspace. Who sleeps then gets it in the morning."
+            </p>
+        </div>
+    }
+    .into_any()
+}
+
+fn deadline_fields(deadline: Option<&SendBefore>, late: Late) -> AnyView {
+    let choices = vec![
+        Choice::new(Late::Wait.as_str(), "Send it late").hint("Whoever could not get it in time gets it afterwards."),
+        Choice::new(Late::Drop.as_str(), "Leave it out").hint("After that time nobody gets it any more."),
+    ];
+    view! {
+        <TextField
+            name="send_before"
+            label="Worth sending until"
+            value=deadline.map(words::write_deadline).unwrap_or_default()
+            optional=true
+            placeholder="6 hours"
+            hint="So long after the launch, such as 6 hours or 2 days, or a time such as 2026-11-23T18:00:00Z."
+        />
+        <RadioCards name="late" legend="What is late" choices=choices value=late.as_str()/>
     }
     .into_any()
 }

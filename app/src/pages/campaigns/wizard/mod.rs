@@ -4,6 +4,7 @@
 mod forms;
 mod preview;
 mod step;
+pub(super) mod words;
 
 use domain::{campaign::CampaignStatus, role::Permission};
 use leptos::prelude::*;

@@ -64,7 +64,7 @@ impl Step {
         match field {
             "segment_id" => Self::Audience,
             "template_id" => Self::Message,
-            "sender_id" | "rate_per_second" => Self::Sending,
+            "sender_id" | "rate_per_second" | "quiet_hours" | "send_before" | "late" => Self::Sending,
             _ => Self::Basics,
         }
     }

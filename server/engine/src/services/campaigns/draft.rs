@@ -2,13 +2,14 @@
 
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign},
+    consent::Category,
     ids::{CampaignId, TopicId},
     problem::FieldError,
 };
 use serde_json::json;
 use store::Tx;
 
-use super::{audit, campaign_or, commit, named, status_words};
+use super::{audit, campaign_or, commit, launch::hours_problem, named, status_words};
 use crate::{Actor, Engine, Error, Result, services::stale::stale};
 
 const NAME_MAX: usize = 200;
@@ -26,6 +27,8 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
         sender_id: new.sender_id,
         trigger: new.trigger.clone(),
         rate_per_second: new.rate_per_second,
+        quiet_hours: new.quiet_hours,
+        send_before: new.send_before.clone(),
         late: new.late,
         repeat: new.repeat,
         on_unknown: new.on_unknown,
@@ -43,13 +46,13 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
 }
 
 async fn insert(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &Campaign) -> Result<()> {
-    let topic = checked(tx, campaign).await?;
+    let topic = checked(engine, tx, campaign).await?;
     store::campaigns::insert(tx, campaign, topic).await?;
     audit(tx, actor, engine.now(), "create", campaign.id, named(&campaign.name)).await
 }
 
 /// What a campaign names must be there, and its numbers must be usable. Returns the topic behind its key.
-async fn checked(tx: &Tx, campaign: &Campaign) -> Result<Option<TopicId>> {
+async fn checked(engine: &Engine, tx: &Tx, campaign: &Campaign) -> Result<Option<TopicId>> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, message: String| errors.push(FieldError::new(field, message));
     if campaign.name.is_empty() {
@@ -76,9 +79,14 @@ async fn checked(tx: &Tx, campaign: &Campaign) -> Result<Option<TopicId>> {
         wrong("segment_id", "There is no audience with this id.".to_owned());
     }
     let mut channel = None;
+    // What binds every category, until it is known which one it is.
+    let mut category = Category::Utility;
     if let Some(id) = campaign.template_id {
         match store::templates::find(tx, id).await? {
-            Some(template) => channel = Some(template.channel),
+            Some(template) => {
+                channel = Some(template.channel);
+                category = template.category;
+            }
             None => wrong("template_id", "There is no template with this id.".to_owned()),
         }
     }
@@ -93,6 +101,13 @@ async fn checked(tx: &Tx, campaign: &Campaign) -> Result<Option<TopicId>> {
             Err(store::Error::NotFound) => wrong("sender_id", "There is no sender with this id.".to_owned()),
             Err(error) => return Err(error.into()),
         }
+    }
+    match campaign.quiet_hours {
+        Some(quiet) if quiet.start == quiet.end => {
+            errors.push(FieldError::new("quiet_hours", "Start and end are the same. Give two times, or none."));
+        }
+        Some(_) => errors.extend(hours_problem(engine, campaign, category).await?),
+        None => {}
     }
     Error::unless_valid(errors)?;
     Ok(topic)
@@ -118,7 +133,7 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
             fixed.join(", ")
         )));
     }
-    let topic = checked(&tx, &changed).await?;
+    let topic = checked(engine, &tx, &changed).await?;
     store::campaigns::update(&tx, &changed, topic).await?;
     if changed.rate_per_second != former.rate_per_second {
         store::runs::set_rate(&tx, id, changed.rate_per_second).await?;
@@ -145,6 +160,8 @@ fn patched(campaign: Campaign, patch: &CampaignPatch) -> Campaign {
         sender_id: patch.sender_id.unwrap_or(campaign.sender_id),
         trigger: patch.trigger.clone().unwrap_or(campaign.trigger),
         rate_per_second: patch.rate_per_second.unwrap_or(campaign.rate_per_second),
+        quiet_hours: patch.quiet_hours.unwrap_or(campaign.quiet_hours),
+        send_before: patch.send_before.clone().unwrap_or(campaign.send_before),
         late: patch.late.unwrap_or(campaign.late),
         repeat: patch.repeat.unwrap_or(campaign.repeat),
         on_unknown: patch.on_unknown.unwrap_or(campaign.on_unknown),
@@ -161,6 +178,8 @@ fn fixed_fields(former: &Campaign, changed: &Campaign) -> Vec<&'static str> {
         ("segment_id", former.segment_id != changed.segment_id),
         ("sender_id", former.sender_id != changed.sender_id),
         ("trigger", former.trigger != changed.trigger),
+        ("quiet_hours", former.quiet_hours != changed.quiet_hours),
+        ("send_before", former.send_before != changed.send_before),
         ("late", former.late != changed.late),
         ("repeat", former.repeat != changed.repeat),
         ("unknown", former.on_unknown != changed.on_unknown),

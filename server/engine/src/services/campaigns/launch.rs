@@ -1,7 +1,8 @@
 //! Launching: what it needs, what it would do, doing it.
 
 use domain::{
-    campaign::{Campaign, CampaignStatus, LaunchCheck},
+    campaign::{Campaign, CampaignStatus, Late, LaunchCheck},
+    consent::Category,
     ids::{CampaignId, RunId, TopicId},
     problem::FieldError,
     run::{Rules, Run},
@@ -13,7 +14,13 @@ use serde_json::json;
 use store::{ConnectionTrait, runs::NewRun, senders::SenderRow};
 
 use super::{audit, campaign_or, commit, status_words};
-use crate::{Actor, Engine, Error, Result, bell::Who, sender, services::provider_accounts};
+use crate::{
+    Actor, Engine, Error, Result,
+    bell::Who,
+    quiet::{self, Holidays},
+    sender,
+    services::{provider_accounts, settings},
+};
 
 /// Everything a campaign names, as far as it is there, and what is missing.
 pub(super) struct Parts {
@@ -66,7 +73,29 @@ pub(super) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         let text = format!("This sender is for {}; the template is for {}.", row.sender.channel, template.channel);
         problems.push(FieldError::new("sender_id", text));
     }
+    if let Some(template) = &template {
+        problems.extend(hours_problem(engine, campaign, template.category).await?);
+    }
+    if campaign.late == Late::Drop
+        && campaign.send_before.as_ref().is_some_and(|deadline| deadline.from_start(engine.now()) <= engine.now())
+    {
+        problems.push(FieldError::new("send_before", "This time has passed: everything would be dropped."));
+    }
     Ok(Parts { template, segment, sender, topic, problems, no_sender })
+}
+
+/// Says so when the quiet hours of campaign, workspace and law together leave no time at all.
+pub(super) async fn hours_problem(
+    engine: &Engine,
+    campaign: &Campaign,
+    category: Category,
+) -> Result<Option<FieldError>> {
+    let settings = settings::current(engine).await?;
+    let hours = quiet::of_campaign(&settings, &Holidays::default(), category, campaign.quiet_hours);
+    Ok(hours.leaves_nothing().then(|| {
+        let text = format!("Nothing could ever be sent: quiet is {}. Shorten the quiet hours.", hours.words());
+        FieldError::new("quiet_hours", text)
+    }))
 }
 
 /// Why nothing would go out from this sender however long one waits.
@@ -177,7 +206,8 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         late: campaign.late,
         repeat: campaign.repeat,
         on_unknown: campaign.on_unknown,
-        send_before: None,
+        quiet_hours: campaign.quiet_hours,
+        send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
     };
     let run = NewRun {
         id: RunId(engine.new_uuid()),

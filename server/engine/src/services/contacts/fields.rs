@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use domain::{contact::Attributes, problem::FieldError};
 use serde_json::Value;
 
+use crate::zones;
+
 /// The longest key of an attribute, in characters.
 pub(crate) const KEY_MAX: usize = 64;
 
@@ -22,11 +24,7 @@ const DEPTH_MAX: usize = 5;
 
 /// A time zone's name as the zone database writes it, for any writing of its letters.
 pub(crate) fn timezone(text: &str) -> Option<String> {
-    let text = text.trim();
-    // Names only: the library also reads POSIX rules, which nobody means.
-    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+'));
-    let zone = jiff::tz::TimeZone::get(text).ok().filter(|_| is_name && !text.is_empty())?;
-    zone.iana_name().map(str::to_owned)
+    zones::zone_name(text).map(str::to_owned)
 }
 
 /// A language tag such as `en` or `pt-BR` (BCP 47), for any writing of its letters; `pt_BR` is understood.

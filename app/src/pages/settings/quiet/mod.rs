@@ -1,0 +1,291 @@
+//! When nobody is messaged, and how often at most: the workspace's hours, limits, holidays, and the law table.
+
+mod api;
+#[cfg(any(feature = "ssr", test))]
+mod lines;
+
+use domain::quiet::{LawLine, LawTable, WorkspaceQuiet};
+use leptos::prelude::*;
+
+use self::api::{QuietView, SaveCaps, SaveHolidays, SaveRule, load_quiet};
+use crate::{components::*, paths};
+
+/// Shows the page.
+pub fn page() -> AnyView {
+    QuietPage().into_any()
+}
+
+#[derive(Clone, Copy)]
+struct Actions {
+    rule: FormAction<SaveRule>,
+    caps: FormAction<SaveCaps>,
+    holidays: FormAction<SaveHolidays>,
+}
+
+#[component]
+fn QuietPage() -> impl IntoView {
+    let actions = Actions { rule: FormAction::new(), caps: FormAction::new(), holidays: FormAction::new() };
+    let changes = move || {
+        let Actions { rule, caps, holidays } = actions;
+        (rule.version().get(), caps.version().get(), holidays.version().get())
+    };
+    let quiet = fetch(changes, |_| load_quiet());
+    view! {
+        <PageHeader
+            title="Quiet hours"
+            lead=|| "When nobody is messaged, by everyone's own clock, and how often at most."
+        />
+        {super::tabs(paths::QUIET_HOURS)}
+        <Loaded from=quiet let:view>{body(view, actions)}</Loaded>
+    }
+    .into_any()
+}
+
+fn body(view: QuietView, actions: Actions) -> AnyView {
+    let QuietView { version, rule, real, caps, holidays, law } = view;
+    view! {
+        <div class="stack">
+            <div class="grid grid--3-2">
+                {workspace(rule, real, version, actions.rule)}
+                {whose_clock()}
+            </div>
+            {frequency(caps, version, actions.caps)}
+            {days(holidays, version, actions.holidays)}
+            {law_table(law)}
+        </div>
+    }
+    .into_any()
+}
+
+fn workspace(rule: WorkspaceQuiet, real: bool, version: i64, save: FormAction<SaveRule>) -> AnyView {
+    let law = if real {
+        view! { <p class="muted">"With a Twilio account the law table below always binds marketing, too."</p> }
+            .into_any()
+    } else {
+        view! {
+            <CheckboxField
+                name="law"
+                label="The law table binds marketing"
+                checked=rule.law
+                hint="Off while messages go to the simulator; with a Twilio account it is always on."
+            />
+        }
+        .into_any()
+    };
+    view! {
+        <Card title="Every night">
+            <FormFor action=save>
+                <VersionField version/>
+                <Hidden name="real" value=real.to_string()/>
+                <CheckboxField
+                    name="enabled"
+                    label="Nobody is messaged at night"
+                    checked=rule.enabled
+                    hint="For all campaigns and for single marketing messages. What would be sent waits for the person's morning. Replies, and codes or notices sent to one person, go at any time."
+                />
+                <div class="pair">
+                    <TextField name="start" kind="time" label="Quiet from" value=rule.start.to_string() required=true/>
+                    <TextField name="end" kind="time" label="Until" value=rule.end.to_string() required=true/>
+                </div>
+                {law}
+                <TextField
+                    name="reason"
+                    label="Why you change it"
+                    maxlength=500
+                    required=true
+                    hint="Kept in the audit log with your name."
+                />
+                <FormActions><SubmitButton label="Save the hours" busy="Saving…"/></FormActions>
+            </FormFor>
+        </Card>
+    }
+    .into_any()
+}
+
+fn whose_clock() -> AnyView {
+    view! {
+        <Card title="Whose clock">
+            <ul class="bullets">
+                <li>"The contact's own time zone, where there is one."</li>
+                <li>"Else the zones of the phone number. Where these are several, only hours that suit all of them are used."</li>
+                <li>"Who has neither, as with toll-free numbers, is left out of what quiet hours bind, and counted as such."</li>
+            </ul>
+            <p class="muted">"A campaign may have quiet hours of its own on top. They bind whatever it is for."</p>
+        </Card>
+    }
+    .into_any()
+}
+
+fn frequency(caps: String, version: i64, save: FormAction<SaveCaps>) -> AnyView {
+    view! {
+        <Card title="How often at most">
+            <FormFor action=save>
+                <VersionField version/>
+                <TextAreaField
+                    name="frequency_caps"
+                    label="Limits for one person"
+                    value=caps
+                    optional=true
+                    rows=3
+                    code=true
+                    placeholder="3 per 7 days"
+                    hint="One a line: “3 per 7 days” counts marketing of all campaigns, “1 per 2 days: offers” what is about the topic with the key offers. Who has had enough is left out of a campaign, with that reason."
+                />
+                <FormActions><SubmitButton label="Save the limits" busy="Saving…"/></FormActions>
+            </FormFor>
+        </Card>
+    }
+    .into_any()
+}
+
+fn days(holidays: String, version: i64, save: FormAction<SaveHolidays>) -> AnyView {
+    view! {
+        <Card title="Holidays">
+            <FormFor action=save>
+                <VersionField version/>
+                <TextAreaField
+                    name="holidays"
+                    label="Days without marketing"
+                    value=holidays
+                    optional=true
+                    rows=8
+                    code=true
+                    placeholder="FR 2026-12-25 Noël"
+                    hint="One a line: country, day, name. They count where the law table says so."
+                />
+                <FormActions><SubmitButton label="Save the holidays" busy="Saving…"/></FormActions>
+            </FormFor>
+        </Card>
+    }
+    .into_any()
+}
+
+fn law_table(law: LawTable) -> AnyView {
+    let note = format!("As of {} · time zones {}", law.pack_version, law.tzdb_version);
+    let rows = places(law.lines).into_iter().map(law_row).collect::<Vec<_>>();
+    view! {
+        <Card title="Law table" flush=true aside=move || note.clone()>
+            <Table
+                caption="When marketing may be sent, by place"
+                columns=vec![Col::text("Place"), Col::text("Allowed"), Col::text("How sure"), Col::text("Source")]
+            >
+                {rows}
+            </Table>
+            <p class="card__note muted">
+                "What was found, and how sure it is: no legal advice. Where a message falls under several places, all of them have to allow it."
+            </p>
+        </Card>
+    }
+    .into_any()
+}
+
+/// Lines that add up, together: those of one place and one clock.
+fn places(lines: Vec<LawLine>) -> Vec<Vec<LawLine>> {
+    let mut places: Vec<Vec<LawLine>> = Vec::new();
+    for line in lines {
+        let same = |place: &&mut Vec<LawLine>| {
+            place.first().is_some_and(|first| {
+                (&first.country, &first.subdivision, &first.zone) == (&line.country, &line.subdivision, &line.zone)
+            })
+        };
+        match places.iter_mut().find(same) {
+            Some(place) => place.push(line),
+            None => places.push(vec![line]),
+        }
+    }
+    places
+}
+
+fn law_row(lines: Vec<LawLine>) -> AnyView {
+    let Some(first) = lines.first() else { return ().into_any() };
+    let place = place(first);
+    let clock = first.zone.as_deref().map(|zone| format!("by the clock of {zone}, too"));
+    let sure = format!("{}, {} confidence", first.basis, first.confidence);
+    let since = first.valid_from.as_deref().map(|from| format!("from {from}"));
+    let until = first.valid_to.as_deref().map(|to| format!("until {to}"));
+    let dates = [clock, since, until].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let source = first.source.clone();
+    let allowed = lines.iter().map(|line| view! { <div>{hours(line)}</div> }.into_any()).collect::<Vec<_>>();
+    view! {
+        <tr>
+            <td class="main" data-label="Place">{place}</td>
+            <td data-label="Allowed">
+                <div>{allowed} {(!dates.is_empty()).then(|| view! { <div class="muted small">{dates}</div> })}</div>
+            </td>
+            <td data-label="How sure">{sure}</td>
+            <td data-label="Source"><span class="muted">{source}</span></td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn place(line: &LawLine) -> String {
+    let country = match line.country.as_str() {
+        "**" => return "Everywhere else".to_owned(),
+        "AU" => "Australia",
+        "BE" => "Belgium",
+        "BR" => "Brazil",
+        "CA" => "Canada",
+        "FR" => "France",
+        "GB" => "United Kingdom",
+        "IN" => "India",
+        "KZ" => "Kazakhstan",
+        "US" => "United States",
+        code => code,
+    };
+    match line.subdivision.as_str() {
+        "*" => country.to_owned(),
+        "?" => format!("{country}, state not known"),
+        states => format!("{country}: {}", states.replace(',', ", ")),
+    }
+}
+
+/// `Mon–Sat 08:00–22:00, not on holidays`.
+fn hours(line: &LawLine) -> String {
+    let days = match line.days.as_str() {
+        "Mon-Sun" => "Every day".to_owned(),
+        days => days.replace('-', "–"),
+    };
+    let hours = match (line.from.as_str(), line.to.as_str()) {
+        ("00:00", "24:00") => "all day".to_owned(),
+        (from, to) => format!("{from}–{to}"),
+    };
+    let holidays = if line.holidays { ", not on holidays" } else { "" };
+    format!("{days} {hours}{holidays}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_place_are_one_row() {
+        let line = |subdivision: &str, days: &str, zone: Option<&str>| LawLine {
+            country: "US".to_owned(),
+            subdivision: subdivision.to_owned(),
+            days: days.to_owned(),
+            from: "09:00".to_owned(),
+            to: "21:00".to_owned(),
+            zone: zone.map(str::to_owned),
+            holidays: false,
+            valid_from: None,
+            valid_to: None,
+            basis: "law".to_owned(),
+            confidence: "high".to_owned(),
+            source: "x".to_owned(),
+        };
+        let lines = vec![
+            line("TX", "Mon-Sat", None),
+            line("TX", "Mon-Sat", Some("America/Chicago")),
+            line("TX", "Sun", None),
+            line("MD,WY", "Mon-Sun", None),
+        ];
+        let places = places(lines);
+        assert_eq!(places.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(place(&places[2][0]), "United States: MD, WY");
+        assert_eq!(
+            (hours(&places[0][0]).as_str(), hours(&places[2][0]).as_str()),
+            ("Mon–Sat 09:00–21:00", "Every day 09:00–21:00")
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! Nobody gets more than the workspace's caps allow.
+
+use domain::reason::Reason;
+
+use super::{Facts, No};
+
+/// A cap that binds the message, and what the person had of late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capped {
+    pub messages: u16,
+    pub days: u16,
+    /// Whether it is about the campaign's topic alone.
+    pub topic: bool,
+    /// Campaign messages handed over to the person within the window, but this one.
+    pub had: i64,
+}
+
+pub(super) fn check(facts: &Facts) -> Result<(), No> {
+    match facts.caps.iter().find(|cap| cap.had >= i64::from(cap.messages)) {
+        None => Ok(()),
+        Some(cap) => {
+            let about = if cap.topic { " about the topic" } else { "" };
+            let seen = format!("{} of {} in {} days{about}", cap.had, cap.messages, cap.days);
+            Err(No::with(Reason::FrequencyCap, seen))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::willing;
+
+    #[test]
+    fn a_full_cap_says_no() {
+        let cap = |messages, had| Capped { messages, days: 7, topic: false, had };
+        let of = |caps: &[Capped]| check(&Facts { caps: caps.to_vec(), ..willing() });
+        assert_eq!(of(&[]), Ok(()));
+        assert_eq!(of(&[cap(3, 2)]), Ok(()));
+        let no = of(&[cap(9, 3), cap(3, 3)]).expect_err("three are enough");
+        assert_eq!((no.reason, no.detail.as_deref()), (Reason::FrequencyCap, Some("3 of 3 in 7 days")));
+    }
+}

@@ -1,0 +1,133 @@
+//! Nobody is messaged in their quiet hours: it waits for their morning.
+
+use domain::{campaign::Late, reason::Reason, time::Timestamp};
+
+use super::{Facts, No};
+use crate::{
+    quiet::{Answer, Place, Policy, SEARCH_DAYS},
+    zones::{self, Zones},
+};
+
+/// What a message is handed over before its window closes: the request may take 15 seconds, and the provider needs some to
+/// pass it on.
+pub const MARGIN: i64 = 30 * Timestamp::SECOND;
+
+/// The rules that bind a message, and whose clock they go by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hours {
+    pub policy: Policy,
+    pub zones: Zones,
+    pub place: Place,
+}
+
+/// Until when the message may be handed over; none when nothing binds it.
+pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
+    let Some(hours) = &facts.hours else { return Ok(None) };
+    let until = match hours.answer(facts.now) {
+        Answer::Allowed { until } => return Ok(Some(until)),
+        Answer::Quiet { until } => until,
+        Answer::Never if hours.zones.is_empty() => {
+            return Err(No::with(
+                Reason::NeedsTimezone,
+                format!("{}; {}", hours.zones.source().as_str(), hours.rules()),
+            ));
+        }
+        Answer::Never => {
+            let seen = format!("never within {SEARCH_DAYS} days; {}", hours.words());
+            return Err(No::with(Reason::NeedsTimezone, seen));
+        }
+    };
+    match facts.send_before.filter(|deadline| facts.late == Late::Drop && *deadline <= until) {
+        Some(deadline) => {
+            let seen = format!("send before {deadline}, quiet until {until}; {}", hours.words());
+            Err(No::with(Reason::DeadlinePassed, seen))
+        }
+        None => Err(No::until(Reason::QuietHours, until, format!("until {until}; {}", hours.words()))),
+    }
+}
+
+impl Hours {
+    /// With [`MARGIN`] before a window closes.
+    fn answer(&self, now: Timestamp) -> Answer {
+        match self.policy.answer(&self.zones, self.place, now) {
+            Answer::Allowed { until } if until.since(now) <= MARGIN => {
+                match self.policy.answer(&self.zones, self.place, until) {
+                    Answer::Allowed { until } => Answer::Quiet { until },
+                    later => later,
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Zones, where they are known from, rules and versions: what it takes to decide again.
+    fn words(&self) -> String {
+        const SHOWN: usize = 3;
+        let names = self.zones.names();
+        let more = names.len().saturating_sub(SHOWN);
+        let mut zones = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            zones.push_str(&format!(" and {more} more"));
+        }
+        format!("{zones} ({}); {}", self.zones.source().as_str(), self.rules())
+    }
+
+    fn rules(&self) -> String {
+        format!("{}; tzdb {}", self.policy.words(), zones::version())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{phone::Phone, quiet::QuietHours};
+
+    use super::*;
+    use crate::{decide::willing, quiet::Holidays, zones::zones_of};
+
+    fn facts(phone: &str, now: &str) -> Facts {
+        let phone: Phone = phone.parse().expect("a phone");
+        let policy = Policy::new(false, vec![QuietHours::DEFAULT], &Holidays::default());
+        let hours = Hours { policy, zones: zones_of(&phone, None), place: Place::default() };
+        Facts { hours: Some(hours), now: now.parse().expect("an instant"), ..willing() }
+    }
+
+    #[test]
+    fn it_waits_for_the_person_s_morning() {
+        let no = check(&facts("+12125550100", "2027-03-14T02:00:00Z")).expect_err("it is night");
+        assert_eq!((no.reason, no.until), (Reason::QuietHours, Some("2027-03-14T12:00:00Z".parse().expect("a time"))));
+        let detail = no.detail.expect("a detail");
+        for part in ["America/New_York", "prefix", "21:00–08:00", "tzdb 20"] {
+            assert!(detail.contains(part), "{detail}");
+        }
+        let closes = check(&facts("+12125550100", "2027-03-14T12:00:00Z")).expect("it is day");
+        assert_eq!(closes, Some("2027-03-15T01:00:00Z".parse().expect("a time")));
+        assert_eq!(check(&Facts { hours: None, ..facts("+12125550100", "2027-03-14T02:00:00Z") }), Ok(None));
+    }
+
+    #[test]
+    fn nothing_begins_when_the_window_is_about_to_close() {
+        let open = facts("+12125550100", "2027-03-14T01:59:29Z");
+        assert!(check(&open).is_ok());
+        let closing = facts("+12125550100", "2027-03-14T01:59:30Z");
+        let no = check(&closing).expect_err("half a minute is too short");
+        assert_eq!(no.until, Some("2027-03-14T12:00:00Z".parse().expect("a time")));
+    }
+
+    #[test]
+    fn a_person_of_no_zone_is_left_out() {
+        let no = check(&facts("+18005550100", "2027-03-14T15:00:00Z")).expect_err("nowhere");
+        assert_eq!((no.reason, no.until), (Reason::NeedsTimezone, None));
+    }
+
+    #[test]
+    fn what_would_be_late_in_the_morning_is_dropped_at_once() {
+        let night = facts("+12125550100", "2027-03-14T02:00:00Z");
+        let deadline = Some("2027-03-14T12:00:00Z".parse().expect("a time"));
+        let drop = Facts { send_before: deadline, late: Late::Drop, ..night.clone() };
+        assert_eq!(check(&drop).expect_err("too late").reason, Reason::DeadlinePassed);
+        let wait = Facts { send_before: deadline, late: Late::Wait, ..night.clone() };
+        assert_eq!(check(&wait).expect_err("it waits").reason, Reason::QuietHours);
+        let later = Facts { send_before: deadline.map(|at: Timestamp| at.plus(1)), late: Late::Drop, ..night };
+        assert_eq!(check(&later).expect_err("it waits").reason, Reason::QuietHours);
+    }
+}

@@ -1,0 +1,100 @@
+//! Who waits for the morning is looked at anew when the rules have changed: at every start (the program may know newer
+//! clocks), and after a change of the workspace's hours or holidays. Without it, nothing wrong would be sent (the claim
+//! decides), but whom a changed rule allows would sleep on.
+
+use domain::{
+    ids::{MessageId, RunId},
+    quiet::{Holiday, WorkspaceQuiet},
+    time::Timestamp,
+};
+use store::runs::{Planned, Waiting};
+use tokio_util::sync::CancellationToken;
+
+use super::chunk;
+use crate::{
+    Engine, Error, Result,
+    bell::Who,
+    quiet::{self, Answer, Holidays, Place, Policy},
+    retry::retrying,
+    services::settings,
+    zones::zones_of,
+};
+
+/// The rules that waiting messages were last looked at by, in this process.
+#[derive(Default)]
+pub(super) struct Looked(Option<(WorkspaceQuiet, Vec<Holiday>)>);
+
+impl Looked {
+    /// Looks at everybody who waits, when the rules are others than at the last look.
+    ///
+    /// # Errors
+    /// What the database says; the next call begins again.
+    pub async fn look(&mut self, engine: &Engine, stop: &CancellationToken) -> Result<()> {
+        let settings = settings::current(engine).await?;
+        let rules = (settings.quiet_hours, settings.holidays.clone());
+        if self.0.as_ref() == Some(&rules) {
+            return Ok(());
+        }
+        let holidays = Holidays::of(&settings.holidays);
+        for (run, of_run) in store::runs::asleep(engine.db().reader()).await? {
+            let hours = quiet::of_campaign(&settings, &holidays, of_run.category, of_run.quiet_hours);
+            look_at(engine, stop, Some(run), &hours).await?;
+        }
+        look_at(engine, stop, None, &quiet::of_singles(&settings, &holidays)).await?;
+        if !stop.is_cancelled() {
+            self.0 = Some(rules);
+        }
+        Ok(())
+    }
+}
+
+/// The waiting messages of a run, or the single ones, chunk by chunk.
+async fn look_at(engine: &Engine, stop: &CancellationToken, run: Option<RunId>, hours: &Policy) -> Result<()> {
+    let limit = chunk(engine.db().kind());
+    let (mut after, mut moved) = (None, 0);
+    while !stop.is_cancelled() {
+        let now = engine.now();
+        let (last, count) = retrying!(
+            async {
+                let tx = engine.db().begin().await?;
+                let waiting = store::runs::waiting(&tx, run, after, limit).await?;
+                let changes = waiting.iter().filter_map(|one| change(hours, one, now)).collect::<Vec<_>>();
+                store::runs::wait_until(&tx, &changes).await?;
+                tx.commit().await.map_err(store::Error::from)?;
+                Ok::<_, Error>((waiting.last().map(|last| (last.until, last.planned.id)), changes.len()))
+            }
+            .await
+        )?;
+        moved += count;
+        after = last;
+        if after.is_none() {
+            break;
+        }
+    }
+    if moved > 0 {
+        tracing::info!(messages = moved, "quiet hours have changed: these wait until another time");
+        engine.inner().bell.ring(Who::Senders);
+    }
+    Ok(())
+}
+
+/// The other time that a message waits for by now; none in it: it is due.
+fn change(hours: &Policy, one: &Waiting, now: Timestamp) -> Option<(MessageId, Option<Timestamp>)> {
+    match morning(hours, &one.planned, now) {
+        Some(until) if until == one.until => None,
+        until => Some((one.planned.id, until)),
+    }
+}
+
+/// Until when a person sleeps; none for who does not, or has no zone.
+pub(super) fn morning(hours: &Policy, planned: &Planned, now: Timestamp) -> Option<Timestamp> {
+    if hours.is_free() {
+        return None;
+    }
+    let zones = zones_of(&planned.phone, planned.timezone.as_deref());
+    let place = Place::of(&planned.phone, planned.country.as_deref(), &zones);
+    match hours.answer(&zones, place, now) {
+        Answer::Quiet { until } => Some(until),
+        Answer::Allowed { .. } | Answer::Never => None,
+    }
+}

@@ -1,0 +1,19 @@
+//! Which rules bind which message.
+
+use domain::{consent::Category, quiet::QuietHours, settings::Settings};
+
+use super::{Holidays, Policy};
+
+/// Of a campaign's messages: the campaign's own hours and the workspace's, and for marketing the law table.
+#[must_use]
+pub fn of_campaign(settings: &Settings, holidays: &Holidays, category: Category, own: Option<QuietHours>) -> Policy {
+    let law = settings.quiet_hours.law && category == Category::Marketing;
+    let quiet = settings.quiet_hours.hours().into_iter().chain(own).collect();
+    Policy::new(law, quiet, holidays)
+}
+
+/// Of single messages: only marketing is bound. Replies, codes and what people asked for go when they are wanted.
+#[must_use]
+pub fn of_singles(settings: &Settings, holidays: &Holidays) -> Policy {
+    of_campaign(settings, holidays, Category::Marketing, None)
+}

@@ -1,0 +1,20 @@
+//! When a message may go out: the allowed windows of law, workspace and campaign in everyone's own time (decision 23).
+//!
+//! Pure rules over instants. A window of a local day opens late and closes early: an edge that the clock skips is the
+//! transition, an opening that comes twice is the second one, a closing that comes twice the first. What has to hold in
+//! several zones, or by several rules, is what all of them allow.
+
+mod bound;
+mod holidays;
+mod law;
+mod policy;
+mod spans;
+mod window;
+
+pub use bound::{of_campaign, of_singles};
+pub use holidays::{Holidays, shipped as shipped_holidays};
+pub use law::{PACK, Place, lines as law_lines};
+pub use policy::{Answer, Policy, SEARCH_DAYS};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! All rules that bind a message, and when it may go out.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
+
+use domain::{quiet::QuietHours, time::Timestamp};
+
+use super::{
+    holidays::Holidays,
+    law::{self, Place},
+    spans::{Span, intersection},
+    window::{self, Window},
+};
+use crate::zones::Zones;
+
+/// How far ahead an allowed instant is looked for.
+pub const SEARCH_DAYS: i64 = 8;
+
+/// How long what was computed for a zone serves: until then it reaches [`SEARCH_DAYS`] ahead.
+const SERVES: i64 = Timestamp::DAY;
+
+/// Policies, and people's sets of zones of one policy, that are kept.
+const KEPT: usize = 4_096;
+
+/// When a message to somebody may go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Now, and until then.
+    Allowed { until: Timestamp },
+    /// Not before then.
+    Quiet { until: Timestamp },
+    /// Not within [`SEARCH_DAYS`]: no instant suits all zones and rules.
+    Never,
+}
+
+/// The rules of one campaign, or of single messages: those of the law table, of the workspace, of the campaign.
+///
+/// Cheap to clone; equal ones share what was computed.
+#[derive(Clone, Debug)]
+pub struct Policy(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    law: bool,
+    quiet: Vec<QuietHours>,
+    holidays: Holidays,
+    known: RwLock<HashMap<(Zones, Place), Arc<Known>>>,
+}
+
+/// What is allowed somewhere, over some days.
+#[derive(Debug)]
+struct Known {
+    from: Timestamp,
+    spans: Vec<Span>,
+}
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Policy {
+    /// `quiet` are the hours of the workspace and the campaign; `law` says whether the law table binds, too.
+    #[must_use]
+    pub fn new(law: bool, quiet: Vec<QuietHours>, holidays: &Holidays) -> Self {
+        static ALL: LazyLock<RwLock<Vec<Policy>>> = LazyLock::new(RwLock::default);
+        let same = |policy: &&Self| policy.0.law == law && policy.0.quiet == quiet && policy.0.holidays == *holidays;
+        if let Some(policy) = ALL.read().unwrap_or_else(PoisonError::into_inner).iter().find(same) {
+            return policy.clone();
+        }
+        let rules = Rules { law, quiet, holidays: holidays.clone(), known: RwLock::default() };
+        let policy = Self(Arc::new(rules));
+        let mut all = ALL.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.push(policy.clone());
+        policy
+    }
+
+    /// Whether it forbids nothing: then nobody's zone matters.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        !self.0.law && self.0.quiet.is_empty()
+    }
+
+    /// Whether no minute of a day is ever allowed, wherever a person is.
+    #[must_use]
+    pub fn leaves_nothing(&self) -> bool {
+        let quiet = &self.0.quiet;
+        QuietHours::leave_nothing(quiet)
+            || (self.0.law && law::never_beside(|minute| quiet.iter().any(|quiet| quiet.holds(minute))))
+    }
+
+    /// The hours of workspace and campaign, and whether the law binds: as stored with a decision.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words: Vec<String> = self.0.quiet.iter().map(ToString::to_string).collect();
+        if self.0.law {
+            words.push(format!("law {}", law::PACK));
+        }
+        words.join(", ")
+    }
+
+    /// When a message to somebody with these zones at this place may go out.
+    #[must_use]
+    pub fn answer(&self, zones: &Zones, place: Place, now: Timestamp) -> Answer {
+        if self.is_free() {
+            return Answer::Allowed { until: Timestamp(i64::MAX) };
+        }
+        if zones.is_empty() {
+            return Answer::Never;
+        }
+        let known = self.known(zones, place, now);
+        let next = known.spans.partition_point(|(_, to)| *to <= now);
+        match known.spans.get(next) {
+            Some((from, to)) if *from <= now => Answer::Allowed { until: *to },
+            Some((from, _)) if from.since(now) <= SEARCH_DAYS * Timestamp::DAY => Answer::Quiet { until: *from },
+            _ => Answer::Never,
+        }
+    }
+
+    fn known(&self, zones: &Zones, place: Place, now: Timestamp) -> Arc<Known> {
+        let key = (zones.clone(), place);
+        let serves = |known: &&Arc<Known>| now >= known.from && now.since(known.from) < SERVES;
+        if let Some(known) = self.0.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).filter(serves) {
+            return known.clone();
+        }
+        // Whole days, so that all who ask within one share it.
+        let from = Timestamp(now.as_micros().div_euclid(SERVES) * SERVES);
+        let to = from.plus((SEARCH_DAYS + 2) * Timestamp::DAY);
+        let known = Arc::new(Known { from, spans: self.spans(zones, place, (from, to)) });
+        let mut all = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(key, known.clone());
+        known
+    }
+
+    fn spans(&self, zones: &Zones, place: Place, within: Span) -> Vec<Span> {
+        let mut allowed = vec![within];
+        for quiet in &self.0.quiet {
+            for zone in zones.zones() {
+                allowed = intersection(&allowed, &window::spans(zone, within, |_| vec![Window::around(*quiet)]));
+            }
+        }
+        if self.0.law {
+            for group in law::binding(place) {
+                let clocks = group.zone.as_ref().map_or(zones.zones(), std::slice::from_ref);
+                for zone in clocks {
+                    let of_group = window::spans(zone, within, |day| group.on(day, &self.0.holidays));
+                    allowed = intersection(&allowed, &of_group);
+                }
+            }
+        }
+        allowed
+    }
+}

@@ -1,0 +1,328 @@
+//! Quiet hours and frequency caps through whole runs: who sleeps waits, whoever had enough is left out.
+
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    campaign::{Campaign, CampaignPatch, Late, NewCampaign},
+    consent::Category,
+    ids::{ContactId, TemplateId},
+    message::{Channel, NewMessage, Outcome, State},
+    quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
+    reason::{Check, Reason},
+    settings::SettingsPatch,
+    time::Timestamp,
+};
+use engine::{
+    Error,
+    clock::{Clock, SystemClock},
+};
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+/// The machine's clock, moved to where a test wants it.
+#[derive(Default)]
+struct Moved(AtomicI64);
+
+impl Moved {
+    fn to(&self, instant: &str) {
+        let wanted: Timestamp = instant.parse().expect("an instant");
+        self.0.store(wanted.since(SystemClock.now()), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ten at night in New York, half past eight in the morning in Colombo.
+const NIGHT: &str = "2026-12-02T03:00:00Z";
+/// Eight in the morning in New York, half past six in the evening in Colombo.
+const MORNING: &str = "2026-12-02T13:00:00Z";
+
+async fn worlds_at(instant: &str) -> (Vec<World>, Arc<Moved>) {
+    let clock = Arc::new(Moved::default());
+    clock.to(instant);
+    // Nothing is under way when the clock jumps, so nothing seems to have been for hours.
+    (worlds(Setup { clock: clock.clone(), ..Setup::default() }).await, clock)
+}
+
+fn night() -> QuietHours {
+    QuietHours::DEFAULT
+}
+
+fn hours(start: &str, end: &str) -> QuietHours {
+    QuietHours { start: start.parse().expect("a time"), end: end.parse().expect("a time") }
+}
+
+async fn live_in(world: &World, people: std::ops::Range<i64>, zone: &str) {
+    for person in people {
+        build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}', country = 'US'")).await;
+    }
+}
+
+async fn campaign(world: &World, change: impl FnOnce(NewCampaign) -> NewCampaign) -> Campaign {
+    let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..world.draft().await };
+    world.engine.campaigns().create(&world.admin, change(draft)).await.expect("a campaign")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_waits_for_their_own_morning_without_being_claimed() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        world.people(1, 20).await;
+        live_in(&world, 1..11, "America/New_York").await;
+        live_in(&world, 11..21, "Asia/Colombo").await;
+        let campaign = campaign(&world, |draft| NewCampaign { quiet_hours: Some(night()), ..draft }).await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let run = world.until(run.id, "the awake have it", |run| handed_over(&run.ledger) == 10).await;
+        let morning: Timestamp = MORNING.parse().expect("an instant");
+        assert_eq!((run.quiet.messages, run.quiet.until), (10, Some(morning)));
+        assert!(run.forecast.finish_at >= Some(morning), "{:?}", run.forecast);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let asleep = world.message_to(3).await;
+        assert_eq!((asleep.state, asleep.attempts, asleep.not_before), (State::Queued, 0, morning));
+        assert_eq!(asleep.reason, Some(Reason::QuietHours));
+        assert_eq!(asleep.decisions.len(), 1, "only planned: {:?}", asleep.decisions);
+        assert_eq!(world.accepted_in_all(), 10);
+
+        clock.to(MORNING);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.quiet.messages), (20, 0));
+        world.assert_nobody_twice();
+        let woken = world.message_to(3).await;
+        assert_eq!((woken.attempts, woken.reason), (1, None));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_at_the_claim_decides_whatever_was_planned() {
+    let (worlds, clock) = worlds_at(MORNING).await;
+    for mut world in worlds {
+        clock.to(MORNING);
+        world.people(1, 2).await;
+        live_in(&world, 1..3, "America/New_York").await;
+        let campaign = campaign(&world, |draft| NewCampaign { quiet_hours: Some(night()), ..draft }).await;
+        let run = world.launch(&campaign).await;
+        // Planned in the morning, and kept from being sent until the night.
+        let hold = |state: &str| serde_json::from_str(&format!(r#"{{"sending":{{"state":"{state}","reason":"x"}}}}"#));
+        world.engine.settings().update(&world.admin, hold("held").expect("a patch")).await.expect("held");
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.queued == 2 && run.started_at.is_some()).await;
+        clock.to("2026-12-03T03:00:00Z");
+        world.engine.settings().update(&world.admin, hold("on").expect("a patch")).await.expect("on");
+        let run = world.until(run.id, "waiting", |run| run.quiet.messages == 2).await;
+        assert_eq!(run.quiet.until, Some("2026-12-03T13:00:00Z".parse().expect("an instant")));
+        let waiting = world.message_to(1).await;
+        assert_eq!(waiting.attempts, 0, "waiting is no attempt");
+        let decision = waiting.decisions.last().expect("a decision");
+        assert_eq!((decision.outcome, decision.reason), (Outcome::Wait, Some(Reason::QuietHours)));
+        let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
+        let detail = check.detail.as_deref().unwrap_or_default();
+        assert!(detail.contains("America/New_York (timezone)") && detail.contains("21:00–08:00"), "{detail}");
+        assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
+        assert_eq!(world.accepted_in_all(), 0);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_zone_is_left_out_and_who_would_be_late_is_dropped() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        world.people(1, 3).await;
+        live_in(&world, 1..2, "America/New_York").await;
+        live_in(&world, 2..3, "Asia/Colombo").await;
+        build::set_person(&world.db, ContactId(3), "phone = '+18005550100'").await;
+        let deadline = "PT6H".parse().ok();
+        let campaign = campaign(&world, |draft| NewCampaign {
+            quiet_hours: Some(night()),
+            send_before: deadline,
+            late: Late::Drop,
+            ..draft
+        })
+        .await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        // Nobody waits for the morning only to be dropped then.
+        let run = world.until_completed(run.id).await;
+        let reasons: Vec<_> = run.skipped_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("deadline_passed", 1), ("needs_timezone", 1)]);
+        assert_eq!(handed_over(&run.ledger), 1);
+        world.stop().await;
+    }
+}
+
+async fn template(world: &World, channel: Channel, category: Category) -> TemplateId {
+    let new = serde_json::json!({
+        "name": format!("{category} by {channel}"), "channel": channel, "category": category, "default_locale": "en",
+        "variants": { "en": { "body": "Hello" } },
+    });
+    let new = serde_json::from_value(new).expect("a template");
+    world.engine.templates().create(&world.admin, new).await.expect("a template").id
+}
+
+async fn set_rule(world: &World, change: WorkspaceQuietPatch) {
+    let patch = SettingsPatch { quiet_hours: Some(change), ..SettingsPatch::default() };
+    world.engine.settings().update(&world.admin, patch).await.expect("settings");
+}
+
+fn switch(on: bool) -> WorkspaceQuietPatch {
+    WorkspaceQuietPatch { enabled: Some(on), reason: Some("a test".to_owned()), ..WorkspaceQuietPatch::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn single_marketing_waits_and_what_is_asked_for_goes() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        set_rule(&world, switch(true)).await;
+        world.people(1, 3).await;
+        live_in(&world, 1..4, "America/New_York").await;
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        for (person, template_id, body) in
+            [(1, Some(marketing), None), (2, Some(utility), None), (3, None, Some("Your answer".to_owned()))]
+        {
+            let new = NewMessage {
+                phone: build::phone(person),
+                template_id,
+                body,
+                channel: None,
+                variables: serde_json::Map::new(),
+            };
+            world.engine.messages().create(&world.admin, new).await.expect("taken");
+        }
+        world.start();
+        world.until_message(2, State::Delivered).await;
+        world.until_message(3, State::Delivered).await;
+        let waiting = world.message_to(1).await;
+        assert_eq!((waiting.state, waiting.reason), (State::Queued, Some(Reason::QuietHours)));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_follows_a_change_of_the_workspace_s_hours() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        set_rule(&world, switch(true)).await;
+        world.people(1, 3).await;
+        live_in(&world, 1..4, "America/New_York").await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let waiting = world.until(run.id, "waiting", |run| run.quiet.messages == 3).await;
+        assert_eq!(waiting.quiet.until, Some(MORNING.parse().expect("an instant")));
+        let earlier = WorkspaceQuietPatch { end: "06:30".parse().ok(), ..switch(true) };
+        set_rule(&world, earlier).await;
+        let earlier = "2026-12-02T11:30:00Z".parse().ok();
+        world.until(run.id, "waiting less", |run| run.quiet.messages == 3 && run.quiet.until == earlier).await;
+        assert_eq!(world.accepted_in_all(), 0);
+        set_rule(&world, switch(false)).await;
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 3);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch() {
+    for world in worlds(Setup::default()).await {
+        let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..world.draft().await };
+        let same = NewCampaign { quiet_hours: Some(hours("09:00", "09:00")), ..draft.clone() };
+        let day = NewCampaign { quiet_hours: Some(hours("08:00", "21:00")), ..draft };
+        let campaigns = world.engine.campaigns();
+        let field = |refused: Result<Campaign, Error>| match refused {
+            Err(Error::Invalid(errors)) => errors[0].field.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(field(campaigns.create(&world.admin, same).await), "quiet_hours");
+        // By day is impossible only beside the workspace's nights.
+        let allowed = campaigns.create(&world.admin, day.clone()).await.expect("a campaign");
+        set_rule(&world, switch(true)).await;
+        assert_eq!(field(campaigns.create(&world.admin, day).await), "quiet_hours");
+        let check = campaigns.launch_check(&world.admin, allowed.id).await.expect("a check");
+        assert!(check.problems.iter().any(|problem| problem.field == "quiet_hours"), "{:?}", check.problems);
+        assert!(matches!(campaigns.launch(&world.admin, allowed.id).await, Err(Error::Invalid(_))));
+        let patch = CampaignPatch { quiet_hours: Some(None), ..CampaignPatch::default() };
+        let mended = campaigns.update(&world.admin, allowed.id, patch).await.expect("mended");
+        assert_eq!(mended.quiet_hours, None);
+        // The law table beside a campaign's hours: nobody allows marketing at night.
+        let law = WorkspaceQuietPatch { law: Some(true), ..switch(false) };
+        set_rule(&world, law).await;
+        let patch = CampaignPatch { quiet_hours: Some(Some(hours("06:00", "23:30"))), ..CampaignPatch::default() };
+        assert_eq!(field(campaigns.update(&world.admin, allowed.id, patch).await), "quiet_hours");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_campaigns_at_once_keep_to_the_cap() {
+    for mut world in worlds(Setup::default()).await {
+        let cap = FrequencyCap { messages: 1, days: 7, topic: None };
+        let patch = SettingsPatch { frequency_caps: Some(vec![cap]), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        world.people(1, 300).await;
+        let one = world.launch(&world.campaign("One").await).await;
+        let other = world.launch(&world.campaign("Other").await).await;
+        world.start();
+        let one = world.until_completed(one.id).await;
+        let other = world.until_completed(other.id).await;
+        assert_eq!(handed_over(&one.ledger) + handed_over(&other.ledger), 300, "{:?} {:?}", one.ledger, other.ledger);
+        assert_eq!(one.ledger.skipped + other.ledger.skipped, 300);
+        let capped = [&one, &other].map(|run| run.skipped_by_reason.get("frequency_cap").copied().unwrap_or(0));
+        assert_eq!(capped.iter().sum::<i64>(), 300);
+        world.assert_nobody_twice();
+        // What is not marketing is not capped.
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        let notice = campaign(&world, |draft| NewCampaign { template_id: Some(utility), ..draft }).await;
+        let notice = world.launch(&notice).await;
+        assert_eq!(handed_over(&world.until_completed(notice.id).await.ledger), 300);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cap_of_a_topic_counts_that_topic_and_forgets_after_its_days() {
+    let (worlds, clock) = worlds_at(MORNING).await;
+    for mut world in worlds {
+        clock.to(MORNING);
+        world.people(1, 2).await;
+        for key in ["offers", "news"] {
+            let new = serde_json::from_value(serde_json::json!({ "key": key, "name": key })).expect("a topic");
+            world.engine.topics().create(&world.admin, new).await.expect("a topic");
+            for person in 1..3 {
+                let topics = world.engine.contacts();
+                topics.subscribe(&world.admin, &build::phone(person), key).await.expect("subscribed");
+            }
+        }
+        let cap = FrequencyCap { messages: 1, days: 2, topic: Some("offers".to_owned()) };
+        let patch = SettingsPatch { frequency_caps: Some(vec![cap]), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        world.start();
+        let run = async |topic: &str| {
+            let topic = Some(topic.to_owned());
+            let run = world.launch(&campaign(&world, |draft| NewCampaign { topic, ..draft }).await).await;
+            handed_over(&world.until_completed(run.id).await.ledger)
+        };
+        assert_eq!(run("offers").await, 2);
+        assert_eq!(run("offers").await, 0);
+        assert_eq!(run("news").await, 2, "another topic");
+        clock.to("2026-12-04T13:01:00Z");
+        assert_eq!(run("offers").await, 2, "two days later");
+        world.stop().await;
+    }
+}

@@ -1,0 +1,91 @@
+//! What people had of late, for frequency caps.
+
+use std::collections::HashMap;
+
+use domain::{
+    consent::Category,
+    ids::TopicId,
+    message::{Kind as MessageKind, State},
+    time::Timestamp,
+};
+use sea_orm::Value;
+
+use super::claim::{Claimed, Lease};
+use crate::{
+    Kind, Result, Tx, all,
+    batch::{Columns, Type, column},
+    exec,
+};
+
+/// What a cap counts: marketing of campaigns that was claimed since then, of all or about one topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapWindow {
+    pub since: Timestamp,
+    pub topic: Option<TopicId>,
+}
+
+/// Ours among the advisory locks of a PostgreSQL database.
+const LOCKS: i32 = 7_412;
+
+/// Fills [`Claimed::recent`], in the transaction of the claim: the people are locked against other claims that count, so
+/// that of two runs that come to the same person at once the second one sees the first. Counted is what was handed over or
+/// is about to be; what failed, was skipped or cancelled did not reach anybody.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_for_caps(tx: &Tx, lease: Lease, windows: &[CapWindow], claimed: &mut [Claimed]) -> Result<()> {
+    let kind = Kind::of(tx);
+    let batch = || {
+        let mut batch = Columns::new(kind, [column("id", Type::BigInt), column("contact_id", Type::BigInt)]);
+        claimed.iter().for_each(|message| batch.push([message.id.0.into(), message.contact_id.0.into()]));
+        batch
+    };
+    if kind == Kind::Postgres {
+        let mut values = vec![LOCKS.into()];
+        // In the order of their keys, so that two claims never wait for each other.
+        let lock = format!(
+            "SELECT pg_advisory_xact_lock($1, k.key) FROM (SELECT hashint8(wanted.contact_id) AS key FROM {} \
+             GROUP BY 1 ORDER BY 1) AS k",
+            batch().table("wanted", &mut values)?
+        );
+        exec(tx, lock, values).await?;
+    }
+    let mut values: Vec<Value> = vec![lease.owner.into()];
+    let counts: Vec<String> =
+        windows.iter().enumerate().map(|(index, window)| count(index, window, &mut values)).collect();
+    let query = format!("SELECT wanted.id, {} FROM {}", counts.join(", "), batch().table("wanted", &mut values)?);
+    let mut found = HashMap::with_capacity(claimed.len());
+    for row in all(tx, query, values).await? {
+        let had: Vec<i64> = (0..windows.len()).map(|index| row.get(&format!("had_{index}"))).collect::<Result<_>>()?;
+        found.insert(row.get::<i64>("id")?, had);
+    }
+    for message in claimed {
+        message.recent = found.remove(&message.id.0).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn count(index: usize, window: &CapWindow, values: &mut Vec<Value>) -> String {
+    values.push(window.since.as_micros().into());
+    let since = values.len();
+    let topic = window.topic.map(|topic| {
+        values.push(topic.0.into());
+        format!(" AND r.topic_id = ${}", values.len())
+    });
+    let nothing_sent: Vec<String> = [State::Queued, State::Failed, State::Skipped, State::Cancelled]
+        .iter()
+        .map(|state| state.rank().to_string())
+        .collect();
+    // Of the same claim only those that come before it.
+    format!(
+        "(SELECT CAST(count(*) AS bigint) FROM messages m JOIN runs r ON r.id = m.run_id \
+         JOIN template_versions v ON v.template_id = r.template_id AND v.version = r.template_version \
+         WHERE m.contact_id = wanted.contact_id AND m.id <> wanted.id AND m.kind = {kind} AND m.claimed_at > ${since} \
+         AND m.state NOT IN ({states}) AND v.category = '{marketing}' \
+         AND (m.lease_owner IS NULL OR m.lease_owner <> $1 OR m.id < wanted.id){topic}) AS had_{index}",
+        kind = MessageKind::Campaign.number(),
+        states = nothing_sent.join(", "),
+        marketing = Category::Marketing,
+        topic = topic.unwrap_or_default(),
+    )
+}

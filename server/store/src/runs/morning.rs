@@ -1,0 +1,149 @@
+//! Planned messages that wait for their people's morning from the start, so that none of them is claimed only to wait.
+
+use domain::{
+    ids::{MessageId, RunId},
+    phone::{NotE164, Phone},
+    reason::Reason,
+    run::{Quiet, Rules},
+    time::Timestamp,
+};
+
+use sea_orm::Value;
+
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    batch::{Columns, Type, column, nullable},
+    exec, one,
+};
+
+/// A queued message, and what tells its person's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    pub id: MessageId,
+    pub phone: Phone,
+    pub country: Option<String>,
+    pub timezone: Option<String>,
+}
+
+/// The queued messages of a chunk that was just planned ([`super::ChunkPlanned::people`]).
+///
+/// # Errors
+/// What the database says.
+pub async fn planned(tx: &Tx, run: RunId, (after, last): (i64, i64)) -> Result<Vec<Planned>> {
+    let query = "SELECT m.id, c.phone, c.country, c.timezone FROM messages m \
+                 JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND m.contact_id > $2 AND m.contact_id <= $3 AND m.open = 0 ORDER BY m.id";
+    all(tx, query, vec![run.0.into(), after.into(), last.into()]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Planned> {
+    let phone: String = row.get("phone")?;
+    Ok(Planned {
+        id: MessageId(row.get("id")?),
+        phone: phone
+            .parse()
+            .map_err(|error: NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?,
+        country: row.get("country")?,
+        timezone: row.get("timezone")?,
+    })
+}
+
+/// These wait until then. Nothing is lost when somebody's clock turns out to be another one: the claim decides.
+///
+/// # Errors
+/// What the database says.
+pub async fn wait_for_morning(tx: &Tx, rows: &[(MessageId, Timestamp)]) -> Result<()> {
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt), column("until", Type::BigInt)]);
+    rows.iter().for_each(|(id, until)| batch.push([id.0.into(), until.as_micros().into()]));
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut values = vec![Reason::QuietHours.as_str().into()];
+    let update = format!(
+        "UPDATE messages SET not_before = waiting.until, reason = $1 FROM {} WHERE messages.id = waiting.id",
+        batch.table("waiting", &mut values)?
+    );
+    exec(tx, update, values).await?;
+    Ok(())
+}
+
+/// A message that waits for its person's morning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub planned: Planned,
+    pub until: Timestamp,
+}
+
+/// The runs with messages that wait for their people's morning, and their rules.
+///
+/// # Errors
+/// What the database says.
+pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules)>> {
+    let query = "SELECT r.id, r.rules FROM runs r WHERE r.finished_at IS NULL AND EXISTS \
+                 (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.quiet_until IS NOT NULL)";
+    all(db, query, Vec::new()).await?.iter().map(|row| Ok((RunId(row.get("id")?), row.json("rules")?))).collect()
+}
+
+/// The next of them after a time and a message, of a run or of single messages; of people who are still there.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting(
+    tx: &Tx,
+    run: Option<RunId>,
+    after: Option<(Timestamp, MessageId)>,
+    limit: u32,
+) -> Result<Vec<Waiting>> {
+    let (until, id) = after.map_or((i64::MIN, 0), |(until, id)| (until.as_micros(), id.0));
+    let mut values: Vec<Value> = vec![until.into(), id.into(), i64::from(limit).into()];
+    let of = match run {
+        Some(run) => {
+            values.push(run.0.into());
+            "m.run_id = $4"
+        }
+        None => "m.run_id IS NULL",
+    };
+    let query = format!(
+        "SELECT m.id, m.quiet_until, c.phone, c.country, c.timezone FROM messages m \
+         JOIN contacts c ON c.contact_id = m.contact_id \
+         WHERE {of} AND m.quiet_until IS NOT NULL AND (m.quiet_until, m.id) > ($1, $2) \
+         ORDER BY m.quiet_until, m.id LIMIT $3"
+    );
+    let rows = all(tx, query, values).await?;
+    rows.iter()
+        .map(|row| Ok(Waiting { planned: read(row)?, until: Timestamp::from_micros(row.get("quiet_until")?) }))
+        .collect()
+}
+
+/// These wait until another time, or are due; whoever was claimed meanwhile is left alone.
+///
+/// # Errors
+/// What the database says.
+pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Option<Timestamp>)]) -> Result<()> {
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt), nullable("until", Type::BigInt)]);
+    rows.iter().for_each(|(id, until)| batch.push([id.0.into(), until.map(Timestamp::as_micros).into()]));
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut values = Vec::new();
+    let update = format!(
+        "UPDATE messages SET not_before = COALESCE(w.until, messages.created_at), \
+         reason = CASE WHEN w.until IS NULL THEN NULL ELSE messages.reason END \
+         FROM {} WHERE messages.id = w.id AND messages.quiet_until IS NOT NULL",
+        batch.table("w", &mut values)?
+    );
+    exec(tx, update, values).await?;
+    Ok(())
+}
+
+/// How many of a run's messages wait for their people's morning, and until when.
+///
+/// # Errors
+/// What the database says.
+pub async fn quiet(db: &impl ConnectionTrait, run: RunId) -> Result<Quiet> {
+    let query = "SELECT CAST(count(*) AS bigint) AS n, min(quiet_until) AS first, max(quiet_until) AS last \
+                 FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
+    let Some(row) = one(db, query, vec![run.0.into()]).await? else { return Ok(Quiet::default()) };
+    let time = |column| row.get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_micros));
+    Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")? })
+}
