@@ -7,8 +7,8 @@ use leptos_meta::Link;
 use leptos_router::ChooseView;
 
 use crate::pages::{
-    account, audiences, campaigns, contacts, dashboard, imports, login, messages, settings, simulator, templates,
-    topics,
+    account, audiences, campaigns, contacts, dashboard, events, imports, inbox, login, messages, settings, simulator,
+    templates, topics,
 };
 
 /// A page of the route table, by its group.
@@ -21,6 +21,8 @@ pub enum Page {
     /// A campaign's making.
     Drafts(campaigns::Editor),
     Runs(Runs),
+    /// Talking with single people.
+    Inbox(inbox::Page),
     Simulator,
 }
 
@@ -46,6 +48,8 @@ pub enum Rules {
 pub enum Runs {
     Campaigns(campaigns::Page),
     Message,
+    /// What the provider says of it.
+    Events(events::Page),
 }
 
 #[lazy(people)]
@@ -87,7 +91,13 @@ fn runs(page: Runs) -> AnyView {
     match page {
         Runs::Campaigns(page) => campaigns::open(page),
         Runs::Message => messages::open(),
+        Runs::Events(page) => events::open(page),
     }
+}
+
+#[lazy(inbox)]
+fn inbox(page: inbox::Page) -> AnyView {
+    inbox::open(page)
 }
 
 #[lazy(simulator)]
@@ -105,6 +115,7 @@ impl ChooseView for Page {
             Self::Templates(_) => "templates",
             Self::Drafts(_) => "drafts",
             Self::Runs(_) => "runs",
+            Self::Inbox(_) => "inbox",
             Self::Simulator => "simulator",
         });
         match self {
@@ -114,6 +125,7 @@ impl ChooseView for Page {
             Self::Templates(page) => templates(page).await,
             Self::Drafts(page) => drafts(page).await,
             Self::Runs(page) => runs(page).await,
+            Self::Inbox(page) => inbox(page).await,
             Self::Simulator => simulator().await,
         }
     }

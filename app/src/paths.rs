@@ -11,6 +11,10 @@ pub const ACCOUNT: &str = "/account";
 pub const PASSWORD: &str = "/account/password";
 pub const CONTACTS: &str = "/contacts";
 pub const NEW_CONTACT: &str = "/contacts/new";
+/// Conversations with people.
+pub const INBOX: &str = "/inbox";
+/// Webhooks as they came.
+pub const EVENTS: &str = "/events";
 pub const IMPORTS: &str = "/imports";
 pub const NEW_IMPORT: &str = "/imports/new";
 pub const TOPICS: &str = "/topics";
@@ -35,6 +39,22 @@ pub const SIMULATOR: &str = "/simulator";
 #[must_use]
 pub fn contact(phone: impl Display) -> String {
     format!("{CONTACTS}/{phone}")
+}
+
+/// Everything about one person, as a file.
+#[must_use]
+pub fn export_contact(phone: impl Display) -> String {
+    format!("{CONTACTS}/{phone}/export.json")
+}
+
+#[must_use]
+pub fn event(id: impl Display) -> String {
+    format!("{EVENTS}/{id}")
+}
+
+#[must_use]
+pub fn conversation(phone: impl Display) -> String {
+    format!("{INBOX}/{phone}")
 }
 
 #[must_use]

@@ -12,7 +12,7 @@ use crate::{
     components::ErrorPage,
     error::AppError,
     groups::{Page, People, Rules, Runs},
-    pages::{audiences, campaigns, contacts, imports, settings, templates},
+    pages::{audiences, campaigns, contacts, events, imports, inbox, settings, templates},
 };
 
 /// The route table. Fixed addresses (`/contacts/new`) stand before those with a parameter (`/contacts/{phone}`); the
@@ -28,6 +28,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/contacts") view=Page::People(People::Contacts(contacts::Page::List)) ssr=MODE/>
             <Route path=path!("/contacts/new") view=Page::People(People::Contacts(contacts::Page::New)) ssr=MODE/>
             <Route path=path!("/contacts/:phone") view=Page::People(People::Contacts(contacts::Page::One)) ssr=MODE/>
+            <Route path=path!("/inbox") view=Page::Inbox(inbox::Page::List) ssr=MODE/>
+            <Route path=path!("/inbox/:phone") view=Page::Inbox(inbox::Page::One) ssr=MODE/>
             <Route path=path!("/imports") view=Page::People(People::Imports(imports::Page::List)) ssr=MODE/>
             <Route path=path!("/imports/new") view=Page::People(People::Imports(imports::Page::New)) ssr=MODE/>
             <Route path=path!("/imports/:id") view=Page::People(People::Imports(imports::Page::One)) ssr=MODE/>
@@ -43,6 +45,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/campaigns/:id/launch") view=Page::Runs(Runs::Campaigns(campaigns::Page::Launch)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
+            <Route path=path!("/events") view=Page::Runs(Runs::Events(events::Page::List)) ssr=MODE/>
+            <Route path=path!("/events/:id") view=Page::Runs(Runs::Events(events::Page::One)) ssr=MODE/>
             <Route path=path!("/messages/:id") view=Page::Runs(Runs::Message) ssr=MODE/>
             <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>
             <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>

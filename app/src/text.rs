@@ -7,6 +7,7 @@ use domain::{
     actor::ActorKind,
     campaign::CampaignStatus,
     consent::{Category, Consent, ConsentSource, Subscription, SuppressionReason},
+    event::{WebhookKind, WebhookOutcome},
     import::{ImportStatus, RejectReason},
     message::{By, Channel, CheckOutcome, Kind, Outcome, State, StepActor},
     process::{ProcessRole, Wait},
@@ -77,6 +78,17 @@ impl From<State> for Label {
             State::Read => Self::of(Tone::Ok, "Read"),
             State::Skipped => Self::of(Tone::Warn, "Skipped"),
             State::Cancelled => Self::of(Tone::Idle, "Cancelled"),
+        }
+    }
+}
+
+impl From<WebhookOutcome> for Label {
+    fn from(outcome: WebhookOutcome) -> Self {
+        match outcome {
+            WebhookOutcome::Applied => Self::of(Tone::Ok, "Applied"),
+            WebhookOutcome::NoChange => Self::of(Tone::Idle, "No change"),
+            WebhookOutcome::Orphan => Self::of(Tone::Warn, "Nobody's"),
+            WebhookOutcome::Unprocessable => Self::of(Tone::Bad, "Not understood"),
         }
     }
 }
@@ -459,6 +471,32 @@ pub const fn moves_on(what: Wait) -> &'static str {
     }
 }
 
+/// What a webhook is about.
+#[must_use]
+pub const fn event_kind(kind: WebhookKind) -> &'static str {
+    match kind {
+        WebhookKind::Status => "Status of a message",
+        WebhookKind::Inbound => "From a person",
+    }
+}
+
+/// Why a webhook had the effect it had; a code that is not known is shown as it is.
+#[must_use]
+pub fn event_reason(code: &str) -> &str {
+    match code {
+        "repeat" => "The same came before",
+        "unknown_status" => "A status that is not known",
+        "second_sid" => "A second SID for one message: it was really sent twice",
+        "not_a_form" => "Not a form",
+        "no_message_sid" => "Without the message's SID",
+        "no_message_status" => "Without a status",
+        "no_sender" => "Without a sender",
+        "sender_is_no_phone" => "The sender is not a phone number",
+        "failed" => "It could not be stored as what it is",
+        other => other,
+    }
+}
+
 /// What was just done, by the code a redirect carries: only known sentences can be put on a page by a link.
 #[must_use]
 pub fn done(code: &str) -> Option<&'static str> {
@@ -475,6 +513,9 @@ pub fn done(code: &str) -> Option<&'static str> {
         "duplicated" => "Duplicated: this is the copy.",
         "test_sent" => "The test is on its way.",
         "message_sent" => "The message is on its way.",
+        "assigned" => "Assigned.",
+        "archived" => "Archived. It opens again when the person writes.",
+        "reopened" => "Open again.",
         "opted_in" => "Consent recorded.",
         "opted_out" => "Opted out. Nothing more will be sent to this person.",
         "subscribed" => "Subscribed.",

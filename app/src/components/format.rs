@@ -167,6 +167,13 @@ pub fn utc(at: Timestamp) -> String {
     format!("{} {} {}, {:02}:{:02} UTC", t.day, MONTHS[t.month], t.year, t.hour, t.minute)
 }
 
+/// `Mon 23 Nov 2026`: the day of an instant moved by the offset of the reader's zone.
+#[must_use]
+pub fn day(at: Timestamp, offset_minutes: i64) -> String {
+    let t = civil(at.plus(offset_minutes * Timestamp::MINUTE).as_micros());
+    format!("{} {} {} {}", WEEKDAYS[t.weekday], t.day, MONTHS[t.month], t.year)
+}
+
 /// `Mon 23 Nov 2026, 14:30:05`: an instant moved by the offset of the reader's zone, to the second.
 #[must_use]
 pub fn exact(at: Timestamp, offset_minutes: i64) -> String {
@@ -262,6 +269,7 @@ mod tests {
     fn times() {
         let t = at("2026-11-23T09:00:05Z");
         assert_eq!(utc(t), "23 Nov 2026, 09:00 UTC");
+        assert_eq!(day(t, 16 * 60), "Tue 24 Nov 2026");
         assert_eq!(exact(t, 330), "Mon 23 Nov 2026, 14:30:05");
         assert_eq!(utc(at("1969-12-31T23:59:59Z")), "31 Dec 1969, 23:59 UTC");
         assert_eq!(utc(at("2024-02-29T00:00:00Z")), "29 Feb 2024, 00:00 UTC");

@@ -36,11 +36,15 @@ pub enum Glyph {
     File,
     Reply,
     Gear,
+    Inbox,
+    Events,
 }
 
 impl Glyph {
     const fn path(self) -> &'static str {
         match self {
+            Self::Events => "M2.5 4h2M2.5 8h2M2.5 12h2M7 4h6.5M7 8h6.5M7 12h6.5",
+            Self::Inbox => "M2.5 3h11v10h-11zM2.5 9h3.2l.8 1.6h3l.8-1.6h3.2",
             Self::Home => "M2.5 7 8 2.5 13.5 7v6.5h-4v-4h-3v4h-4z",
             Self::Campaign => "M2.5 6.5v3l7 3.5V3zM11.5 6c1.6.6 1.6 3.4 0 4M4.5 10.5l.8 3H7l-.7-2",
             Self::Person => "M10.5 5.5a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM3 13.5c.4-3 2.2-4.5 5-4.5s4.6 1.5 5 4.5",

@@ -36,14 +36,16 @@ const fn section(label: &'static str, path: &'static str, glyph: Glyph, group: &
     Section { label, path, glyph, group }
 }
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 11] = [
     section("Dashboard", paths::DASHBOARD, Glyph::Home, ""),
     section("Campaigns", paths::CAMPAIGNS, Glyph::Campaign, ""),
     section("Templates", paths::TEMPLATES, Glyph::Template, ""),
+    section("Inbox", paths::INBOX, Glyph::Inbox, "People"),
     section("Contacts", paths::CONTACTS, Glyph::People, "People"),
     section("Audiences", paths::AUDIENCES, Glyph::Target, "People"),
     section("Topics", paths::TOPICS, Glyph::Topic, "People"),
     section("Imports", paths::IMPORTS, Glyph::Upload, "People"),
+    section("Events", paths::EVENTS, Glyph::Events, "Workspace"),
     section("Settings", paths::SENDERS, Glyph::Gear, "Workspace"),
     section("Simulator", paths::SIMULATOR, Glyph::Phone, "Try it"),
 ];

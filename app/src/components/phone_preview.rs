@@ -82,7 +82,9 @@ pub fn ChatNote(#[prop(into)] text: String) -> impl IntoView {
     view! { <span class="phone__note">{text}</span> }.into_any()
 }
 
-fn formatted(text: &str) -> Vec<AnyView> {
+/// A text with WhatsApp's own marks as WhatsApp shows them.
+#[must_use]
+pub fn formatted(text: &str) -> Vec<AnyView> {
     spans(text)
         .into_iter()
         .map(|(style, part)| match style {

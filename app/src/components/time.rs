@@ -27,6 +27,13 @@ impl Clock {
     pub fn now(self) -> Option<Timestamp> {
         self.0.get()
     }
+
+    /// Whether it runs: from then on times are in the reader's zone. Unlike [`Clock::now`] it changes once only.
+    #[must_use]
+    pub fn runs(self) -> Memo<bool> {
+        let now = self.0;
+        Memo::new(move |_| now.with(Option::is_some))
+    }
 }
 
 fn read_clock() -> Timestamp {
@@ -67,6 +74,18 @@ pub fn MaybeTime(at: Option<Timestamp>, #[prop(optional)] moment: bool) -> impl 
         Some(at) => time(at, moment),
         None => view! { <span class="muted">"–"</span> }.into_any(),
     }
+}
+
+/// The clock of the page, in any of its components.
+#[must_use]
+pub fn use_clock() -> Option<Clock> {
+    use_context()
+}
+
+/// The day of an instant: in the reader's zone once scripts run, before that in UTC.
+#[must_use]
+pub fn day(at: Timestamp, clock_runs: bool) -> String {
+    format::day(at, if clock_runs { offset_minutes(at) } else { 0 })
 }
 
 fn time(at: Timestamp, moment: bool) -> AnyView {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use crate::{
     consent::{Consent, ConsentSource},
     ids::{ImportId, SegmentId},
-    message::State,
+    inbound::Inbound,
+    message::{Message, State},
     phone::Phone,
     time::Timestamp,
     word_enum,
@@ -79,6 +80,21 @@ pub struct ContactPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,
+}
+
+/// Everything that is stored about one person, for that person (GDPR, Articles 15 and 20).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PersonExport {
+    pub exported_at: Timestamp,
+    /// Details, consent, topics, whether the number is suppressed.
+    pub contact: Contact,
+    /// Consent with its evidence, subscriptions, suppressions, imports; newest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// What was sent or was to be sent, newest first.
+    pub messages: Vec<Message>,
+    /// What the person wrote, newest first.
+    pub inbound: Vec<Inbound>,
 }
 
 /// What `PUT /contacts/{phone}/consent` takes.

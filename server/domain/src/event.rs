@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{MessageId, WebhookEventId},
+    inbound::Keyword,
+    phone::Phone,
     time::Timestamp,
     word_enum,
 };
@@ -41,6 +43,12 @@ pub struct WebhookEvent {
     pub error_code: Option<i32>,
     pub outcome: WebhookOutcome,
     pub reason: Option<String>,
+    /// Who wrote. Only on a single event of an inbound message, until the person is erased.
+    #[serde(default)]
+    pub phone: Option<Phone>,
+    /// What the person's message was understood as. Only on a single event.
+    #[serde(default)]
+    pub keyword: Option<Keyword>,
     /// The form as it came; null once its retention has passed. Only on a single event.
     pub raw: Option<String>,
     /// The form's parameters, decoded. Only on a single event.
@@ -53,4 +61,9 @@ pub struct WebhookFilter {
     pub sid: Option<String>,
     pub message: Option<MessageId>,
     pub kind: Option<WebhookKind>,
+    pub outcome: Option<WebhookOutcome>,
+    /// Of what this person wrote, or was sent.
+    pub phone: Option<Phone>,
+    /// Came at this instant or before.
+    pub until: Option<Timestamp>,
 }

@@ -15,6 +15,16 @@ word_enum! {
     }
 }
 
+/// A file that a person sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Media {
+    /// Where the provider keeps it.
+    pub url: String,
+    /// As the provider names it, such as `image/jpeg`.
+    pub content_type: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Inbound {
@@ -26,6 +36,8 @@ pub struct Inbound {
     pub channel: Channel,
     pub body: Option<String>,
     pub media_count: i32,
+    /// Files that came with it. They stay at the provider.
+    pub media: Vec<Media>,
     pub keyword: Option<Keyword>,
     pub provider_sid: String,
     pub received_at: Timestamp,

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod campaign;
 pub mod consent;
 pub mod contact;
+pub mod conversation;
 pub mod dashboard;
 pub mod deadline;
 pub mod error_codes;

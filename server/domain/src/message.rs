@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::ActorKind,
-    ids::{CampaignId, MessageId, RunId},
+    ids::{CampaignId, MessageId, RunId, SenderId},
     phone::Phone,
     reason::{Check, Reason},
     time::Timestamp,
@@ -256,6 +256,10 @@ pub struct NewMessage {
     pub body: Option<String>,
     #[serde(default)]
     pub channel: Option<Channel>,
+    /// Which number or Messaging Service it goes out from; absent: the channel's default. For an answer the one that the
+    /// person wrote to, because WhatsApp's 24 hours are those of each number.
+    #[serde(default)]
+    pub sender_id: Option<SenderId>,
     #[serde(default)]
     pub variables: serde_json::Map<String, serde_json::Value>,
 }

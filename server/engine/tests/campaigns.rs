@@ -37,6 +37,7 @@ fn text(phone: i64, body: &str) -> NewMessage {
         template_id: None,
         body: Some(body.to_owned()),
         channel: None,
+        sender_id: None,
         variables: serde_json::Map::new(),
     }
 }

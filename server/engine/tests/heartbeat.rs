@@ -277,6 +277,7 @@ async fn single_messages_files_and_webhooks_wait_too() {
             template_id: None,
             body: Some("Hi".to_owned()),
             channel: Some(Channel::Whatsapp),
+            sender_id: None,
             variables: serde_json::Map::new(),
         };
         bench.engine.messages().create(&bench.admin, new).await.expect("taken");

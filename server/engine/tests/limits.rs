@@ -107,6 +107,7 @@ async fn one_person_gets_a_few_messages_at_once_and_the_others_wait_their_turn()
                 template_id: None,
                 body: Some(format!("Message {number}")),
                 channel: Some(Channel::Whatsapp),
+                sender_id: None,
                 variables: serde_json::Map::new(),
             };
             world.engine.messages().create(&world.admin, new).await.expect("taken");

@@ -423,6 +423,7 @@ async fn a_provider_that_is_not_there_costs_nobody() {
             template_id: None,
             body: Some("Hello".to_owned()),
             channel: Some(Channel::Whatsapp),
+            sender_id: None,
             variables: serde_json::Map::new(),
         };
         let single = world.engine.messages().create(&world.admin, single).await.expect("taken");

@@ -290,6 +290,7 @@ async fn a_channel_has_one_default() {
             template_id: None,
             body: Some("Hi".to_owned()),
             channel: Some(Channel::Whatsapp),
+            sender_id: None,
             variables: serde_json::Map::new(),
         };
         world.engine.messages().create(&world.admin, message).await.expect("taken");
@@ -381,6 +382,7 @@ async fn a_sender_changes_its_account_only_when_nothing_of_it_is_left() {
             template_id: None,
             body: Some("Hi".to_owned()),
             channel: Some(Channel::Whatsapp),
+            sender_id: None,
             variables: serde_json::Map::new(),
         };
         world.engine.messages().create(&world.admin, message).await.expect("taken");

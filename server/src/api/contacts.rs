@@ -3,7 +3,7 @@
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
     consent::Consent,
-    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, TimelineEntry},
+    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, PersonExport, TimelineEntry},
     ids::{ImportId, SegmentId},
     page::Page,
     phone::Phone,
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(set_consent))
         .routes(routes!(subscribe, unsubscribe))
         .routes(routes!(get_timeline))
+        .routes(routes!(export_contact))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -204,4 +205,22 @@ async fn get_timeline(
     Query(query): Query<PageQuery>,
 ) -> Result<Reply<Page<TimelineEntry>>, Problem> {
     Ok(Reply(engine.contacts().timeline(&actor, &phone, &query.page()?).await?))
+}
+
+/// Everything about a contact
+///
+/// Details, consent with its evidence, topics, messages both ways: what a person who asks for their data gets. Each export is written to the
+/// audit log.
+#[utoipa::path(
+    get, path = "/contacts/{phone}/export", tag = TAG,
+    params(("phone" = Phone, Path)),
+    responses((status = 200, body = PersonExport)),
+    extensions(("x-permission" = json!("manage_consent"))),
+)]
+async fn export_contact(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(phone): Path<Phone>,
+) -> Result<Reply<PersonExport>, Problem> {
+    Ok(Reply(engine.contacts().export(&actor, &phone).await?))
 }

@@ -13,6 +13,7 @@ pub mod openapi;
 mod audit;
 mod campaigns;
 mod contacts;
+mod conversations;
 mod imports;
 mod inbound;
 mod messages;
@@ -71,6 +72,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(campaigns::routes())
         .merge(runs::routes())
         .merge(messages::routes())
+        .merge(conversations::routes())
         .merge(inbound::routes())
         .merge(webhook_events::routes())
         .merge(senders::routes())

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use domain::problem::FieldError;
+use domain::{conversation::ConversationStatus, problem::FieldError};
 use utoipa::{
     OpenApi as _,
     openapi::{
@@ -33,7 +33,7 @@ const SCHEME: &str = "api_key";
                        fields and parameters are refused.",
     ),
     servers((url = "/", description = "This installation")),
-    components(schemas(Problem, FieldError)),
+    components(schemas(Problem, FieldError, ConversationStatus)),
 )]
 struct Base;
 
@@ -72,7 +72,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut
 }
 
 /// What has a version of its own: its answers carry it as their tag.
-const VERSIONED: [&str; 6] = ["Campaign", "Contact", "Segment", "Settings", "Template", "Topic"];
+const VERSIONED: [&str; 7] = ["Campaign", "Contact", "Conversation", "Segment", "Settings", "Template", "Topic"];
 
 fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
     operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);

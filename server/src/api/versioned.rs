@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
-    campaign::Campaign, contact::Contact, error_codes, provider_account::ProviderAccount, segment::Segment,
-    sender::Sender, settings::Settings, template::Template, topic::Topic,
+    campaign::Campaign, contact::Contact, conversation::Conversation, error_codes, provider_account::ProviderAccount,
+    segment::Segment, sender::Sender, settings::Settings, template::Template, topic::Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,18 @@ macro_rules! has_version {
     };
 }
 
-has_version!(Campaign, Contact, error_codes::Entry, ProviderAccount, Segment, Sender, Settings, Template, Topic);
+has_version!(
+    Campaign,
+    Contact,
+    Conversation,
+    error_codes::Entry,
+    ProviderAccount,
+    Segment,
+    Sender,
+    Settings,
+    Template,
+    Topic
+);
 
 /// JSON with the `ETag` of its version.
 pub struct Versioned<T>(pub T);

@@ -2,9 +2,11 @@
 
 use axum::{Json as Reply, extract::State};
 use domain::{
-    event::{WebhookEvent, WebhookFilter, WebhookKind},
+    event::{WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
     ids::{MessageId, WebhookEventId},
     page::Page,
+    phone::Phone,
+    time::Timestamp,
 };
 use engine::Engine;
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::Caller,
-    extract::{Path, Query, page},
+    extract::{Path, Query, instant, page, phone},
 };
 use crate::problem::Problem;
 
@@ -35,6 +37,14 @@ struct WebhookEventsQuery {
     sid: Option<String>,
     message: Option<MessageId>,
     kind: Option<WebhookKind>,
+    /// What became of it: `orphan` and `unprocessable` are those to look at.
+    outcome: Option<WebhookOutcome>,
+    /// Of what this person wrote, or was sent.
+    #[serde(default, deserialize_with = "phone")]
+    phone: Option<Phone>,
+    /// Came at this instant or before.
+    #[serde(default, deserialize_with = "instant")]
+    until: Option<Timestamp>,
 }
 
 /// List webhook events
@@ -50,7 +60,8 @@ async fn list_webhook_events(
     Query(query): Query<WebhookEventsQuery>,
 ) -> Result<Reply<Page<WebhookEvent>>, Problem> {
     let page = page(query.limit, query.cursor)?;
-    let filter = WebhookFilter { sid: query.sid, message: query.message, kind: query.kind };
+    let WebhookEventsQuery { sid, message, kind, outcome, phone, until, .. } = query;
+    let filter = WebhookFilter { sid, message, kind, outcome, phone, until };
     Ok(Reply(engine.webhook_events().list(&actor, &filter, &page).await?))
 }
 

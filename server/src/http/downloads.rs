@@ -1,7 +1,7 @@
 //! Files that pages link to.
 
 use axum::{
-    Extension, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{Path, State},
     http::{HeaderName, HeaderValue, header},
@@ -11,18 +11,35 @@ use axum::{
 use domain::{
     actor::Actor,
     ids::{ImportId, RunId},
+    phone::Phone,
 };
 use engine::Engine;
 use futures::{TryStreamExt as _, stream::BoxStream};
 
 use crate::problem::Problem;
 
-/// `GET /imports/{id}/rejects.csv` and `GET /runs/{id}/export.csv`.
+/// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv` and `GET /contacts/{phone}/export.json`.
 pub fn router(engine: Engine) -> Router {
     Router::new()
         .route("/imports/{id}/rejects.csv", get(rejects))
         .route("/runs/{id}/export.csv", get(export))
+        .route("/contacts/{phone}/export.json", get(person))
         .with_state(engine)
+}
+
+/// Everything about one person, as a file.
+async fn person(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path(phone): Path<String>,
+) -> Result<Response, Problem> {
+    let phone: Phone = phone.parse().map_err(|_| Problem::not_found())?;
+    let everything = engine.contacts().export(&actor, &phone).await?;
+    let headers = [
+        (header::CONTENT_DISPOSITION, disposition(&format!("{}.json", phone.digits()))),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Json(everything)).into_response())
 }
 
 async fn rejects(
@@ -66,9 +83,13 @@ fn csv(name: &str, parts: BoxStream<'static, engine::Result<String>>) -> Respons
 }
 
 fn csv_headers(name: &str) -> [(HeaderName, HeaderValue); 2] {
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment"))),
+        (header::CONTENT_DISPOSITION, disposition(name)),
     ]
+}
+
+fn disposition(name: &str) -> HeaderValue {
+    let value = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    value.unwrap_or(HeaderValue::from_static("attachment"))
 }

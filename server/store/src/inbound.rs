@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
-    exec, one,
+    conversations, exec, one,
     windows::{self, Wrote},
 };
 
@@ -92,8 +92,8 @@ struct TextRow<'a> {
     media: &'a str,
 }
 
-/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one and their
-/// windows.
+/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one, their
+/// conversations and their windows.
 ///
 /// # Errors
 /// `Duplicate` when one of the SIDs is taken.
@@ -123,6 +123,7 @@ pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
     exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     insert_texts(tx, messages).await?;
     touch(tx, messages).await?;
+    conversations::heard(tx, messages).await?;
     windows::open(tx, messages.iter().flat_map(wrote)).await
 }
 
@@ -330,7 +331,7 @@ pub async fn list(
         conditions.push(format!("i.received_at >= ${}", values.len()));
     }
     let query = format!(
-        "SELECT i.id, c.phone, i.our_address, i.channel, t.body, i.media_count, i.keyword, i.provider_sid, \
+        "SELECT i.id, c.phone, i.our_address, i.channel, t.body, t.media, i.media_count, i.keyword, i.provider_sid, \
          i.received_at FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
          LEFT JOIN inbound_texts t ON t.inbound_id = i.id WHERE {} ORDER BY i.received_at DESC, i.id DESC \
          LIMIT {limit}",
@@ -348,6 +349,8 @@ fn inbound(row: &Row) -> Result<Inbound> {
         channel: row.word("channel")?,
         body: row.get("body")?,
         media_count: row.get("media_count")?,
+        // Its text is gone once the person was erased.
+        media: if row.get::<Option<String>>("media")?.is_some() { row.json("media")? } else { Vec::new() },
         keyword: row.word_or_null("keyword")?,
         provider_sid: row.get("provider_sid")?,
         received_at: Timestamp::from_micros(row.get("received_at")?),

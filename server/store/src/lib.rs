@@ -10,6 +10,7 @@ pub mod chain;
 mod connect;
 pub mod consent;
 pub mod contacts;
+pub mod conversations;
 pub mod daily_recipients;
 pub mod dashboard;
 mod error;

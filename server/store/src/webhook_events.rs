@@ -4,6 +4,8 @@
 use domain::{
     event::{WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
     ids::{MessageId, WebhookEventId},
+    inbound::Keyword,
+    phone::Phone,
     time::Timestamp,
 };
 use sea_orm::Value;
@@ -157,14 +159,68 @@ pub async fn list(
         let receipts = "SELECT r.event_id FROM receipts r WHERE r.message_id = $?";
         and(&among(&format!("u.message_id = $? AND {UNUSUAL}"), receipts), message.0.into());
     }
+    if let Some(phone) = &filter.phone {
+        let person = "(SELECT p.contact_id FROM contacts p WHERE p.phone = $?)";
+        let receipts = format!(
+            "SELECT r.event_id FROM messages m JOIN receipts r ON r.message_id = m.id WHERE m.contact_id = {person} \
+             UNION SELECT i.event_id FROM inbound_messages i WHERE i.contact_id = {person}"
+        );
+        let unusual =
+            format!("u.message_id IN (SELECT m.id FROM messages m WHERE m.contact_id = {person}) AND {UNUSUAL}");
+        and(&among(&unusual, &receipts), phone.as_str().into());
+    }
+    if let Some(outcome) = filter.outcome {
+        // Rare ones by their index, in its very words.
+        let rare = matches!(outcome, WebhookOutcome::Orphan | WebhookOutcome::Unprocessable);
+        let words = if rare { "e.outcome IN ('orphan', 'unprocessable') AND e.outcome = $?" } else { "e.outcome = $?" };
+        and(words, outcome.as_str().into());
+    }
     if let Some(kind) = filter.kind {
-        and("e.kind = $?", kind.as_str().into());
+        // The few from people by their index, in its very words.
+        let words = if kind == WebhookKind::Inbound { "e.kind = 'inbound' AND e.kind = $?" } else { "e.kind = $?" };
+        and(words, kind.as_str().into());
     }
     let query = format!(
         "SELECT {COLUMNS} FROM webhook_events e WHERE {} ORDER BY e.id DESC LIMIT {limit}",
         conditions.join(" AND ")
     );
     all(db, query, values).await?.iter().map(event).collect()
+}
+
+/// Ids rise with time: the greatest that may have come by then, found by halving, so that no index by time is needed. Several
+/// processes store at once, so a few around it are a little early or late.
+///
+/// # Errors
+/// What the database says.
+pub async fn last_by(db: &impl ConnectionTrait, until: Timestamp) -> Result<Option<WebhookEventId>> {
+    let ends = "SELECT MIN(id) AS first, MAX(id) AS last FROM webhook_events";
+    let Some(row) = one(db, ends, vec![]).await? else { return Ok(None) };
+    let (Some(mut low), Some(mut high)): (Option<i64>, Option<i64>) = (row.get("first")?, row.get("last")?) else {
+        return Ok(None);
+    };
+    // What is at `low` or before came by then, what is after `high` did not; there are gaps between ids.
+    low -= 1;
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let query = "SELECT id, received_at FROM webhook_events WHERE id >= $1 ORDER BY id LIMIT 1";
+        match one(db, query, vec![middle.into()]).await? {
+            Some(row) if row.get::<i64>("received_at")? <= until.as_micros() => low = row.get("id")?,
+            _ => high = middle - 1,
+        }
+    }
+    Ok(Some(WebhookEventId(low)))
+}
+
+/// Who wrote the message that came with this webhook, and what it was understood as.
+///
+/// # Errors
+/// What the database says.
+pub async fn writer(db: &impl ConnectionTrait, sid: &str) -> Result<(Option<Phone>, Option<Keyword>)> {
+    let query = "SELECT c.phone, i.keyword FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
+                 WHERE i.provider_sid = $1";
+    let Some(row) = one(db, query, vec![sid.into()]).await? else { return Ok((None, None)) };
+    let phone: Option<String> = row.get("phone")?;
+    Ok((phone.and_then(|phone| phone.parse().ok()), row.word_or_null("keyword")?))
 }
 
 /// A webhook with its sealed form.
@@ -239,6 +295,8 @@ pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
         error_code: row.get("error_code")?,
         outcome: row.word("outcome")?,
         reason: row.get("reason")?,
+        phone: None,
+        keyword: None,
         raw: None,
         parameters: Vec::new(),
     })

@@ -48,6 +48,7 @@ fn body(operation: &str) -> Value {
         "create_contact" => json!({"phone": "+14155550142"}),
         "update_contact" => json!({"attributes": {"city": "Colombo"}}),
         "set_consent" => json!({"consent": "opted_in", "source": "form", "evidence": "signed"}),
+        "update_conversation" => json!({"archived": true}),
         "create_topic" => json!({"key": "offers", "name": "Offers"}),
         "update_topic"
         | "update_segment"
@@ -173,6 +174,7 @@ fn the_document_lists_what_the_contract_promises() {
         "PATCH /contacts/{phone}",
         "DELETE /contacts/{phone}",
         "PUT /contacts/{phone}/consent",
+        "GET /contacts/{phone}/export",
         "GET /contacts/{phone}/timeline",
         "PUT /contacts/{phone}/topics/{key}",
         "DELETE /contacts/{phone}/topics/{key}",
@@ -214,6 +216,9 @@ fn the_document_lists_what_the_contract_promises() {
         "GET /messages",
         "POST /messages",
         "GET /messages/{id}",
+        "GET /conversations",
+        "GET /conversations/{phone}",
+        "PATCH /conversations/{phone}",
         "GET /inbound",
         "GET /settings",
         "PATCH /settings",

@@ -45,7 +45,8 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
     let phone = contact.phone.to_string();
     let title = contact.name.clone().unwrap_or_else(|| format::phone(&phone));
     let number = format::phone(&phone);
-    let messages = paths::simulator_phone(&phone);
+    let export = paths::export_contact(&phone);
+    let (messages, inbox) = (paths::simulator_phone(&phone), paths::conversation(&phone));
     let simulator = use_frame().with_untracked(|frame| frame.simulator);
     let left = left_themself(&timeline.items);
     let shown = timeline.items.len();
@@ -56,6 +57,10 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
             state=Label::from(contact.consent)
             lead=move || number.clone()
         >
+            {may(Permission::ManageConsent).then(|| view! {
+                <a class="btn" href=export rel="external" download="">{icon(Glyph::File)} "Export"</a>
+            })}
+            <a class="btn" href=inbox>{icon(Glyph::Inbox)} "Conversation"</a>
             {simulator.then(|| view! { <a class="btn" href=messages>{icon(Glyph::Phone)} "Open on the simulator"</a> })}
         </PageHeader>
         {contact.suppressed.then(|| view! {

@@ -4,8 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::{event::WebhookKind, ids::MessageId, message::Channel, phone::Phone, time::Timestamp};
-use serde::Serialize;
+use domain::{event::WebhookKind, ids::MessageId, inbound::Media, message::Channel, phone::Phone, time::Timestamp};
 
 use super::Webhook;
 
@@ -69,12 +68,6 @@ pub(super) struct InboundIn {
     pub opt_out_type: Option<String>,
     pub replied_sid: Option<String>,
     pub media: Vec<Media>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Media {
-    pub url: String,
-    pub content_type: String,
 }
 
 impl Event {

@@ -2,7 +2,7 @@
 
 use domain::{
     actor::ActorKind,
-    ids::{AccountId, ApiKeyId, ContactId, MessageId},
+    ids::{AccountId, ApiKeyId, ContactId, MessageId, SenderId},
     message::{By, Channel, Kind, Message, MessageFilter, NewMessage, State, StepActor},
     page::{Page, PageRequest},
     phone::Phone,
@@ -142,9 +142,13 @@ async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Mess
         }
         None => (None, new.channel),
     };
-    let sender = default_sender(&tx, channel).await?;
+    let sender = match new.sender_id {
+        Some(id) => named_sender(&tx, id, channel).await?,
+        None => default_sender(&tx, channel).await?,
+    };
+    let contact_id = contact(engine, &tx, actor, &new.phone).await?;
     let single = NewSingle {
-        contact_id: contact(engine, &tx, actor, &new.phone).await?,
+        contact_id,
         sender_id: sender.sender.id,
         kind: Kind::Single,
         state: State::Queued,
@@ -154,10 +158,30 @@ async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Mess
         variables: new.variables.clone(),
     };
     let id = store::messages::insert_single(&tx, now, &single).await?;
+    let has_read = actor.kind == ActorKind::Account;
+    store::conversations::answered(&tx, contact_id, now, has_read).await?;
     store::audit::append(&tx, actor, now, "send", ("message", &id.to_string()), &json!({})).await?;
     let message = store::messages::get(&tx, id).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(message)
+}
+
+/// The sender that was asked for.
+async fn named_sender(tx: &Tx, id: SenderId, channel: Option<Channel>) -> Result<SenderRow> {
+    let found = match store::senders::get(tx, id).await {
+        Err(store::Error::NotFound) => return Err(Error::invalid("sender_id", "There is no sender with this id.")),
+        found => found?,
+    };
+    let sender = &found.sender;
+    if channel.is_some_and(|channel| channel != sender.channel) {
+        let text = format!("“{}” sends by {}. Choose a sender of the message's channel.", sender.name, sender.channel);
+        return Err(Error::invalid("sender_id", text));
+    }
+    if !sender.enabled {
+        let text = format!("“{}” is disabled. Enable it on the Senders page, or choose another one.", sender.name);
+        return Err(Error::invalid("sender_id", text));
+    }
+    Ok(found)
 }
 
 /// The default sender of the channel; without a channel WhatsApp's, else that of SMS.

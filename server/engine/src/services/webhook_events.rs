@@ -1,7 +1,7 @@
 //! Raw webhooks beside what became of them.
 
 use domain::{
-    event::{WebhookEvent, WebhookFilter},
+    event::{WebhookEvent, WebhookFilter, WebhookKind},
     ids::WebhookEventId,
     page::{Page, PageRequest},
     role::Permission,
@@ -37,7 +37,19 @@ impl WebhookEvents<'_> {
             _ => None,
         })?;
         let limit = rows_to_ask_for(page)?;
-        let rows = store::webhook_events::list(self.0.db().reader(), filter, before, limit).await?;
+        let db = self.0.db().reader();
+        let by_then = match filter.until {
+            Some(until) => Some(match store::webhook_events::last_by(db, until).await? {
+                Some(WebhookEventId(last)) => WebhookEventId(last.saturating_add(1)),
+                None => return Ok(Page { items: Vec::new(), next_cursor: None }),
+            }),
+            None => None,
+        };
+        let before = match (before, by_then) {
+            (Some(before), Some(by_then)) => Some(before.min(by_then)),
+            (before, by_then) => before.or(by_then),
+        };
+        let rows = store::webhook_events::list(db, filter, before, limit).await?;
         Ok(page_of(rows, page, |last| Cursor::new([last.id.0])))
     }
 
@@ -51,6 +63,11 @@ impl WebhookEvents<'_> {
         let found = store::webhook_events::get(self.0.db().reader(), id).await?;
         let found = found.ok_or(Error::NotFound { what: "webhook event" })?;
         let mut event = found.event;
+        if event.kind == WebhookKind::Inbound
+            && let Some(sid) = &event.provider_sid
+        {
+            (event.phone, event.keyword) = store::webhook_events::writer(self.0.db().reader(), sid).await?;
+        }
         if let Some(body) = found.body
             && let Some(raw) = open_body(self.0, id, &body).await?
         {

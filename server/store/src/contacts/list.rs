@@ -69,6 +69,25 @@ pub async fn list(
     Ok(people)
 }
 
+/// Whom a search finds.
+pub(crate) enum Matches {
+    Few(Vec<ContactId>),
+    /// They lie dense: a condition for a walk through people who are called `c`.
+    Many(String),
+}
+
+/// Whom a search finds; the condition's values are added to those of the statement.
+pub(crate) async fn matches(db: &impl ConnectionTrait, q: &str, values: &mut Vec<Value>) -> Result<Matches> {
+    let search = Search::new(q);
+    if let Some(few) = search.few(db).await? {
+        return Ok(Matches::Few(few));
+    }
+    let mut statement = Statement { values: std::mem::take(values), ..Statement::default() };
+    statement.filter_text(Kind::of(db), &search, Use::Walk);
+    *values = statement.values;
+    Ok(Matches::Many(statement.filters.join(" AND ")))
+}
+
 /// How many people there are like this.
 ///
 /// # Errors

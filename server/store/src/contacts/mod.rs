@@ -18,6 +18,7 @@ use domain::{
 use serde::Serialize;
 
 pub use ids::new_ids;
+pub(crate) use list::{Matches, matches};
 pub use list::{Query, count, count_by_consent, list};
 pub use timeline::{TimelineRow, timeline};
 pub use write::{Change, New, delete, insert, update};

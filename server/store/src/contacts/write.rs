@@ -177,6 +177,7 @@ pub async fn delete(tx: &Tx, id: ContactId, phone: &Phone) -> Result<()> {
         "DELETE FROM inbound_texts WHERE inbound_id IN (SELECT id FROM inbound_messages WHERE contact_id = $1)",
         "DELETE FROM subscriptions WHERE contact_id = $1",
         "DELETE FROM service_windows WHERE contact_id = $1",
+        "DELETE FROM conversations WHERE contact_id = $1",
         "DELETE FROM contact_reads WHERE contact_id = $1",
         "DELETE FROM import_contacts WHERE contact_id = $1 AND import_id IN (SELECT id FROM imports)",
         "DELETE FROM contact_keys WHERE contact_id = $1",

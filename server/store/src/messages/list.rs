@@ -1,7 +1,7 @@
 //! Messages for people: pages of a list, one with its whole history, a run's for export.
 
 use domain::{
-    ids::{CampaignId, MessageId, RunId},
+    ids::{CampaignId, ContactId, MessageId, RunId},
     message::{
         By, CheckOutcome, CheckResult, Decision, HistoryEntry, Kind as MessageKind, Message, MessageFilter, Outcome,
         State,
@@ -49,6 +49,34 @@ pub async fn list(
     values.push(i64::from(limit).into());
     let order = if of_run { "m.contact_id DESC, m.id DESC" } else { "m.id DESC" };
     let query = format!("SELECT {COLUMNS} {FROM} WHERE {condition} ORDER BY {order} LIMIT ${}", values.len());
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// What was said to one person before `before` (when its turn came, and its id), newest first: of campaigns what was
+/// handed over or is on its way.
+///
+/// # Errors
+/// What the database says.
+pub async fn said_to(
+    db: &impl ConnectionTrait,
+    contact: ContactId,
+    before: Option<(i64, i64)>,
+    limit: u32,
+) -> Result<Vec<Message>> {
+    let (before_at, before_id) = before.unwrap_or((i64::MAX, i64::MAX));
+    let query = format!(
+        "SELECT {COLUMNS} {FROM} WHERE m.contact_id = $1 AND (m.kind <> $2 OR m.state NOT IN ($3, $4, $5)) \
+         AND (m.not_before, m.id) < ($6, $7) ORDER BY m.not_before DESC, m.id DESC LIMIT {limit}"
+    );
+    let values = vec![
+        contact.0.into(),
+        MessageKind::Campaign.number().into(),
+        State::Queued.rank().into(),
+        State::Skipped.rank().into(),
+        State::Cancelled.rank().into(),
+        before_at.into(),
+        before_id.into(),
+    ];
     all(db, query, values).await?.iter().map(read).collect()
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Locked {
 pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
      m.lease_owner, m.updated_at";
 
-pub(super) fn state(row: &Row) -> Result<State> {
+pub(crate) fn state(row: &Row) -> Result<State> {
     let rank: i16 = row.get("state")?;
     State::from_rank(rank).ok_or_else(|| Error::Corrupt { column: "messages.state", problem: format!("rank {rank}") })
 }

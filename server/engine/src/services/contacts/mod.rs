@@ -3,12 +3,13 @@
 mod birth;
 mod consent;
 mod erase;
+mod export;
 pub(crate) mod fields;
 mod history;
 
 use domain::{
     consent::Consent,
-    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, TimelineEntry},
+    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, PersonExport, TimelineEntry},
     ids::{ContactId, TopicId},
     page::{Page, PageRequest},
     phone::Phone,
@@ -175,6 +176,15 @@ impl Contacts<'_> {
     pub async fn erase(&self, actor: &Actor, phone: &Phone) -> Result<()> {
         require(actor, Permission::ManageConsent)?;
         retrying!(erase::erase(self.0, actor, phone).await)
+    }
+
+    /// Everything that is stored about a person, with the words of their consent; written to the audit log.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `NotFound`.
+    pub async fn export(&self, actor: &Actor, phone: &Phone) -> Result<PersonExport> {
+        require(actor, Permission::ManageConsent)?;
+        export::export(self.0, actor, phone).await
     }
 
     /// Records what a person wishes to get.

@@ -1,0 +1,255 @@
+//! Events: what the provider sent, raw beside what was read from it and what it changed.
+
+mod api;
+
+use domain::{
+    event::{WebhookEvent, WebhookKind, WebhookOutcome},
+    page::Page as Rows,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use self::api::{EventsQuery, load_event, load_events};
+use crate::{components::*, paths, text};
+
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    List,
+    One,
+}
+
+/// Shows a page.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::List => EventsPage().into_any(),
+        Page::One => EventPage().into_any(),
+    }
+}
+
+#[component]
+fn EventsPage() -> impl IntoView {
+    let here = use_here();
+    let query = move || EventsQuery {
+        q: here.get("q"),
+        kind: here.get("kind"),
+        outcome: here.get("outcome"),
+        until: here.get("until"),
+        cursor: here.get("cursor"),
+    };
+    let events = fetch(query, load_events);
+    let outcomes =
+        vec![Tab::new("", "All"), Tab::new("orphan", "Nobody's"), Tab::new("unprocessable", "Not understood")];
+    let kinds = vec![Choice::new("status", "Status of a message"), Choice::new("inbound", "From a person")];
+    let outcome = here.once("outcome");
+    let kept = (!outcome.is_empty()).then(|| view! { <input type="hidden" name="outcome" value=outcome/> });
+    view! {
+        <PageHeader title="Events" lead=|| "Every webhook as it came, and what became of it."/>
+        <div class="toolbar">
+            <FilterForm action=paths::EVENTS label="Search events">
+                {kept}
+                <input class="input" type="search" name="q" value=here.once("q") placeholder="SID or number" aria-label="SID or number"/>
+                <select class="input" name="kind" aria-label="Kind">
+                    {options(kinds, Some("Any kind".to_owned()), &here.once("kind"))}
+                </select>
+                <input class="input" type="datetime-local" name="until" value=here.once("until") aria-label="Until (UTC)" title="Until, in UTC"/>
+                <button class="btn" type="submit">{icon(Glyph::Search)} "Search"</button>
+            </FilterForm>
+            <Tabs param="outcome" label="What became of it" tabs=outcomes/>
+        </div>
+        <Loaded from=events let:page>{list(&page, here)}</Loaded>
+    }
+    .into_any()
+}
+
+fn list(page: &Rows<WebhookEvent>, here: Here) -> AnyView {
+    if page.items.is_empty() {
+        let filtered = ["q", "kind", "outcome", "until", "cursor"].iter().any(|name| !here.once(name).is_empty());
+        return nothing(filtered);
+    }
+    let rows = page.items.iter().map(row).collect::<Vec<_>>();
+    view! {
+        <Card flush=true>
+            <Table
+                caption="Events"
+                columns=vec![
+                    Col::text("Event"),
+                    Col::text("Says"),
+                    Col::text("What became of it"),
+                    Col::text("SID"),
+                    Col::number("Came"),
+                ]
+            >
+                {rows}
+            </Table>
+        </Card>
+        <Pagination next=page.next_cursor.clone() shown=page.items.len()/>
+    }
+    .into_any()
+}
+
+fn nothing(filtered: bool) -> AnyView {
+    let (title, text) = if filtered {
+        ("No such event", "Look for another SID or number, or at another kind.")
+    } else {
+        ("Nothing has come in yet", "What the provider reports, and what people write, is kept here as it came.")
+    };
+    view! {
+        <Card>
+            <Empty glyph=Glyph::Search title=title text=text>
+                {filtered.then(|| view! { <a class="btn" href=paths::EVENTS>"Show all events"</a> })}
+            </Empty>
+        </Card>
+    }
+    .into_any()
+}
+
+fn says(event: &WebhookEvent) -> String {
+    match (&event.status, event.error_code) {
+        (Some(status), Some(code)) => format!("{status}, {code}"),
+        (Some(status), None) => status.clone(),
+        (None, _) => "–".to_owned(),
+    }
+}
+
+fn row(event: &WebhookEvent) -> AnyView {
+    let reason =
+        event.reason.as_deref().map(|code| view! { <span class="sub">{text::event_reason(code).to_owned()}</span> });
+    let sid = event.provider_sid.clone().unwrap_or_else(|| "–".to_owned());
+    let (outcome, at) = (event.outcome, event.received_at);
+    view! {
+        <tr>
+            <td class="main" data-label="Event"><a class="link" href=paths::event(event.id)>{text::event_kind(event.kind)}</a></td>
+            <td data-label="Says">{says(event)}</td>
+            <td data-label="What became of it"><div>{pill(outcome)} {reason}</div></td>
+            <td data-label="SID"><code class="break">{sid}</code></td>
+            <td class="num" data-label="Came"><Time at/></td>
+        </tr>
+    }
+    .into_any()
+}
+
+#[component]
+fn EventPage() -> impl IntoView {
+    let params = use_params_map();
+    let event = fetch(move || params.with(|params| params.get("id").unwrap_or_default()), load_event);
+    view! { <Loaded from=event let:event>{one(&event)}</Loaded> }.into_any()
+}
+
+fn one(event: &WebhookEvent) -> AnyView {
+    let title = match event.kind {
+        WebhookKind::Status => format!("Status: {}", says(event)),
+        WebhookKind::Inbound => "From a person".to_owned(),
+    };
+    let at = event.received_at;
+    view! {
+        <PageHeader
+            title=title
+            crumbs=vec![crumb("Events", paths::EVENTS)]
+            state=Label::from(event.outcome)
+            lead=move || view! { "Came " <Time at moment=true/> }.into_any()
+        />
+        <div class="grid grid--2-1">
+            <div class="stack">{changed(event)} {parameters(event)} {raw(event)}</div>
+            {facts(event)}
+        </div>
+    }
+    .into_any()
+}
+
+/// What it changed, in words, and where that is.
+fn changed(event: &WebhookEvent) -> AnyView {
+    let words = match (event.outcome, event.kind) {
+        (WebhookOutcome::Applied, WebhookKind::Status) => "It moved its message to this state.",
+        (WebhookOutcome::Applied, WebhookKind::Inbound) => {
+            "The person's message was stored, and what it asks for was done."
+        }
+        (WebhookOutcome::NoChange, WebhookKind::Status) => {
+            "It changed nothing: the same, or something stronger, was known already."
+        }
+        (WebhookOutcome::NoChange, WebhookKind::Inbound) => "It changed nothing: the same message had come before.",
+        (WebhookOutcome::Orphan, _) => "It speaks of a message that is not in this database, so it changed nothing.",
+        (WebhookOutcome::Unprocessable, _) => "It is signed, but makes no sense. It is kept as it came.",
+    };
+    let reason = event.reason.as_deref().map(|code| format!(" {}.", text::event_reason(code)));
+    let keyword = event.keyword.map(|keyword| format!(" Understood as {}.", keyword.as_str().to_uppercase()));
+    let message = event.message_id.filter(|_| event.outcome != WebhookOutcome::Orphan).map(|id| {
+        view! { <a class="link" href=paths::message(id)>"The message and its history"</a> }
+    });
+    let person = event.phone.as_ref().map(|phone| {
+        let (conversation, contact) = (paths::conversation(phone), paths::contact(phone));
+        view! {
+            <a class="link" href=conversation>"The conversation"</a>
+            <a class="link" href=contact>"The person and their consent"</a>
+        }
+    });
+    view! {
+        <Card title="What it changed">
+            <p>{words} {keyword} {reason}</p>
+            <p class="actions">{message} {person}</p>
+        </Card>
+    }
+    .into_any()
+}
+
+fn parameters(event: &WebhookEvent) -> AnyView {
+    if event.raw.is_none() {
+        return view! {
+            <Card title="As it was read"><p class="muted">"The form itself is not kept any more: its retention has passed."</p></Card>
+        }
+        .into_any();
+    }
+    let rows = event.parameters.iter().map(|(name, value)| {
+        view! {
+            <tr>
+                <td class="main" data-label="Parameter"><code>{name.clone()}</code></td>
+                <td data-label="Value"><span class="break" dir="auto">{value.clone()}</span></td>
+            </tr>
+        }
+        .into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <Card title="As it was read" flush=true>
+            <Table caption="Parameters" columns=vec![Col::text("Parameter"), Col::text("Value")]>{rows}</Table>
+        </Card>
+    }
+    .into_any()
+}
+
+fn raw(event: &WebhookEvent) -> Option<AnyView> {
+    let raw = event.raw.clone()?;
+    Some(
+        view! {
+            <Card title="As it came">
+                <pre class="raw" tabindex="0" role="group" aria-label="The form as it came">{raw}</pre>
+            </Card>
+        }
+        .into_any(),
+    )
+}
+
+fn facts(event: &WebhookEvent) -> AnyView {
+    let sid = event.provider_sid.clone().map(|sid| {
+        let all = paths::with_query(paths::EVENTS, &[("q", &sid)]);
+        view! {
+            <Fact name="SID"><code class="break">{sid}</code></Fact>
+            <Fact name="More"><a class="link" href=all>"All events of this SID"</a></Fact>
+        }
+    });
+    let (kind, says, id) = (text::event_kind(event.kind), says(event), event.id.to_string());
+    let (outcome, at) = (event.outcome, event.received_at);
+    view! {
+        <Card title="Facts">
+            <Facts>
+                <Fact name="Kind">{kind}</Fact>
+                <Fact name="Outcome">{pill(outcome)}</Fact>
+                <Fact name="Says">{says}</Fact>
+                {sid}
+                <Fact name="Came"><Time at moment=true/></Fact>
+                <Fact name="Our id"><code>{id}</code></Fact>
+            </Facts>
+        </Card>
+    }
+    .into_any()
+}
