@@ -14,6 +14,7 @@ use domain::{
     reason::{Check, Reason},
     role::Role,
     run::RunStatus,
+    schedule::DueReason,
     settings::SendingState,
 };
 
@@ -497,6 +498,15 @@ pub fn event_reason(code: &str) -> &str {
     }
 }
 
+/// Why a scheduled time did not become a run.
+#[must_use]
+pub const fn due_reason(reason: DueReason) -> &'static str {
+    match reason {
+        DueReason::Missed => "nobody was there, and it does not catch up.",
+        DueReason::StillRunning => "the run before it was not over.",
+    }
+}
+
 /// What was just done, by the code a redirect carries: only known sentences can be put on a page by a link.
 #[must_use]
 pub fn done(code: &str) -> Option<&'static str> {
@@ -506,6 +516,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "deleted" => "Deleted.",
         "imported" => "The import has started.",
         "launched" => "The campaign has been launched.",
+        "scheduled" => "Scheduled. It goes out by itself at its time.",
         "rehearsed" => "The rehearsal is under way. Nothing is sent.",
         "paused" => "Paused. Nothing more is handed over until you resume.",
         "resumed" => "Resumed.",

@@ -106,7 +106,7 @@ export class Work {
   }
 
   /** Goes through the wizard to the campaign's own page. */
-  async draft(campaign: { name: string; topic?: string; audience: string; template: RegExp; rate?: number }) {
+  async draft(campaign: { name: string; topic?: string; audience: string | RegExp; template: RegExp; rate?: number }) {
     await this.open('/campaigns/new')
     await this.page.getByLabel('Name', { exact: true }).fill(campaign.name)
     if (campaign.topic) await this.page.getByLabel('Topic', { exact: true }).selectOption({ label: campaign.topic })
@@ -117,6 +117,8 @@ export class Work {
     await this.button('Save and continue').click()
     await expect(this.page.getByLabel('Sender', { exact: true })).toBeVisible()
     if (campaign.rate) await this.page.getByLabel(/^At most/).fill(String(campaign.rate))
+    await this.button('Save and continue').click()
+    await expect(this.page.getByRole('group', { name: 'When it goes out' })).toBeVisible()
     await this.button('Save and review').click()
     await expect(this.heading()).toContainText(campaign.name)
   }

@@ -103,6 +103,7 @@ const groups: Record<string, Page[]> = {
     [(world) => `${world.draft}/edit?step=audience`, 'Audience'],
     [(world) => `${world.draft}/edit?step=message`, 'Message'],
     [(world) => `${world.draft}/edit?step=sending`, 'Sending'],
+    [(world) => `${world.draft}/edit?step=when`, 'When'],
     [(world) => `${world.draft}/launch`, 'Review and launch'],
   ],
   'what was sent': [

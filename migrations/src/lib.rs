@@ -9,6 +9,7 @@ mod m20261124_000003_senders;
 mod m20261124_000004_error_codes;
 mod m20261127_000005_short_updates;
 mod m20261128_000006_quiet_hours;
+mod m20261128_000007_schedule;
 mod m20261128_000008_consent_reviews;
 mod m20261128_000009_inbox;
 mod up;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_error_codes::Migration),
             Box::new(m20261127_000005_short_updates::Migration),
             Box::new(m20261128_000006_quiet_hours::Migration),
+            Box::new(m20261128_000007_schedule::Migration),
             Box::new(m20261128_000008_consent_reviews::Migration),
             Box::new(m20261128_000009_inbox::Migration),
         ]

@@ -8,6 +8,7 @@ use crate::{
     problem::FieldError,
     quiet::QuietHours,
     run::RunSummary,
+    schedule::{CatchUp, LastDue},
     time::Timestamp,
     word_enum,
 };
@@ -56,6 +57,30 @@ pub enum Trigger {
     /// When somebody launches it.
     #[default]
     Now,
+    /// Once, at a time to come.
+    Once {
+        /// An instant such as `2026-12-01T09:00:00+05:30`. With `local`, a time without offset such as
+        /// `2026-12-01T09:00`.
+        at: String,
+        /// By the clock of each recipient: everybody gets it at this time where they are.
+        #[serde(default)]
+        local: bool,
+    },
+    /// Again and again.
+    Cron {
+        /// Five fields: minute, hour, day of the month, month, day of the week. A time that the clock skips is the first
+        /// instant after the gap; one that comes twice is its first occurrence.
+        expression: String,
+        /// An IANA name; left out, the workspace's default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timezone: Option<String>,
+        /// Not after this instant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// At most so many runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<i32>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +95,8 @@ pub struct Campaign {
     /// Null is the channel's default sender.
     pub sender_id: Option<SenderId>,
     pub trigger: Trigger,
+    /// What happens to a scheduled instant that nobody was there for.
+    pub catch_up: CatchUp,
     pub rate_per_second: Option<i32>,
     /// By the recipient's clock, whatever the category; on top of the workspace's.
     pub quiet_hours: Option<QuietHours>,
@@ -82,6 +109,12 @@ pub struct Campaign {
     pub on_unknown: OnUnknown,
     pub weight: i32,
     pub status: CampaignStatus,
+    /// Why it is paused or failed, when the scheduler did it.
+    pub reason: Option<String>,
+    /// When it is due next, while it is scheduled.
+    pub next_run_at: Option<Timestamp>,
+    /// What became of the latest instant that it was due.
+    pub last_due: Option<LastDue>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,
@@ -104,6 +137,8 @@ pub struct NewCampaign {
     pub sender_id: Option<SenderId>,
     #[serde(default)]
     pub trigger: Trigger,
+    #[serde(default = "default_catch_up")]
+    pub catch_up: CatchUp,
     #[serde(default)]
     pub rate_per_second: Option<i32>,
     #[serde(default)]
@@ -144,6 +179,9 @@ pub struct CampaignPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub trigger: Option<Trigger>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub catch_up: Option<CatchUp>,
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i32>))]
     pub rate_per_second: Option<Option<i32>>,
@@ -208,6 +246,10 @@ pub struct LaunchCheck {
 pub struct TestRequest {
     /// 1–10 numbers, in any usual writing.
     pub phones: Vec<String>,
+}
+
+fn default_catch_up() -> CatchUp {
+    CatchUp::Run
 }
 
 fn default_late() -> Late {

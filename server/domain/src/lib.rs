@@ -31,6 +31,7 @@ pub mod reason;
 pub mod review;
 pub mod role;
 pub mod run;
+pub mod schedule;
 pub mod segment;
 pub mod sender;
 pub mod settings;

@@ -123,6 +123,9 @@ pub struct Rules {
     /// The campaign's own; those of the workspace and of law are read when a message is decided.
     #[serde(default)]
     pub quiet_hours: Option<QuietHours>,
+    /// Everybody's own clock says this when their message is due; a local time without offset.
+    #[serde(default)]
+    pub local_at: Option<String>,
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,

@@ -18,6 +18,7 @@ pub mod provider;
 pub mod quiet;
 pub mod reconcile;
 mod retry;
+pub mod scheduler;
 pub mod secrets;
 pub mod sender;
 pub mod services;

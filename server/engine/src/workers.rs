@@ -5,7 +5,9 @@ use std::time::Duration;
 use domain::process::ProcessRole;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Engine, bell, gauges, heartbeat, import, ingest, optouts, planner, reconcile, sender, services};
+use crate::{
+    Engine, bell, gauges, heartbeat, import, ingest, optouts, planner, reconcile, scheduler, sender, services,
+};
 
 /// How often partitions are made ahead.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
@@ -69,6 +71,7 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
     }
     if role.sends() {
         workers.tasks.spawn(planner::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(scheduler::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(optouts::follow(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::missed::run(engine.clone(), workers.stop.clone()));

@@ -202,6 +202,7 @@ async fn single_marketing_waits_and_what_is_asked_for_goes() {
                 template_id,
                 body,
                 channel: None,
+                sender_id: None,
                 variables: serde_json::Map::new(),
             };
             world.engine.messages().create(&world.admin, new).await.expect("taken");

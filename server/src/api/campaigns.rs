@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(list_campaigns, create_campaign))
         .routes(routes!(get_campaign, update_campaign, delete_campaign))
         .routes(routes!(launch_campaign))
+        .routes(routes!(schedule_campaign))
         .routes(routes!(pause_campaign))
         .routes(routes!(resume_campaign))
         .routes(routes!(cancel_campaign))
@@ -150,6 +151,25 @@ async fn launch_campaign(
     NoBody: NoBody,
 ) -> Result<(StatusCode, Reply<Run>), Problem> {
     Ok((StatusCode::ACCEPTED, Reply(engine.campaigns().launch(&actor, id).await?)))
+}
+
+/// Schedule a campaign
+///
+/// From now on it runs by itself at the times of its trigger: `next_run_at` says when next. 409 when its trigger is `now`,
+/// or when it is scheduled or was launched before. It can still be edited, paused and cancelled.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/schedule", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("send"))),
+)]
+async fn schedule_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().schedule(&actor, id).await?))
 }
 
 /// Pause a campaign

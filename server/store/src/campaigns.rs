@@ -4,6 +4,7 @@ use domain::{
     campaign::{Campaign, CampaignFilter, CampaignStatus},
     deadline::{NotADeadline, SendBefore},
     ids::{CampaignId, SegmentId, SenderId, TemplateId, TopicId},
+    schedule::LastDue,
     text::fold,
     time::Timestamp,
 };
@@ -14,9 +15,11 @@ use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, runs}
 
 const COLUMNS: &str = "c.id, c.name, c.topic_id, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
                        c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
-                       c.version, c.quiet_hours, c.send_before";
+                       c.version, c.quiet_hours, c.send_before, c.catch_up, c.next_due_at, c.reason, d.due_at AS last_due_at, \
+                       d.outcome AS last_outcome, d.reason AS last_reason, d.missed AS last_missed";
 
-const FROM: &str = "FROM campaigns c LEFT JOIN topics t ON t.id = c.topic_id";
+const FROM: &str = "FROM campaigns c LEFT JOIN topics t ON t.id = c.topic_id \
+                    LEFT JOIN due_times d ON d.campaign_id = c.id AND d.due_at = c.last_due_at";
 
 fn read(row: &Row) -> Result<Campaign> {
     let topic: Option<String> = row.get("topic")?;
@@ -32,6 +35,7 @@ fn read(row: &Row) -> Result<Campaign> {
         segment_id: row.get::<Option<Uuid>>("segment_id")?.map(SegmentId),
         sender_id: row.get::<Option<Uuid>>("sender_id")?.map(SenderId),
         trigger: row.json("trigger_json")?,
+        catch_up: row.word("catch_up")?,
         rate_per_second: row.get("rate_per_second")?,
         quiet_hours: row.json_or_null("quiet_hours")?,
         send_before: deadline(row)?,
@@ -40,11 +44,24 @@ fn read(row: &Row) -> Result<Campaign> {
         on_unknown: row.word("on_unknown")?,
         weight: row.get("weight")?,
         status: row.word("status")?,
+        reason: row.get("reason")?,
+        next_run_at: row.get::<Option<i64>>("next_due_at")?.map(Timestamp::from_micros),
+        last_due: last_due(row)?,
         created_at: Timestamp::from_micros(row.get("created_at")?),
         updated_at: Timestamp::from_micros(row.get("updated_at")?),
         version: row.get("version")?,
         run: None,
     })
+}
+
+fn last_due(row: &Row) -> Result<Option<LastDue>> {
+    let Some(due_at) = row.get::<Option<i64>>("last_due_at")? else { return Ok(None) };
+    Ok(Some(LastDue {
+        due_at: Timestamp::from_micros(due_at),
+        outcome: row.word("last_outcome")?,
+        reason: row.word_or_null("last_reason")?,
+        missed: row.get("last_missed")?,
+    }))
 }
 
 fn deadline(row: &Row) -> Result<Option<SendBefore>> {
@@ -141,6 +158,8 @@ fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
         campaign.updated_at.as_micros().into(),
         quiet_hours.into(),
         campaign.send_before.as_ref().map(ToString::to_string).into(),
+        campaign.catch_up.as_str().into(),
+        campaign.next_run_at.map(Timestamp::as_micros).into(),
     ])
 }
 
@@ -150,9 +169,9 @@ fn columns(campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<Value>> {
 /// What the database says.
 pub async fn insert(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Result<()> {
     let insert = "INSERT INTO campaigns (name, name_folded, topic_id, template_id, segment_id, sender_id, trigger_json, \
-                  rate_per_second, late, repeat, on_unknown, weight, status, updated_at, quiet_hours, send_before, id, \
-                  created_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+                  rate_per_second, late, repeat, on_unknown, weight, status, updated_at, quiet_hours, send_before, catch_up, \
+                  next_due_at, id, created_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
     let mut values = columns(campaign, topic)?;
     values.extend([campaign.id.0.into(), campaign.created_at.as_micros().into()]);
     exec(tx, insert, values).await?;
@@ -167,7 +186,7 @@ pub async fn update(tx: &Tx, campaign: &Campaign, topic: Option<TopicId>) -> Res
     let update = "UPDATE campaigns SET name = $1, name_folded = $2, topic_id = $3, template_id = $4, segment_id = $5, \
                   sender_id = $6, trigger_json = $7, rate_per_second = $8, late = $9, repeat = $10, on_unknown = $11, \
                   weight = $12, status = $13, updated_at = $14, quiet_hours = $15, send_before = $16, \
-                  version = version + 1 WHERE id = $17 AND version = $18";
+                  catch_up = $17, next_due_at = $18, version = version + 1 WHERE id = $19 AND version = $20";
     let mut values = columns(campaign, topic)?;
     values.extend([campaign.id.0.into(), campaign.version.into()]);
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
@@ -186,7 +205,7 @@ pub async fn set_status(
 ) -> Result<bool> {
     let from: Vec<String> = from.iter().map(|status| format!("'{status}'")).collect();
     let update = format!(
-        "UPDATE campaigns SET status = $1, updated_at = $2, version = version + 1 WHERE id = $3 AND status IN ({})",
+        "UPDATE campaigns SET status = $1, reason = NULL, updated_at = $2, version = version + 1 WHERE id = $3 AND status IN ({})",
         from.join(", ")
     );
     Ok(exec(tx, update, vec![to.as_str().into(), at.as_micros().into(), id.0.into()]).await? == 1)

@@ -30,6 +30,7 @@ pub mod receipts;
 pub mod replay;
 pub mod reviews;
 pub mod runs;
+pub mod schedule;
 pub mod segments;
 pub mod senders;
 pub mod sessions;

@@ -128,6 +128,7 @@ pub const fn rules() -> Rules {
         repeat: Repeat::EachRun,
         on_unknown: OnUnknown::Requeue,
         quiet_hours: None,
+        local_at: None,
         send_before: None,
     }
 }
@@ -150,6 +151,7 @@ async fn campaign(db: &Db) -> CampaignId {
         segment_id: None,
         sender_id: None,
         trigger: Trigger::default(),
+        catch_up: domain::schedule::CatchUp::Run,
         rate_per_second: None,
         quiet_hours: None,
         send_before: None,
@@ -158,6 +160,9 @@ async fn campaign(db: &Db) -> CampaignId {
         on_unknown: OnUnknown::Requeue,
         weight: 1,
         status: CampaignStatus::Running,
+        reason: None,
+        next_run_at: None,
+        last_due: None,
         created_at: START,
         updated_at: START,
         version: 1,
@@ -182,6 +187,7 @@ pub async fn next_run(
     let at = START.plus(i64::from(test.run.0.as_fields().1));
     let new = NewRun {
         id: test.run,
+        due_at: at,
         campaign_id: campaign,
         template_id: TemplateId(Uuid::new_v4()),
         template_version: 1,

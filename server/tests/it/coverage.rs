@@ -19,7 +19,8 @@ struct Operation {
 impl Operation {
     /// The path with something in its holes that could be there.
     fn example(&self) -> String {
-        let number = self.path.contains("/messages/") || self.path.contains("/webhook-events/");
+        let numbered = ["/messages/", "/webhook-events/", "/consent-reviews/"];
+        let number = numbered.iter().any(|part| self.path.contains(part));
         let id = if number { "1" } else { "01936f4e-0000-7000-8000-000000000000" };
         let sid = format!("AC{}", "0".repeat(32));
         let path = self.path.replace("{phone}", "+14155550142").replace("{key}", "offers").replace("{id}", id);
@@ -204,6 +205,7 @@ fn the_document_lists_what_the_contract_promises() {
         "PATCH /campaigns/{id}",
         "DELETE /campaigns/{id}",
         "POST /campaigns/{id}/launch",
+        "POST /campaigns/{id}/schedule",
         "POST /campaigns/{id}/pause",
         "POST /campaigns/{id}/resume",
         "POST /campaigns/{id}/cancel",

@@ -41,6 +41,49 @@ async fn from_the_file_to_the_stop() {
     }
 }
 
+#[tokio::test]
+async fn a_scheduled_campaign_starts_by_itself() {
+    for server in servers().await {
+        server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);
+        import(&server).await;
+        let (segment, template) = prepare(&server).await;
+        let campaign = create(&server, "Soon", &segment, &template).await;
+        let path = format!("/campaigns/{campaign}");
+        server.act(&format!("{path}/schedule")).await.assert_status(409);
+        for (trigger, field) in [
+            (json!({"type": "once", "at": "2020-01-01T09:00:00Z"}), "trigger.at"),
+            (json!({"type": "once", "at": "2020-01-01T09:00:00Z", "local": true}), "trigger.at"),
+            (json!({"type": "cron", "expression": "0 9 30 2 *"}), "trigger.expression"),
+            (json!({"type": "cron", "expression": "0 9 * * *", "timezone": "Mars/Olympus"}), "trigger.timezone"),
+        ] {
+            let wrong = server.send("PATCH", &path, &json!({"trigger": trigger})).await.assert_status(422);
+            assert_eq!(wrong.fields(), [field], "{trigger}");
+        }
+        let unknown = json!({"trigger": {"type": "cron", "expression": "0 9 * * *", "colour": "red"}});
+        server.send("PATCH", &path, &unknown).await.assert_status(422);
+        let weekly = json!({"trigger": {"type": "cron", "expression": "0 9 * * MON"}});
+        let stored = server.send("PATCH", &path, &weekly).await.assert_status(200).json();
+        assert_eq!(stored["trigger"]["timezone"], "UTC", "{stored}");
+        let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(2);
+        let soon = soon.format(&time::format_description::well_known::Rfc3339).expect("a time");
+        server.send("PATCH", &path, &json!({"trigger": {"type": "once", "at": soon}})).await.assert_status(200);
+        let schedule = || answer(server.api("POST", &format!("{path}/schedule")).header("Idempotency-Key", "soon"));
+        let armed = schedule().await.assert_status(200).json();
+        assert_eq!((&armed["status"], armed["next_run_at"].is_string()), (&json!("scheduled"), true), "{armed}");
+        assert_eq!(schedule().await.assert_status(200).json(), armed, "the first answer again");
+        server.act(&format!("{path}/schedule")).await.assert_status(409);
+        let run = until(async || {
+            let runs = server.get(&format!("{path}/runs")).await.assert_status(200).json();
+            runs["items"][0]["id"].as_str().map(str::to_owned).ok_or(runs.to_string())
+        })
+        .await;
+        settled(&server, &run, 2).await;
+        let done = server.get(&path).await.assert_status(200).json();
+        assert_eq!((&done["last_due"]["outcome"], &done["next_run_at"]), (&json!("launched"), &Value::Null), "{done}");
+        server.stop().await;
+    }
+}
+
 async fn import(server: &TestServer) {
     let upload = server.api("POST", "/imports?topic=offers").header("content-type", "text/csv").body(PEOPLE);
     let id = id(&answer(upload).await.assert_status(202));

@@ -13,7 +13,7 @@ use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use super::{
     api::{IMPORTED, Names, given, id, names},
-    wizard::{Step, words},
+    wizard::{Step, when::WhenFields, words},
 };
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
@@ -27,6 +27,7 @@ pub async fn change_campaign(campaign: String, verb: String) -> Result<(), AppEr
     let (campaigns, actor) = (ctx.engine.campaigns(), &ctx.actor);
     let (path, done) = match verb.as_str() {
         "launch" => (paths::campaign(campaigns.launch(actor, id).await?.campaign_id), "launched"),
+        "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
         "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
         "resume" => (paths::campaign(campaigns.resume(actor, id).await?.id), "resumed"),
         "cancel" => (paths::campaign(campaigns.cancel(actor, id).await?.id), "cancelled"),
@@ -93,6 +94,7 @@ pub async fn create_campaign(
         segment_id: given(&audience).map(id).transpose()?,
         sender_id: None,
         trigger: Trigger::Now,
+        catch_up: domain::schedule::CatchUp::Run,
         rate_per_second: None,
         quiet_hours: None,
         send_before: None,
@@ -201,6 +203,62 @@ pub async fn save_sending(
     let campaign = patched(&campaign, version, patch, &typed).await?;
     go_on(&campaign, Step::Sending, &op);
     Ok(())
+}
+
+#[server]
+pub async fn save_when(
+    campaign: String,
+    version: i64,
+    #[server(default)] when: String,
+    #[server(default)] at: String,
+    #[server(default)] timezone: String,
+    #[server(default)] local: bool,
+    #[server(default)] rhythm: String,
+    #[server(default)] time: String,
+    #[server(default)] weekday: String,
+    #[server(default)] month_day: String,
+    #[server(default)] expression: String,
+    #[server(default)] count: String,
+    #[server(default)] catch_up: String,
+    #[server(default)] op: String,
+) -> Result<(), AppError> {
+    let by_everybody = if local { "true" } else { "" };
+    let fields = WhenFields { when, at, timezone, local, rhythm, time, weekday, month_day, expression, count };
+    let typed = [
+        ("when", &*fields.when),
+        ("at", &*fields.at),
+        ("timezone", &*fields.timezone),
+        ("local", by_everybody),
+        ("rhythm", &*fields.rhythm),
+        ("time", &*fields.time),
+        ("weekday", &*fields.weekday),
+        ("month_day", &*fields.month_day),
+        ("expression", &*fields.expression),
+        ("count", &*fields.count),
+        ("catch_up", &*catch_up),
+    ];
+    let trigger = fields.trigger().map_err(|error| error.keep(&typed))?;
+    let patch = CampaignPatch {
+        trigger: Some(trigger),
+        catch_up: given(&catch_up).and_then(|word| word.parse().ok()),
+        ..CampaignPatch::default()
+    };
+    let campaign = patched(&campaign, version, patch, &typed).await.map_err(at_its_field)?;
+    go_on(&campaign, Step::When, &op);
+    Ok(())
+}
+
+/// The service names a part of the trigger (`trigger.at`); the page has a field of that name.
+#[cfg(feature = "ssr")]
+fn at_its_field(mut error: AppError) -> AppError {
+    if let AppError::Invalid { fields, .. } = &mut error {
+        for field in fields {
+            if let Some(part) = field.field.strip_prefix("trigger.") {
+                field.field = if part == "until" { "count" } else { part }.to_owned();
+            }
+        }
+    }
+    error
 }
 
 /// What can still be changed once a campaign was launched; `over`: only the name.

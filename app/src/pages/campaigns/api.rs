@@ -14,7 +14,7 @@ use domain::{
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::wizard::Step;
+use super::wizard::{Step, when::WhenFields};
 #[cfg(feature = "ssr")]
 use crate::context::{Ctx, ctx};
 use crate::{error::AppError, faults::Faults};
@@ -144,6 +144,15 @@ pub struct WizardView {
     pub senders: Vec<Sender>,
     /// The chosen template's channel.
     pub channel: Option<Channel>,
+    pub when: Option<WhenView>,
+}
+
+/// When the campaign goes out, as the step shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WhenView {
+    pub fields: WhenFields,
+    /// In words.
+    pub upcoming: Vec<String>,
 }
 
 /// Who an audience is.
@@ -261,7 +270,9 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
         None => Vec::new(),
     };
     let check = match campaign.status {
-        CampaignStatus::Draft => Some(campaigns.launch_check(&ctx.actor, campaign.id).await?),
+        CampaignStatus::Draft | CampaignStatus::Scheduled => {
+            Some(campaigns.launch_check(&ctx.actor, campaign.id).await?)
+        }
         _ => None,
     };
     let mut tests = Vec::new();
@@ -333,6 +344,7 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
         text: None,
         senders: Vec::new(),
         channel: None,
+        when: None,
     };
     let (engine, actor) = (&ctx.engine, &ctx.actor);
     match step {
@@ -367,8 +379,23 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
                 view.channel = Some(engine.templates().get(actor, template).await?.channel);
             }
         }
+        Step::When => view.when = Some(when(&ctx, &view.campaign).await?),
     }
     Ok(view)
+}
+
+/// The trigger as the step shows it, and the next five times; none of one that is over.
+#[cfg(feature = "ssr")]
+async fn when(ctx: &Ctx, campaign: &Campaign) -> Result<WhenView, AppError> {
+    use domain::campaign::Trigger;
+    let default_zone = ctx.engine.settings().default_timezone(&ctx.actor).await?;
+    let fields = WhenFields::of(&campaign.trigger, &default_zone);
+    let next = ctx.engine.campaigns().upcoming(&ctx.actor, &campaign.trigger, 5).await.unwrap_or_default();
+    let by_everybodys_clock = matches!(campaign.trigger, Trigger::Once { local: true, .. });
+    let zone = if by_everybodys_clock { "UTC" } else { fields.timezone.as_str() };
+    let suffix = if by_everybodys_clock { ", for the first of them" } else { "" };
+    let told = |at| format!("{} ({zone}){suffix}", engine::scheduler::told(zone, at));
+    Ok(WhenView { upcoming: next.into_iter().map(told).collect(), fields })
 }
 
 /// The people in a file as one of several audiences; nothing while it has none.

@@ -28,7 +28,7 @@ fn page(campaign: &Campaign, cancel: FormAction<ChangeCampaign>) -> AnyView {
     let back = paths::campaign(campaign.id);
     let under_way =
         matches!(campaign.status, CampaignStatus::Running | CampaignStatus::Paused | CampaignStatus::Scheduled);
-    let Some(run) = campaign.run.as_ref().filter(|_| under_way && may(Permission::Send)) else {
+    if !under_way || !may(Permission::Send) {
         return view! {
             <PageHeader title="Cancel" crumbs=crumbs state=Label::from(campaign.status)/>
             <Card>
@@ -38,8 +38,10 @@ fn page(campaign: &Campaign, cancel: FormAction<ChangeCampaign>) -> AnyView {
             </Card>
         }
         .into_any();
-    };
-    let (id, ledger) = (campaign.id, run.ledger);
+    }
+    let (id, next) = (campaign.id, campaign.next_run_at);
+    // Nothing of one that waits for its first time was planned.
+    let ledger = campaign.run.as_ref().map(|run| run.ledger).unwrap_or_default();
     let waiting = ledger.count(State::Queued);
     let left_out = ledger.skipped;
     let out = ledger.planned - waiting - left_out - ledger.cancelled;
@@ -54,6 +56,7 @@ fn page(campaign: &Campaign, cancel: FormAction<ChangeCampaign>) -> AnyView {
                 <Fact name="Handed over already">{format::num(out)}</Fact>
                 <Fact name="Will not be sent">{format::num(waiting)}</Fact>
                 <Fact name="Left out anyway">{format::num(left_out)}</Fact>
+                {next.map(|at| view! { <Fact name="Was due next"><Time at moment=true/></Fact> })}
             </Facts>
             <p class="muted">
                 "What was handed over cannot be called back: delivery reports for it still come in. The numbers may move until you press the button."

@@ -1,7 +1,7 @@
 //! The page before the button that sends: the numbers, the text, and what stands in the way.
 
 use domain::{
-    campaign::{CampaignStatus, LaunchCheck},
+    campaign::{CampaignStatus, LaunchCheck, Trigger},
     problem::FieldError,
     role::Permission,
     time::Timestamp,
@@ -29,14 +29,21 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
     let crumbs = below(campaign.id, &campaign.name);
     let (id, back) = (campaign.id, paths::campaign(campaign.id));
     if campaign.status != CampaignStatus::Draft {
+        let (title, text) = if campaign.status == CampaignStatus::Scheduled {
+            (
+                "This campaign is scheduled already",
+                "It goes out by itself. Until then it can be edited, paused and cancelled.",
+            )
+        } else {
+            (
+                "This campaign was launched already",
+                "To send it again, duplicate it: so that nobody gets it twice by accident.",
+            )
+        };
         return view! {
             <PageHeader title="Launch" crumbs=crumbs state=Label::from(campaign.status)/>
             <Card>
-                <Empty
-                    glyph=Glyph::Campaign
-                    title="This campaign was launched already"
-                    text="To send it again, duplicate it: so that nobody gets it twice by accident."
-                >
+                <Empty glyph=Glyph::Campaign title=title text=text>
                     <a class="btn btn--primary" href=back>"Open the campaign"</a>
                 </Empty>
             </Card>
@@ -48,9 +55,21 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
     let nobody = nobody(check);
     let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
     let why = nobody.map(|words| view! { <p class="muted">{words}</p> }.into_any());
-    let go = format!("Launch to {}", format::counted(reached, "person", "people"));
+    let people = format::counted(reached, "person", "people");
+    let by_hand = campaign.trigger == Trigger::Now;
+    let (verb, go, busy) = if by_hand {
+        ("launch", format!("Launch to {people}"), "Launching…")
+    } else {
+        ("schedule", format!("Schedule it, to {people} as of now"), "Scheduling…")
+    };
+    let title = if by_hand { "Review and launch" } else { "Review and schedule" };
+    let lead = if by_hand {
+        "Read it once more. After the button, messages go out."
+    } else {
+        "Read it once more. After the button, messages go out by themselves at their time."
+    };
     view! {
-        <PageHeader title="Review and launch" crumbs=crumbs lead=|| "Read it once more. After the button, messages go out."/>
+        <PageHeader title=title crumbs=crumbs lead=move || lead/>
         <div class="grid grid--3-2">
             <div class="stack">
                 {problems(id, &check.problems)}
@@ -58,11 +77,11 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
                 <Card title="How it goes out">{facts}</Card>
                 <FormFor action=launch>
                     <Hidden name="campaign" value=id.to_string()/>
-                    <Hidden name="verb" value="launch"/>
+                    <Hidden name="verb" value=verb/>
                     {(!may(Permission::Send)).then(|| view! { <p class="muted">"Your role does not include launching. Ask a marketer or an admin."</p> })}
                     {why}
                     <FormActions>
-                        <SubmitButton label=go busy="Launching…" disabled=!ready/>
+                        <SubmitButton label=go busy=busy disabled=!ready/>
                         <a class="btn" href=back>"Not yet"</a>
                     </FormActions>
                     <p class="muted small">"You can pause or cancel at any moment; what was handed over cannot be called back."</p>

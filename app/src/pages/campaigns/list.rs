@@ -40,6 +40,7 @@ fn page(view: CampaignsView, here: Here) -> AnyView {
     let filtered = !q.is_empty() || !status.is_empty() || !here.once("cursor").is_empty();
     let statuses = [
         CampaignStatus::Draft,
+        CampaignStatus::Scheduled,
         CampaignStatus::Running,
         CampaignStatus::Paused,
         CampaignStatus::Completed,
@@ -109,7 +110,7 @@ fn table(view: CampaignsView) -> AnyView {
                 <td class="main" data-label="Campaign">
                     <a class="link" href=paths::campaign(campaign.id) dir="auto">{campaign.name.clone()}</a>
                 </td>
-                <td data-label="Status">{pill(campaign.status)}</td>
+                <td data-label="Status">{pill(campaign.status)} {next(campaign)}</td>
                 <td data-label="Audience">{audience}</td>
                 <td data-label="Template">{template}</td>
                 <td data-label="Progress">{progress(campaign)}</td>
@@ -138,6 +139,11 @@ fn table(view: CampaignsView) -> AnyView {
         </Card>
     }
     .into_any()
+}
+
+fn next(campaign: &Campaign) -> Option<AnyView> {
+    let at = campaign.next_run_at?;
+    Some(view! { <span class="sub">"next " <Time at moment=true/></span> }.into_any())
 }
 
 fn progress(campaign: &Campaign) -> Option<AnyView> {

@@ -1,6 +1,7 @@
 //! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
 //! Whatever stops the process, the next one goes on after the last chunk that was committed.
 
+mod local;
 mod waiting;
 
 use std::time::Duration;
@@ -101,9 +102,14 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let hours = quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours);
     let tx = engine.db().begin().await?;
     let planned = store::runs::plan_chunk(&tx, plan, now, chunk(engine.db().kind())).await?;
-    if let Some(people) = planned.people.filter(|_| !hours.is_free()) {
+    let local = plan.rules.local_at.as_ref().and_then(|at| at.parse().ok());
+    if let Some(people) = planned.people.filter(|_| local.is_some() || !hours.is_free()) {
         let queued = store::runs::planned(&tx, plan.run, people).await?;
-        wait_for_morning(&tx, (&hours, &plan.rules), &queued, now).await?;
+        match local {
+            // Whoever is asleep at that time waits at the claim.
+            Some(local) => local::wait(&tx, local, &queued, now).await?,
+            None => wait_for_morning(&tx, (&hours, &plan.rules), &queued, now).await?,
+        }
     }
     if planned.complete {
         store::runs::finish_plan(&tx, plan.run, now).await?;

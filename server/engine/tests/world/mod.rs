@@ -174,6 +174,7 @@ impl World {
             segment_id: Some(self.everybody().await),
             sender_id: None,
             trigger: Trigger::Now,
+            catch_up: domain::schedule::CatchUp::Run,
             rate_per_second: None,
             late: Late::Wait,
             repeat: Repeat::EachRun,

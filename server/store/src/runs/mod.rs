@@ -7,7 +7,7 @@ mod read;
 mod state;
 
 pub use lanes::{RunLane, lanes, probing};
-pub use morning::{Planned, Waiting, asleep, planned, quiet, wait_for_morning, wait_until, waiting};
+pub use morning::{Planned, Waiting, asleep, due_then, planned, quiet, wait_for_morning, wait_until, waiting};
 pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, refresh_statistics, to_plan};
 pub use read::{get, latest, list, rates};
 pub use state::{

@@ -53,12 +53,24 @@ fn read(row: &Row) -> Result<Planned> {
 /// # Errors
 /// What the database says.
 pub async fn wait_for_morning(tx: &Tx, rows: &[(MessageId, Timestamp)]) -> Result<()> {
+    wait(tx, rows, Some(Reason::QuietHours)).await
+}
+
+/// These are due then.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_then(tx: &Tx, rows: &[(MessageId, Timestamp)]) -> Result<()> {
+    wait(tx, rows, None).await
+}
+
+async fn wait(tx: &Tx, rows: &[(MessageId, Timestamp)], reason: Option<Reason>) -> Result<()> {
     let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt), column("until", Type::BigInt)]);
     rows.iter().for_each(|(id, until)| batch.push([id.0.into(), until.as_micros().into()]));
     if batch.is_empty() {
         return Ok(());
     }
-    let mut values = vec![Reason::QuietHours.as_str().into()];
+    let mut values = vec![reason.map(Reason::as_str).into()];
     let update = format!(
         "UPDATE messages SET not_before = waiting.until, reason = $1 FROM {} WHERE messages.id = waiting.id",
         batch.table("waiting", &mut values)?

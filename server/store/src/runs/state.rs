@@ -15,6 +15,8 @@ use crate::{ConnectionTrait, Error, Kind, Result, Tx, all, exec, ledger, one};
 #[derive(Clone, Debug)]
 pub struct NewRun<'a> {
     pub id: RunId,
+    /// The instant that it was due: unique among the campaign's runs.
+    pub due_at: Timestamp,
     pub campaign_id: CampaignId,
     pub template_id: TemplateId,
     pub template_version: i64,
@@ -38,7 +40,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> Result<()> {
     let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
                   topic_id, sender_id, rules, rate_per_second, weight, snapshot_at, actor_kind, actor_id, created_at) \
-                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3 \
+                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3 \
                   FROM runs WHERE campaign_id = $2";
     let values = vec![
         run.id.0.into(),
@@ -55,6 +57,7 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
         run.weight.into(),
         actor.kind.as_str().into(),
         actor.id.clone().into(),
+        run.due_at.as_micros().into(),
     ];
     exec(tx, insert, values).await?;
     ledger::open(tx, run.id).await
@@ -139,7 +142,9 @@ pub async fn complete(tx: &Tx, run: RunId, campaign: CampaignId, at: Timestamp) 
     if exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 0 {
         return Ok(false);
     }
-    let update = "UPDATE campaigns SET status = 'completed', updated_at = $1 WHERE id = $2 \
+    // One that is due again goes on; paused by a person it stays so.
+    let update = "UPDATE campaigns SET updated_at = $1, status = CASE WHEN next_due_at IS NULL THEN 'completed' \
+                  WHEN status = 'paused' THEN 'paused' ELSE 'scheduled' END WHERE id = $2 \
                   AND status IN ('running', 'paused')";
     exec(tx, update, vec![at.as_micros().into(), campaign.0.into()]).await?;
     Ok(true)

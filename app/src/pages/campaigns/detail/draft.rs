@@ -1,7 +1,7 @@
 //! A draft: what it will do, what is missing, a test to oneself.
 
 use domain::{
-    campaign::{Campaign, Late, LaunchCheck},
+    campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     message::Message,
     role::Permission,
 };
@@ -11,7 +11,7 @@ use super::{
     super::{
         api::{CampaignView, Names},
         launch,
-        wizard::{Step, words},
+        wizard::{Step, when, words},
     },
     Actions, may, verb,
 };
@@ -30,7 +30,7 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
                 {choices(&campaign, &names, write)}
                 {numbers}
                 {may(Permission::Send).then(|| test(&campaign, &tests, actions))}
-                {write.then(|| delete(&campaign, actions))}
+                {(write && campaign.status == CampaignStatus::Draft).then(|| delete(&campaign, actions))}
             </div>
             <div class="sticky">{phone}</div>
         </div>
@@ -41,11 +41,13 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
 /// What is missing, that nobody would get it, or that nothing is missing.
 fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
     let id = check.campaign.id;
+    let next = if check.campaign.trigger == Trigger::Now { "review and launch" } else { "review and schedule" };
+    let is_scheduled = check.campaign.status == CampaignStatus::Scheduled;
     let ready = move || {
         view! {
             <Alert tone=Tone::Ok title="Nothing is missing.">
                 "Send yourself a test, then "
-                <a class="link" href=paths::launch_campaign(id)>"review and launch"</a> "."
+                <a class="link" href=paths::launch_campaign(id)>{next}</a> "."
             </Alert>
         }
         .into_any()
@@ -53,7 +55,7 @@ fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
     match (launch::problems(id, &check.problems), launch::nobody(check)) {
         (Some(problems), _) => Some(problems),
         (None, Some(words)) => Some(reaches_nobody(check, words)),
-        (None, None) => send.then(ready),
+        (None, None) => (send && !is_scheduled).then(ready),
     }
 }
 
@@ -87,6 +89,7 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         ("Rate", rate, Step::Sending),
         ("Quiet hours", hours, Step::Sending),
         ("Worth sending until", deadline, Step::Sending),
+        ("When", when::words(&campaign.trigger), Step::When),
     ];
     let rows = rows.into_iter().map(|(name, value, step)| {
         let label = format!("Change: {name}");

@@ -6,7 +6,7 @@ mod reasons;
 mod run;
 
 use domain::{
-    campaign::{Campaign, CampaignStatus},
+    campaign::{Campaign, CampaignStatus, Trigger},
     ids::CampaignId,
     message::State,
     role::Permission,
@@ -19,6 +19,7 @@ use super::{
     actions::{ChangeCampaign, SendTest},
     api::{CampaignQuery, CampaignView, Names, load_campaign},
     may, people, settled, use_id,
+    wizard::when,
 };
 use crate::{components::*, paths, text};
 
@@ -76,6 +77,7 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     view! {
         {header}
         <ActionError action=actions.change/>
+        {due(&campaign)}
         {trouble}
         {body}
     }
@@ -145,10 +147,11 @@ fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView 
     let (id, send, write) = (campaign.id, may(Permission::Send), may(Permission::Write));
     let change = actions.change;
     let edit = paths::edit_campaign(id);
+    let review = if campaign.trigger == Trigger::Now { "Review and launch" } else { "Review and schedule" };
     let act = match campaign.status {
         CampaignStatus::Draft => view! {
             {write.then(|| view! { <a class="btn" href=edit.clone()>"Edit"</a> })}
-            {send.then(|| view! { <a class="btn btn--primary" href=paths::launch_campaign(id)>"Review and launch"</a> })}
+            {send.then(|| view! { <a class="btn btn--primary" href=paths::launch_campaign(id)>{review}</a> })}
         }
         .into_any(),
         CampaignStatus::Running | CampaignStatus::Scheduled if send => view! {
@@ -165,7 +168,13 @@ fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView 
     };
     let launched = campaign.status != CampaignStatus::Draft;
     let over = run.is_some_and(|run| run.status.is_over());
-    let change_words = if over { "Edit name" } else { "Edit name and rate" };
+    let change_words = if campaign.status == CampaignStatus::Scheduled {
+        "Edit"
+    } else if over {
+        "Edit name"
+    } else {
+        "Edit name and rate"
+    };
     let file = run.map(|run| format!("/runs/{}/export.csv", run.id));
     let more = view! {
         <details class="menu" name="menu">
@@ -202,6 +211,36 @@ fn verb(
         </FormFor>
     }
     .into_any()
+}
+
+/// When it is due next, why it is not, and what became of the latest time.
+fn due(campaign: &Campaign) -> Option<AnyView> {
+    let next = campaign.next_run_at.map(|at| {
+        let when = when::words(&campaign.trigger);
+        let paused = campaign.status == CampaignStatus::Paused;
+        let lead = if paused { "Due " } else { "Goes out by itself " };
+        let and = if paused { ", once it is resumed. " } else { ". " };
+        view! {
+            <Alert tone=Tone::Info title="Scheduled.">{lead} <Time at moment=true/> {and} {when} "."</Alert>
+        }
+        .into_any()
+    });
+    let why = campaign.reason.clone().map(|reason| {
+        let title =
+            if campaign.status == CampaignStatus::Failed { "It did not go out." } else { "It could not start." };
+        view! { <Alert tone=Tone::Warn title=title>{reason}</Alert> }.into_any()
+    });
+    let skipped = campaign.last_due.and_then(|due| Some((due, text::due_reason(due.reason?)))).map(|(due, words)| {
+        view! {
+            <Alert tone=Tone::Info title="The latest time was left out.">
+                <Time at=due.due_at moment=true/> ": " {words}
+            </Alert>
+        }
+        .into_any()
+    });
+    let skipped = skipped.filter(|_| campaign.reason.is_none());
+    let all = [why, next, skipped].into_iter().flatten().collect::<Vec<_>>();
+    (!all.is_empty()).then(|| all.into_any())
 }
 
 /// Why a run stands still.

@@ -53,7 +53,7 @@ pub(super) fn about_topics() -> AnyView {
 }
 
 /// The buttons of a step. `show`: without scripts a preview needs the choice to be saved first.
-fn buttons(campaign: &Campaign, step: Step, show: Option<&'static str>) -> AnyView {
+pub(super) fn buttons(campaign: &Campaign, step: Step, show: Option<&'static str>) -> AnyView {
     let back = step.before().map(|before| view! { <a class="btn" href=before.path(campaign.id)>"Back"</a> });
     let label = if step.next().is_some() { "Save and continue" } else { "Save and review" };
     let show = show.map(|label| {

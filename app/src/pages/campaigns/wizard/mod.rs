@@ -4,6 +4,7 @@
 mod forms;
 mod preview;
 mod step;
+pub(super) mod when;
 pub(super) mod words;
 
 use domain::{campaign::CampaignStatus, role::Permission};
@@ -11,7 +12,7 @@ use leptos::prelude::*;
 pub use step::Step;
 
 use super::{
-    actions::{ChooseAudience, ChooseTemplate, CreateCampaign, SaveBasics, SaveLaunched, SaveSending},
+    actions::{ChooseAudience, ChooseTemplate, CreateCampaign, SaveBasics, SaveLaunched, SaveSending, SaveWhen},
     api::{WizardView, load_topics, load_wizard},
     below, may, use_id,
 };
@@ -24,6 +25,7 @@ struct Actions {
     audience: FormAction<ChooseAudience>,
     template: FormAction<ChooseTemplate>,
     sending: FormAction<SaveSending>,
+    when: FormAction<SaveWhen>,
     launched: FormAction<SaveLaunched>,
 }
 
@@ -82,6 +84,7 @@ pub fn EditCampaignPage() -> impl IntoView {
         audience: FormAction::new(),
         template: FormAction::new(),
         sending: FormAction::new(),
+        when: FormAction::new(),
         launched: FormAction::new(),
     };
     let source = move || {
@@ -91,6 +94,7 @@ pub fn EditCampaignPage() -> impl IntoView {
             actions.audience.version().get(),
             actions.template.version().get(),
             actions.sending.version().get(),
+            actions.when.version().get(),
             actions.launched.version().get(),
         );
         (id(), Step::named(&here.get("step")), tries)
@@ -104,7 +108,8 @@ fn page(view: WizardView, actions: Actions) -> AnyView {
         return view! { <ErrorPage error=AppError::Forbidden/> }.into_any();
     }
     let WizardView { campaign, step, .. } = &view;
-    let draft = campaign.status == CampaignStatus::Draft;
+    let draft = matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Scheduled)
+        || (campaign.status == CampaignStatus::Paused && campaign.run.is_none());
     let id = campaign.id;
     let steps = Step::ALL.into_iter().map(|step| (step.label().to_owned(), step.path(id)));
     let steps = steps.chain([("Review".to_owned(), paths::campaign(id))]).collect::<Vec<_>>();
@@ -122,6 +127,7 @@ fn page(view: WizardView, actions: Actions) -> AnyView {
                 Step::Audience => forms::audience(view, actions.audience),
                 Step::Message => forms::message(view, actions.template),
                 Step::Sending => forms::sending(view, actions.sending),
+                Step::When => when::form(view, actions.when),
             }
         } else {
             forms::launched(&view.campaign, actions.launched)

@@ -14,10 +14,11 @@ pub enum Step {
     Audience,
     Message,
     Sending,
+    When,
 }
 
 impl Step {
-    pub const ALL: [Self; 4] = [Self::Basics, Self::Audience, Self::Message, Self::Sending];
+    pub const ALL: [Self; 5] = [Self::Basics, Self::Audience, Self::Message, Self::Sending, Self::When];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -25,6 +26,7 @@ impl Step {
             Self::Audience => "audience",
             Self::Message => "message",
             Self::Sending => "sending",
+            Self::When => "when",
         }
     }
 
@@ -39,6 +41,7 @@ impl Step {
             Self::Audience => "Audience",
             Self::Message => "Message",
             Self::Sending => "Sending",
+            Self::When => "When",
         }
     }
 
@@ -65,6 +68,8 @@ impl Step {
             "segment_id" => Self::Audience,
             "template_id" => Self::Message,
             "sender_id" | "rate_per_second" | "quiet_hours" | "send_before" | "late" => Self::Sending,
+            "trigger" | "catch_up" => Self::When,
+            field if field.starts_with("trigger.") => Self::When,
             _ => Self::Basics,
         }
     }
@@ -77,7 +82,7 @@ mod tests {
     #[test]
     fn steps_follow_each_other_and_are_named_in_the_url() {
         assert_eq!(Step::Basics.before(), None);
-        assert_eq!(Step::Sending.next(), None);
+        assert_eq!(Step::When.next(), None);
         for pair in Step::ALL.windows(2) {
             assert_eq!((pair[0].next(), pair[1].before()), (Some(pair[1]), Some(pair[0])));
         }

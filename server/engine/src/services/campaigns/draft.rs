@@ -5,12 +5,17 @@ use domain::{
     consent::Category,
     ids::{CampaignId, TopicId},
     problem::FieldError,
+    time::Timestamp,
 };
 use serde_json::json;
 use store::Tx;
 
 use super::{audit, campaign_or, commit, launch::hours_problem, named, status_words};
-use crate::{Actor, Engine, Error, Result, services::stale::stale};
+use crate::{
+    Actor, Engine, Error, Result,
+    scheduler::times,
+    services::{settings, stale::stale},
+};
 
 const NAME_MAX: usize = 200;
 const RATE_MAX: i32 = 100_000;
@@ -25,7 +30,8 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
         template_id: new.template_id,
         segment_id: new.segment_id,
         sender_id: new.sender_id,
-        trigger: new.trigger.clone(),
+        trigger: times::completed(&new.trigger, &settings::current(engine).await?.default_timezone),
+        catch_up: new.catch_up,
         rate_per_second: new.rate_per_second,
         quiet_hours: new.quiet_hours,
         send_before: new.send_before.clone(),
@@ -34,11 +40,16 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
         on_unknown: new.on_unknown,
         weight: new.weight,
         status: CampaignStatus::Draft,
+        reason: None,
+        next_run_at: None,
+        last_due: None,
         created_at: now,
         updated_at: now,
         version: 1,
         run: None,
     };
+    let untimely = times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now));
+    Error::unless_valid(untimely.into_iter().collect())?;
     let tx = engine.begin(actor).await?;
     insert(engine, &tx, actor, &campaign).await?;
     commit(tx).await?;
@@ -109,6 +120,7 @@ async fn checked(engine: &Engine, tx: &Tx, campaign: &Campaign) -> Result<Option
         Some(_) => errors.extend(hours_problem(engine, campaign, category).await?),
         None => {}
     }
+    errors.extend(times::read(&campaign.trigger).err().unwrap_or_default());
     Error::unless_valid(errors)?;
     Ok(topic)
 }
@@ -120,13 +132,14 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
     if patch.version.is_some_and(|version| version != former.version) {
         return Err(stale(patch, &former));
     }
-    let changed = patched(former.clone(), patch);
+    let mut changed = patched(former.clone(), patch);
+    changed.trigger = times::completed(&changed.trigger, &settings::current(engine).await?.default_timezone);
     if changed == former {
         return Ok(former);
     }
-    let changed = Campaign { updated_at: engine.now(), ..changed };
+    let mut changed = Campaign { updated_at: engine.now(), ..changed };
     let fixed = fixed_fields(&former, &changed);
-    if !is_open(status) && !fixed.is_empty() {
+    if !is_open(&former) && !fixed.is_empty() {
         return Err(Error::Conflict(format!(
             "The campaign is {}: only its name and its rate can be changed, not {}. Duplicate it to change the rest.",
             status_words(status),
@@ -134,6 +147,9 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
         )));
     }
     let topic = checked(engine, &tx, &changed).await?;
+    if former.trigger != changed.trigger {
+        changed.next_run_at = rescheduled(&former, &changed, engine.now())?;
+    }
     store::campaigns::update(&tx, &changed, topic).await?;
     if changed.rate_per_second != former.rate_per_second {
         store::runs::set_rate(&tx, id, changed.rate_per_second).await?;
@@ -147,8 +163,29 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
     Ok(stored)
 }
 
-const fn is_open(status: CampaignStatus) -> bool {
-    matches!(status, CampaignStatus::Draft | CampaignStatus::Scheduled)
+/// When a campaign with another trigger is due next: one that is scheduled stays so.
+fn rescheduled(former: &Campaign, changed: &Campaign, now: Timestamp) -> Result<Option<Timestamp>> {
+    let times = times::read(&changed.trigger).map_err(Error::Invalid)?;
+    Error::unless_valid(times.untimely(now).into_iter().collect())?;
+    if former.next_run_at.is_none() {
+        return Ok(None);
+    }
+    let first = times.first(now);
+    match first {
+        Some(_) => Ok(first),
+        None => Err(Error::invalid("trigger", "The campaign is scheduled. Give a time, or cancel it.")),
+    }
+}
+
+/// Nothing of it went out yet, or goes out.
+fn is_open(campaign: &Campaign) -> bool {
+    let at_rest = campaign.run.as_ref().is_none_or(|run| run.status.is_over());
+    match campaign.status {
+        CampaignStatus::Draft | CampaignStatus::Scheduled => true,
+        // By the scheduler or a person, before it was due.
+        CampaignStatus::Paused => at_rest,
+        _ => false,
+    }
 }
 
 fn patched(campaign: Campaign, patch: &CampaignPatch) -> Campaign {
@@ -159,6 +196,7 @@ fn patched(campaign: Campaign, patch: &CampaignPatch) -> Campaign {
         segment_id: patch.segment_id.or(campaign.segment_id),
         sender_id: patch.sender_id.unwrap_or(campaign.sender_id),
         trigger: patch.trigger.clone().unwrap_or(campaign.trigger),
+        catch_up: patch.catch_up.unwrap_or(campaign.catch_up),
         rate_per_second: patch.rate_per_second.unwrap_or(campaign.rate_per_second),
         quiet_hours: patch.quiet_hours.unwrap_or(campaign.quiet_hours),
         send_before: patch.send_before.clone().unwrap_or(campaign.send_before),
@@ -178,6 +216,7 @@ fn fixed_fields(former: &Campaign, changed: &Campaign) -> Vec<&'static str> {
         ("segment_id", former.segment_id != changed.segment_id),
         ("sender_id", former.sender_id != changed.sender_id),
         ("trigger", former.trigger != changed.trigger),
+        ("catch_up", former.catch_up != changed.catch_up),
         ("quiet_hours", former.quiet_hours != changed.quiet_hours),
         ("send_before", former.send_before != changed.send_before),
         ("late", former.late != changed.late),
@@ -212,6 +251,9 @@ pub(super) async fn duplicate(engine: &Engine, actor: &Actor, id: CampaignId) ->
         id: CampaignId(engine.new_uuid()),
         name: format!("{name} (copy)"),
         status: CampaignStatus::Draft,
+        reason: None,
+        next_run_at: None,
+        last_due: None,
         created_at: now,
         updated_at: now,
         version: 1,

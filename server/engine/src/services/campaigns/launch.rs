@@ -1,7 +1,7 @@
 //! Launching: what it needs, what it would do, doing it.
 
 use domain::{
-    campaign::{Campaign, CampaignStatus, Late, LaunchCheck},
+    campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     consent::Category,
     ids::{CampaignId, RunId, TopicId},
     problem::FieldError,
@@ -9,9 +9,10 @@ use domain::{
     segment::{Group, Segment},
     sender::Sender,
     template::Template,
+    time::Timestamp,
 };
 use serde_json::json;
-use store::{ConnectionTrait, runs::NewRun, senders::SenderRow};
+use store::{ConnectionTrait, Tx, runs::NewRun, senders::SenderRow};
 
 use super::{audit, campaign_or, commit, status_words};
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Everything a campaign names, as far as it is there, and what is missing.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     pub template: Option<Template>,
     pub segment: Option<Segment>,
     pub sender: Option<SenderRow>,
@@ -35,7 +36,7 @@ pub(super) struct Parts {
 
 const NO_SENDER: &str = "No sender is set for this channel. Add one on the Senders page, or choose one here.";
 
-pub(super) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: &Campaign) -> Result<Parts> {
+pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: &Campaign) -> Result<Parts> {
     let mut problems = Vec::new();
     let template = match campaign.template_id {
         Some(id) => store::templates::find(db, id).await?,
@@ -131,7 +132,7 @@ async fn sender_of(
 
 impl Parts {
     /// All of them, or why not.
-    fn complete(self) -> Result<(Template, Segment, SenderRow, Option<TopicId>)> {
+    pub(super) fn complete(self) -> Result<(Template, Segment, SenderRow, Option<TopicId>)> {
         let mut problems = self.problems;
         // Nothing to correct in the campaign: it is the workspace that lacks a sender.
         if self.no_sender && problems.len() == 1 {
@@ -182,11 +183,11 @@ fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
     if narrower == i32::MAX { 0 } else { narrower }
 }
 
-const fn may_launch(status: CampaignStatus) -> bool {
+pub(super) const fn may_launch(status: CampaignStatus) -> bool {
     matches!(status, CampaignStatus::Draft | CampaignStatus::Scheduled)
 }
 
-fn launched_before(status: CampaignStatus) -> String {
+pub(super) fn launched_before(status: CampaignStatus) -> String {
     format!("The campaign is {} already. Duplicate it to send it again.", status_words(status))
 }
 
@@ -198,8 +199,37 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
-    let (template, segment, sender, topic) = parts(engine, &tx, &campaign).await?.complete()?;
-    let definition: Group = store::segments::inline(&tx, &segment.definition).await?;
+    let run = start(engine, &tx, actor, &campaign, now).await?;
+    store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Running, now).await?;
+    if matches!(campaign.trigger, Trigger::Once { .. }) {
+        // It went out instead.
+        store::schedule::arm(&tx, id, None).await?;
+    }
+    let launched = store::runs::get(&tx, run).await?;
+    commit(tx).await?;
+    engine.inner().bell.ring(Who::Planner);
+    Ok(launched)
+}
+
+/// Makes the campaign's run for the instant that it was due, frozen as everything is now; the campaign's status is the
+/// caller's.
+///
+/// # Errors
+/// `Invalid` and `Conflict` with what is missing; then nothing was changed.
+pub(crate) async fn start(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    campaign: &Campaign,
+    due_at: Timestamp,
+) -> Result<RunId> {
+    let (now, id) = (engine.now(), campaign.id);
+    let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
+    let definition: Group = store::segments::inline(tx, &segment.definition).await?;
+    let local_at = match &campaign.trigger {
+        Trigger::Once { at, local: true } => Some(at.clone()),
+        _ => None,
+    };
     let rules = Rules {
         category: template.category,
         channel: template.channel,
@@ -208,9 +238,11 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         on_unknown: campaign.on_unknown,
         quiet_hours: campaign.quiet_hours,
         send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
+        local_at,
     };
     let run = NewRun {
         id: RunId(engine.new_uuid()),
+        due_at,
         campaign_id: id,
         template_id: template.id,
         template_version: template.version,
@@ -221,12 +253,8 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         rate_per_second: campaign.rate_per_second,
         weight: campaign.weight,
     };
-    store::runs::insert(&tx, actor, now, &run).await?;
-    store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Running, now).await?;
+    store::runs::insert(tx, actor, now, &run).await?;
     let detail = json!({ "run": run.id.to_string(), "template_version": template.version });
-    audit(&tx, actor, now, "launch", id, detail).await?;
-    let launched = store::runs::get(&tx, run.id).await?;
-    commit(tx).await?;
-    engine.inner().bell.ring(Who::Planner);
-    Ok(launched)
+    audit(tx, actor, now, "launch", id, detail).await?;
+    Ok(run.id)
 }

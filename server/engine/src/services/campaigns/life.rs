@@ -22,7 +22,7 @@ pub(super) struct Change {
 
 pub(super) const PAUSE: Change = Change {
     action: "pause",
-    from: &[CampaignStatus::Running],
+    from: &[CampaignStatus::Running, CampaignStatus::Scheduled],
     to: CampaignStatus::Paused,
     run_from: &[RunStatus::Planning, RunStatus::Running],
 };
@@ -36,7 +36,7 @@ pub(super) const RESUME: Change = Change {
 
 pub(super) const CANCEL: Change = Change {
     action: "cancel",
-    from: &[CampaignStatus::Running, CampaignStatus::Paused],
+    from: &[CampaignStatus::Running, CampaignStatus::Paused, CampaignStatus::Scheduled],
     to: CampaignStatus::Cancelled,
     run_from: &[RunStatus::Planning, RunStatus::Running, RunStatus::Paused],
 };
@@ -51,8 +51,16 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
         sender::try_now(&tx, sender, now).await?;
     }
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
-    let moved = store::campaigns::set_status(&tx, id, change.from, change.to, now).await?;
     let open = store::runs::lock_open_run(&tx, id).await?;
+    let to = match change.to {
+        // Between two runs, or before the first: it waits for its time again.
+        CampaignStatus::Running if open.is_none() => CampaignStatus::Scheduled,
+        to => to,
+    };
+    let moved = store::campaigns::set_status(&tx, id, change.from, to, now).await?;
+    if change.to == CampaignStatus::Cancelled && moved {
+        store::schedule::arm(&tx, id, None).await?;
+    }
     if !moved && !keeps_paused(&tx, change, status, open.map(|(run, ..)| run)).await? {
         let text = format!("The campaign is {}: it cannot be {}.", status_words(status), past(change));
         return Err(Error::Conflict(text));

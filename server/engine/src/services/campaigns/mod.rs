@@ -1,12 +1,15 @@
 //! Campaigns: drafts, launching, pausing, tests.
 
 mod draft;
-mod launch;
+pub(crate) mod launch;
 mod life;
+pub(crate) mod schedule;
 mod test;
 
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, TestRequest},
+    campaign::{
+        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, TestRequest, Trigger,
+    },
     ids::CampaignId,
     message::Message,
     page::{Page, PageRequest},
@@ -122,6 +125,24 @@ impl Campaigns<'_> {
     pub async fn launch(&self, actor: &Actor, id: CampaignId) -> Result<Run> {
         require(actor, Permission::Send)?;
         retrying!(launch::launch(self.0, actor, id).await)
+    }
+
+    /// From now on the campaign runs by itself when its trigger says so.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` with what is missing or over, `Conflict` when it has no time or is under way.
+    pub async fn schedule(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Send)?;
+        retrying!(schedule::schedule(self.0, actor, id).await)
+    }
+
+    /// The next times that a trigger is due, at most twenty; as it is, or as a form has it.
+    ///
+    /// # Errors
+    /// `Invalid` with the fields to correct.
+    pub async fn upcoming(&self, actor: &Actor, trigger: &Trigger, most: usize) -> Result<Vec<Timestamp>> {
+        require(actor, Permission::Read)?;
+        schedule::upcoming(self.0, trigger, most).await
     }
 
     /// Nothing more of the campaign is handed over until it is resumed.

@@ -1,0 +1,247 @@
+//! Campaigns that run by themselves. The clockwork only knocks, in UTC, once a second; what is due is decided by the
+//! database, in the transaction that makes the run, so that it does not matter how many processes hear it
+//! (decision 25).
+
+pub(crate) mod times;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    campaign::{Campaign, CampaignStatus, Trigger},
+    ids::{CampaignId, RunId},
+    schedule::{CatchUp, DueOutcome, DueReason, LastDue},
+    time::Timestamp,
+};
+use jiff::{civil::DateTime, tz::TimeZone};
+use store::Tx;
+use tokio::sync::Notify;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
+
+use self::times::Times;
+use crate::{
+    Actor, Engine, Error, Result,
+    bell::Who,
+    retry::retrying,
+    services::campaigns::launch,
+    zones::{self, Overlap},
+};
+
+/// Every second.
+const KNOCKS: &str = "* * * * * *";
+
+/// Without a knock for so long it is looked all the same.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Campaigns that are looked at with one query.
+const BATCH: u32 = 100;
+
+/// What is later than this was missed: nobody was there when it was due.
+pub const ON_TIME: i64 = 60 * Timestamp::SECOND;
+
+/// As many missed instants are counted.
+const MISSED_MAX: usize = 1_000;
+
+/// Where one looks for the latest of more missed instants than are counted.
+const RECENT: i64 = 2 * Timestamp::DAY;
+
+/// Whether there is such a time zone.
+#[must_use]
+pub fn is_zone(zone: &str) -> bool {
+    zones::zone(zone).is_some()
+}
+
+/// The instant of a local time such as `2026-12-01T09:00` in a zone: after a gap, the first of two.
+#[must_use]
+pub fn instant_of(zone: &str, local: &str) -> Option<Timestamp> {
+    zones::instant(&zones::zone(zone)?, local.trim().parse().ok()?, Overlap::First)
+}
+
+/// An instant as a local time such as `2026-12-01T09:00`; in UTC when there is no such zone.
+#[must_use]
+pub fn local_time(zone: &str, at: Timestamp) -> String {
+    civil(zone, at).strftime("%Y-%m-%dT%H:%M").to_string()
+}
+
+/// An instant in words by the clock of a zone: `Mon 30 November 2026, 09:00`.
+#[must_use]
+pub fn told(zone: &str, at: Timestamp) -> String {
+    civil(zone, at).strftime("%a %-d %B %Y, %H:%M").to_string()
+}
+
+fn civil(zone: &str, at: Timestamp) -> DateTime {
+    zones::civil(&zones::zone(zone).unwrap_or(TimeZone::UTC), at)
+}
+
+/// Starts what is due until told to stop.
+pub async fn run(engine: Engine, stop: CancellationToken) {
+    let knock = Arc::new(Notify::new());
+    let mut clockwork = match clockwork(knock.clone()).await {
+        Ok(clockwork) => Some(clockwork),
+        Err(error) => {
+            tracing::error!(%error, "the clockwork does not run; what is due is looked for every two seconds");
+            None
+        }
+    };
+    while !stop.is_cancelled() {
+        if let Err(error) = tick(&engine).await {
+            tracing::error!(%error, "what is due could not be looked for; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = tokio::time::timeout(LOOK, knock.notified()) => {}
+        }
+    }
+    if let Some(clockwork) = &mut clockwork
+        && let Err(error) = clockwork.shutdown().await
+    {
+        tracing::warn!(%error, "the clockwork did not stop");
+    }
+}
+
+async fn clockwork(knock: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+    let clockwork = JobScheduler::new().await?;
+    clockwork.add(Job::new(KNOCKS, move |_, _| knock.notify_one())?).await?;
+    clockwork.start().await?;
+    Ok(clockwork)
+}
+
+/// Starts everything that is due now, once; says how many runs were made.
+///
+/// # Errors
+/// When the database cannot be asked. What fails for one campaign is tried again with the next tick.
+pub async fn tick(engine: &Engine) -> Result<usize> {
+    let mut after = None;
+    let mut launched = 0;
+    loop {
+        let due = store::schedule::due(engine.db().reader(), engine.now(), after, BATCH).await?;
+        let Some(last) = due.last() else { break };
+        after = Some((last.1, last.0));
+        for (campaign, due_at) in &due {
+            match retrying!(decide(engine, *campaign, *due_at).await) {
+                Ok(made) => launched += usize::from(made),
+                Err(error) => tracing::error!(%error, campaign.id = %campaign, "a campaign that is due cannot start"),
+            }
+        }
+    }
+    if launched > 0 {
+        engine.inner().bell.ring(Who::Planner);
+    }
+    Ok(launched)
+}
+
+/// What becomes of a campaign that is due. True when a run was made.
+async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bool> {
+    let now = engine.now();
+    let actor = Actor::worker("scheduler");
+    let tx = engine.begin(&actor).await?;
+    let status = match store::campaigns::lock(&tx, id).await {
+        Err(store::Error::NotFound) => return Ok(false),
+        status => status?,
+    };
+    let campaign = store::campaigns::get(&tx, id).await?;
+    let is_armed = matches!(status, CampaignStatus::Scheduled | CampaignStatus::Running);
+    // Another process was quicker, or somebody changed it.
+    if !is_armed || campaign.next_run_at != Some(due_at) {
+        return Ok(false);
+    }
+    let times = times::read(&campaign.trigger).map_err(Error::Invalid)?;
+    let (at, missed) = latest(&times, due_at, now);
+    let skip = if status == CampaignStatus::Running {
+        Some(DueReason::StillRunning)
+    } else {
+        (now.since(at) > ON_TIME && campaign.catch_up == CatchUp::Skip).then_some(DueReason::Missed)
+    };
+    let run = match skip {
+        Some(_) => None,
+        None => match launch::start(engine, &tx, &actor, &campaign, at).await {
+            Ok(run) => Some(run),
+            Err(error @ (Error::Invalid(_) | Error::Conflict(_))) => {
+                pause(&tx, &campaign, &problem(&error), now).await?;
+                tx.commit().await.map_err(store::Error::from)?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let next = next(&tx, &campaign, &times, at.max(now), run).await?;
+    let outcome = if run.is_some() { DueOutcome::Launched } else { DueOutcome::Skipped };
+    let due = LastDue { due_at: at, outcome, reason: skip, missed };
+    store::schedule::decided(&tx, id, &due, run, next, now).await?;
+    settle(&tx, &campaign, run, next, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(run.is_some())
+}
+
+/// The latest instant by `now`, and how many there were before it from `due_at` on.
+fn latest(times: &Times, due_at: Timestamp, now: Timestamp) -> (Timestamp, i32) {
+    let mut at = due_at;
+    let mut missed = 0;
+    while let Some(next) = times.next(at).filter(|next| *next <= now) {
+        at = next;
+        missed += 1;
+        if missed == MISSED_MAX {
+            let recent = std::iter::successors(times.next(at.max(now.plus(-RECENT))), |at| times.next(*at));
+            at = recent.take_while(|next| *next <= now).last().unwrap_or(at);
+            break;
+        }
+    }
+    (at, i32::try_from(missed).unwrap_or(i32::MAX))
+}
+
+/// When it is due next, if it is.
+async fn next(
+    tx: &Tx,
+    campaign: &Campaign,
+    times: &Times,
+    after: Timestamp,
+    run: Option<RunId>,
+) -> Result<Option<Timestamp>> {
+    let Trigger::Cron { count, .. } = &campaign.trigger else { return Ok(None) };
+    let made = store::schedule::runs_made(tx, campaign.id).await? + i32::from(run.is_some());
+    Ok(times.next(after).filter(|_| count.is_none_or(|count| made < count)))
+}
+
+/// The campaign's status after an instant was decided.
+async fn settle(
+    tx: &Tx,
+    campaign: &Campaign,
+    run: Option<RunId>,
+    next: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    let scheduled = [CampaignStatus::Scheduled];
+    if run.is_some() {
+        store::campaigns::set_status(tx, campaign.id, &scheduled, CampaignStatus::Running, now).await?;
+    } else if next.is_none() {
+        // Nothing went out of one that was to go out once; one that ran before has simply come to its end.
+        let is_once = matches!(campaign.trigger, Trigger::Once { .. });
+        let end = if is_once { CampaignStatus::Failed } else { CampaignStatus::Completed };
+        let ended = store::campaigns::set_status(tx, campaign.id, &scheduled, end, now).await?;
+        if is_once && ended {
+            store::schedule::explain(tx, campaign.id, MISSED).await?;
+        }
+    }
+    Ok(())
+}
+
+const MISSED: &str = "Nobody was there when it was due, and it does not catch up. Duplicate it to send it after all.";
+
+/// It keeps its time: once what is missing is there and somebody resumes it, it goes on by its rule.
+async fn pause(tx: &Tx, campaign: &Campaign, reason: &str, now: Timestamp) -> Result<()> {
+    let from = [CampaignStatus::Scheduled];
+    store::campaigns::set_status(tx, campaign.id, &from, CampaignStatus::Paused, now).await?;
+    store::schedule::explain(tx, campaign.id, reason).await?;
+    let detail = serde_json::json!({ "reason": reason });
+    let subject = campaign.id.to_string();
+    store::audit::append(tx, &Actor::worker("scheduler"), now, "pause", ("campaign", &subject), &detail).await?;
+    tracing::warn!(campaign.id = %campaign.id, reason, "a campaign that is due cannot start: it is paused");
+    Ok(())
+}
+
+fn problem(error: &Error) -> String {
+    match error {
+        Error::Invalid(errors) => errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,188 @@
+//! When a trigger is due: instants of local times and of cron expressions (decision 25).
+
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds, Year},
+};
+use domain::{campaign::Trigger, problem::FieldError, time::Timestamp};
+use jiff::{civil::DateTime, tz::TimeZone};
+
+use crate::zones;
+
+/// The clock of the first place on earth is so far ahead of UTC.
+const FIRST_PLACE_AHEAD: i64 = 14 * Timestamp::HOUR;
+
+/// That of the last one is so far behind: then the last person's local time is over.
+const LAST_PLACE_BEHIND: i64 = 12 * Timestamp::HOUR;
+
+/// Nobody plans further ahead.
+const YEARS_AHEAD: i64 = 10;
+
+const EXPRESSION_MAX: usize = 100;
+const COUNT_MAX: i32 = 100_000;
+const FIELDS: usize = 5;
+
+/// A trigger that was read.
+pub(crate) enum Times {
+    Now,
+    Once {
+        /// When its run begins: with `local`, where the day begins first.
+        at: Timestamp,
+        local: Option<DateTime>,
+    },
+    Cron {
+        cron: Box<Cron>,
+        zone: TimeZone,
+        until: Option<Timestamp>,
+    },
+}
+
+/// The trigger as it is stored: with the names and times as everybody writes them, and a time zone.
+pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
+    match trigger {
+        Trigger::Now => Trigger::Now,
+        Trigger::Once { at, local } => {
+            let at = at.trim();
+            let written = if *local {
+                at.parse::<DateTime>().ok().map(|at| at.to_string())
+            } else {
+                at.parse::<Timestamp>().ok().map(|at| at.to_string())
+            };
+            Trigger::Once { at: written.unwrap_or_else(|| at.to_owned()), local: *local }
+        }
+        Trigger::Cron { expression, timezone, until, count } => {
+            let given = timezone.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(default_zone);
+            Trigger::Cron {
+                expression: expression.split_whitespace().collect::<Vec<_>>().join(" "),
+                timezone: Some(zones::zone_name(given).unwrap_or(given).to_owned()),
+                until: *until,
+                count: *count,
+            }
+        }
+    }
+}
+
+/// Reads a trigger.
+///
+/// # Errors
+/// What is to be corrected in it, by field.
+pub(crate) fn read(trigger: &Trigger) -> Result<Times, Vec<FieldError>> {
+    match trigger {
+        Trigger::Now => Ok(Times::Now),
+        Trigger::Once { at, local } => once(at, *local).map_err(|error| vec![error]),
+        Trigger::Cron { expression, timezone, until, count } => {
+            cron(expression, timezone.as_deref().unwrap_or("UTC"), *until, *count)
+        }
+    }
+}
+
+fn once(at: &str, local: bool) -> Result<Times, FieldError> {
+    let wrong = |message: &str| FieldError::new("trigger.at", message);
+    if !local {
+        let at = at.parse().map_err(|_| wrong("Give a time with its offset, such as 2026-12-01T09:00:00+05:30."))?;
+        return Ok(Times::Once { at, local: None });
+    }
+    let needed = "With `local`, give a time without an offset, such as 2026-12-01T09:00.";
+    // The library would drop an offset that stands behind it.
+    if at.parse::<Timestamp>().is_ok() {
+        return Err(wrong(needed));
+    }
+    let civil: DateTime = at.parse().map_err(|_| wrong(needed))?;
+    let utc = zones::instant(&TimeZone::UTC, civil, zones::Overlap::First).ok_or_else(|| wrong(needed))?;
+    Ok(Times::Once { at: utc.plus(-FIRST_PLACE_AHEAD), local: Some(civil) })
+}
+
+fn cron(
+    expression: &str,
+    timezone: &str,
+    until: Option<Timestamp>,
+    count: Option<i32>,
+) -> Result<Times, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let zone = zones::zone(timezone);
+    if zone.is_none() {
+        errors.push(FieldError::new("trigger.timezone", "Give a time zone such as Asia/Colombo."));
+    }
+    if count.is_some_and(|count| !(1..=COUNT_MAX).contains(&count)) {
+        let message = format!("Give a number from 1 to {COUNT_MAX}, or none for no end.");
+        errors.push(FieldError::new("trigger.count", message));
+    }
+    let cron = parsed(expression);
+    if let Err(message) = &cron {
+        errors.push(FieldError::new("trigger.expression", message));
+    }
+    match (cron, zone) {
+        (Ok(cron), Some(zone)) if errors.is_empty() => Ok(Times::Cron { cron: Box::new(cron), zone, until }),
+        _ => Err(errors),
+    }
+}
+
+fn parsed(expression: &str) -> Result<Cron, String> {
+    let fields = expression.split_whitespace().count();
+    if fields != FIELDS || expression.len() > EXPRESSION_MAX {
+        return Err(format!(
+            "Give five fields: minute, hour, day of the month, month, day of the week, such as 0 9 * * MON. These are \
+             {fields}."
+        ));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(expression).map_err(|error| format!("This is no cron expression: {error}."))
+}
+
+impl Times {
+    /// The first instant after `after` at which it is due.
+    pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Now => None,
+            Self::Once { at, .. } => Some(*at).filter(|at| *at > after),
+            Self::Cron { cron, zone, until } => {
+                let from = zones::to_jiff(after).to_zoned(zone.clone());
+                let next = cron.find_next_occurrence(&from, false).ok()?;
+                let next = zones::of_jiff(next.timestamp());
+                Some(next).filter(|next| until.is_none_or(|until| *next <= until))
+            }
+        }
+    }
+
+    /// The next `most` instants.
+    pub(crate) fn upcoming(&self, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        std::iter::successors(self.next(after), |at| self.next(*at)).take(most).collect()
+    }
+
+    /// What keeps it from being scheduled at `now`.
+    pub(crate) fn untimely(&self, now: Timestamp) -> Option<FieldError> {
+        let far = now.plus(YEARS_AHEAD * 366 * Timestamp::DAY);
+        match self {
+            Self::Now => None,
+            Self::Once { at, .. } if *at > far => {
+                Some(FieldError::new("trigger.at", format!("Give a time within the next {YEARS_AHEAD} years.")))
+            }
+            Self::Once { at, local: None } => {
+                (*at <= now).then(|| FieldError::new("trigger.at", "This time is over. Give one to come."))
+            }
+            Self::Once { at, local: Some(_) } => {
+                let over = at.plus(FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND) <= now;
+                over.then(|| FieldError::new("trigger.at", "This time is over everywhere. Give one to come."))
+            }
+            Self::Cron { until: Some(until), .. } if *until <= now => {
+                Some(FieldError::new("trigger.until", "This time is over. Give one to come, or none for no end."))
+            }
+            Self::Cron { until, .. } => self.next(now).is_none_or(|next| next > far).then(|| match until {
+                Some(_) => FieldError::new("trigger.until", "It is never due before this time. Give a later one."),
+                None => FieldError::new("trigger.expression", "It is never due: there is no such day."),
+            }),
+        }
+    }
+
+    /// When it is due first once it is scheduled at `now`.
+    pub(crate) fn first(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            // Where the day has begun already it is sent by everybody's own clock.
+            Self::Once { at, local: Some(_) } => Some((*at).max(now)),
+            _ => self.next(now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! When campaigns are due, and what became of it.
+
+use domain::{
+    ids::{CampaignId, RunId},
+    schedule::{DueOutcome, DueReason, LastDue},
+    time::Timestamp,
+};
+
+use crate::{ConnectionTrait, Result, Row, Tx, all, exec, one};
+
+/// Campaigns that are due by `now`, after the one that was due `after`: the first of them first.
+///
+/// # Errors
+/// What the database says.
+pub async fn due(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    after: Option<(Timestamp, CampaignId)>,
+    limit: u32,
+) -> Result<Vec<(CampaignId, Timestamp)>> {
+    let (at, id) = after.unwrap_or((Timestamp::from_micros(i64::MIN), CampaignId(uuid::Uuid::nil())));
+    let query = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
+                 AND status IN ('scheduled', 'running') AND next_due_at <= $1 AND (next_due_at, id) > ($2, $3) \
+                 ORDER BY next_due_at, id LIMIT $4";
+    let values = vec![now.as_micros().into(), at.as_micros().into(), id.0.into(), i64::from(limit).into()];
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<(CampaignId, Timestamp)> {
+    Ok((CampaignId(row.get("id")?), Timestamp::from_micros(row.get("next_due_at")?)))
+}
+
+/// Says what became of an instant, and when the campaign is due next. False when somebody said so before.
+///
+/// # Errors
+/// What the database says.
+pub async fn decided(
+    tx: &Tx,
+    campaign: CampaignId,
+    due: &LastDue,
+    run: Option<RunId>,
+    next: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<bool> {
+    let insert = "INSERT INTO due_times (campaign_id, due_at, outcome, reason, missed, run_id, decided_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (campaign_id, due_at) DO NOTHING";
+    let values = vec![
+        campaign.0.into(),
+        due.due_at.as_micros().into(),
+        due.outcome.as_str().into(),
+        due.reason.map(DueReason::as_str).into(),
+        due.missed.into(),
+        run.map(|run| run.0).into(),
+        at.as_micros().into(),
+    ];
+    if exec(tx, insert, values).await? == 0 {
+        return Ok(false);
+    }
+    let runs = i32::from(due.outcome == DueOutcome::Launched);
+    let update = "UPDATE campaigns SET next_due_at = $1, last_due_at = $2, due_runs = due_runs + $3 WHERE id = $4";
+    let next = next.map(Timestamp::as_micros);
+    exec(tx, update, vec![next.into(), due.due_at.as_micros().into(), runs.into(), campaign.0.into()]).await?;
+    Ok(true)
+}
+
+/// The campaign is due then, or not any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn arm(tx: &Tx, campaign: CampaignId, next: Option<Timestamp>) -> Result<()> {
+    let update = "UPDATE campaigns SET next_due_at = $1 WHERE id = $2";
+    exec(tx, update, vec![next.map(Timestamp::as_micros).into(), campaign.0.into()]).await?;
+    Ok(())
+}
+
+/// How many runs the campaign's schedule has made.
+///
+/// # Errors
+/// What the database says.
+pub async fn runs_made(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<i32> {
+    let row = one(db, "SELECT due_runs FROM campaigns WHERE id = $1", vec![campaign.0.into()]).await?;
+    Ok(row.map(|row| row.get("due_runs")).transpose()?.unwrap_or(0))
+}
+
+/// Why the scheduler paused or failed the campaign.
+///
+/// # Errors
+/// What the database says.
+pub async fn explain(tx: &Tx, campaign: CampaignId, reason: &str) -> Result<()> {
+    exec(tx, "UPDATE campaigns SET reason = $1 WHERE id = $2", vec![reason.into(), campaign.0.into()]).await?;
+    Ok(())
+}
