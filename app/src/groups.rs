@@ -7,8 +7,8 @@ use leptos_meta::Link;
 use leptos_router::ChooseView;
 
 use crate::pages::{
-    account, audiences, campaigns, contacts, dashboard, events, imports, inbox, login, messages, settings, simulator,
-    templates, topics,
+    account, audiences, campaigns, compliance, contacts, dashboard, events, imports, inbox, login, messages, settings,
+    simulator, templates, topics,
 };
 
 /// A page of the route table, by its group.
@@ -41,6 +41,7 @@ pub enum Rules {
     Account,
     Topics,
     Settings(settings::Page),
+    Compliance(compliance::Page),
 }
 
 /// What is and was sent.
@@ -68,6 +69,7 @@ fn rules(page: Rules) -> AnyView {
         Rules::Account => account::open(),
         Rules::Topics => topics::open(),
         Rules::Settings(page) => settings::open(page),
+        Rules::Compliance(page) => compliance::open(page),
     }
 }
 

@@ -34,6 +34,10 @@ pub const GENERAL: &str = "/settings/general";
 pub const QUIET_HOURS: &str = "/settings/quiet-hours";
 /// The provider's error codes.
 pub const ERROR_CODES: &str = "/settings/error-codes";
+/// Words in doubt, and how people's wishes move.
+pub const COMPLIANCE: &str = "/compliance";
+pub const SUPPRESSIONS: &str = "/compliance/suppressions";
+pub const KEYWORDS: &str = "/compliance/keywords";
 pub const SIMULATOR: &str = "/simulator";
 
 #[must_use]

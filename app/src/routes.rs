@@ -12,7 +12,7 @@ use crate::{
     components::ErrorPage,
     error::AppError,
     groups::{Page, People, Rules, Runs},
-    pages::{audiences, campaigns, contacts, events, imports, inbox, settings, templates},
+    pages::{audiences, campaigns, compliance, contacts, events, imports, inbox, settings, templates},
 };
 
 /// The route table. Fixed addresses (`/contacts/new`) stand before those with a parameter (`/contacts/{phone}`); the
@@ -55,6 +55,9 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/settings/error-codes") view=Page::Rules(Rules::Settings(settings::Page::ErrorCodes)) ssr=MODE/>
             <Route path=path!("/settings/error-codes/:code") view=Page::Rules(Rules::Settings(settings::Page::ErrorCode)) ssr=MODE/>
             <Route path=path!("/settings/processes") view=Page::Rules(Rules::Settings(settings::Page::Processes)) ssr=MODE/>
+            <Route path=path!("/compliance") view=Page::Rules(Rules::Compliance(compliance::Page::Overview)) ssr=MODE/>
+            <Route path=path!("/compliance/suppressions") view=Page::Rules(Rules::Compliance(compliance::Page::Suppressions)) ssr=MODE/>
+            <Route path=path!("/compliance/keywords") view=Page::Rules(Rules::Compliance(compliance::Page::Keywords)) ssr=MODE/>
             <Route path=path!("/simulator") view=Page::Simulator ssr=MODE/>
         </FlatRoutes>
     }

@@ -125,6 +125,10 @@ const groups: Record<string, Page[]> = {
     ['/settings/error-codes', 'Error codes'],
     ['/settings/error-codes/63018', 'Error code 63018'],
     ['/settings/processes', 'Processes'],
+    ['/compliance', 'Compliance'],
+    ['/compliance/suppressions', 'Compliance'],
+    ['/compliance/suppressions?q=12', 'Compliance'],
+    ['/compliance/keywords', 'Compliance'],
   ],
 }
 

@@ -36,7 +36,7 @@ const fn section(label: &'static str, path: &'static str, glyph: Glyph, group: &
     Section { label, path, glyph, group }
 }
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     section("Dashboard", paths::DASHBOARD, Glyph::Home, ""),
     section("Campaigns", paths::CAMPAIGNS, Glyph::Campaign, ""),
     section("Templates", paths::TEMPLATES, Glyph::Template, ""),
@@ -45,6 +45,7 @@ const SECTIONS: [Section; 11] = [
     section("Audiences", paths::AUDIENCES, Glyph::Target, "People"),
     section("Topics", paths::TOPICS, Glyph::Topic, "People"),
     section("Imports", paths::IMPORTS, Glyph::Upload, "People"),
+    section("Compliance", paths::COMPLIANCE, Glyph::Check, "Workspace"),
     section("Events", paths::EVENTS, Glyph::Events, "Workspace"),
     section("Settings", paths::SENDERS, Glyph::Gear, "Workspace"),
     section("Simulator", paths::SIMULATOR, Glyph::Phone, "Try it"),

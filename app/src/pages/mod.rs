@@ -3,6 +3,7 @@
 pub mod account;
 pub mod audiences;
 pub mod campaigns;
+pub mod compliance;
 pub mod contacts;
 pub mod dashboard;
 pub mod events;

@@ -51,8 +51,12 @@ pub async fn stops(backend: &Backend) -> Result<String> {
         (0..PEOPLE).rev().map(phone).filter(|phone| !had.contains_key(phone)).take(STOPPED).collect();
     ensure!(stopping.len() == STOPPED, "the campaign was over before it was killed");
     for phone in &stopping {
-        let inbound =
-            Inbound { from: format!("whatsapp:{phone}"), body: Some("Stop.".to_owned()), ..Inbound::default() };
+        let inbound = Inbound {
+            from: format!("whatsapp:{phone}"),
+            to: Some("whatsapp:+14155550100".to_owned()),
+            body: Some("Stop.".to_owned()),
+            ..Inbound::default()
+        };
         let answer = twilio.control().inbound(inbound).await?;
         ensure!(answer.status.is_none(), "somebody answered: {answer:?}");
     }

@@ -49,7 +49,7 @@ impl Evidence {
 /// What the database says.
 pub async fn evidence(db: &impl ConnectionTrait, after: MessageId, limit: u32) -> Result<Vec<Evidence>> {
     let query = format!(
-        "SELECT m.id, m.state, (SELECT t.to_state FROM transitions t WHERE t.message_id = m.id ORDER BY t.at DESC, t.id DESC \
+        "SELECT m.id, m.state, (SELECT t.to_state FROM transitions t WHERE t.message_id = m.id ORDER BY t.id DESC \
          LIMIT 1) AS moved_to, (SELECT max(r.state) FROM receipts r WHERE r.message_id = m.id) AS reported \
          FROM messages m WHERE m.id > $1 ORDER BY m.id LIMIT {limit}"
     );

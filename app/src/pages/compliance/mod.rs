@@ -1,0 +1,44 @@
+//! Compliance: words in doubt, who must not be messaged, and the words by which people say so.
+
+mod api;
+mod chart;
+mod keywords;
+mod overview;
+mod suppressions;
+
+use domain::role::Permission;
+use leptos::prelude::*;
+
+use crate::{components::may, paths};
+
+/// The pages of this feature.
+#[derive(Clone, Copy)]
+pub enum Page {
+    Overview,
+    Suppressions,
+    Keywords,
+}
+
+/// Shows one of them.
+pub fn open(page: Page) -> AnyView {
+    match page {
+        Page::Overview => overview::page(),
+        Page::Suppressions => suppressions::page(),
+        Page::Keywords => keywords::page(),
+    }
+}
+
+/// The ways between them: put below the page's header.
+fn tabs(current: &'static str) -> AnyView {
+    let tab = |label: &'static str, path: &'static str| {
+        view! { <a href=path aria-current=(path == current).then_some("page")>{label}</a> }
+    };
+    view! {
+        <nav class="tabs tabs--line" aria-label="Compliance">
+            {tab("To decide", paths::COMPLIANCE)}
+            {tab("Suppressed numbers", paths::SUPPRESSIONS)}
+            {may(Permission::Administer).then(|| tab("Keywords", paths::KEYWORDS))}
+        </nav>
+    }
+    .into_any()
+}

@@ -1,0 +1,169 @@
+//! What somebody has to read, and how people's wishes move.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    consent::{Consent, ConsentSource},
+    review::{ConsentDay, Review, ReviewDecision},
+    role::Permission,
+};
+use leptos::prelude::*;
+
+use super::{
+    api::{DAYS, DecideReview, Overview, load_overview},
+    chart::chart,
+};
+use crate::{components::*, paths, text};
+
+pub fn page() -> AnyView {
+    OverviewPage().into_any()
+}
+
+#[component]
+fn OverviewPage() -> impl IntoView {
+    let here = use_here();
+    let decide = FormAction::<DecideReview>::new();
+    let overview = fetch(move || (here.get("cursor"), decide.version().get()), |(cursor, _)| load_overview(cursor));
+    view! {
+        <PageHeader
+            title="Compliance"
+            lead=|| "Nobody is opted out by a guess, and nobody gets marketing over a doubt."
+        />
+        {super::tabs(paths::COMPLIANCE)}
+        <ActionError action=decide/>
+        <Loaded from=overview let:overview>
+            <div class="stack">{reviews(&overview, decide)} {wishes(&overview)}</div>
+        </Loaded>
+    }
+    .into_any()
+}
+
+fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {
+    if overview.reviews.items.is_empty() {
+        return view! {
+            <Card title="To decide">
+                <Empty
+                    glyph=Glyph::Check
+                    title="Nothing to decide"
+                    text="A message that may be an opt-out, such as \u{201c}cancel my order\u{201d}, appears here. Marketing to whoever wrote it waits until somebody has read it."
+                />
+            </Card>
+        }
+        .into_any();
+    }
+    let rows = overview.reviews.items.iter().map(|review| row(review, decide)).collect::<Vec<_>>();
+    view! {
+        <Card title="To decide" flush=true>
+            <p class="card__note muted">
+                "These people wrote something that may be an opt-out. Marketing to them waits; replies and other messages go on. The law gives ten working days; two is a good answer."
+            </p>
+            <Table
+                caption="Messages that may be an opt-out"
+                columns=vec![Col::text("Person"), Col::text("Wrote"), Col::number("Waits"), Col::action("Decide")]
+            >
+                {rows}
+            </Table>
+        </Card>
+        <Pagination
+            next=overview.reviews.next_cursor.clone()
+            shown=overview.reviews.items.len()
+            total=overview.waiting
+        />
+    }
+    .into_any()
+}
+
+fn row(review: &Review, decide: FormAction<DecideReview>) -> AnyView {
+    let words = review.words.clone().unwrap_or_else(|| "The text is gone, as old ones are.".to_owned());
+    let (id, since) = (review.id.to_string(), review.since);
+    let name = review.name.clone().unwrap_or_default();
+    let phone = format::phone(review.phone.as_str());
+    let person = paths::contact(&review.phone);
+    let actions = may(Permission::Write).then(|| {
+        view! {
+            <div class="actions actions--end">
+                {button(decide, id.clone(), ReviewDecision::Kept, "Not an opt-out", "btn btn--small")}
+                {button(decide, id, ReviewDecision::OptedOut, "Opt out", "btn btn--small btn--danger")}
+            </div>
+        }
+        .into_any()
+    });
+    view! {
+        <tr>
+            <td class="main" data-label="Person">
+                <a class="link" href=person dir="auto">{if name.is_empty() { phone.clone() } else { name.clone() }}</a>
+                {(!name.is_empty()).then(|| view! { <span class="sub">{phone}</span> })}
+            </td>
+            <td class="wrap" data-label="Wrote"><q dir="auto">{words}</q></td>
+            <td class="num" data-label="Waits"><Time at=since/></td>
+            <td class="num" data-label="">{actions}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn button(
+    decide: FormAction<DecideReview>,
+    id: String,
+    decision: ReviewDecision,
+    label: &'static str,
+    class: &'static str,
+) -> AnyView {
+    view! {
+        <FormFor action=decide class="inline">
+            <Hidden name="id" value=id/>
+            <Hidden name="decision" value=decision.as_str()/>
+            <SubmitButton label=label busy="…" class=class/>
+        </FormFor>
+    }
+    .into_any()
+}
+
+fn wishes(overview: &Overview) -> AnyView {
+    let title = format!("Yes and no, last {DAYS} days");
+    if overview.days.is_empty() {
+        return view! {
+            <Card title=title>
+                <Empty glyph=Glyph::People title="Nobody has said anything yet" text="Opt-ins and opt-outs are counted here day by day, by where they came from."/>
+            </Card>
+        }
+        .into_any();
+    }
+    let rows = by_source(&overview.days).into_iter().map(|(source, (yes, no))| {
+        view! {
+            <tr>
+                <td class="main" data-label="Came from">{text::consent_source(source)}</td>
+                <td class="num" data-label="Opted in">{format::num(yes)}</td>
+                <td class="num" data-label="Opted out">{format::num(no)}</td>
+            </tr>
+        }
+        .into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    let days = chart(&overview.chart);
+    view! {
+        <Card title=title>
+            {days}
+            <Table
+                caption="By where it came from"
+                columns=vec![Col::text("Came from"), Col::number("Opted in"), Col::number("Opted out")]
+            >
+                {rows}
+            </Table>
+        </Card>
+    }
+    .into_any()
+}
+
+fn by_source(days: &[ConsentDay]) -> BTreeMap<ConsentSource, (i64, i64)> {
+    let mut sources: BTreeMap<ConsentSource, (i64, i64)> = BTreeMap::new();
+    for day in days {
+        let count = sources.entry(day.source).or_default();
+        match day.consent {
+            Consent::OptedIn => count.0 += day.count,
+            Consent::OptedOut => count.1 += day.count,
+            _ => {}
+        }
+    }
+    sources
+}
