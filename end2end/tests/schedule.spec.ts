@@ -11,7 +11,7 @@ test('a campaign is put on a schedule and taken off it', async ({ signedIn: page
   await work.importFile(csv(file, ['phone,consent', `${phone},yes`]))
   await work.template(`${mark} hello`, 'Hello from the schedule')
   await work.draft({ name: mark, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
-  const campaign = page.url().split('?')[0]
+  const [campaign = ''] = page.url().split('?')
 
   await work.open(`${campaign}/edit?step=when`)
   await page.getByLabel('Once, at a time').check()

@@ -10,7 +10,10 @@ use testkit::{
     program::{ACCOUNT_SID, AUTH_TOKEN, Backend, Site},
 };
 
-use crate::round::{BINARY, people, phone};
+use crate::{
+    round::{BINARY, people, phone},
+    scenario::LEASE_SECONDS,
+};
 
 const PEOPLE: u32 = 600;
 const STOPPED: usize = 25;
@@ -31,6 +34,8 @@ pub async fn stops(backend: &Backend) -> Result<String> {
     let twilio = Simulator::start("127.0.0.1:0", settings).await?;
     let base = twilio.base_url();
     site.set("WORKER_CONCURRENCY", 8);
+    site.set("LEASE_SECONDS", LEASE_SECONDS);
+    site.set("RECONCILE_GRACE", 1);
     let key = site.api_key(&base)?;
     let program = site.serve(&base).await?;
     let api = Api::new(&program.url, key)?;
