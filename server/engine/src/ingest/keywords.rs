@@ -289,7 +289,7 @@ mod tests {
             "СТОП 🙏",
             "إيقاف",
             "बंद",
-            "බැහැ නවත්වන්න".split(' ').next_back().unwrap_or_default(),
+            "නවත්වන්න",
             "நிறுத்து",
             "berhenti",
             "退订",

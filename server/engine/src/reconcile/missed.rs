@@ -80,7 +80,9 @@ async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
             continue;
         }
         match fetch(engine, &row, until).await {
-            Ok(()) => {
+            // Without credentials nothing was read: the list is read from where it was once there are some.
+            Ok(false) => {}
+            Ok(true) => {
                 store::inbound::set_watermark(engine.db().writer(), id, now).await?;
                 if caught_up.add(id) {
                     engine.inner().bell.ring_here(Who::Senders);
@@ -92,14 +94,14 @@ async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     done
 }
 
-async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<()> {
+/// Reads one list and stores what is new. False when there are no credentials to read it with; then nothing is sent either.
+async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<bool> {
     let sender = &row.sender;
     if sender.address.starts_with("MG") {
-        return Ok(());
+        return Ok(true);
     }
     let accounts = provider_accounts::current(engine).await?;
-    // Without credentials nothing is sent either.
-    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else { return Ok(()) };
+    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else { return Ok(false) };
     let since = until.unwrap_or_else(|| engine.now()).plus(-OVERLAP);
     let mut pages = engine.inner().provider.inbound_to(&account, sender.channel, &sender.address, since);
     let mut missed = Vec::new();
@@ -131,5 +133,5 @@ async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Re
         metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
         tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
     }
-    Ok(())
+    Ok(true)
 }
