@@ -1,5 +1,5 @@
-// Makes the wasm files in a folder few, and small for the release: what groups of pages have in common goes into the main
-// file; for the release all files are optimised.
+// Makes the wasm files in a folder few, and small for the release: what most groups of pages have in common goes into the main
+// file, the rest into those of the groups; for the release all files are optimised.
 //
 //   node .ci/wasm.mjs dev|release FOLDER
 import { execFileSync } from 'node:child_process'
@@ -21,25 +21,113 @@ function binaryen(program, ...options) {
   execFileSync(path, [...features.map((feature) => `--enable-${feature}`), ...options], { stdio: ['ignore', 'inherit', 'pipe'] })
 }
 
+/** Code that at most so many groups have in common goes into the file of each of them. */
+const FEW = 3
+
 /**
- * What groups have in common goes into the main file. A file for each set of groups that shares something would save a page
- * what it does not need of that, and costs it more: many small files compress badly.
+ * Every page loads two files: the main one, with what most groups need, and its group's, with the rest. What few groups have in
+ * common stands in each of their files: the other pages need not load it. The splitter's own files, one for each set of
+ * groups that shares something, are many and small, which compresses badly.
  */
 function merge() {
   const groups = groupsIn(readFileSync(script, 'utf8'))
-  const common = [...new Set(groups.flatMap(({ shared }) => shared).filter((file) => existsSync(wasm(file))))]
-  if (common.length === 0) return
+  const users = new Map()
+  for (const { own, shared } of groups) {
+    for (const file of shared.filter((file) => existsSync(wasm(file)))) users.set(file, [...(users.get(file) ?? []), own])
+  }
+  if (users.size === 0) return
+  const copied = [...users.keys()].filter((file) => users.get(file).length <= FEW && !keepsState(wasm(file)))
+  const common = [...users.keys()].filter((file) => !copied.includes(file))
   // The others import from the main file under this name. Names are kept for what follows.
-  binaryen('wasm-merge', '-g', main, '__wasm_split', ...common.flatMap((file) => [wasm(file), file]), '-o', main)
+  binaryen('wasm-merge', '-g', main, MAIN, ...common.flatMap((file) => [wasm(file), file]), '-o', main)
+  for (const { own } of groups) {
+    const files = copied.filter((file) => users.get(file).includes(own))
+    if (files.length === 0) continue
+    const host = join(folder, 'host.wat')
+    writeFileSync(host, imports(wasm(own)))
+    binaryen('wasm-merge', '-g', host, MAIN, wasm(own), own, ...files.flatMap((file) => [wasm(file), file]), '-o', wasm(own))
+    rmSync(host)
+  }
   let loading = readFileSync(script, 'utf8')
-  for (const file of common) {
+  for (const file of users.keys()) {
     rmSync(wasm(file))
     loading = loading.replaceAll(new RegExp(`(?<=\\[.*)__${file}(, |(?=\\]))`, 'g'), '')
   }
-  if (groupsIn(loading).some(({ shared }) => shared.some((file) => common.includes(file)))) {
-    throw new Error('__wasm_split.js still loads what is in the main file: does it look different now?')
+  loading = loading.replace(/(Object\.assign\(sharedImports\.__wasm_split, .*\);)/, `$1\n        sharedImports.${HOST} = sharedImports.${MAIN};`)
+  if (groupsIn(loading).some(({ shared }) => shared.some((file) => users.has(file))) || !loading.includes(HOST)) {
+    throw new Error('__wasm_split.js cannot be made to load the merged files: does it look different now?')
   }
   writeFileSync(script, loading)
+}
+
+/** What files import the main file's memory, table and stack by … */
+const MAIN = '__wasm_split'
+/** … and what merged ones do, which import each of them once. */
+const HOST = '__wasm_split_host'
+
+/** A module that stands between: it imports each thing once, of the size that the file asks for. */
+function imports(file) {
+  const bytes = readFileSync(file)
+  const memory = least(bytes, 'memory', [2])
+  const table = least(bytes, '__indirect_function_table', [1, 0x70])
+  return `(module
+    (import "${HOST}" "memory" (memory ${memory}))
+    (import "${HOST}" "__indirect_function_table" (table ${table} funcref))
+    (import "${HOST}" "__wasm_split_shared0" (global (mut i32)))
+    (export "memory" (memory 0))
+    (export "__indirect_function_table" (table 0))
+    (export "__wasm_split_shared0" (global 0)))`
+}
+
+/** The least size of an imported memory or table: behind its name and kind, and a flag whether there is a largest one. */
+function least(bytes, name, kind) {
+  const entry = Buffer.from([name.length, ...Buffer.from(name), ...kind])
+  const at = bytes.indexOf(entry)
+  if (at < 0) throw new Error(`no import of ${name}: does wasm-split make its files otherwise now?`)
+  return number(bytes, at + entry.length + 1)[0]
+}
+
+/** An unsigned LEB128 number, and where it ends. */
+function number(bytes, at) {
+  let value = 0
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++]
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) return [value >>> 0, at]
+  }
+}
+
+/**
+ * Whether the file brings data that changes: loaded twice, it would be set back. Constants lie in front of it, and the splitter
+ * marks where it begins with an empty segment.
+ */
+function keepsState(file) {
+  const bytes = readFileSync(file)
+  const segments = dataOf(bytes)
+  const begins = segments.filter(({ length }) => length === 0).map(({ offset }) => offset)
+  return begins.length === 0 || segments.some(({ offset, length }) => length > 0 && offset >= Math.min(...begins))
+}
+
+/** Where in memory a module's data goes. */
+function dataOf(bytes) {
+  const segments = []
+  for (let at = 8; at < bytes.length; ) {
+    const kind = bytes[at]
+    const [size, content] = number(bytes, at + 1)
+    if (kind === 11) {
+      let [count, next] = number(bytes, content)
+      while (count-- > 0) {
+        // An active segment of the first memory, at a constant place: `i32.const place end`.
+        if (bytes[next] !== 0 || bytes[next + 1] !== 0x41) throw new Error('a data segment of an unknown kind')
+        const [offset, behind] = number(bytes, next + 2)
+        const [length, start] = number(bytes, behind + 1)
+        segments.push({ offset, length })
+        next = start + length
+      }
+    }
+    at = content + size
+  }
+  return segments
 }
 
 // What -Oz does makes fewer bytes and more of them after compression: it removes what repeats itself by ways that differ

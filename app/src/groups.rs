@@ -7,8 +7,8 @@ use leptos_meta::Link;
 use leptos_router::ChooseView;
 
 use crate::pages::{
-    account, audiences, campaigns, compliance, contacts, dashboard, events, imports, inbox, login, messages, settings,
-    simulator, templates, topics,
+    account, audiences, calendar, campaigns, compliance, contacts, dashboard, events, imports, inbox, login, messages,
+    settings, simulator, templates, topics,
 };
 
 /// A page of the route table, by its group.
@@ -18,9 +18,9 @@ pub enum Page {
     Rules(Rules),
     Audiences(audiences::Page),
     Templates(templates::Page),
-    /// A campaign's making.
-    Drafts(campaigns::Editor),
-    Runs(Runs),
+    Drafts(Drafts),
+    Runs(campaigns::Page),
+    Records(Records),
     /// Talking with single people.
     Inbox(inbox::Page),
     Simulator,
@@ -44,10 +44,16 @@ pub enum Rules {
     Compliance(compliance::Page),
 }
 
-/// What is and was sent.
+/// What is to be sent: a campaign's making, and when which one goes out.
 #[derive(Clone, Copy)]
-pub enum Runs {
-    Campaigns(campaigns::Page),
+pub enum Drafts {
+    Editor(campaigns::Editor),
+    Calendar,
+}
+
+/// What became of single messages.
+#[derive(Clone, Copy)]
+pub enum Records {
     Message,
     /// What the provider says of it.
     Events(events::Page),
@@ -84,16 +90,23 @@ fn templates(page: templates::Page) -> AnyView {
 }
 
 #[lazy(drafts)]
-fn drafts(page: campaigns::Editor) -> AnyView {
-    campaigns::edit(page)
+fn drafts(page: Drafts) -> AnyView {
+    match page {
+        Drafts::Editor(page) => campaigns::edit(page),
+        Drafts::Calendar => calendar::open(),
+    }
 }
 
 #[lazy(runs)]
-fn runs(page: Runs) -> AnyView {
+fn runs(page: campaigns::Page) -> AnyView {
+    campaigns::open(page)
+}
+
+#[lazy(records)]
+fn records(page: Records) -> AnyView {
     match page {
-        Runs::Campaigns(page) => campaigns::open(page),
-        Runs::Message => messages::open(),
-        Runs::Events(page) => events::open(page),
+        Records::Message => messages::open(),
+        Records::Events(page) => events::open(page),
     }
 }
 
@@ -117,6 +130,7 @@ impl ChooseView for Page {
             Self::Templates(_) => "templates",
             Self::Drafts(_) => "drafts",
             Self::Runs(_) => "runs",
+            Self::Records(_) => "records",
             Self::Inbox(_) => "inbox",
             Self::Simulator => "simulator",
         });
@@ -127,6 +141,7 @@ impl ChooseView for Page {
             Self::Templates(page) => templates(page).await,
             Self::Drafts(page) => drafts(page).await,
             Self::Runs(page) => runs(page).await,
+            Self::Records(page) => records(page).await,
             Self::Inbox(page) => inbox(page).await,
             Self::Simulator => simulator().await,
         }

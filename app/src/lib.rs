@@ -5,6 +5,8 @@
 pub mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
+#[cfg(feature = "ssr")]
+pub mod documents;
 pub mod error;
 mod faults;
 pub mod frame;

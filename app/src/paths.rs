@@ -23,6 +23,7 @@ pub const NEW_AUDIENCE: &str = "/audiences/new";
 pub const TEMPLATES: &str = "/templates";
 pub const NEW_TEMPLATE: &str = "/templates/new";
 pub const CAMPAIGNS: &str = "/campaigns";
+pub const CALENDAR: &str = "/calendar";
 pub const NEW_CAMPAIGN: &str = "/campaigns/new";
 pub const SETTINGS: &str = "/settings";
 pub const SENDERS: &str = "/settings/senders";
@@ -46,6 +47,11 @@ pub fn contact(phone: impl Display) -> String {
 }
 
 /// Everything about one person, as a file.
+#[must_use]
+pub fn consent_proof(phone: impl Display) -> String {
+    format!("{CONTACTS}/{phone}/consent-proof")
+}
+
 #[must_use]
 pub fn export_contact(phone: impl Display) -> String {
     format!("{CONTACTS}/{phone}/export.json")

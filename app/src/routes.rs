@@ -11,7 +11,7 @@ use leptos_router::{
 use crate::{
     components::ErrorPage,
     error::AppError,
-    groups::{Page, People, Rules, Runs},
+    groups::{Drafts, Page, People, Records, Rules},
     pages::{audiences, campaigns, compliance, contacts, events, imports, inbox, settings, templates},
 };
 
@@ -38,16 +38,17 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/audiences/:id") view=Page::Audiences(audiences::Page::One) ssr=MODE/>
             <Route path=path!("/templates") view=Page::Templates(templates::Page::List) ssr=MODE/>
             <Route path=path!("/templates/:id") view=Page::Templates(templates::Page::One) ssr=MODE/>
-            <Route path=path!("/campaigns") view=Page::Runs(Runs::Campaigns(campaigns::Page::List)) ssr=MODE/>
-            <Route path=path!("/campaigns/new") view=Page::Drafts(campaigns::Editor::New) ssr=MODE/>
-            <Route path=path!("/campaigns/:id") view=Page::Runs(Runs::Campaigns(campaigns::Page::One)) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(campaigns::Editor::Edit) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/launch") view=Page::Runs(Runs::Campaigns(campaigns::Page::Launch)) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
-            <Route path=path!("/events") view=Page::Runs(Runs::Events(events::Page::List)) ssr=MODE/>
-            <Route path=path!("/events/:id") view=Page::Runs(Runs::Events(events::Page::One)) ssr=MODE/>
-            <Route path=path!("/messages/:id") view=Page::Runs(Runs::Message) ssr=MODE/>
+            <Route path=path!("/campaigns") view=Page::Runs(campaigns::Page::List) ssr=MODE/>
+            <Route path=path!("/calendar") view=Page::Drafts(Drafts::Calendar) ssr=MODE/>
+            <Route path=path!("/campaigns/new") view=Page::Drafts(Drafts::Editor(campaigns::Editor::New)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id") view=Page::Runs(campaigns::Page::One) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(Drafts::Editor(campaigns::Editor::Edit)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/launch") view=Page::Runs(campaigns::Page::Launch) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(campaigns::Page::Cancel) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(campaigns::Page::Recipients) ssr=MODE/>
+            <Route path=path!("/events") view=Page::Records(Records::Events(events::Page::List)) ssr=MODE/>
+            <Route path=path!("/events/:id") view=Page::Records(Records::Events(events::Page::One)) ssr=MODE/>
+            <Route path=path!("/messages/:id") view=Page::Records(Records::Message) ssr=MODE/>
             <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>
             <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>
             <Route path=path!("/settings/general") view=Page::Rules(Rules::Settings(settings::Page::General)) ssr=MODE/>

@@ -374,6 +374,50 @@ pub const fn consent_source(source: ConsentSource) -> &'static str {
     }
 }
 
+/// A month of the year, 1 to 12.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn month(number: i32) -> &'static str {
+    const NAMES: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    usize::try_from(number - 1).ok().and_then(|at| NAMES.get(at)).copied().unwrap_or_default()
+}
+
+/// A day of the week, 1 is Monday.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn weekday(number: u8) -> &'static str {
+    const NAMES: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    NAMES.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or_default()
+}
+
+/// Who wrote a line of the consent ledger down.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub const fn recorder(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::Account => "account",
+        ActorKind::ApiKey => "API key",
+        ActorKind::Worker => "the program",
+        ActorKind::Provider => "provider",
+        ActorKind::Recipient => "the person",
+        ActorKind::CommandLine => "the command line",
+        ActorKind::Import => "import",
+    }
+}
+
 #[must_use]
 pub const fn suppression_reason(reason: SuppressionReason) -> &'static str {
     match reason {

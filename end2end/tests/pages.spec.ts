@@ -97,6 +97,8 @@ const groups: Record<string, Page[]> = {
     [(world) => world.template, /a_rather_long/],
   ],
   'drafts of campaigns': [
+    ['/calendar', 'Calendar'],
+    ['/calendar?month=2026-02&zone=Asia%2FColombo', 'Calendar'],
     ['/campaigns', 'Campaigns'],
     ['/campaigns/new', 'New campaign'],
     [(world) => world.draft, 'A draft'],

@@ -58,7 +58,7 @@ const AT_THE_THUMB: [&str; 4] = [paths::DASHBOARD, paths::CAMPAIGNS, paths::CONT
 fn belongs(section: &str, path: &str) -> bool {
     match section {
         paths::DASHBOARD => path == paths::DASHBOARD,
-        paths::CAMPAIGNS if path.starts_with("/messages/") => true,
+        paths::CAMPAIGNS if path.starts_with("/messages/") || path == paths::CALENDAR => true,
         paths::SENDERS => path.starts_with(paths::SETTINGS),
         _ => path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
     }

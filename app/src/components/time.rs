@@ -1,14 +1,20 @@
 //! Instants on a page: absolute and in UTC from the server, relative and in the reader's own zone once scripts run.
 
-use super::live::{live_attr, live_view};
 use domain::time::Timestamp;
 use leptos::{prelude::*, web_sys::js_sys};
 
-use super::{format, live::every};
+use super::{
+    format,
+    live::{every, live_attr, live_view, use_live},
+};
 
-/// The browser's clock, `None` on the server and until the page is live: so that both render the same first.
+/// The browser's clock, `None` on the server and until the part of the page that asks is live: so that both render the
+/// same first. A part whose data comes later comes to life later than the page.
 #[derive(Clone, Copy)]
-pub struct Clock(RwSignal<Option<Timestamp>>);
+pub struct Clock {
+    now: RwSignal<Option<Timestamp>>,
+    live: ReadSignal<bool>,
+}
 
 impl Clock {
     /// Starts it; once, in [`crate::App`].
@@ -20,19 +26,18 @@ impl Clock {
         };
         Effect::new(move |_| tick());
         every(20_000, || true, tick);
-        Self(now)
+        Self { now, live: use_live() }
     }
 
     #[must_use]
     pub fn now(self) -> Option<Timestamp> {
-        self.0.get()
+        self.live.get().then(|| self.now.get()).flatten()
     }
 
     /// Whether it runs: from then on times are in the reader's zone. Unlike [`Clock::now`] it changes once only.
     #[must_use]
     pub fn runs(self) -> Memo<bool> {
-        let now = self.0;
-        Memo::new(move |_| now.with(Option::is_some))
+        Memo::new(move |_| self.live.get() && self.now.with(Option::is_some))
     }
 }
 
@@ -76,10 +81,11 @@ pub fn MaybeTime(at: Option<Timestamp>, #[prop(optional)] moment: bool) -> impl 
     }
 }
 
-/// The clock of the page, in any of its components.
+/// The clock, for the part of the page that asks: in any component.
 #[must_use]
 pub fn use_clock() -> Option<Clock> {
-    use_context()
+    let Clock { now, .. } = use_context()?;
+    Some(Clock { now, live: use_live() })
 }
 
 /// The day of an instant: in the reader's zone once scripts run, before that in UTC.
@@ -89,7 +95,7 @@ pub fn day(at: Timestamp, clock_runs: bool) -> String {
 }
 
 fn time(at: Timestamp, moment: bool) -> AnyView {
-    let clock = use_context::<Clock>();
+    let clock = use_clock();
     let now = move || clock.and_then(Clock::now);
     let text = live_view(move || match now() {
         None => format::utc(at),

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audiences;
+pub mod calendar;
 pub mod campaigns;
 pub mod compliance;
 pub mod contacts;

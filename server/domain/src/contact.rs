@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    actor::ActorKind,
     consent::{Consent, ConsentSource},
     ids::{ImportId, SegmentId},
     inbound::Inbound,
@@ -95,6 +96,69 @@ pub struct PersonExport {
     pub messages: Vec<Message>,
     /// What the person wrote, newest first.
     pub inbound: Vec<Inbound>,
+}
+
+/// What erasing a person takes away, and what it leaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Erasure {
+    /// Texts of messages to the person; the messages stay, as numbers without a name.
+    pub message_texts: i64,
+    /// Texts of what the person wrote.
+    pub inbound_texts: i64,
+    pub subscriptions: i64,
+    /// Messages that wait to be sent: they are skipped.
+    pub queued: i64,
+    /// Lines of the consent ledger; they stay, but their evidence can no longer be read.
+    pub consent_lines: i64,
+    /// Whether a keyed fingerprint of the number stays, because the person had opted out.
+    pub keeps_suppression: bool,
+}
+
+/// What a person agreed to and took back, with what proves that the record was not changed since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentProof {
+    pub made_at: Timestamp,
+    pub phone: Phone,
+    pub name: Option<String>,
+    pub consent: Consent,
+    /// On the do-not-contact list.
+    pub suppressed: bool,
+    /// The person's lines of the consent ledger, oldest first.
+    pub lines: Vec<ConsentLine>,
+    /// Whether each of them holds; whether the whole ledger does is what `event-stream-engine audit verify` says.
+    pub holds: bool,
+    /// How many lines the ledger had, of all people, when this was made …
+    pub ledger_lines: i64,
+    /// … and the hash of the last one (SHA-256, hexadecimal): whoever kept it can tell later that nothing before it changed.
+    pub ledger_hash: String,
+}
+
+/// One line of the consent ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentLine {
+    /// Its place in the ledger of all people.
+    pub number: i64,
+    pub at: Timestamp,
+    /// The topic's key; null is everything.
+    pub topic: Option<String>,
+    /// Of a topic, `opted_in` means subscribed.
+    pub consent: Consent,
+    pub source: ConsentSource,
+    pub recorded_by: ActorKind,
+    /// The account, key, import or worker that recorded it.
+    pub recorded_by_id: String,
+    /// A file and line, a message's SID.
+    pub reference: Option<String>,
+    /// The words of the evidence.
+    pub evidence: Option<String>,
+    /// Of the line before it in the ledger of all people (SHA-256, hexadecimal).
+    pub previous_hash: String,
+    pub hash: String,
+    /// Whether the hash is that of what the line says, and follows from the line before it.
+    pub holds: bool,
 }
 
 /// What `PUT /contacts/{phone}/consent` takes.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{time::Timestamp, word_enum};
+use crate::{campaign::CampaignStatus, ids::CampaignId, time::Timestamp, word_enum};
 
 word_enum! {
     /// What happens to an instant that nobody was there for: the program was down, or the campaign paused.
@@ -41,4 +41,48 @@ pub struct LastDue {
     pub reason: Option<DueReason>,
     /// How many earlier instants it stands for, which nobody was there for; at most 1,000 are counted.
     pub missed: i32,
+}
+
+/// A month of campaigns, by the clock of a time zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Calendar {
+    /// `2026-12`
+    pub month: String,
+    pub timezone: String,
+    /// The present day there, `2026-12-24`.
+    pub today: String,
+    /// Every day of the month.
+    pub days: Vec<CalendarDay>,
+    /// Whether there is more than is shown.
+    pub truncated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CalendarDay {
+    /// `2026-12-24`
+    pub date: String,
+    /// 1 is Monday.
+    pub weekday: u8,
+    /// In the order of their times.
+    pub entries: Vec<CalendarEntry>,
+}
+
+/// A campaign on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CalendarEntry {
+    pub campaign_id: CampaignId,
+    pub name: String,
+    pub status: CampaignStatus,
+    /// `09:00`, by the calendar's clock.
+    pub time: String,
+    /// None where it goes by everybody's own clock.
+    pub at: Option<Timestamp>,
+    /// The time is that of everybody's own clock, wherever they are.
+    pub everywhere: bool,
+    pub recurring: bool,
+    /// It has begun; the others are to come.
+    pub has_run: bool,
 }

@@ -33,6 +33,24 @@ impl Default for Sending {
     }
 }
 
+/// How long is kept what people's words and numbers stand in. The consent ledger, the audit log and what became of each
+/// message are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Days that webhooks are kept as they came in.
+    pub raw_webhook_days: i32,
+    /// Days that the texts of messages are kept, both ways; null is for ever.
+    pub text_days: Option<i32>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw_webhook_days: 30, text_days: None }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settings {
@@ -58,6 +76,8 @@ pub struct Settings {
     pub holidays: Vec<Holiday>,
     /// How many campaign messages a person gets at most.
     pub frequency_caps: Vec<FrequencyCap>,
+    /// How long raw webhooks and texts are kept.
+    pub retention: Retention,
     pub updated_at: Option<Timestamp>,
     pub version: i64,
 }
@@ -101,6 +121,9 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub frequency_caps: Option<Vec<FrequencyCap>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub retention: Option<Retention>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,

@@ -131,3 +131,30 @@ async fn what_one_process_sends_another_one_forecasts_by() {
     workers.stop().await;
     world.stop().await;
 }
+
+/// As if a newer version had started beside it, by rules that this one does not know.
+async fn ask_for_rules(world: &World, rules: i32) {
+    let tx = world.db.begin().await.expect("a transaction");
+    store::installation::ask_for_rules(&tx, rules).await.expect("asked for");
+    tx.commit().await.expect("committed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_of_an_older_version_stands_by_once_a_newer_one_is_there() {
+    let Some(mut world) = shared_world(Setup { rate_per_second: 40, ..Setup::default() }).await else { return };
+    world.people(1, 400).await;
+    let running = world.launch(&world.campaign("Hi").await).await;
+    world.start_as(Role::All);
+    world.until(running.id, "under way", |run| handed_over(&run.ledger) >= 5).await;
+
+    ask_for_rules(&world, store::installation::RULES + 1).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let then = world.accepted_in_all();
+    let later = world.launch(&world.campaign("Later").await).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.accepted_in_all(), then, "it went on sending");
+    let waiting = world.run(running.id).await;
+    assert_eq!((waiting.ledger.sending, waiting.ledger.unknown), (0, 0), "nothing stays in its hands");
+    assert_eq!(world.run(later.id).await.ledger.planned, 0, "it planned by rules that it may not know");
+    world.stop().await;
+}

@@ -383,3 +383,88 @@ async fn ten_thousand_that_wait_cost_one_small_query() {
         assert!(took < Timestamp::SECOND / 4, "{took} µs");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_shows_what_ran_and_what_is_due_by_the_clock_of_a_zone() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to("2026-11-01T00:00:00Z");
+        let weekly = scheduled(&world, every("30 23 * * MON", Some(100)), CatchUp::Run).await;
+        let local = Trigger::Once { at: "2026-11-28T09:00".to_owned(), local: true };
+        let anywhere = scheduled(&world, local, CatchUp::Run).await;
+        clock.to("2026-11-02T23:30:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        let month = |month: &'static str, zone: &'static str| {
+            let (campaigns, admin) = (world.engine.campaigns(), &world.admin);
+            async move { campaigns.calendar(admin, Some(month), Some(zone)).await }
+        };
+        let shown = |month: &domain::schedule::Calendar| -> Vec<(String, String, bool, bool)> {
+            let days = month.days.iter().flat_map(|day| day.entries.iter().map(move |entry| (day, entry)));
+            days.map(|(day, entry)| (day.date.clone(), entry.time.clone(), entry.has_run, entry.everywhere)).collect()
+        };
+        let entry = |date: &str, time: &str, ran, everywhere| (date.to_owned(), time.to_owned(), ran, everywhere);
+
+        let utc = month("2026-11", "UTC").await.expect("a month");
+        assert_eq!((utc.days.len(), utc.days[0].weekday, utc.truncated), (30, 7, false), "a Sunday");
+        let mondays = [
+            entry("2026-11-02", "23:30", true, false),
+            entry("2026-11-09", "23:30", false, false),
+            entry("2026-11-16", "23:30", false, false),
+            entry("2026-11-23", "23:30", false, false),
+            entry("2026-11-28", "09:00", false, true),
+            entry("2026-11-30", "23:30", false, false),
+        ];
+        assert_eq!(shown(&utc), mondays, "{:?}", world.db.kind());
+
+        // In Colombo it is Tuesday by then, and the last one belongs to December.
+        let colombo = month("2026-11", "Asia/Colombo").await.expect("a month");
+        let days: Vec<_> = shown(&colombo).into_iter().map(|(date, time, ..)| format!("{date} {time}")).collect();
+        let tuesdays =
+            ["2026-11-03 05:00", "2026-11-10 05:00", "2026-11-17 05:00", "2026-11-24 05:00", "2026-11-28 09:00"];
+        assert_eq!(days, tuesdays);
+        let december = month("2026-12", "Asia/Colombo").await.expect("a month");
+        assert_eq!(shown(&december).first(), Some(&entry("2026-12-01", "05:00", false, false)));
+        assert!(december.days.iter().flat_map(|day| &day.entries).all(|entry| entry.campaign_id == weekly.id));
+
+        world.engine.campaigns().cancel(&world.admin, anywhere.id).await.expect("cancelled");
+        assert!(!shown(&month("2026-11", "UTC").await.expect("a month")).iter().any(|(.., everywhere)| *everywhere));
+        for (month_, zone, field) in
+            [("2026-13", "UTC", "month"), ("soon", "UTC", "month"), ("2026-11", "Mars/Olympus", "timezone")]
+        {
+            match month(month_, zone).await {
+                Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, field),
+                other => panic!("{month_} {zone}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// What a loaded machine may add to the second that the promise is about.
+const LOADED: i64 = 500_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_starts_within_a_second() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        world.start();
+        let soon = world.engine.now().plus(2 * Timestamp::SECOND);
+        let mut campaigns = Vec::new();
+        // Whole seconds are when one looks: these lie between them.
+        for milliseconds in [1, 350, 999] {
+            let due = soon.plus(milliseconds * 1_000);
+            campaigns.push((due, scheduled(&world, once(&due.to_string()), CatchUp::Run).await));
+        }
+        for (due, campaign) in campaigns {
+            let run = loop {
+                match runs(&world, &campaign).await.pop() {
+                    Some(run) => break run,
+                    None if world.engine.now() > due.plus(20 * Timestamp::SECOND) => panic!("not started at all"),
+                    None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                }
+            };
+            let late = run.created_at.since(due);
+            assert!((0..Timestamp::SECOND + LOADED).contains(&late), "{:?}: {late} µs late", world.db.kind());
+        }
+        world.stop().await;
+    }
+}

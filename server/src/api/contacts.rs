@@ -3,7 +3,10 @@
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
     consent::Consent,
-    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, PersonExport, TimelineEntry},
+    contact::{
+        ConsentChange, ConsentProof, Contact, ContactFilter, ContactPatch, Erasure, NewContact, PersonExport,
+        TimelineEntry,
+    },
     ids::{ImportId, SegmentId},
     page::Page,
     phone::Phone,
@@ -30,6 +33,8 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(subscribe, unsubscribe))
         .routes(routes!(get_timeline))
         .routes(routes!(export_contact))
+        .routes(routes!(prove_consent))
+        .routes(routes!(look_at_erasure))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -223,4 +228,38 @@ async fn export_contact(
     Path(phone): Path<Phone>,
 ) -> Result<Reply<PersonExport>, Problem> {
     Ok(Reply(engine.contacts().export(&actor, &phone).await?))
+}
+
+/// Proof of a contact's consent
+///
+/// The contact's lines of the consent ledger with their evidence and hashes, and whether they hold. Each look is written to the audit log.
+#[utoipa::path(
+    get, path = "/contacts/{phone}/consent-proof", tag = TAG,
+    params(("phone" = Phone, Path)),
+    responses((status = 200, body = ConsentProof)),
+    extensions(("x-permission" = json!("manage_consent"))),
+)]
+async fn prove_consent(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(phone): Path<Phone>,
+) -> Result<Reply<ConsentProof>, Problem> {
+    Ok(Reply(engine.contacts().proof(&actor, &phone).await?))
+}
+
+/// What erasing a contact would take away
+///
+/// Counts of what goes and of what stays, before `DELETE /contacts/{phone}`.
+#[utoipa::path(
+    get, path = "/contacts/{phone}/erasure", tag = TAG,
+    params(("phone" = Phone, Path)),
+    responses((status = 200, body = Erasure)),
+    extensions(("x-permission" = json!("manage_consent"))),
+)]
+async fn look_at_erasure(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(phone): Path<Phone>,
+) -> Result<Reply<Erasure>, Problem> {
+    Ok(Reply(engine.contacts().erasure(&actor, &phone).await?))
 }

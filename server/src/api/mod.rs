@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod openapi;
 
 mod audit;
+mod calendar;
 mod campaigns;
 mod contacts;
 mod conversations;
@@ -69,6 +70,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(topics::routes())
         .merge(segments::routes())
         .merge(templates::routes())
+        .merge(calendar::routes())
         .merge(campaigns::routes())
         .merge(runs::routes())
         .merge(messages::routes())

@@ -1,11 +1,12 @@
-//! Files that pages link to.
+//! Files and documents that pages link to.
 
+use app::documents;
 use axum::{
     Extension, Json, Router,
     body::Body,
     extract::{Path, State},
     http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse as _, Response},
+    response::{Html, IntoResponse as _, Response},
     routing::get,
 };
 use domain::{
@@ -16,11 +17,16 @@ use domain::{
 use engine::Engine;
 use futures::{TryStreamExt as _, stream::BoxStream};
 
+use super::assets::Site;
 use crate::problem::Problem;
 
-/// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv` and `GET /contacts/{phone}/export.json`.
-pub fn router(engine: Engine) -> Router {
+/// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv`, `GET /contacts/{phone}/export.json` and
+/// `GET /contacts/{phone}/consent-proof`.
+pub fn router(engine: Engine, site: &Site) -> Router {
+    let css = site.names().map(|names| names.css);
+    let prove = move |engine, actor, phone| proof(engine, actor, phone, css.clone());
     Router::new()
+        .route("/contacts/{phone}/consent-proof", get(prove))
         .route("/imports/{id}/rejects.csv", get(rejects))
         .route("/runs/{id}/export.csv", get(export))
         .route("/contacts/{phone}/export.json", get(person))
@@ -40,6 +46,19 @@ async fn person(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((headers, Json(everything)).into_response())
+}
+
+/// What a person agreed to, to be read and printed.
+async fn proof(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path(phone): Path<String>,
+    css: Option<String>,
+) -> Result<Response, Problem> {
+    let phone: Phone = phone.parse().map_err(|_| Problem::not_found())?;
+    let proof = engine.contacts().proof(&actor, &phone).await?;
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((headers, Html(documents::consent_proof(&proof, css))).into_response())
 }
 
 async fn rejects(

@@ -41,7 +41,7 @@ pub fn router(parts: Parts) -> Router {
     let origin = origin::Allowed::new(&parts.public_url, trusted.clone());
     let headers = headers::Policy::new(&parts.public_url);
     let people = pages::router(&parts.engine, &site)
-        .merge(downloads::router(parts.engine.clone()))
+        .merge(downloads::router(parts.engine.clone(), &site))
         .merge(uploads::router(parts.engine.clone()))
         .merge(login::router(parts.engine.clone(), trusted))
         .merge(password::router(parts.engine.clone()))

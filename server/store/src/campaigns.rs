@@ -70,6 +70,15 @@ fn deadline(row: &Row) -> Result<Option<SendBefore>> {
     read.map_err(|error: NotADeadline| Error::Corrupt { column: "send_before", problem: error.to_string() })
 }
 
+/// Campaigns by a condition with its order and limit, without their runs.
+pub(crate) async fn list_where(
+    db: &impl ConnectionTrait,
+    condition: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Campaign>> {
+    all(db, format!("SELECT {COLUMNS} {FROM} WHERE {condition}"), values).await?.iter().map(read).collect()
+}
+
 /// A campaign with its latest run.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     actor::Actor,
     consent::{Consent, ConsentSource, Subscription, SuppressionReason},
+    contact::ConsentLine,
     ids::{ContactId, TopicId},
     reason::Reason,
     review::{ConsentDay, ReviewDecision},
@@ -16,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    ConnectionTrait, Kind, Result, Tx, all,
+    ConnectionTrait, Kind, Result, Row, Tx, all,
     batch::{self, Type, to_json},
     chain,
     contacts::{add_counts, for_update, ids_json},
@@ -407,28 +408,85 @@ fn content(actor: &Actor, at: Timestamp, event: &ConsentEvent) -> String {
     .to_string()
 }
 
+/// A person's line, and whether it holds.
+#[derive(Clone, Debug)]
+pub struct LedgerLine {
+    pub line: ConsentLine,
+    /// The words of the evidence, sealed with the contact's key.
+    pub evidence: Option<Vec<u8>>,
+}
+
+/// A person's lines of the ledger, oldest first, and the ledger's length and last hash; all of one moment.
+///
+/// # Errors
+/// What the database says.
+pub async fn lines_of(db: &impl ConnectionTrait, contact: ContactId) -> Result<(Vec<LedgerLine>, i64, String)> {
+    let query = "SELECT l.seq, l.prev_hash, l.hash, l.at, l.contact_id, l.topic_id, l.consent, l.source, l.actor_kind, \
+                 l.actor_id, l.reference, l.evidence, t.key AS topic, p.hash AS before, h.seq AS length, h.hash AS newest \
+                 FROM chain_heads h LEFT JOIN consent_ledger l ON l.stream = h.stream AND l.contact_id = $2 \
+                 LEFT JOIN consent_ledger p ON p.stream = h.stream AND p.seq = l.seq - 1 \
+                 LEFT JOIN topics t ON t.id = l.topic_id WHERE h.stream = $1 ORDER BY l.seq";
+    let rows = all(db, query, vec![STREAM.into(), contact.0.into()]).await?;
+    let (mut lines, mut length, mut newest) = (Vec::with_capacity(rows.len()), 0, String::new());
+    for row in rows {
+        length = row.get("length")?;
+        newest = hex::encode(row.get::<Vec<u8>>("newest")?);
+        // The ledger's head stands alone when the person has no line.
+        if row.get::<Option<i64>>("seq")?.is_some() {
+            lines.push(ledger_line(&row)?);
+        }
+    }
+    Ok((lines, length, newest))
+}
+
+fn ledger_line(row: &Row) -> Result<LedgerLine> {
+    let number = row.get("seq")?;
+    let (previous, own): (Vec<u8>, Vec<u8>) = (row.get("prev_hash")?, row.get("hash")?);
+    let before: Option<Vec<u8>> = row.get("before")?;
+    let follows = if number == 1 { previous.is_empty() } else { before.as_ref() == Some(&previous) };
+    let topic_id: Option<Uuid> = row.get("topic_id")?;
+    let line = ConsentLine {
+        number,
+        at: Timestamp::from_micros(row.get("at")?),
+        // A topic that was deleted is known by its id.
+        topic: row.get::<Option<String>>("topic")?.or_else(|| topic_id.map(|id| id.to_string())),
+        consent: row.word("consent")?,
+        source: row.word("source")?,
+        recorded_by: row.word("actor_kind")?,
+        recorded_by_id: row.get("actor_id")?,
+        reference: row.get("reference")?,
+        evidence: None,
+        previous_hash: hex::encode(&previous),
+        hash: hex::encode(&own),
+        holds: follows && chain::hash(STREAM, number, &previous, content_of(row)?.as_bytes()) == own,
+    };
+    Ok(LedgerLine { line, evidence: row.get("evidence")? })
+}
+
+/// The text of a stored line that its hash covers; see [`content`].
+fn content_of(row: &Row) -> Result<String> {
+    let text = |column| row.get::<String>(column);
+    let topic: Option<Uuid> = row.get("topic_id")?;
+    let (reference, evidence): (Option<String>, Option<Vec<u8>>) = (row.get("reference")?, row.get("evidence")?);
+    let content = json!([
+        row.get::<i64>("at")?,
+        ContactId(row.get("contact_id")?),
+        topic.map(TopicId),
+        text("consent")?,
+        text("source")?,
+        text("actor_kind")?,
+        text("actor_id")?,
+        reference,
+        evidence.as_deref().map(hex::encode)
+    ]);
+    Ok(content.to_string())
+}
+
 /// Checks the chain of the consent ledger: how many lines there are, and the first that does not hold.
 ///
 /// # Errors
 /// What the database says.
 pub async fn verify(db: &impl ConnectionTrait) -> Result<(i64, Option<chain::Broken>)> {
     let select = "at, contact_id, topic_id, consent, source, actor_kind, actor_id, reference, evidence";
-    chain::verify(db, (STREAM, "consent_ledger", select), |row| {
-        let text = |column| row.get::<String>(column);
-        let topic: Option<Uuid> = row.get("topic_id")?;
-        let (reference, evidence): (Option<String>, Option<Vec<u8>>) = (row.get("reference")?, row.get("evidence")?);
-        let content = json!([
-            row.get::<i64>("at")?,
-            ContactId(row.get("contact_id")?),
-            topic.map(TopicId),
-            text("consent")?,
-            text("source")?,
-            text("actor_kind")?,
-            text("actor_id")?,
-            reference,
-            evidence.as_deref().map(hex::encode)
-        ]);
-        Ok(content.to_string())
-    })
-    .await
+    chain::verify(db, (STREAM, "consent_ledger", select), content_of).await
 }

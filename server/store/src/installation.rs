@@ -3,7 +3,12 @@
 use domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::{Error, Result, Tx, all, exec, one};
+use crate::{ConnectionTrait, Error, Result, Tx, all, exec, one};
+
+/// What a worker must know of the rules to plan, start and send as the database asks for. It rises with each version whose
+/// plans or rules one of the version before would get wrong: from the first start of the newer one on, the older ones
+/// beside it plan, start and send nothing more.
+pub const RULES: i32 = 1;
 
 /// The one row of `installation`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,4 +69,21 @@ pub async fn move_to(tx: &Tx, account_sid: &str, public_url: &str) -> Result<()>
     } else {
         Err(Error::NotFound)
     }
+}
+
+/// From now on the database asks for these rules, if it does not ask for newer ones already. Returns what it asks for.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn ask_for_rules(tx: &Tx, rules: i32) -> Result<i32> {
+    exec(tx, "UPDATE installation SET rules = $1 WHERE id = 1 AND rules < $1", vec![rules.into()]).await?;
+    asked_rules(tx).await
+}
+
+/// The rules that the database asks for: a process that knows only older ones must not work on it.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn asked_rules(db: &impl ConnectionTrait) -> Result<i32> {
+    one(db, "SELECT rules FROM installation WHERE id = 1", Vec::new()).await?.ok_or(Error::NotFound)?.get("rules")
 }

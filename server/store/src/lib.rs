@@ -38,6 +38,7 @@ pub mod settings;
 mod sql;
 pub mod suppressions;
 pub mod templates;
+pub mod texts;
 pub mod topics;
 pub mod waiting;
 pub mod webhook_events;

@@ -1,12 +1,13 @@
 //! When campaigns are due, and what became of it.
 
 use domain::{
+    campaign::{Campaign, CampaignStatus},
     ids::{CampaignId, RunId},
     schedule::{DueOutcome, DueReason, LastDue},
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Result, Row, Tx, all, exec, one};
+use crate::{ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one};
 
 /// Campaigns that are due by `now`, after the one that was due `after`: the first of them first.
 ///
@@ -89,4 +90,54 @@ pub async fn runs_made(db: &impl ConnectionTrait, campaign: CampaignId) -> Resul
 pub async fn explain(tx: &Tx, campaign: CampaignId, reason: &str) -> Result<()> {
     exec(tx, "UPDATE campaigns SET reason = $1 WHERE id = $2", vec![reason.into(), campaign.0.into()]).await?;
     Ok(())
+}
+
+/// A run that has begun.
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub campaign: CampaignId,
+    pub name: String,
+    pub status: CampaignStatus,
+    pub number: i32,
+    pub started_at: Timestamp,
+}
+
+/// Runs that began in `[from, to)`, the first of them first.
+///
+/// # Errors
+/// What the database says.
+pub async fn started(db: &impl ConnectionTrait, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<Started>> {
+    // One that is being planned has not started to send.
+    let query = "SELECT r.campaign_id, c.name, c.status, r.number, COALESCE(r.started_at, r.due_at) AS began FROM runs r \
+                 JOIN campaigns c ON c.id = r.campaign_id WHERE r.status <> 'rehearsed' \
+                 AND COALESCE(r.started_at, r.due_at) >= $1 AND COALESCE(r.started_at, r.due_at) < $2 \
+                 ORDER BY began, r.id LIMIT $3";
+    let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
+    let read = |row: &Row| {
+        Ok(Started {
+            campaign: CampaignId(row.get("campaign_id")?),
+            name: row.get("name")?,
+            status: row.word("status")?,
+            number: row.get("number")?,
+            started_at: Timestamp::from_micros(row.get("began")?),
+        })
+    };
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// Campaigns that may be due in `[from, to)`: those that are due next before its end, and of those that are due only once
+/// not the ones from before. The first of them first.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_between(
+    db: &impl ConnectionTrait,
+    from: Timestamp,
+    to: Timestamp,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
+    let condition = "c.next_due_at IS NOT NULL AND c.status IN ('scheduled', 'running') AND c.next_due_at < $2 \
+                     AND (c.next_due_at >= $1 OR c.trigger_json LIKE '%\"type\":\"cron\"%') ORDER BY c.next_due_at, c.id LIMIT $3";
+    let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
+    campaigns::list_where(db, condition, values).await
 }

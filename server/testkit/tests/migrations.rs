@@ -1,5 +1,7 @@
 //! The schema comes up on both databases, once, and guards what must not change.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use migrations::MigratorTrait as _;
 use store::{ConnectionTrait as _, Kind, exec, one};
 use uuid::Uuid;
@@ -99,6 +101,57 @@ async fn a_database_of_the_version_before_keeps_what_it_holds() {
             let row = one(test.db.reader(), query, Vec::new()).await.expect("a query").expect("a row");
             assert_eq!(row.get::<i64>("n").expect("a number"), wanted, "{:?}: {query}", test.kind());
         }
+    }
+}
+
+/// A column as a program of the version before finds it: its type, and whether a new row may leave it out.
+type Columns = BTreeMap<(String, String), (String, bool)>;
+
+async fn columns(test: &testkit::TestDb) -> Columns {
+    let query = match test.kind() {
+        Kind::Postgres => {
+            "SELECT CAST(table_name AS text) AS t, CAST(column_name AS text) AS c, CAST(data_type AS text) AS kind, \
+             is_nullable = 'YES' OR column_default IS NOT NULL OR is_identity = 'YES' OR is_generated = 'ALWAYS' AS optional \
+             FROM information_schema.columns WHERE table_schema = current_schema()"
+        }
+        Kind::Sqlite => {
+            "SELECT m.name AS t, c.name AS c, c.type AS kind, \
+             c.\"notnull\" = 0 OR c.dflt_value IS NOT NULL OR c.pk > 0 OR c.hidden > 0 AS optional \
+             FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table'"
+        }
+    };
+    let rows = store::all(test.db.reader(), query, Vec::new()).await.expect("the columns");
+    let column = |row: &store::Row| {
+        let text = |name| row.get::<String>(name).expect(name);
+        ((text("t"), text("c")), (text("kind"), row.get::<bool>("optional").expect("optional")))
+    };
+    rows.iter().map(column).collect()
+}
+
+/// During a rolling update, the version before works on the new schema: what it reads is there, and what it does not know
+/// it need not write.
+#[tokio::test]
+async fn migrations_only_add() {
+    for test in testkit::unmigrated().await {
+        let mut before = Columns::new();
+        for _ in 0..migrations::Migrator::migrations().len() {
+            migrations::Migrator::up(test.db.writer(), Some(1)).await.expect("one more");
+            let after = columns(&test).await;
+            for (column, (kind, _)) in &before {
+                assert_eq!(after.get(column).map(|(kind, _)| kind), Some(kind), "{:?}: {column:?}", test.kind());
+            }
+            let tables: BTreeSet<&String> = before.keys().map(|(table, _)| table).collect();
+            for (column, (_, optional)) in &after {
+                let is_added = tables.contains(&column.0) && !before.contains_key(column);
+                assert!(
+                    !is_added || *optional,
+                    "{:?}: {column:?} must be written by who does not know it",
+                    test.kind()
+                );
+            }
+            before = after;
+        }
+        assert!(before.len() > 100, "the schema was not read");
     }
 }
 

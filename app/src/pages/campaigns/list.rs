@@ -26,6 +26,7 @@ pub fn CampaignsPage() -> impl IntoView {
     });
     view! {
         <PageHeader title="Campaigns" lead=|| "What was sent, what is being sent, and what waits for you as a draft.">
+            <a class="btn" href=paths::CALENDAR>"Calendar"</a>
             {may(Permission::Write).then(|| view! {
                 <a class="btn btn--primary" href=paths::NEW_CAMPAIGN>{icon(Glyph::Plus)} "New campaign"</a>
             })}

@@ -46,6 +46,38 @@ pub struct ContactView {
     pub contact: Contact,
     pub timeline: Page<TimelineEntry>,
     pub topics: Vec<Topic>,
+    /// For those who may erase: what would go, and what would stay.
+    pub erasure: Option<[Vec<String>; 2]>,
+}
+
+/// In words, so that nothing is lost that somebody thought would stay, or the other way round.
+#[cfg(feature = "ssr")]
+fn told(erasure: &domain::contact::Erasure) -> [Vec<String>; 2] {
+    use crate::components::format::counted;
+    let some = |count: i64, one: &str, many: &str| (count > 0).then(|| counted(count, one, many));
+    let goes = [
+        Some("the number, the name and all details".to_owned()),
+        some(erasure.message_texts, "text of a message to them", "texts of messages to them"),
+        some(erasure.inbound_texts, "message of theirs", "messages of theirs"),
+        some(erasure.subscriptions, "topic", "topics"),
+        some(
+            erasure.queued,
+            "message that waits to be sent, which is skipped",
+            "messages that wait to be sent, which are skipped",
+        ),
+        some(
+            erasure.consent_lines,
+            "record of consent, whose evidence can no longer be read",
+            "records of consent, whose evidence can no longer be read",
+        ),
+    ];
+    let stays = [
+        Some("counts, times and states without a name".to_owned()),
+        erasure.keeps_suppression.then(|| {
+            "a keyed fingerprint of the number, because they opted out: a later import cannot message them".to_owned()
+        }),
+    ];
+    [goes.into_iter().flatten().collect(), stays.into_iter().flatten().collect()]
 }
 
 #[cfg(feature = "ssr")]
@@ -91,7 +123,12 @@ pub async fn load_contact(number: String, cursor: String) -> Result<ContactView,
     let contact = ctx.engine.contacts().get(&ctx.actor, &phone).await?;
     let page = PageRequest { limit: 30, cursor: given(&cursor).map(str::to_owned) };
     let timeline = ctx.engine.contacts().timeline(&ctx.actor, &phone, &page).await?;
-    Ok(ContactView { contact, timeline, topics: ctx.engine.topics().list(&ctx.actor, None).await? })
+    let erasure = if ctx.actor.may(domain::role::Permission::ManageConsent) {
+        Some(told(&ctx.engine.contacts().erasure(&ctx.actor, &phone).await?))
+    } else {
+        None
+    };
+    Ok(ContactView { contact, timeline, topics: ctx.engine.topics().list(&ctx.actor, None).await?, erasure })
 }
 
 #[server]

@@ -41,11 +41,11 @@ pub fn ContactPage() -> impl IntoView {
 }
 
 fn page(view: ContactView, actions: Actions) -> AnyView {
-    let ContactView { contact, timeline, topics } = view;
+    let ContactView { contact, timeline, topics, erasure } = view;
     let phone = contact.phone.to_string();
     let title = contact.name.clone().unwrap_or_else(|| format::phone(&phone));
     let number = format::phone(&phone);
-    let export = paths::export_contact(&phone);
+    let (export, proof) = (paths::export_contact(&phone), paths::consent_proof(&phone));
     let (messages, inbox) = (paths::simulator_phone(&phone), paths::conversation(&phone));
     let simulator = use_frame().with_untracked(|frame| frame.simulator);
     let left = left_themself(&timeline.items);
@@ -58,6 +58,7 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
             lead=move || number.clone()
         >
             {may(Permission::ManageConsent).then(|| view! {
+                <a class="btn" href=proof rel="external">"Proof of consent"</a>
                 <a class="btn" href=export rel="external" download="">{icon(Glyph::File)} "Export"</a>
             })}
             <a class="btn" href=inbox>{icon(Glyph::Inbox)} "Conversation"</a>
@@ -81,7 +82,7 @@ fn page(view: ContactView, actions: Actions) -> AnyView {
                 {consent_card(&contact, left, actions)}
                 {topics_card(&contact, &topics, actions)}
                 {attributes_card(&contact, actions)}
-                {may(Permission::ManageConsent).then(|| erase_card(&contact, actions))}
+                {erasure.map(|erasure| erase_card(&contact, erasure, actions))}
             </div>
         </div>
     }
@@ -284,15 +285,21 @@ fn attribute_form(contact: &Contact, actions: Actions) -> AnyView {
     .into_any()
 }
 
-fn erase_card(contact: &Contact, actions: Actions) -> AnyView {
+fn bullets(lines: Vec<String>) -> AnyView {
+    let lines = lines.into_iter().map(|line| view! { <li>{line}</li> }).collect::<Vec<_>>();
+    view! { <ul class="bullets">{lines}</ul> }.into_any()
+}
+
+fn erase_card(contact: &Contact, [goes, stays]: [Vec<String>; 2], actions: Actions) -> AnyView {
     let phone = contact.phone.to_string();
     view! {
         <Card>
             <details class="disclosure">
                 <summary>"Erase this person"</summary>
-                <p>
-                    "Removes the number, name, details, message texts and the keys to sealed evidence; queued messages are skipped. What stays: counts, times and states without a name, and — if there was an opt-out — a keyed fingerprint of the number, so that a later import cannot message them."
-                </p>
+                <p>"This goes, for good:"</p>
+                {bullets(goes)}
+                <p>"This stays:"</p>
+                {bullets(stays)}
                 <FormFor action=actions.erase>
                     <Hidden name="number" value=phone.clone()/>
                     <TextField name="confirmed" label=format!("Write {phone} to confirm") required=true autocomplete="off"/>

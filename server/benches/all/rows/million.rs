@@ -9,7 +9,7 @@ use testkit::{
     program::{Backend, simulator},
 };
 
-use super::send::Scene;
+use super::{send::Scene, webhooks};
 use crate::{
     BINARY,
     report::{Limit, Report},
@@ -57,7 +57,46 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     if scene.accepted().await? != u64::from(people) {
         bail!("not exactly once: {} accepted for {people} people", scene.accepted().await?);
     }
-    tell(report, &scene, &looks)
+    tell(report, &scene, &looks)?;
+    records(report, &scene, &browser, people).await
+}
+
+/// How soon the pages over all those events are there.
+async fn records(report: &mut Report, scene: &Scene, browser: &Browser, people: u32) -> Result<()> {
+    let written = (people / 50).max(1_000);
+    webhooks::pour(&scene.program.url, webhooks::inbound(scene, 0, written)).await?;
+    let page = scene.api.get("/messages?limit=1").await?;
+    let message = page["items"].get(0).context("a message")?;
+    let (sid, phone) = (text(message, "provider_sid")?, text(message, "phone")?);
+    // Somebody from the middle of those who wrote.
+    let writer = format!("+49151{:08}", 10_000_000 + written / 2);
+    let pages = [
+        ("/events", "/events".to_owned()),
+        ("/events of a SID", format!("/events?q={sid}")),
+        ("/events of a number", format!("/events?q={}", phone.replace('+', "%2B"))),
+        ("/events that nobody claims", "/events?outcome=orphan".to_owned()),
+        ("/inbox", "/inbox?view=all".to_owned()),
+        ("/inbox of a number", format!("/inbox?view=all&q={}", &writer[1..])),
+        ("one conversation", format!("/inbox/{writer}")),
+    ];
+    for (name, path) in pages {
+        let mut times = Vec::new();
+        for _ in 0..9 {
+            let asked = Instant::now();
+            browser.page(&path).await?;
+            times.push(asked.elapsed().as_secs_f64() * 1_000.0);
+        }
+        times.sort_by(f64::total_cmp);
+        scene.add(
+            report,
+            "million",
+            &format!("{name}, median"),
+            times[times.len() / 2],
+            "ms",
+            Some(Limit::AtMost(100.0)),
+        );
+    }
+    Ok(())
 }
 
 async fn look(scene: &Scene, started: Instant, state: &Value) -> Result<Look> {

@@ -32,14 +32,14 @@ use crate::{
 const CONCURRENCY: usize = 128;
 
 /// A webhook, ready to be posted.
-struct Request {
+pub(super) struct Request {
     target: String,
     body: String,
     signature: String,
 }
 
 /// How soon they were answered, in milliseconds, sorted; and how long all of them took.
-struct Poured {
+pub(super) struct Poured {
     milliseconds: Vec<f64>,
     seconds: f64,
 }
@@ -148,7 +148,7 @@ async fn callbacks(scene: &Scene, run: &str) -> Result<Vec<Request>> {
 }
 
 /// A message from each of `count` people; no two have the same SID.
-fn inbound(scene: &Scene, first: u32, count: u32) -> Vec<Request> {
+pub(super) fn inbound(scene: &Scene, first: u32, count: u32) -> Vec<Request> {
     let messages = first..first + count;
     messages
         .map(|number| {
@@ -174,7 +174,7 @@ fn inbound(scene: &Scene, first: u32, count: u32) -> Vec<Request> {
 }
 
 /// Posts them all, so many at a time, over connections that stay.
-async fn pour(base: &str, requests: Vec<Request>) -> Result<Poured> {
+pub(super) async fn pour(base: &str, requests: Vec<Request>) -> Result<Poured> {
     let client = reqwest::Client::builder().pool_max_idle_per_host(CONCURRENCY).build()?;
     let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
     let started = Instant::now();

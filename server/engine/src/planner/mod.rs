@@ -42,6 +42,10 @@ const LARGE: i64 = 10_000;
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let mut looked = waiting::Looked::default();
     while !stop.is_cancelled() {
+        if engine.inner().permit.is_outdated() {
+            let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
+            continue;
+        }
         let planned = match plan_all(&engine, &stop).await {
             Ok(()) => looked.look(&engine, &stop).await,
             failed => failed,

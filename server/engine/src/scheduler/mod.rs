@@ -84,7 +84,9 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         }
     };
     while !stop.is_cancelled() {
-        if let Err(error) = tick(&engine).await {
+        if !engine.inner().permit.is_outdated()
+            && let Err(error) = tick(&engine).await
+        {
             tracing::error!(%error, "what is due could not be looked for; trying again");
         }
         tokio::select! {

@@ -1,12 +1,12 @@
 //! Who may send: all processes that share their rates in Redis, else one alone. Two that each keep the whole rate would
-//! send at twice of it.
+//! send at twice of it. One of an older version beside a newer one may not: it does not know all rules.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use store::{Kind, notify::SendingLock};
+use store::{Kind, installation::RULES, notify::SendingLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, bell::Who, throttle::Throttle};
@@ -16,15 +16,23 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// Whether this process may send now.
 #[derive(Debug, Default)]
-pub struct Permit(AtomicBool);
+pub struct Permit {
+    given: AtomicBool,
+    outdated: AtomicBool,
+}
 
 impl Permit {
     pub(crate) fn is_given(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.given.load(Ordering::Relaxed)
+    }
+
+    /// Whether a newer version works on the database, by rules that this one does not know: it plans and starts nothing.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
     }
 
     fn set(&self, given: bool) {
-        self.0.store(given, Ordering::Relaxed);
+        self.given.store(given, Ordering::Relaxed);
     }
 }
 
@@ -47,8 +55,10 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
                 None
             }),
         };
-        permit.set(held.is_some());
-        metrics::gauge!("may_send").set(f64::from(u8::from(held.is_some())));
+        look_at_rules(&engine).await;
+        let given = held.is_some() && !permit.is_outdated();
+        permit.set(given);
+        metrics::gauge!("may_send").set(f64::from(u8::from(given)));
         if held.is_none() && !stands_by {
             tracing::warn!(
                 "another process sends from this database: this one stands by. Give all of them the same REDIS_URL to \
@@ -64,4 +74,17 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
     permit.set(false);
+}
+
+/// Notes whether the database asks for newer rules than ours. What cannot be looked at stays as it was.
+async fn look_at_rules(engine: &Engine) {
+    let Ok(asked) = store::installation::asked_rules(engine.db().reader()).await else { return };
+    let outdated = asked > RULES;
+    if outdated && !engine.inner().permit.outdated.swap(outdated, Ordering::Relaxed) {
+        tracing::warn!(
+            asked,
+            known = RULES,
+            "a newer version works on this database: this process plans, starts and sends nothing more. Update it"
+        );
+    }
 }

@@ -2,7 +2,10 @@
 
 use domain::time::Timestamp;
 use serde_json::json;
-use store::{Db, installation::Installation};
+use store::{
+    Db,
+    installation::{Installation, RULES},
+};
 use uuid::Uuid;
 
 use crate::{Actor, Error, Result, config::Config, services::settings};
@@ -46,6 +49,7 @@ pub(crate) async fn claim(db: &Db, config: &Config, purpose: Purpose, now: Times
         tx.commit().await.map_err(store::Error::from)?;
         return Ok(());
     }
+    store::installation::ask_for_rules(&tx, RULES).await?;
     let reason = reason_to_hold(&found, &wanted);
     if let Some(reason) = reason {
         let actor = Actor::worker("start");

@@ -1,16 +1,16 @@
 //! Settings of the workspace, and holding all sending.
 
 mod quiet;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    inbound::Keyword,
     keywords::Keywords,
     problem::FieldError,
     quiet::{FrequencyCap, Holiday, WorkspaceQuiet},
     role::Permission,
-    settings::{Sending, SendingState, Settings, SettingsPatch},
+    settings::{Retention, Sending, SendingState, Settings, SettingsPatch},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,6 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{
     Actor, Engine, Error, Result,
     config::Config,
-    ingest,
     quiet::shipped_holidays,
     require,
     services::{simulator, stale::stale},
@@ -44,9 +43,10 @@ const REPLY_SHARE: i32 = 10;
 /// Meta's largest limit but "no limit" is 100,000; room for what it may become.
 const PEOPLE_MAX: i32 = 10_000_000;
 
-/// Words of one's own of each kind, and how long one may be.
-const WORDS_MAX: usize = 100;
-const WORD_MAX: usize = 40;
+/// Raw webhooks are what lost callbacks are looked for in, and what `events replay` reads: a day at least.
+const RAW_DAYS: std::ops::RangeInclusive<i32> = 1..=3_650;
+/// A text is needed while it is not known what became of its message, and while people may answer it.
+const TEXT_DAYS: std::ops::RangeInclusive<i32> = 7..=36_500;
 
 /// What was set; the rest follows the defaults, which depend on whether there is a real account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ struct Document {
     holidays: Option<Vec<Holiday>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     frequency_caps: Vec<FrequencyCap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<Retention>,
 }
 
 /// The settings as this process last read them.
@@ -118,6 +120,7 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         quiet_hours: rule(document.quiet_hours, real),
         holidays: document.holidays.unwrap_or_else(shipped_holidays),
         frequency_caps: document.frequency_caps,
+        retention: document.retention.unwrap_or_default(),
         updated_at,
         version,
     }
@@ -254,7 +257,7 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
         document.whatsapp_reply_share = Some(share);
     }
     if let Some(keywords) = &patch.keywords {
-        document.keywords = tidy(keywords);
+        document.keywords = words::tidy(keywords);
     }
     if let Some(change) = &patch.quiet_hours
         && change.applied(former_rule) != former_rule
@@ -267,6 +270,9 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
     if let Some(caps) = &patch.frequency_caps {
         document.frequency_caps.clone_from(caps);
     }
+    if let Some(retention) = patch.retention {
+        document.retention = Some(retention);
+    }
     let changed = [
         ("holidays", former.holidays != document.holidays),
         ("frequency_caps", former.frequency_caps != document.frequency_caps),
@@ -277,6 +283,7 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
         ("whatsapp_daily_people", former.whatsapp_daily_people != document.whatsapp_daily_people),
         ("whatsapp_reply_share", former.whatsapp_reply_share != document.whatsapp_reply_share),
         ("keywords", former.keywords != document.keywords),
+        ("retention", former.retention != document.retention),
     ];
     let changed = changed.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect();
     (document, changed)
@@ -310,6 +317,7 @@ async fn audit(
             "whatsapp_reply_share": document.whatsapp_reply_share,
             "keywords": document.keywords,
             "frequency_caps": document.frequency_caps,
+            "retention": document.retention,
         });
         store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;
     }
@@ -350,51 +358,21 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
     if patch.whatsapp_reply_share.is_some_and(|share| !(0..=100).contains(&share)) {
         errors.push(FieldError::new("whatsapp_reply_share", "Give a percentage from 0 to 100."));
     }
-    errors.extend(patch.keywords.as_ref().into_iter().flat_map(word_problems));
+    errors.extend(patch.keywords.as_ref().into_iter().flat_map(words::problems));
+    errors.extend(patch.retention.into_iter().flat_map(retention_problems));
     errors
 }
 
-/// Words without blanks around them, each once.
-fn tidy(keywords: &Keywords) -> Keywords {
-    let each_once = |words: &[String]| {
-        let mut kept: Vec<String> = Vec::new();
-        for word in words.iter().map(|word| word.trim()) {
-            if !kept.iter().any(|other| ingest::same_word(other, word)) {
-                kept.push(word.to_owned());
-            }
-        }
-        kept
-    };
-    Keywords { stop: each_once(&keywords.stop), start: each_once(&keywords.start), help: each_once(&keywords.help) }
-}
-
-/// A word means one thing: of those that are built in and of those that are added.
-fn word_problems(keywords: &Keywords) -> Vec<FieldError> {
-    let lists = [
-        ("keywords.stop", Keyword::Stop, &keywords.stop),
-        ("keywords.start", Keyword::Start, &keywords.start),
-        ("keywords.help", Keyword::Help, &keywords.help),
-    ];
+fn retention_problems(retention: Retention) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    for (field, kind, words) in lists {
-        if words.len() > WORDS_MAX {
-            errors.push(FieldError::new(field, format!("Use at most {WORDS_MAX} words.")));
-        }
-        for word in words {
-            let problem = if word.chars().count() > WORD_MAX {
-                Some(format!("\u{201c}{word}\u{201d} is too long: use at most {WORD_MAX} characters."))
-            } else if ingest::is_no_word(word) {
-                Some(format!("\u{201c}{word}\u{201d} has neither letters nor digits."))
-            } else if let Some(other) = ingest::built_in(word).filter(|other| *other != kind) {
-                Some(format!("\u{201c}{word}\u{201d} is built in as a word for {other}: it cannot mean {kind} too."))
-            } else {
-                let elsewhere = lists.iter().find(|(_, other, words)| {
-                    *other != kind && words.iter().any(|other| ingest::same_word(other, word))
-                });
-                elsewhere.map(|(_, other, _)| format!("\u{201c}{word}\u{201d} is also among the words for {other}."))
-            };
-            errors.extend(problem.map(|problem| FieldError::new(field, problem)));
-        }
+    let (raw, text) = (RAW_DAYS, TEXT_DAYS);
+    if !raw.contains(&retention.raw_webhook_days) {
+        let message = format!("Give a number of days from {} to {}.", raw.start(), raw.end());
+        errors.push(FieldError::new("retention.raw_webhook_days", message));
+    }
+    if retention.text_days.is_some_and(|days| !text.contains(&days)) {
+        let message = format!("Give a number of days from {} to {}, or null to keep them.", text.start(), text.end());
+        errors.push(FieldError::new("retention.text_days", message));
     }
     errors
 }
@@ -415,22 +393,6 @@ mod tests {
         let fields: Vec<_> = problems(&patch).into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["sending.reason", "default_country", "default_timezone", "account_rate_per_second"]);
         assert!(problems(&SettingsPatch { default_country: Some(None), ..SettingsPatch::default() }).is_empty());
-    }
-
-    #[test]
-    fn a_word_means_one_thing() {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let fields = |stop: &[&str], start: &[&str]| -> Vec<String> {
-            let keywords = Keywords { stop: words(stop), start: words(start), help: Vec::new() };
-            word_problems(&keywords).into_iter().map(|error| error.field).collect()
-        };
-        assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());
-        assert_eq!(fields(&["start!"], &[]), ["keywords.stop"], "built in as another");
-        assert_eq!(fields(&["Dale"], &["dále"]), ["keywords.stop", "keywords.start"], "in both");
-        assert_eq!(fields(&["!?"], &[]), ["keywords.stop"]);
-        assert_eq!(fields(&[&"x".repeat(41)], &[]), ["keywords.stop"]);
-        let kept = tidy(&Keywords { stop: words(&[" Fuera", "FUERA", "Ya"]), ..Keywords::default() });
-        assert_eq!(kept.stop, ["Fuera", "Ya"]);
     }
 
     #[test]

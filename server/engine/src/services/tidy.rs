@@ -2,11 +2,9 @@
 
 use domain::time::Timestamp;
 use serde_json::json;
+use store::texts::Texts;
 
-use crate::{Actor, Engine, Result};
-
-/// Raw webhooks are kept this long.
-const WEBHOOK_DAYS: i64 = 30;
+use crate::{Actor, Engine, Result, services::settings};
 
 /// Rejected rows of an import are kept this long after it: they hold what somebody typed, phone numbers among it.
 const REJECT_DAYS: i64 = 30;
@@ -22,7 +20,7 @@ const CHUNK: u32 = 2_000;
 
 /// Removes expired sessions, kept answers, old tries to log in, rejected rows of old imports and processes that are gone,
 /// and raw webhooks whose time is over, with the keys of their days: whatever a backup still holds of them can no longer
-/// be read.
+/// be read. Texts go when the settings say so.
 ///
 /// # Errors
 /// What the database says; what was removed by then stays removed.
@@ -36,11 +34,20 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     // A while longer than they count: a clock may have been set.
     store::daily_recipients::purge(db.writer(), now.plus(-2 * Timestamp::DAY)).await?;
     store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
-    forget_webhooks(engine, now).await
+    let retention = settings::current(engine).await?.retention;
+    forget_webhooks(engine, now, days(retention.raw_webhook_days)).await?;
+    match retention.text_days {
+        Some(text_days) => forget_texts(engine, now, days(text_days)).await,
+        None => Ok(()),
+    }
 }
 
-async fn forget_webhooks(engine: &Engine, now: Timestamp) -> Result<()> {
-    let before = crate::ingest::period(now.plus(-WEBHOOK_DAYS * Timestamp::DAY));
+fn days(count: i32) -> i64 {
+    i64::from(count) * Timestamp::DAY
+}
+
+async fn forget_webhooks(engine: &Engine, now: Timestamp, keep: i64) -> Result<()> {
+    let before = crate::ingest::period(now.plus(-keep));
     let tx = engine.db().begin().await?;
     let days = store::webhook_events::destroy_keys(&tx, before).await?;
     if days > 0 {
@@ -50,5 +57,29 @@ async fn forget_webhooks(engine: &Engine, now: Timestamp) -> Result<()> {
     }
     tx.commit().await.map_err(store::Error::from)?;
     while store::webhook_events::purge_bodies(engine.db(), before, CHUNK).await? == u64::from(CHUNK) {}
+    Ok(())
+}
+
+/// Texts of messages, both ways. What became of the messages stays; so do texts of messages that are not settled, and of
+/// people whose words somebody still has to read.
+async fn forget_texts(engine: &Engine, now: Timestamp, keep: i64) -> Result<()> {
+    let before = now.plus(-keep);
+    let mut removed = [0, 0];
+    for (texts, count) in [Texts::Messages, Texts::Inbound].into_iter().zip(&mut removed) {
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let piece = store::texts::forget(engine.db(), texts, before, from, CHUNK).await?;
+            *count += piece.removed;
+            after = piece.next;
+        }
+    }
+    if removed == [0, 0] {
+        return Ok(());
+    }
+    let actor = Actor::worker("retention");
+    let tx = engine.db().begin().await?;
+    let detail = json!({ "before": before, "messages": removed[0], "inbound": removed[1] });
+    store::audit::append(&tx, &actor, now, "forget", ("texts", &before.to_string()), &detail).await?;
+    tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Consent moves through [`crate::consent::record`] alone. Lists go by `contact_id`, newest first: the ids rise with
 //! time (see [`new_ids`]), so that a page of any list is a walk along an index.
 
+mod erasure;
 mod ids;
 mod list;
 mod timeline;
@@ -17,6 +18,7 @@ use domain::{
 };
 use serde::Serialize;
 
+pub use erasure::erasure;
 pub use ids::new_ids;
 pub(crate) use list::{Matches, matches};
 pub use list::{Query, count, count_by_consent, list};

@@ -2,10 +2,10 @@
 
 mod api;
 
-use domain::settings::Settings;
+use domain::settings::{Retention, Settings};
 use leptos::prelude::*;
 
-use self::api::{UpdateSettings, load_settings};
+use self::api::{UpdateRetention, UpdateSettings, load_settings};
 use crate::{components::*, paths};
 
 /// Shows the page.
@@ -16,16 +16,19 @@ pub fn page() -> AnyView {
 #[component]
 fn GeneralPage() -> impl IntoView {
     let update = FormAction::<UpdateSettings>::new();
-    let settings = fetch(move || update.version().get(), |_| load_settings());
+    let retain = FormAction::<UpdateRetention>::new();
+    let changes = move || (update.version().get(), retain.version().get());
+    let settings = fetch(changes, |_| load_settings());
     view! {
         <PageHeader title="General" lead=|| "What holds for everybody who works here, and for everything that is sent."/>
         {super::tabs(paths::GENERAL)}
-        <Loaded from=settings let:settings>{form(settings, update)}</Loaded>
+        <Loaded from=settings let:settings>{form(settings, update, retain)}</Loaded>
     }
     .into_any()
 }
 
-fn form(settings: Settings, update: FormAction<UpdateSettings>) -> AnyView {
+fn form(settings: Settings, update: FormAction<UpdateSettings>, retain: FormAction<UpdateRetention>) -> AnyView {
+    let retention = retention(settings.retention, settings.version, retain);
     view! {
         <FormFor action=update class="stack">
             <VersionField version=settings.version/>
@@ -34,6 +37,7 @@ fn form(settings: Settings, update: FormAction<UpdateSettings>) -> AnyView {
             {window(settings.enforce_whatsapp_window)}
             <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
         </FormFor>
+        {retention}
     }
     .into_any()
 }
@@ -114,6 +118,37 @@ fn window(enforced: bool) -> AnyView {
                 checked=enforced
                 hint="WhatsApp's rule: everybody else gets approved templates only. Without this check such messages fail at Twilio (63016)."
             />
+        </Card>
+    }
+    .into_any()
+}
+
+fn retention(kept: Retention, version: i64, retain: FormAction<UpdateRetention>) -> AnyView {
+    let Retention { raw_webhook_days, text_days } = kept;
+    view! {
+        <Card title="How long words are kept">
+            <FormFor action=retain class="form form--narrow">
+                <VersionField version=version/>
+                <NumberField
+                    name="raw_webhook_days"
+                    label="Webhooks as they came in"
+                    value=i64::from(raw_webhook_days)
+                    required=true
+                    min=1
+                    unit="days"
+                    hint="After that their content cannot be read any more, not even in a backup. What was made of them stays."
+                />
+                <NumberField
+                    name="text_days"
+                    label="Texts of messages, both ways"
+                    value=text_days.map(i64::from)
+                    optional=true
+                    min=7
+                    unit="days"
+                    hint="Empty: for ever. Without their texts messages stay as what was sent, when, and what became of it. A shorter time takes texts away within the hour, for good."
+                />
+                <FormActions><SubmitButton label="Save these times" busy="Saving…"/></FormActions>
+            </FormFor>
         </Card>
     }
     .into_any()

@@ -1,5 +1,6 @@
 //! Campaigns: drafts, launching, pausing, tests.
 
+mod calendar;
 mod draft;
 pub(crate) mod launch;
 mod life;
@@ -15,6 +16,7 @@ use domain::{
     page::{Page, PageRequest},
     role::Permission,
     run::Run,
+    schedule::Calendar,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -71,6 +73,16 @@ impl Campaigns<'_> {
     pub async fn get(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
         require(actor, Permission::Read)?;
         campaign_or(store::campaigns::get(self.0.db().reader(), id).await)
+    }
+
+    /// A month (`2026-12`) of campaigns that ran and that are to run, by the clock of a zone; this month and the workspace's
+    /// zone where none is given.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no month or no zone.
+    pub async fn calendar(&self, actor: &Actor, month: Option<&str>, timezone: Option<&str>) -> Result<Calendar> {
+        require(actor, Permission::Read)?;
+        calendar::calendar(self.0, month, timezone).await
     }
 
     /// Makes a draft.

@@ -6,10 +6,14 @@ mod erase;
 mod export;
 pub(crate) mod fields;
 mod history;
+mod proof;
 
 use domain::{
     consent::Consent,
-    contact::{ConsentChange, Contact, ContactFilter, ContactPatch, NewContact, PersonExport, TimelineEntry},
+    contact::{
+        ConsentChange, ConsentProof, Contact, ContactFilter, ContactPatch, Erasure, NewContact, PersonExport,
+        TimelineEntry,
+    },
     ids::{ContactId, TopicId},
     page::{Page, PageRequest},
     phone::Phone,
@@ -178,6 +182,17 @@ impl Contacts<'_> {
         retrying!(erase::erase(self.0, actor, phone).await)
     }
 
+    /// What erasing this person would take away, and what would stay.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `NotFound`.
+    pub async fn erasure(&self, actor: &Actor, phone: &Phone) -> Result<Erasure> {
+        require(actor, Permission::ManageConsent)?;
+        let db = self.0.db().reader();
+        let person = store::contacts::find(db, phone).await?.ok_or(NO_CONTACT)?;
+        Ok(store::contacts::erasure(db, &person).await?)
+    }
+
     /// Everything that is stored about a person, with the words of their consent; written to the audit log.
     ///
     /// # Errors
@@ -185,6 +200,16 @@ impl Contacts<'_> {
     pub async fn export(&self, actor: &Actor, phone: &Phone) -> Result<PersonExport> {
         require(actor, Permission::ManageConsent)?;
         export::export(self.0, actor, phone).await
+    }
+
+    /// What a person agreed to and took back, with the words of the evidence and the hashes of the consent ledger; written to
+    /// the audit log.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `NotFound`.
+    pub async fn proof(&self, actor: &Actor, phone: &Phone) -> Result<ConsentProof> {
+        require(actor, Permission::ManageConsent)?;
+        proof::proof(self.0, actor, phone).await
     }
 
     /// Records what a person wishes to get.

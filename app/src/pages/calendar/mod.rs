@@ -1,0 +1,90 @@
+//! The calendar: which campaign goes out on which day.
+
+mod api;
+
+use leptos::prelude::*;
+
+use self::api::{CalendarQuery, CalendarView, DayView, EntryView, load_calendar};
+use crate::{components::*, paths};
+
+/// Shows the page.
+pub fn open() -> AnyView {
+    CalendarPage().into_any()
+}
+
+#[component]
+fn CalendarPage() -> impl IntoView {
+    let here = use_here();
+    let month = fetch(move || CalendarQuery { month: here.get("month"), zone: here.get("zone") }, load_calendar);
+    view! {
+        <PageHeader
+            title="Calendar"
+            crumbs=vec![crumb("Campaigns", paths::CAMPAIGNS)]
+            lead=|| "What went out on which day, and what is due."
+        />
+        <Loaded from=month let:view>{page(view, here)}</Loaded>
+    }
+    .into_any()
+}
+
+fn page(view: CalendarView, here: Here) -> AnyView {
+    let CalendarView { title, zone, former, next, lead, days, truncated } = view;
+    let month = here.once("month");
+    let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let heads = weekdays.map(|day| view! { <li class="month__head" aria-hidden="true">{day}</li> });
+    let gaps = (0..lead).map(|_| view! { <li class="month__gap" aria-hidden="true"></li> }).collect::<Vec<_>>();
+    let empty = days.iter().all(|day| day.entries.is_empty());
+    let days = days.into_iter().map(day).collect::<Vec<_>>();
+    view! {
+        <div class="toolbar">
+            <nav class="month__nav" aria-label="Month">
+                <a class="btn btn--small" href=here.with(&[("month", &former)])>{icon(Glyph::Left)} <span class="visually-hidden">"Month before"</span></a>
+                <h2 aria-live="polite">{title}</h2>
+                <a class="btn btn--small" href=here.with(&[("month", &next)])>{icon(Glyph::Right)} <span class="visually-hidden">"Next month"</span></a>
+                <a class="btn btn--small" href=here.with(&[("month", "")])>"Today"</a>
+            </nav>
+            <FilterForm action=paths::CALENDAR label="Time zone">
+                <input type="hidden" name="month" value=month/>
+                <input class="input" name="zone" value=zone aria-label="Time zone" placeholder="Asia/Colombo" autocomplete="off"/>
+                <button class="btn" type="submit">"Show in this zone"</button>
+            </FilterForm>
+        </div>
+        {truncated.then(|| view! {
+            <Alert tone=Tone::Info title="There is more than is shown.">"This month has more campaigns than fit here. The list of campaigns has them all."</Alert>
+        })}
+        <ol class="month">{heads.collect_view()} {gaps} {days}</ol>
+        {empty.then(|| view! { <p class="muted">"Nothing went out in this month, and nothing is due."</p> })}
+    }
+    .into_any()
+}
+
+fn day(day: DayView) -> AnyView {
+    let DayView { number, name, is_today, entries, more } = day;
+    let class = match (is_today, entries.is_empty()) {
+        (true, _) => "month__day month__day--today",
+        (false, true) => "month__day month__day--empty",
+        (false, false) => "month__day",
+    };
+    let entries = entries.into_iter().map(entry).collect::<Vec<_>>();
+    view! {
+        <li class=class aria-current=is_today.then_some("date")>
+            <p class="month__date"><span aria-hidden="true">{number}</span><span class="month__name">{name}</span></p>
+            <ul class="month__entries">{entries}</ul>
+            {(!more.is_empty()).then(|| view! { <p class="muted">{more}</p> })}
+        </li>
+    }
+    .into_any()
+}
+
+fn entry(entry: EntryView) -> AnyView {
+    let EntryView { id, name, time, kind, words } = entry;
+    let title = words.clone();
+    view! {
+        <li>
+            <a class=format!("month__entry month__entry--{kind}") href=paths::campaign(id) title=title>
+                <b>{time}</b> <span dir="auto">{name}</span> <span class="visually-hidden">{words}</span>
+            </a>
+        </li>
+    }
+    .into_any()
+}

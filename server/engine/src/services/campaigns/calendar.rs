@@ -1,0 +1,142 @@
+//! What goes out on which day: a month of campaigns that ran and that are to run.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    campaign::{Campaign, Trigger},
+    schedule::{Calendar, CalendarDay, CalendarEntry},
+    time::Timestamp,
+};
+use jiff::{
+    ToSpan as _,
+    civil::{Date, DateTime, time},
+    tz::TimeZone,
+};
+use store::schedule::Started;
+
+use crate::{
+    Engine, Error, Result,
+    scheduler::times::{self, Times},
+    services::settings,
+    zones::{self, Overlap},
+};
+
+/// Campaigns of each kind that are looked at; a month of more cannot be shown anyway.
+const CAMPAIGNS_MAX: u32 = 1_000;
+
+/// Times of one campaign in a month: an hourly one has 744.
+const TIMES_MAX: usize = 800;
+
+/// How far a local time can be from the same one in UTC, either way.
+const DAY: i64 = Timestamp::DAY;
+
+/// A month by the clock of a zone: `2026-12` and `Asia/Colombo`; this month and the workspace's zone where none is given.
+///
+/// # Errors
+/// `Invalid` for what is no month or no zone.
+pub(super) async fn calendar(engine: &Engine, month: Option<&str>, timezone: Option<&str>) -> Result<Calendar> {
+    let default = settings::current(engine).await?.default_timezone.clone();
+    let given = timezone.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(&default);
+    let unknown = || Error::invalid("timezone", "Give a time zone such as Asia/Colombo.");
+    let (name, zone) = (zones::zone_name(given).ok_or_else(unknown)?, zones::zone(given).ok_or_else(unknown)?);
+    let today = zones::civil(&zone, engine.now()).date();
+    let first = first_day(month, today)?;
+    let last = first.last_of_month();
+    let (from, to) = (start(&zone, first)?, start(&zone, last.tomorrow().map_err(|_| out_of_range())?)?);
+
+    let db = engine.db().reader();
+    let mut days: BTreeMap<Date, Vec<CalendarEntry>> =
+        first.series(1.day()).take_while(|day| *day <= last).map(|day| (day, Vec::new())).collect();
+    let started = store::schedule::started(db, from, to, CAMPAIGNS_MAX).await?;
+    let due = store::schedule::due_between(db, from.plus(-DAY), to.plus(DAY), CAMPAIGNS_MAX).await?;
+    let mut truncated = [started.len(), due.len()].iter().any(|count| *count >= CAMPAIGNS_MAX as usize);
+    for run in started {
+        let at = zones::civil(&zone, run.started_at);
+        put(&mut days, at, ran(run, at));
+    }
+    for campaign in &due {
+        let planned = planned(campaign, &zone, from, to);
+        truncated |= planned.len() >= TIMES_MAX;
+        for (at, entry) in planned {
+            put(&mut days, at, entry);
+        }
+    }
+    Ok(Calendar {
+        month: first.strftime("%Y-%m").to_string(),
+        timezone: name.to_owned(),
+        today: today.to_string(),
+        days: days.into_iter().map(day).collect(),
+        truncated,
+    })
+}
+
+fn out_of_range() -> Error {
+    Error::invalid("month", "Give a month such as 2026-12.")
+}
+
+fn first_day(month: Option<&str>, today: Date) -> Result<Date> {
+    let Some(month) = month.map(str::trim).filter(|month| !month.is_empty()) else { return Ok(today.first_of_month()) };
+    let first: Date = format!("{month}-01").parse().map_err(|_| out_of_range())?;
+    // Nobody plans further, and every sum of days below stays in range.
+    if month.len() == 7 && (2000..=2200).contains(&first.year()) { Ok(first) } else { Err(out_of_range()) }
+}
+
+/// When a day begins in a zone: where midnight is left out, with the first minute there is.
+fn start(zone: &TimeZone, day: Date) -> Result<Timestamp> {
+    zones::instant(zone, day.to_datetime(time(0, 0, 0, 0)), Overlap::First).ok_or_else(out_of_range)
+}
+
+fn put(days: &mut BTreeMap<Date, Vec<CalendarEntry>>, at: DateTime, entry: CalendarEntry) {
+    if let Some(day) = days.get_mut(&at.date()) {
+        day.push(entry);
+    }
+}
+
+fn day((date, mut entries): (Date, Vec<CalendarEntry>)) -> CalendarDay {
+    entries.sort_by(|one, other| (&one.time, &one.name).cmp(&(&other.time, &other.name)));
+    CalendarDay { date: date.to_string(), weekday: date.weekday().to_monday_one_offset().unsigned_abs(), entries }
+}
+
+fn clock(at: DateTime) -> String {
+    at.strftime("%H:%M").to_string()
+}
+
+fn ran(run: Started, at: DateTime) -> CalendarEntry {
+    CalendarEntry {
+        campaign_id: run.campaign,
+        name: run.name,
+        status: run.status,
+        time: clock(at),
+        at: Some(run.started_at),
+        everywhere: false,
+        recurring: run.number > 1,
+        has_run: true,
+    }
+}
+
+/// When a campaign is still to run in that time, by the clock of the zone.
+fn planned(campaign: &Campaign, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Vec<(DateTime, CalendarEntry)> {
+    let Some(next) = campaign.next_run_at else { return Vec::new() };
+    let entry = |at: DateTime, instant: Option<Timestamp>| {
+        let entry = CalendarEntry {
+            campaign_id: campaign.id,
+            name: campaign.name.clone(),
+            status: campaign.status,
+            time: clock(at),
+            at: instant,
+            everywhere: instant.is_none(),
+            recurring: matches!(campaign.trigger, Trigger::Cron { .. }),
+            has_run: false,
+        };
+        (at, entry)
+    };
+    // One that cannot be read any more is told where it is shown alone.
+    let Ok(times) = times::read(&campaign.trigger) else { return Vec::new() };
+    if let Times::Once { local: Some(local), .. } = times {
+        return vec![entry(local, None)];
+    }
+    let first = std::iter::once(next).filter(|at| *at >= from);
+    let later = times.upcoming(next.max(from.plus(-1)), TIMES_MAX);
+    let all = first.chain(later).take_while(|at| *at < to).take(TIMES_MAX);
+    all.map(|at| entry(zones::civil(zone, at), Some(at))).collect()
+}

@@ -1,0 +1,75 @@
+//! Words that are added to the built-in ones by which people opt out, opt in and ask for help.
+
+use domain::{inbound::Keyword, keywords::Keywords, problem::FieldError};
+
+use crate::ingest;
+
+/// Words of one's own of each kind, and how long one may be.
+const WORDS_MAX: usize = 100;
+const WORD_MAX: usize = 40;
+
+/// Words without blanks around them, each once.
+pub(super) fn tidy(keywords: &Keywords) -> Keywords {
+    let each_once = |words: &[String]| {
+        let mut kept: Vec<String> = Vec::new();
+        for word in words.iter().map(|word| word.trim()) {
+            if !kept.iter().any(|other| ingest::same_word(other, word)) {
+                kept.push(word.to_owned());
+            }
+        }
+        kept
+    };
+    Keywords { stop: each_once(&keywords.stop), start: each_once(&keywords.start), help: each_once(&keywords.help) }
+}
+
+/// A word means one thing: of those that are built in and of those that are added.
+pub(super) fn problems(keywords: &Keywords) -> Vec<FieldError> {
+    let lists = [
+        ("keywords.stop", Keyword::Stop, &keywords.stop),
+        ("keywords.start", Keyword::Start, &keywords.start),
+        ("keywords.help", Keyword::Help, &keywords.help),
+    ];
+    let mut errors = Vec::new();
+    for (field, kind, words) in lists {
+        if words.len() > WORDS_MAX {
+            errors.push(FieldError::new(field, format!("Use at most {WORDS_MAX} words.")));
+        }
+        for word in words {
+            let problem = if word.chars().count() > WORD_MAX {
+                Some(format!("\u{201c}{word}\u{201d} is too long: use at most {WORD_MAX} characters."))
+            } else if ingest::is_no_word(word) {
+                Some(format!("\u{201c}{word}\u{201d} has neither letters nor digits."))
+            } else if let Some(other) = ingest::built_in(word).filter(|other| *other != kind) {
+                Some(format!("\u{201c}{word}\u{201d} is built in as a word for {other}: it cannot mean {kind} too."))
+            } else {
+                let elsewhere = lists.iter().find(|(_, other, words)| {
+                    *other != kind && words.iter().any(|other| ingest::same_word(other, word))
+                });
+                elsewhere.map(|(_, other, _)| format!("\u{201c}{word}\u{201d} is also among the words for {other}."))
+            };
+            errors.extend(problem.map(|problem| FieldError::new(field, problem)));
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_one_thing() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let fields = |stop: &[&str], start: &[&str]| -> Vec<String> {
+            let keywords = Keywords { stop: words(stop), start: words(start), help: Vec::new() };
+            problems(&keywords).into_iter().map(|error| error.field).collect()
+        };
+        assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());
+        assert_eq!(fields(&["start!"], &[]), ["keywords.stop"], "built in as another");
+        assert_eq!(fields(&["Dale"], &["dále"]), ["keywords.stop", "keywords.start"], "in both");
+        assert_eq!(fields(&["!?"], &[]), ["keywords.stop"]);
+        assert_eq!(fields(&[&"x".repeat(41)], &[]), ["keywords.stop"]);
+        let kept = tidy(&Keywords { stop: words(&[" Fuera", "FUERA", "Ya"]), ..Keywords::default() });
+        assert_eq!(kept.stop, ["Fuera", "Ya"]);
+    }
+}

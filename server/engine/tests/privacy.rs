@@ -1,0 +1,161 @@
+//! What is shown of a person's consent, what erasing would take, and what is forgotten with time.
+
+mod support;
+
+use domain::{
+    consent::Consent,
+    contact::{ConsentChange, NewContact},
+    phone::Phone,
+    role::Role,
+    settings::{Retention, SettingsPatch},
+    time::Timestamp,
+};
+use engine::{Actor, ActorKind, Error, services::tidy};
+use store::Kind;
+use support::{Bench, benches};
+
+const ANN: &str = "+94771234501";
+const BEN: &str = "+94771234502";
+
+fn phone(text: &str) -> Phone {
+    text.parse().unwrap()
+}
+
+async fn person(bench: &Bench, number: &str) {
+    let new = NewContact {
+        phone: number.to_owned(),
+        attributes: serde_json::Map::new(),
+        consent: Some(Consent::OptedIn),
+        timezone: None,
+        locale: None,
+        topics: Vec::new(),
+    };
+    bench.engine.contacts().create(&bench.admin, new).await.unwrap();
+}
+
+/// As somebody with the database in their hands would.
+async fn tamper(bench: &Bench, change: &str) {
+    let db = bench.db.writer();
+    match bench.db.kind() {
+        Kind::Postgres => {
+            store::exec(db, "ALTER TABLE consent_ledger DISABLE TRIGGER ALL", vec![]).await.unwrap();
+        }
+        Kind::Sqlite => {
+            store::exec(db, "DROP TRIGGER consent_ledger_no_update", vec![]).await.unwrap();
+        }
+    }
+    assert_eq!(store::exec(db, change, vec![]).await.unwrap(), 1, "{change}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_consent_has_the_evidence_and_tells_when_it_was_changed() {
+    for bench in benches().await {
+        let contacts = bench.engine.contacts();
+        person(&bench, ANN).await;
+        person(&bench, BEN).await;
+        let change = ConsentChange {
+            consent: Consent::OptedIn,
+            source: Some("a form".to_owned()),
+            evidence: Some("signed on Monday".to_owned()),
+        };
+        contacts.set_consent(&bench.admin, &phone(ANN), change).await.unwrap();
+        bench.says("SM1", ANN, "STOP").await;
+
+        let proof = contacts.proof(&bench.admin, &phone(ANN)).await.unwrap();
+        assert!(proof.holds && proof.lines.iter().all(|line| line.holds), "{proof:?}");
+        assert_eq!((proof.consent, proof.suppressed, proof.lines.len()), (Consent::OptedOut, true, 3));
+        assert!(proof.lines[1].evidence.as_deref().unwrap_or_default().contains("signed on Monday"), "{proof:?}");
+        assert_eq!(proof.lines[2].consent, Consent::OptedOut);
+        assert_eq!(proof.ledger_lines, 4, "the other person's line counts");
+        assert_eq!(proof.ledger_hash, proof.lines[2].hash, "hers was the last");
+        assert_eq!(bench.number("SELECT count(*) FROM audit_log WHERE action = 'prove_consent'").await, 1);
+        let marketer = Actor::new(ActorKind::ApiKey, "a program", Role::Marketer);
+        assert!(matches!(contacts.proof(&marketer, &phone(ANN)).await, Err(Error::Forbidden)));
+
+        let number = proof.lines[1].number;
+        tamper(&bench, &format!("UPDATE consent_ledger SET source = 'import' WHERE seq = {number}")).await;
+        let proof = contacts.proof(&bench.admin, &phone(ANN)).await.unwrap();
+        let holds: Vec<bool> = proof.lines.iter().map(|line| line.holds).collect();
+        assert_eq!((proof.holds, holds), (false, vec![true, false, true]));
+        assert!(contacts.proof(&bench.admin, &phone(BEN)).await.unwrap().holds, "the other person's line is as it was");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_says_beforehand_what_goes() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        bench.says("SM1", ANN, "hello").await;
+        let contacts = bench.engine.contacts();
+        let before = contacts.erasure(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!((before.inbound_texts, before.consent_lines, before.keeps_suppression), (1, 1, false));
+        bench.says("SM2", ANN, "STOP").await;
+        let after = contacts.erasure(&bench.admin, &phone(ANN)).await.unwrap();
+        // The confirmation that went out is a text too.
+        assert_eq!((after.inbound_texts, after.message_texts, after.keeps_suppression), (2, 1, true));
+    }
+}
+
+async fn keep_texts(bench: &Bench, raw_webhook_days: i32, text_days: Option<i32>) -> engine::Result<()> {
+    let retention = Some(Retention { raw_webhook_days, text_days });
+    let patch = SettingsPatch { retention, ..SettingsPatch::default() };
+    bench.engine.settings().update(&bench.admin, patch).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_go_after_their_time_and_only_then() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        bench.says("SM1", ANN, "HELP").await;
+        bench.clock.advance(40 * Timestamp::DAY);
+        bench.says("SM2", ANN, "thanks").await;
+        let texts = || async {
+            (
+                bench.number("SELECT count(*) FROM inbound_texts").await,
+                bench.number("SELECT count(*) FROM message_texts").await,
+            )
+        };
+        let before = texts().await;
+        assert_eq!(before, (2, 1), "two messages and one answer");
+        tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!(texts().await, before, "they are kept unless somebody says otherwise");
+
+        keep_texts(&bench, 30, Some(30)).await.unwrap();
+        tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!(texts().await, (1, 0));
+        assert_eq!(bench.number("SELECT count(*) FROM inbound_messages").await, 2, "that they wrote stays");
+        let detail = bench.text("SELECT detail FROM audit_log WHERE action = 'forget' AND entity = 'texts'").await;
+        let detail: serde_json::Value = serde_json::from_str(&detail.expect("a line in the audit log")).unwrap();
+        assert_eq!((&detail["inbound"], &detail["messages"]), (&1.into(), &1.into()));
+        tidy::tidy(&bench.engine).await.unwrap();
+        let lines = bench.number("SELECT count(*) FROM audit_log WHERE action = 'forget' AND entity = 'texts'").await;
+        assert_eq!(lines, 1, "nothing more to forget, nothing to tell");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_still_needed_is_not_forgotten() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        // In doubt whether that is an opt-out: somebody has to read it.
+        bench.says("SM1", ANN, "please no more of these stop it maybe").await;
+        assert_eq!(bench.number("SELECT count(*) FROM contacts WHERE review_since IS NOT NULL").await, 1);
+        bench.clock.advance(400 * Timestamp::DAY);
+        keep_texts(&bench, 30, Some(7)).await.unwrap();
+        tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!(bench.number("SELECT count(*) FROM inbound_texts").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn times_that_make_no_sense_are_refused_by_field() {
+    for bench in benches().await {
+        match keep_texts(&bench, 0, Some(1)).await {
+            Err(Error::Invalid(errors)) => {
+                let fields: Vec<_> = errors.into_iter().map(|error| error.field).collect();
+                assert_eq!(fields, ["retention.raw_webhook_days", "retention.text_days"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
