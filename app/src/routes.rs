@@ -43,6 +43,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/campaigns/:id") view=Page::Runs(Runs::Campaigns(campaigns::Page::One)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(campaigns::Editor::Edit) ssr=MODE/>
             <Route path=path!("/campaigns/:id/launch") view=Page::Runs(Runs::Campaigns(campaigns::Page::Launch)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/rehearsal") view=Page::Runs(Runs::Campaigns(campaigns::Page::Rehearsal)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/why") view=Page::Runs(Runs::Campaigns(campaigns::Page::Why)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
             <Route path=path!("/events") view=Page::Runs(Runs::Events(events::Page::List)) ssr=MODE/>

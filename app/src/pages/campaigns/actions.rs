@@ -26,6 +26,11 @@ pub async fn change_campaign(campaign: String, verb: String) -> Result<(), AppEr
     let id: CampaignId = id(&campaign)?;
     let (campaigns, actor) = (ctx.engine.campaigns(), &ctx.actor);
     let (path, done) = match verb.as_str() {
+        "rehearse" => (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed"),
+        "discard_rehearsal" => {
+            campaigns.discard_rehearsal(actor, id).await?;
+            (paths::campaign(id), "discarded")
+        }
         "launch" => (paths::campaign(campaigns.launch(actor, id).await?.campaign_id), "launched"),
         "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
         "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
