@@ -260,9 +260,9 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
     let people = |reason: Reason| paths::with_query(&paths::rehearsal(run.campaign_id), &[("reason", reason.as_str())]);
     let mut items: Vec<(String, String, &'static str)> = Vec::new();
     for (variable, count) in &found.missing_variables {
-        let lack = if *count == 1 { "lacks" } else { "lack" };
+        let (lack, are) = if *count == 1 { ("lacks", "is") } else { ("lack", "are") };
         items.push((
-            format!("{} {lack} {variable} and are left out.", format::num(*count)),
+            format!("{} {lack} {variable} and {are} left out.", format::num(*count)),
             template.clone(),
             "Say what to write instead",
         ));
