@@ -172,6 +172,18 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
             "{file}"
         );
         assert!(file.contains(",skip,missing_variable,,,,"), "{file}");
+
+        // Nobody knows where this number is, until somebody says so for all of them.
+        let update = "phone = '+18005550100', timezone = NULL, country = 'US'";
+        build::set_person(&world.db, ContactId(3), update).await;
+        let again = rehearse(&world, &campaign).await;
+        assert_eq!(found(&again).reasons.get("needs_timezone"), Some(&1), "{again:?}");
+        let campaigns = world.engine.campaigns();
+        let wrong = campaigns.set_timezones(&world.admin, campaign.id, "Mars/Olympus").await;
+        assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
+        assert_eq!(campaigns.set_timezones(&world.admin, campaign.id, "america/new_york").await.expect("set"), 1);
+        let mended = rehearse(&world, &campaign).await;
+        assert_eq!((found(&mended).reasons.get("needs_timezone"), found(&mended).reached()), (None, 19));
         world.stop().await;
     }
 }

@@ -70,7 +70,7 @@ async fn rules_say_who_was_left_out_and_by_which_of_them() {
         assert!(!got.message.expect("the message").decisions.is_empty());
 
         for (person, expected) in [
-            (2, vec![r#"attributes.city="Kandy""#, r#"attributes.home.city="Galle""#]),
+            (2, vec![r#"attributes.city="Kandy""#, r#"attributes.home.city="Galle""#, "attributes.vip=null"]),
             (3, vec!["attributes.city=null"]),
             (4, vec!["attributes.city=null", "attributes.home.city=null", "attributes.vip=null"]),
         ] {

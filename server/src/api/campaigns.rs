@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(get_campaign, update_campaign, delete_campaign))
         .routes(routes!(rehearse_campaign))
         .routes(routes!(get_rehearsal, discard_rehearsal))
+        .routes(routes!(set_timezones))
         .routes(routes!(launch_campaign))
         .routes(routes!(schedule_campaign))
         .routes(routes!(pause_campaign))
@@ -208,6 +209,39 @@ async fn discard_rehearsal(
 ) -> Result<StatusCode, Problem> {
     engine.campaigns().discard_rehearsal(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TimezonesRequest {
+    /// An IANA name.
+    timezone: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TimezonesSet {
+    /// How many people have it now who had none.
+    changed: u64,
+}
+
+/// Give a time zone to those left out for want of one
+///
+/// To everybody whom the rehearsal left out with `needs_timezone` and who has none. Rehearse again to take them in.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/rehearsal/timezone", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = TimezonesRequest,
+    responses((status = 200, body = TimezonesSet)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn set_timezones(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(request): Json<TimezonesRequest>,
+) -> Result<Reply<TimezonesSet>, Problem> {
+    let changed = engine.campaigns().set_timezones(&actor, id, &request.timezone).await?;
+    Ok(Reply(TimezonesSet { changed }))
 }
 
 /// Launch a campaign

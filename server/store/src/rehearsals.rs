@@ -314,6 +314,42 @@ pub async fn since(db: &impl ConnectionTrait, ready: &Ready, now: Timestamp) -> 
     Ok(since)
 }
 
+/// Gives a time zone to the next of those whom a rehearsal left out for want of one and who still have none, after a
+/// contact's number. Returns how many were changed, and the last one's number
+/// while there may be more.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_timezone(
+    tx: &Tx,
+    (run, after): (RunId, i64),
+    timezone: &str,
+    at: Timestamp,
+    limit: u32,
+) -> Result<(u64, Option<i64>)> {
+    let query = "SELECT contact_id FROM messages WHERE run_id = $1 AND contact_id > $2 AND state = $3 AND reason = $4 \
+                 ORDER BY contact_id LIMIT $5";
+    let values = vec![
+        run.0.into(),
+        after.into(),
+        State::Skipped.rank().into(),
+        Reason::NeedsTimezone.as_str().into(),
+        i64::from(limit).into(),
+    ];
+    let rows = all(tx, query, values).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.get("contact_id")).collect::<Result<_>>()?;
+    let Some(last) = ids.last().copied() else { return Ok((0, None)) };
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt)]);
+    ids.iter().for_each(|id| batch.push([(*id).into()]));
+    let mut values: Vec<Value> = vec![timezone.into(), at.as_micros().into()];
+    let update = format!(
+        "UPDATE contacts SET timezone = $1, updated_at = $2, version = version + 1 \
+         FROM {} WHERE contacts.contact_id = z.id AND contacts.timezone IS NULL",
+        batch.table("z", &mut values)?
+    );
+    Ok((exec(tx, update, values).await?, Some(last)))
+}
+
 /// The counts of one decision.
 pub fn count(counts: &mut Counts, kind: Counted, key: impl Into<String>) {
     *counts.entry((kind, key.into())).or_default() += 1;

@@ -207,6 +207,7 @@ fn the_document_lists_what_the_contract_promises() {
         "POST /campaigns/{id}/rehearse",
         "GET /campaigns/{id}/rehearsal",
         "DELETE /campaigns/{id}/rehearsal",
+        "POST /campaigns/{id}/rehearsal/timezone",
         "POST /campaigns/{id}/launch",
         "POST /campaigns/{id}/schedule",
         "POST /campaigns/{id}/pause",

@@ -67,7 +67,7 @@ fn page(view: RehearsalView, change: FormAction<ChangeCampaign>, here: Here) -> 
             let reason = run.reason.clone().unwrap_or_default();
             view! { <Alert tone=Tone::Bad title="The rehearsal failed.">{reason}</Alert> }.into_any()
         }
-        _ => results(view, &run, &found, here),
+        _ => results(view, &run, &found, (change, here)),
     };
     view! {
         <PageHeader
@@ -144,7 +144,12 @@ fn progress(run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>, he
     .into_any()
 }
 
-fn results(view: RehearsalView, run: &Run, found: &Rehearsal, here: Here) -> AnyView {
+fn results(
+    view: RehearsalView,
+    run: &Run,
+    found: &Rehearsal,
+    (change, here): (FormAction<ChangeCampaign>, Here),
+) -> AnyView {
     let RehearsalView { campaign, since, people, curve, hours, .. } = view;
     let since = since.map(|since| changes(&campaign, &since, run));
     let look = (campaign.trigger != Trigger::Now).then(|| {
@@ -168,7 +173,7 @@ fn results(view: RehearsalView, run: &Run, found: &Rehearsal, here: Here) -> Any
             {since}
             <div class="grid grid--2">
                 {totals(run, found)}
-                {lint(&campaign, run, found)}
+                {lint(&campaign, run, found, change)}
             </div>
             <div class="grid grid--2">
                 <Card title="By the hour on their own clocks">{chart(hours, "Nobody gets it.")}</Card>
@@ -255,7 +260,7 @@ fn totals(run: &Run, found: &Rehearsal) -> AnyView {
 }
 
 /// What somebody could mend, each with the way to it.
-fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
+fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
     let template = campaign.template_id.map(paths::template).unwrap_or_default();
     let people = |reason: Reason| paths::with_query(&paths::rehearsal(run.campaign_id), &[("reason", reason.as_str())]);
     let mut items: Vec<(String, String, &'static str)> = Vec::new();
@@ -312,9 +317,23 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
         .into_any()
     });
     let items = items.collect::<Vec<_>>();
+    let zoneless = found.reasons.contains_key(Reason::NeedsTimezone.as_str()) && may(Permission::Send);
+    let id = campaign.id;
+    let zone = zoneless.then(|| {
+        view! {
+            <FormFor action=change>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value="set_timezone"/>
+                <TextField name="timezone" label="Time zone for all who have none" required=true placeholder="Asia/Colombo"/>
+                <FormActions><SubmitButton label="Set it and rehearse again" busy="Starting…" class="btn"/></FormActions>
+            </FormFor>
+        }
+        .into_any()
+    });
     view! {
         <Card title="What could be mended">
             <ul class="list list--plain">{items}</ul>
+            {zone}
             <p class="muted small">"After a change, rehearse again."</p>
         </Card>
     }

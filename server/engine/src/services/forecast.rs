@@ -37,38 +37,98 @@ const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
 /// Points of what happened.
 const ACTUAL_POINTS: i64 = 96;
 
-/// What is queued of the runs that were looked at lately.
+/// How long somebody who looks waits for what is being read; then what was read before has to do.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// What was read of the runs that were looked at lately.
 #[derive(Default)]
 pub(crate) struct Cache {
-    due: Mutex<HashMap<RunId, Read<DueGroup>>>,
-    actual: Mutex<HashMap<RunId, Read<CurvePoint>>>,
+    due: Reads<DueGroup>,
+    actual: Reads<CurvePoint>,
+}
+
+/// By run, what was read last; read anew beside those who look, one at a time.
+struct Reads<T>(Mutex<HashMap<RunId, Read<T>>>);
+
+impl<T> Default for Reads<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 struct Read<T> {
+    rows: Option<Arc<Vec<T>>>,
     until: Instant,
-    rows: Arc<Vec<T>>,
+    reading: bool,
 }
 
 /// Runs that are kept in mind.
 const KEPT: usize = 256;
 
-fn known<T>(cache: &Mutex<HashMap<RunId, Read<T>>>, run: RunId) -> Option<Arc<Vec<T>>> {
-    let cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.get(&run).filter(|read| read.until > Instant::now()).map(|read| read.rows.clone())
+impl<T: Send + Sync + 'static> Reads<T> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Read<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
+    fn known(&self, run: RunId) -> (Option<Arc<Vec<T>>>, bool) {
+        let mut all = self.lock();
+        if all.len() >= KEPT {
+            all.retain(|_, read| read.reading);
+        }
+        let now = Instant::now();
+        let read = all.entry(run).or_insert(Read { rows: None, until: now, reading: false });
+        let due = !read.reading && read.until <= now;
+        read.reading |= due;
+        (read.rows.clone(), due)
+    }
+
+    fn keep(&self, run: RunId, rows: Option<Vec<T>>, took: Duration) -> Option<Arc<Vec<T>>> {
+        let mut all = self.lock();
+        let read = all.entry(run).or_insert(Read { rows: None, until: Instant::now(), reading: false });
+        if let Some(rows) = rows {
+            read.rows = Some(Arc::new(rows));
+        }
+        read.until = Instant::now() + took * SERVES;
+        read.reading = false;
+        read.rows.clone()
+    }
 }
 
-fn keep<T>(cache: &Mutex<HashMap<RunId, Read<T>>>, run: RunId, rows: Vec<T>, took: Duration) -> Arc<Vec<T>> {
-    let rows = Arc::new(rows);
-    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if cache.len() >= KEPT {
-        cache.clear();
+/// What `read` finds, or found lately. Who has no patience for it gets what was read before, if anything was.
+async fn look<T, F>(
+    engine: &Engine,
+    reads: fn(&Cache) -> &Reads<T>,
+    run: RunId,
+    patience: Duration,
+    read: F,
+) -> Option<Arc<Vec<T>>>
+where
+    T: Send + Sync + 'static,
+    F: Future<Output = store::Result<Vec<T>>> + Send + 'static,
+{
+    let (known, is_due) = reads(&engine.inner().forecasts).known(run);
+    if !is_due {
+        return known;
     }
-    cache.insert(run, Read { until: Instant::now() + took * SERVES, rows: rows.clone() });
-    rows
+    let engine = engine.clone();
+    let reading = tokio::spawn(async move {
+        let began = Instant::now();
+        let rows = read.await.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
+        reads(&engine.inner().forecasts).keep(run, rows, began.elapsed())
+    });
+    match tokio::time::timeout(patience, reading).await {
+        Ok(Ok(rows)) => rows,
+        _ => known,
+    }
 }
 
 /// What is to be expected of a run from now on; nothing of one that does not go on by itself.
 pub(crate) async fn of(engine: &Engine, run: &Run) -> Result<Forecast> {
+    reckoned(engine, run, PATIENCE).await
+}
+
+async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Forecast> {
     if !matches!(run.status, RunStatus::Planning | RunStatus::Running | RunStatus::Rehearsed) {
         return Ok(Forecast::default());
     }
@@ -83,9 +143,10 @@ pub(crate) async fn of(engine: &Engine, run: &Run) -> Result<Forecast> {
         let holidays = Holidays::of(&settings.holidays);
         quiet::of_campaign(&settings, &holidays, lane.rules.category, lane.rules.quiet_hours)
     };
-    let waiting = waiting(engine, run, now, !hours.is_free()).await?;
+    let waiting = waiting(engine, run, (now, !hours.is_free()), patience).await;
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
+    brought_up(&mut due, run.ledger.queued, now);
     due.push(Due { at: now, count: run.ledger.sending, windows: None });
     let left: i64 = due.iter().map(|due| due.count).sum();
     let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
@@ -100,14 +161,22 @@ pub(crate) async fn of(engine: &Engine, run: &Run) -> Result<Forecast> {
     Ok(Forecast { finish_at, rate_now, curve: points, ..Forecast::default() })
 }
 
-async fn waiting(engine: &Engine, run: &Run, now: Timestamp, by_clock: bool) -> Result<Arc<Vec<DueGroup>>> {
-    let cache = &engine.inner().forecasts.due;
-    if let Some(known) = known(cache, run.id) {
-        return Ok(known);
+/// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
+async fn waiting(
+    engine: &Engine,
+    run: &Run,
+    (now, by_clock): (Timestamp, bool),
+    patience: Duration,
+) -> Arc<Vec<DueGroup>> {
+    let (db, id) = (engine.db().clone(), run.id);
+    let read = async move { store::runs::due(db.reader(), id, now, by_clock).await };
+    if let Some(due) = look(engine, |cache| &cache.due, id, patience, read).await {
+        return due;
     }
-    let began = Instant::now();
-    let due = store::runs::due(engine.db().reader(), run.id, now, by_clock).await?;
-    Ok(keep(cache, run.id, due, began.elapsed()))
+    let group = |at, count| DueGroup { at, count, someone: None };
+    let asleep = run.quiet.messages;
+    let awake = group(now, (run.ledger.queued - asleep).max(0));
+    Arc::new(std::iter::once(awake).chain(run.quiet.until.map(|until| group(until, asleep))).collect())
 }
 
 /// The groups with the windows that bind each of them; who has no clock is not waited for.
@@ -133,6 +202,20 @@ fn by_windows(groups: &[DueGroup], hours: &Policy, within: Window) -> (Vec<Due>,
         due.push(Due { at: group.at, count: group.count, windows: of });
     }
     (merged(due), windows)
+}
+
+/// What was read a moment ago, by what the ledger says now: what is queued besides is due, what is not queued any more was
+/// the first.
+fn brought_up(due: &mut Vec<Due>, queued: i64, now: Timestamp) {
+    let mut gone = due.iter().map(|due| due.count).sum::<i64>() - queued;
+    if gone < 0 {
+        due.push(Due { at: now, count: -gone, windows: None });
+    }
+    for due in due.iter_mut() {
+        let part = due.count.min(gone.max(0));
+        due.count -= part;
+        gone -= part;
+    }
 }
 
 /// One of each time and windows.
@@ -176,18 +259,12 @@ async fn day(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<Opt
 pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) -> Result<()> {
     let Some(started) = run.started_at else { return Ok(()) };
     forecast.at_launch = store::runs::foretold(engine.db().reader(), run.id).await?;
-    let cache = &engine.inner().forecasts.actual;
-    let actual = match known(cache, run.id) {
-        Some(known) => known,
-        None => {
-            let began = Instant::now();
-            let end = run.finished_at.unwrap_or_else(|| engine.now());
-            let slot = (end.since(started) / ACTUAL_POINTS).max(Timestamp::SECOND);
-            let rows = store::runs::handed_over(engine.db().reader(), run.id, slot).await?;
-            keep(cache, run.id, rows, began.elapsed())
-        }
-    };
-    forecast.actual = actual.iter().copied().collect();
+    let end = run.finished_at.unwrap_or_else(|| engine.now());
+    let slot = (end.since(started) / ACTUAL_POINTS).max(Timestamp::SECOND);
+    let (db, id) = (engine.db().clone(), run.id);
+    let read = async move { store::runs::handed_over(db.reader(), id, slot).await };
+    let actual = look(engine, |cache| &cache.actual, id, PATIENCE, read).await;
+    forecast.actual = actual.map(|actual| actual.to_vec()).unwrap_or_default();
     Ok(())
 }
 
@@ -196,8 +273,28 @@ pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
     let db = engine.db();
     for id in store::runs::not_foretold(db.reader()).await? {
         let run = store::runs::get(db.reader(), id).await?;
-        let Forecast { finish_at, curve, .. } = of(engine, &run).await?;
+        let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Duration::MAX).await?;
         store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_is_brought_up_to_the_ledger() {
+        let at = |seconds| Timestamp::from_seconds(seconds);
+        let due = |seconds, count| Due { at: at(seconds), count, windows: None };
+        let counts = |queued| {
+            let mut known = vec![due(5, 10), due(9, 10)];
+            brought_up(&mut known, queued, at(5));
+            known.iter().map(|due| due.count).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(20), [10, 10]);
+        assert_eq!(counts(7), [0, 7], "the first are gone");
+        assert_eq!(counts(26), [10, 10, 6], "these were planned since");
+        assert_eq!(counts(0), [0, 0]);
+    }
 }

@@ -163,6 +163,16 @@ impl<'a> Campaigns<'a> {
         }
     }
 
+    /// Gives a time zone to everybody whom the rehearsal left out because theirs is not known, and who has none. Another
+    /// rehearsal takes them in. Returns how many were changed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no complete rehearsal, `Invalid` for what is no time zone.
+    pub async fn set_timezones(&self, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
+        require(actor, Permission::Write)?;
+        rehearse::set_timezone(self.0, actor, id, timezone).await
+    }
+
     /// What has changed since the campaign was rehearsed.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::json;
 use store::{ConnectionTrait, Tx, rehearsals::Ready};
 
 use super::{audit, campaign_or, commit, launch};
-use crate::{Actor, Engine, Error, Result, bell::Who};
+use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, zones};
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
 
@@ -101,6 +101,38 @@ async fn newer_version(db: &impl ConnectionTrait, ready: &Ready) -> Result<Optio
     let (template, frozen) = ready.template;
     let now = store::templates::find(db, template).await?;
     Ok(now.map(|template| template.version).filter(|version| *version != frozen))
+}
+
+/// People of one transaction.
+const CHUNK: u32 = 2_000;
+
+/// Gives a time zone to everybody whom the rehearsal left out for want of one. The plan stays as it is.
+pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
+    let known = zones::zone_name(timezone.trim());
+    let known = known.ok_or_else(|| Error::invalid("timezone", "Give a time zone such as Asia/Colombo."))?;
+    let run = store::rehearsals::ready(engine.db().reader(), id, false).await?.ok_or(NO_REHEARSAL)?.run;
+    let (mut changed, mut after) = (0, -1);
+    loop {
+        let now = engine.now();
+        let (count, last) = retrying!(
+            async {
+                let tx = engine.begin(actor).await?;
+                let (count, last) = store::rehearsals::set_timezone(&tx, (run, after), known, now, CHUNK).await?;
+                if count > 0 {
+                    let detail = json!({ "timezone": known, "people": count });
+                    audit(&tx, actor, now, "set_timezones", id, detail).await?;
+                }
+                commit(tx).await?;
+                Ok::<_, Error>((count, last))
+            }
+            .await
+        )?;
+        changed += count;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(changed),
+        }
+    }
 }
 
 /// The campaign's rehearsal that is there or under way.
