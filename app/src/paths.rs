@@ -98,6 +98,17 @@ pub fn launch_campaign(id: impl Display) -> String {
 }
 
 #[must_use]
+pub fn rehearsal(campaign: impl Display) -> String {
+    format!("{CAMPAIGNS}/{campaign}/rehearsal")
+}
+
+/// Where it is asked why somebody got a campaign, or did not.
+#[must_use]
+pub fn why(campaign: impl Display) -> String {
+    format!("{CAMPAIGNS}/{campaign}/why")
+}
+
+#[must_use]
 pub fn cancel_campaign(id: impl Display) -> String {
     format!("{CAMPAIGNS}/{id}/cancel")
 }

@@ -306,7 +306,7 @@ pub const fn check_rule(check: Check) -> &'static str {
         Check::Deadline => "The time until which it may be sent has not passed.",
         Check::QuietHours => "It is neither too early nor too late where the person is.",
         Check::FrequencyCap => "The person has had fewer campaign messages lately than the limit.",
-        Check::Window => "The template is approved, or the person has written lately.",
+        Check::Window => "Text of your own on WhatsApp, where this is checked: the person has written lately.",
         Check::Variables => "Every value that the text needs is there.",
         Check::Length => "The filled text is not longer than the channel takes.",
     }
@@ -562,6 +562,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "launched" => "The campaign has been launched.",
         "scheduled" => "Scheduled. It goes out by itself at its time.",
         "rehearsed" => "The rehearsal is under way. Nothing is sent.",
+        "discarded" => "The rehearsal is discarded.",
         "paused" => "Paused. Nothing more is handed over until you resume.",
         "resumed" => "Resumed.",
         "cancelled" => "Cancelled. Messages that were not handed over yet will not be.",

@@ -42,6 +42,8 @@ const test = base.extend<object, { world: World }>({
       const campaign = { audience: 'People of the pages', template: /^a_rather_long/ }
       await work.draft({ name: 'A draft', ...campaign })
       const draft = here()
+      await work.button('Rehearse').click()
+      await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
       await work.draft({ name: 'A campaign', topic: 'Offers', ...campaign })
       await work.launch()
       const launched = here()
@@ -107,10 +109,13 @@ const groups: Record<string, Page[]> = {
     [(world) => `${world.draft}/edit?step=sending`, 'Sending'],
     [(world) => `${world.draft}/edit?step=when`, 'When'],
     [(world) => `${world.draft}/launch`, 'Review and launch'],
+    [(world) => `${world.draft}/rehearsal`, 'Rehearsal'],
   ],
   'what was sent': [
     [(world) => world.campaign, 'A campaign'],
     [(world) => `${world.campaign}/recipients`, /./],
+    [(world) => `${world.campaign}/why?phone=%2B14155550701`, 'Why?'],
+    [(world) => `${world.campaign}/why?phone=%2B14155550799`, 'Why?'],
     [(world) => world.message, /./],
     ['/events', 'Events'],
     ['/events?q=zzzz', 'Events'],

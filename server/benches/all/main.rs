@@ -56,6 +56,11 @@ async fn main() -> Result<()> {
             rows::import::run(&mut report, backend, scale).await?;
         }
     }
+    for backend in &backends {
+        if wants("rehearse") {
+            rows::rehearse::run(&mut report, backend, scale).await?;
+        }
+    }
     if wanted.split(',').any(|row| row == "million") {
         for backend in &backends {
             rows::million::run(&mut report, backend, scale).await?;

@@ -1,6 +1,7 @@
 //! Words and rules of the product: ids, states, consent, segment definitions, text counting, and the documents
 //! that pages and the REST API share. No I/O, no clock, no database; everything here also compiles to wasm.
 
+pub mod why;
 mod word_enum;
 
 pub use word_enum::UnknownWord;

@@ -8,7 +8,7 @@ use crate::{
     campaign::{Late, OnUnknown, Repeat},
     consent::Category,
     ids::{CampaignId, RunId},
-    message::{Channel, State},
+    message::{Channel, Message, Outcome, State},
     quiet::QuietHours,
     time::Timestamp,
     word_enum,
@@ -102,6 +102,8 @@ pub struct Run {
     /// Those of `queued` that wait for their people's morning.
     pub quiet: Quiet,
     pub forecast: Forecast,
+    /// What its rehearsal found; null when it was not rehearsed.
+    pub rehearsal: Option<Rehearsal>,
     pub template_version: i64,
     pub rate_per_second: Option<i32>,
     /// Why it is paused or failed, when it is.
@@ -142,13 +144,126 @@ pub struct Quiet {
     pub until: Option<Timestamp>,
 }
 
-/// When the last message is expected to be handed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+word_enum! {
+    /// What a rehearsal counts.
+    pub enum RehearsalCount {
+        Outcome = "outcome",
+        Reason = "reason",
+        /// The hour on the person's own clock.
+        LocalHour = "local_hour",
+        Variable = "variable",
+        /// A language without a variant.
+        Language = "language",
+    }
+}
+
+/// What a rehearsal found: every person decided as at sending, by the clock of the rehearsal. Nothing was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rehearsal {
+    /// It was launched: its plan is the run's.
+    pub launched: bool,
+    /// The campaign was changed since: launching plans anew.
+    pub stale: bool,
+    /// How many people were in the audience when it began.
+    pub audience: i64,
+    /// None while it is under way; `ledger.planned` of `audience` says how far it is.
+    pub finished_at: Option<Timestamp>,
+    /// SHA-256 over everybody's decision and text. Two rehearsals with the same hash would send the same.
+    pub plan_hash: Option<String>,
+    /// People by outcome: `send`, `wait`, `skip`.
+    pub outcomes: BTreeMap<String, i64>,
+    /// Those who wait or are left out, by reason.
+    pub reasons: BTreeMap<String, i64>,
+    /// Those who get it, by the hour on their own clock: `2026-12-01T09`.
+    pub local_hours: BTreeMap<String, i64>,
+    /// Those left out for want of a value, by the variable.
+    pub missing_variables: BTreeMap<String, i64>,
+    /// Those who get the text in the default language for want of one in theirs, by language.
+    pub without_variant: BTreeMap<String, i64>,
+}
+
+impl Rehearsal {
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> i64 {
+        self.outcomes.get(outcome.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Those who get it, now or later.
+    #[must_use]
+    pub fn reached(&self) -> i64 {
+        self.outcome(Outcome::Send) + self.outcome(Outcome::Wait)
+    }
+}
+
+/// A person of a plan, with the text and the time on their own clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlannedPerson {
+    pub message: Message,
+    /// When it goes out by their clock, `2026-12-01 09:00`, and the zone; null for who is left out.
+    pub local_time: Option<String>,
+    pub timezone: Option<String>,
+    /// As they get it; null for who is left out.
+    pub text: Option<String>,
+}
+
+/// What has changed since a campaign was rehearsed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SinceRehearsal {
+    /// The campaign, or the sender that it takes: the rehearsal does not count any more.
+    pub campaign: bool,
+    /// The template has this newer version; the run keeps its own.
+    pub template_version: Option<i64>,
+    /// The audience has other rules now; the run keeps its own.
+    pub audience: bool,
+    /// People who are in the audience by now and not in the plan: they get nothing.
+    pub joined: i64,
+    /// People in the plan who are not in the audience any more: they get it.
+    pub left: i64,
+    /// Those who were to get it and were left out since, by reason.
+    pub left_out: BTreeMap<String, i64>,
+}
+
+impl SinceRehearsal {
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How many messages are handed over by an instant. Between two points it goes straight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CurvePoint {
+    pub at: Timestamp,
+    pub sent: i64,
+}
+
+/// When messages are expected to be handed over: by the rates of account, sender and campaign and the shares of other
+/// campaigns, by everybody's quiet hours and times, and by how many people WhatsApp lets the business write to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Forecast {
+    /// When the last one goes out; null when that cannot be foreseen, or nothing is under way.
     pub finish_at: Option<Timestamp>,
     /// Messages handed over per second, over the last ten seconds.
     pub rate_now: f64,
+    /// From now on. Of a rehearsal: if it were launched now.
+    pub curve: Vec<CurvePoint>,
+    /// What was expected when it began.
+    pub at_launch: Option<Expectation>,
+    /// What happened; of a single run only, not in lists.
+    pub actual: Vec<CurvePoint>,
+}
+
+/// What was expected of a run when it began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Expectation {
+    pub finish_at: Option<Timestamp>,
+    pub curve: Vec<CurvePoint>,
 }
 
 /// What lists of campaigns show of the latest run.

@@ -7,6 +7,7 @@ mod csv_out;
 mod cursor;
 pub mod decide;
 mod error;
+mod forecast;
 mod gauges;
 pub mod heartbeat;
 pub mod import;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pub error_codes: services::error_codes::Shared,
     pub api_keys: services::api_keys::Cache,
     pub processes: services::processes::Cache,
+    pub forecasts: services::forecast::Cache,
     pub simulator: services::simulator::Client,
 }
 
@@ -108,6 +110,7 @@ impl Engine {
             error_codes: services::error_codes::Shared::default(),
             api_keys: services::api_keys::Cache::default(),
             processes: services::processes::Cache::default(),
+            forecasts: services::forecast::Cache::default(),
             simulator: services::simulator::Client::default(),
             config,
         }));

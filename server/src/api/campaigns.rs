@@ -6,16 +6,19 @@ use domain::{
     ids::CampaignId,
     message::Message,
     page::Page,
-    run::Run,
+    phone::Phone,
+    problem::FieldError,
+    run::{Run, RunStatus, SinceRehearsal},
+    why::Why,
 };
 use engine::Engine;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::Caller,
-    extract::{Json, NoBody, PageQuery, Path, Query, page},
+    extract::{Json, NoBody, PageQuery, Path, Query, page, phone},
     versioned::Versioned,
 };
 use crate::problem::Problem;
@@ -26,6 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
     OpenApiRouter::new()
         .routes(routes!(list_campaigns, create_campaign))
         .routes(routes!(get_campaign, update_campaign, delete_campaign))
+        .routes(routes!(rehearse_campaign))
+        .routes(routes!(get_rehearsal, discard_rehearsal))
+        .routes(routes!(set_timezones))
         .routes(routes!(launch_campaign))
         .routes(routes!(schedule_campaign))
         .routes(routes!(pause_campaign))
@@ -34,6 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(duplicate_campaign))
         .routes(routes!(test_campaign))
         .routes(routes!(list_runs))
+        .routes(routes!(why))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -135,9 +142,111 @@ async fn delete_campaign(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Rehearse a campaign
+///
+/// Plans it and decides about everybody as at sending, by the clock of now; nothing is sent. Its run goes from `planning`
+/// to `rehearsed` and says what was found in `rehearsal`. Launching sends exactly this plan, unless the campaign was
+/// changed since. A rehearsal before it is discarded. Of a campaign that goes out by itself it is a look only.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/rehearse", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 202, body = Run)),
+    extensions(("x-permission" = json!("send"))),
+)]
+async fn rehearse_campaign(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    NoBody: NoBody,
+) -> Result<(StatusCode, Reply<Run>), Problem> {
+    Ok((StatusCode::ACCEPTED, Reply(engine.campaigns().rehearse(&actor, id).await?)))
+}
+
+/// A campaign's rehearsal, until it is launched or discarded.
+#[derive(Serialize, ToSchema)]
+struct CampaignRehearsal {
+    run: Run,
+    /// What has changed since; null while it is under way.
+    since: Option<SinceRehearsal>,
+}
+
+/// Get a campaign's rehearsal
+///
+/// 404 when there is none, or it was launched.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/rehearsal", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = CampaignRehearsal)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn get_rehearsal(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Reply<CampaignRehearsal>, Problem> {
+    let campaigns = engine.campaigns();
+    let run = campaigns.rehearsal(&actor, id).await?.ok_or_else(Problem::not_found)?;
+    let since = match run.status {
+        RunStatus::Rehearsed => Some(campaigns.since_rehearsal(&actor, id).await?),
+        _ => None,
+    };
+    Ok(Reply(CampaignRehearsal { run, since }))
+}
+
+/// Discard a campaign's rehearsal
+///
+/// Ends it when it is under way. Its plan is removed.
+#[utoipa::path(
+    delete, path = "/campaigns/{id}/rehearsal", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 204)),
+    extensions(("x-permission" = json!("send"))),
+)]
+async fn discard_rehearsal(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<StatusCode, Problem> {
+    engine.campaigns().discard_rehearsal(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TimezonesRequest {
+    /// An IANA name.
+    timezone: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TimezonesSet {
+    /// How many people have it now who had none.
+    changed: u64,
+}
+
+/// Give a time zone to those left out for want of one
+///
+/// To everybody whom the rehearsal left out with `needs_timezone` and who has none. Rehearse again to take them in.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/rehearsal/timezone", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = TimezonesRequest,
+    responses((status = 200, body = TimezonesSet)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn set_timezones(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(request): Json<TimezonesRequest>,
+) -> Result<Reply<TimezonesSet>, Problem> {
+    let changed = engine.campaigns().set_timezones(&actor, id, &request.timezone).await?;
+    Ok(Reply(TimezonesSet { changed }))
+}
+
 /// Launch a campaign
 ///
-/// Makes its run and begins to send. A second launch is 409: duplicate the campaign instead.
+/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launch", tag = TAG,
     params(("id" = CampaignId, Path)),
@@ -276,4 +385,37 @@ async fn list_runs(
     Query(query): Query<PageQuery>,
 ) -> Result<Reply<Page<Run>>, Problem> {
     Ok(Reply(engine.runs().list(&actor, id, &query.page()?).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhyQuery {
+    /// Whose message is asked about.
+    #[serde(default, deserialize_with = "phone")]
+    #[param(value_type = String, required = true)]
+    phone: Option<Phone>,
+}
+
+/// Why somebody got it, or did not
+///
+/// Of somebody in the plan, the message with every decision. Of anybody else, whether the number is known, came later, or
+/// which rules of the audience left the person out.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/why", tag = TAG,
+    params(("id" = CampaignId, Path), WhyQuery),
+    responses((status = 200, body = Why)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn why(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Query(query): Query<WhyQuery>,
+) -> Result<Reply<Why>, Problem> {
+    let Some(phone) = query.phone else {
+        let missing = FieldError::new("phone", "Say whose message you ask about: `?phone=+…`.");
+        return Err(engine::Error::Invalid(vec![missing]).into());
+    };
+    Ok(Reply(engine.campaigns().why(&actor, id, &phone).await?))
 }

@@ -22,7 +22,11 @@ use crate::{http::downloads, problem::Problem};
 const TAG: &str = "Runs";
 
 pub(super) fn routes() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().routes(routes!(get_run)).routes(routes!(list_run_messages)).routes(routes!(export_run))
+    OpenApiRouter::new()
+        .routes(routes!(get_run))
+        .routes(routes!(list_run_messages))
+        .routes(routes!(export_run))
+        .routes(routes!(export_plan))
 }
 
 /// Get a run
@@ -92,4 +96,22 @@ async fn export_run(
     Path(id): Path<RunId>,
 ) -> Result<Response, Problem> {
     downloads::export_csv(&engine, &actor, id).await
+}
+
+/// Export a run's plan
+///
+/// A CSV file with one line for each person: whether they get it, wait or are left out and why, when by their own clock,
+/// and the text as they get it.
+#[utoipa::path(
+    get, path = "/runs/{id}/plan.csv", tag = TAG,
+    params(("id" = RunId, Path)),
+    responses((status = 200, body = String, content_type = "text/csv")),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn export_plan(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<RunId>,
+) -> Result<Response, Problem> {
+    downloads::plan_csv(&engine, &actor, id).await
 }

@@ -20,8 +20,8 @@ use futures::{TryStreamExt as _, stream::BoxStream};
 use super::assets::Site;
 use crate::problem::Problem;
 
-/// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv`, `GET /contacts/{phone}/export.json` and
-/// `GET /contacts/{phone}/consent-proof`.
+/// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv`, `GET /runs/{id}/plan.csv`,
+/// `GET /contacts/{phone}/export.json` and `GET /contacts/{phone}/consent-proof`.
 pub fn router(engine: Engine, site: &Site) -> Router {
     let css = site.names().map(|names| names.css);
     let prove = move |engine, actor, phone| proof(engine, actor, phone, css.clone());
@@ -29,6 +29,7 @@ pub fn router(engine: Engine, site: &Site) -> Router {
         .route("/contacts/{phone}/consent-proof", get(prove))
         .route("/imports/{id}/rejects.csv", get(rejects))
         .route("/runs/{id}/export.csv", get(export))
+        .route("/runs/{id}/plan.csv", get(plan))
         .route("/contacts/{phone}/export.json", get(person))
         .with_state(engine)
 }
@@ -79,6 +80,15 @@ async fn export(
     export_csv(&engine, &actor, id).await
 }
 
+async fn plan(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: RunId = id.parse().map_err(|_| Problem::not_found())?;
+    plan_csv(&engine, &actor, id).await
+}
+
 /// The rows of a file that were not taken, each with its line and reason, sent while they are read.
 ///
 /// # Errors
@@ -93,6 +103,14 @@ pub async fn rejects_csv(engine: &Engine, actor: &Actor, id: ImportId) -> Result
 /// What the engine says before the first line; later the connection breaks, so that a part is never taken for the whole.
 pub async fn export_csv(engine: &Engine, actor: &Actor, id: RunId) -> Result<Response, Problem> {
     Ok(csv(&format!("run-{id}.csv"), engine.runs().export_csv(actor, id).await?))
+}
+
+/// The people of a run's plan with their texts, one line each.
+///
+/// # Errors
+/// As [`export_csv`].
+pub async fn plan_csv(engine: &Engine, actor: &Actor, id: RunId) -> Result<Response, Problem> {
+    Ok(csv(&format!("plan-{id}.csv"), engine.runs().plan_csv(actor, id).await?))
 }
 
 /// A file that is sent while it is read.

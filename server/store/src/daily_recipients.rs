@@ -67,6 +67,20 @@ pub async fn since(
     rows.iter().map(person).collect()
 }
 
+/// How many people were written to after `since`, by the hour.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_hour(db: &impl ConnectionTrait, account_sid: &str, since: Timestamp) -> Result<Vec<(Timestamp, i64)>> {
+    let query = format!(
+        "SELECT g.at, CAST(count(*) AS bigint) AS n FROM (SELECT CAST(at / {hour} AS bigint) * {hour} AS at \
+         FROM daily_recipients WHERE account_sid = $1 AND at > $2) AS g GROUP BY g.at ORDER BY g.at",
+        hour = Timestamp::HOUR
+    );
+    let rows = all(db, query, vec![account_sid.into(), since.as_micros().into()]).await?;
+    rows.iter().map(|row| Ok((Timestamp::from_micros(row.get("at")?), row.get("n")?))).collect()
+}
+
 /// Forgets whoever was written to before then.
 ///
 /// # Errors

@@ -133,7 +133,8 @@ pub async fn accounts(db: &impl ConnectionTrait) -> Result<BTreeMap<String, i64>
 pub async fn waiting(db: &impl ConnectionTrait) -> Result<BTreeMap<SenderId, i64>> {
     let query = "SELECT r.sender_id, CAST(sum(l.queued) AS bigint) AS n FROM runs r \
                  JOIN run_ledgers l ON l.run_id = r.id \
-                 WHERE r.finished_at IS NULL AND r.status IN ('planning', 'running', 'paused') GROUP BY r.sender_id \
+                 WHERE r.finished_at IS NULL AND NOT r.rehearsal \
+                 AND r.status IN ('planning', 'running', 'paused') GROUP BY r.sender_id \
                  UNION ALL \
                  SELECT m.sender_id, CAST(count(*) AS bigint) AS n FROM messages m \
                  WHERE m.run_id IS NULL AND m.open = 0 GROUP BY m.sender_id";

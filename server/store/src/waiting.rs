@@ -43,7 +43,8 @@ pub async fn queued_runs(db: &impl ConnectionTrait) -> Result<Vec<QueuedRun>> {
                  (SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
                  ORDER BY m.not_before LIMIT 1) AS first_due_at \
                  FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
-                 WHERE r.finished_at IS NULL AND (l.queued > 0 OR NOT r.planned) ORDER BY r.created_at, r.id";
+                 WHERE r.finished_at IS NULL AND NOT r.rehearsal AND (l.queued > 0 OR NOT r.planned) \
+                 ORDER BY r.created_at, r.id";
     let read = |row: &Row| {
         Ok(QueuedRun {
             run: RunId(row.get("id")?),

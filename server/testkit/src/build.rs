@@ -214,6 +214,8 @@ impl TestRun {
             definition: self.definition.clone(),
             rules: self.rules.clone(),
             snapshot_at: START,
+            template: (TemplateId(Uuid::nil()), 1),
+            rehearsal: false,
         }
     }
 

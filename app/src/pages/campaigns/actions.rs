@@ -21,11 +21,25 @@ use crate::{context::ctx, paths};
 
 /// What a button of a campaign does: one function, so that a page has one place for what went wrong.
 #[server]
-pub async fn change_campaign(campaign: String, verb: String) -> Result<(), AppError> {
+pub async fn change_campaign(
+    campaign: String,
+    verb: String,
+    #[server(default)] timezone: String,
+) -> Result<(), AppError> {
     let ctx = ctx()?;
     let id: CampaignId = id(&campaign)?;
     let (campaigns, actor) = (ctx.engine.campaigns(), &ctx.actor);
     let (path, done) = match verb.as_str() {
+        "rehearse" => (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed"),
+        "set_timezone" => {
+            let keep = |error: engine::Error| AppError::from(error).keep(&[("timezone", &timezone)]);
+            campaigns.set_timezones(actor, id, &timezone).await.map_err(keep)?;
+            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+        }
+        "discard_rehearsal" => {
+            campaigns.discard_rehearsal(actor, id).await?;
+            (paths::campaign(id), "discarded")
+        }
         "launch" => (paths::campaign(campaigns.launch(actor, id).await?.campaign_id), "launched"),
         "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
         "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),

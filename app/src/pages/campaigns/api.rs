@@ -7,7 +7,7 @@ use domain::{
     ids::{SegmentId, TemplateId},
     message::{Channel, Message},
     page::Page,
-    run::Run,
+    run::{Run, SinceRehearsal},
     sender::Sender,
     time::Timestamp,
 };
@@ -80,6 +80,10 @@ pub struct CampaignView {
     pub at: Timestamp,
     pub campaign: Campaign,
     pub names: Names,
+    /// The rehearsal that is there or under way.
+    pub rehearsal: Option<Run>,
+    /// How the run went beside what was expected: drawn by the server.
+    pub curve: Option<String>,
     /// The run that is shown.
     pub run: Option<Run>,
     /// All runs, latest first.
@@ -90,6 +94,14 @@ pub struct CampaignView {
     pub check: Option<LaunchCheck>,
     pub tests: Vec<Message>,
     pub faults: Faults,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaunchView {
+    pub check: LaunchCheck,
+    pub names: Names,
+    /// The complete rehearsal, and what has changed since.
+    pub rehearsal: Option<(Run, SinceRehearsal)>,
 }
 
 /// What the URL of the recipients says.
@@ -255,7 +267,8 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     let campaigns = ctx.engine.campaigns();
     let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
     let names = names(&ctx, &campaign).await?;
-    let runs = ctx.engine.runs().list(&ctx.actor, campaign.id, &PageRequest::first(20)).await?.items;
+    let mut runs = ctx.engine.runs().list(&ctx.actor, campaign.id, &PageRequest::first(20)).await?.items;
+    runs.retain(|run| run.rehearsal.as_ref().is_none_or(|rehearsal| rehearsal.launched));
     let latest = runs.first().map(|run| run.id);
     let run = match given(&query.run).map(id).transpose()?.or(latest) {
         Some(run) => Some(ctx.engine.runs().get(&ctx.actor, run).await?),
@@ -279,9 +292,13 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     for test in query.tests.split(',').filter_map(|test| test.parse().ok()).take(10) {
         tests.extend(found(ctx.engine.messages().get(&ctx.actor, test).await)?);
     }
+    let rehearsal = campaigns.rehearsal(&ctx.actor, campaign.id).await?;
+    let zone = ctx.engine.settings().default_timezone(&ctx.actor).await?;
+    let curve = run.as_ref().and_then(|run| super::charts::curve(run, ctx.engine.now(), &zone));
     let failed = run.iter().flat_map(|run| run.failures_by_code.keys()).filter_map(|code| code.parse().ok());
     let faults = Faults::of(&ctx.engine, failed.chain(codes(&recipients)));
-    Ok(CampaignView { at: ctx.engine.now(), campaign, names, run, runs, recipients, check, tests, faults })
+    let at = ctx.engine.now();
+    Ok(CampaignView { at, campaign, names, rehearsal, curve, run, runs, recipients, check, tests, faults })
 }
 
 #[server]
@@ -309,11 +326,18 @@ pub async fn load_recipients(query: RecipientsQuery) -> Result<RecipientsView, A
 }
 
 #[server]
-pub async fn load_launch(campaign: String) -> Result<(LaunchCheck, Names), AppError> {
+pub async fn load_launch(campaign: String) -> Result<LaunchView, AppError> {
+    use domain::run::RunStatus;
     let ctx = ctx()?;
-    let check = ctx.engine.campaigns().launch_check(&ctx.actor, id(&campaign)?).await?;
+    let campaigns = ctx.engine.campaigns();
+    let check = campaigns.launch_check(&ctx.actor, id(&campaign)?).await?;
     let names = names(&ctx, &check.campaign).await?;
-    Ok((check, names))
+    let rehearsal = campaigns.rehearsal(&ctx.actor, check.campaign.id).await?;
+    let rehearsal = match rehearsal.filter(|run| run.status == RunStatus::Rehearsed) {
+        Some(run) => Some((run, campaigns.since_rehearsal(&ctx.actor, check.campaign.id).await?)),
+        None => None,
+    };
+    Ok(LaunchView { check, names, rehearsal })
 }
 
 /// What the first step offers: topics, key and name.

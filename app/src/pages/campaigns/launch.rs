@@ -4,14 +4,15 @@ use domain::{
     campaign::{CampaignStatus, LaunchCheck, Trigger},
     problem::FieldError,
     role::Permission,
+    run::Run,
     time::Timestamp,
 };
 use leptos::prelude::*;
 
 use super::{
     actions::ChangeCampaign,
-    api::{Names, load_launch},
-    below, may, use_id,
+    api::{LaunchView, Names, load_launch},
+    below, may, rehearsal, use_id,
     wizard::Step,
 };
 use crate::{components::*, paths, text};
@@ -21,10 +22,11 @@ pub fn LaunchCampaignPage() -> impl IntoView {
     let id = use_id();
     let launch = FormAction::<ChangeCampaign>::new();
     let check = fetch(move || (id(), launch.version().get()), |(id, _)| load_launch(id));
-    view! { <Loaded from=check let:view>{page(&view.0, &view.1, launch)}</Loaded> }.into_any()
+    view! { <Loaded from=check let:view>{page(&view, launch)}</Loaded> }.into_any()
 }
 
-fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) -> AnyView {
+fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
+    let LaunchView { check, names, rehearsal } = view;
     let campaign = &check.campaign;
     let crumbs = below(campaign.id, &campaign.name);
     let (id, back) = (campaign.id, paths::campaign(campaign.id));
@@ -50,13 +52,15 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
         }
         .into_any();
     }
-    let reached = reached(check);
+    let by_hand = campaign.trigger == Trigger::Now;
+    // What is launched is the rehearsed plan, as long as it counts.
+    let plan = rehearsal.as_ref().filter(|(_, since)| by_hand && !since.campaign);
+    let reached = plan.map_or_else(|| reached(check), |(run, _)| run.ledger.queued);
     let facts = facts(check, names);
-    let nobody = nobody(check);
+    let nobody = if plan.is_some() { (reached == 0).then_some(NOBODY_PLANNED) } else { nobody(check) };
     let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
     let why = nobody.map(|words| view! { <p class="muted">{words}</p> }.into_any());
     let people = format::counted(reached, "person", "people");
-    let by_hand = campaign.trigger == Trigger::Now;
     let (verb, go, busy) = if by_hand {
         ("launch", format!("Launch to {people}"), "Launching…")
     } else {
@@ -68,12 +72,17 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
     } else {
         "Read it once more. After the button, messages go out by themselves at their time."
     };
+    let rehearse_first = rehearsal.is_none() && may(Permission::Send);
     view! {
         <PageHeader title=title crumbs=crumbs lead=move || lead/>
         <div class="grid grid--3-2">
             <div class="stack">
                 {problems(id, &check.problems)}
-                {numbers(check)}
+                {rehearsal.as_ref().map(|(run, since)| rehearsal::changes(campaign, since, run))}
+                {match plan {
+                    Some((run, _)) => planned(run),
+                    None => numbers(check),
+                }}
                 <Card title="How it goes out">{facts}</Card>
                 <FormFor action=launch>
                     <Hidden name="campaign" value=id.to_string()/>
@@ -82,6 +91,7 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
                     {why}
                     <FormActions>
                         <SubmitButton label=go busy=busy disabled=!ready/>
+                        {rehearse_first.then(|| view! { <a class="btn" href=paths::rehearsal(id)>"Rehearse first"</a> })}
                         <a class="btn" href=back>"Not yet"</a>
                     </FormActions>
                     <p class="muted small">"You can pause or cancel at any moment; what was handed over cannot be called back."</p>
@@ -89,6 +99,40 @@ fn page(check: &LaunchCheck, names: &Names, launch: FormAction<ChangeCampaign>) 
             </div>
             <div class="sticky">{phone(Some(check))}</div>
         </div>
+    }
+    .into_any()
+}
+
+const NOBODY_PLANNED: &str = "Nobody would get this: everybody in the plan is left out.";
+
+/// The numbers of the rehearsed plan, which is what goes out.
+fn planned(run: &Run) -> AnyView {
+    let left_out = run.ledger.skipped;
+    let mut rows: Vec<_> =
+        run.skipped_by_reason.iter().map(|(code, count)| (text::reason_code(code).to_owned(), *count, None)).collect();
+    rows.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    let hash = run.rehearsal.as_ref().and_then(|found| found.plan_hash.clone());
+    let href = paths::rehearsal(run.campaign_id);
+    let planned = format::num(run.ledger.queued);
+    let of = format!("of {} in the plan", format::counted(run.ledger.planned, "person", "people"));
+    view! {
+        <Card title="The rehearsed plan">
+            <div>
+                <p class="figure">{planned}</p>
+                <p class="muted">{of}</p>
+            </div>
+            {(left_out > 0).then(|| view! {
+                <div class="inset">
+                    <h3>{format!("{} left out, and why", format::num(left_out))}</h3>
+                    <Counts rows/>
+                </div>
+            })}
+            <p class="muted small">
+                "Exactly this plan goes out. When a person's turn comes, everything is checked again: whoever opts out in between is left out then. "
+                <a class="link" href=href>"Open the rehearsal"</a>
+            </p>
+            {hash.map(|hash| view! { <p class="muted small">"Plan " <code class="break">{hash}</code></p> })}
+        </Card>
     }
     .into_any()
 }

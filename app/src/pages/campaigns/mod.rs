@@ -3,11 +3,16 @@
 mod actions;
 mod api;
 mod cancel;
+#[cfg(feature = "ssr")]
+mod charts;
 mod detail;
 mod launch;
 mod list;
 mod people;
+mod plan;
 mod recipients;
+mod rehearsal;
+mod why;
 mod wizard;
 
 use cancel::CancelCampaignPage;
@@ -18,6 +23,8 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use list::CampaignsPage;
 use recipients::RecipientsPage;
+use rehearsal::RehearsalPage;
+use why::WhyPage;
 use wizard::{EditCampaignPage, NewCampaignPage};
 
 use crate::{
@@ -33,6 +40,8 @@ pub enum Page {
     Launch,
     Cancel,
     Recipients,
+    Rehearsal,
+    Why,
 }
 
 /// The pages that make a campaign. They are a matter of their own, so that the others need not bring their code along.
@@ -50,6 +59,8 @@ pub fn open(page: Page) -> AnyView {
         Page::Launch => LaunchCampaignPage().into_any(),
         Page::Cancel => CancelCampaignPage().into_any(),
         Page::Recipients => RecipientsPage().into_any(),
+        Page::Rehearsal => RehearsalPage().into_any(),
+        Page::Why => WhyPage().into_any(),
     }
 }
 
@@ -70,6 +81,14 @@ fn use_id() -> impl Fn() -> String + Copy + Send + Sync + 'static {
 /// The way up from a page below a campaign.
 fn below(id: impl std::fmt::Display, name: &str) -> Crumbs {
     vec![crumb("Campaigns", paths::CAMPAIGNS), crumb(name, paths::campaign(id))]
+}
+
+/// A drawing of the server's, or why there is none.
+fn chart(drawn: Option<String>, none: &'static str) -> AnyView {
+    match drawn {
+        Some(svg) => view! { <div class="chart-box" inner_html=svg></div> }.into_any(),
+        None => view! { <p class="muted">{none}</p> }.into_any(),
+    }
 }
 
 /// How many nothing more will happen to, short of a late report.

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod import;
 pub mod million;
+pub mod rehearse;
 pub mod render;
 pub mod send;
 pub mod size;

@@ -26,7 +26,8 @@ pub(super) async fn wait(tx: &Tx, local: DateTime, queued: &[Planned], now: Time
     Ok(store::runs::due_then(tx, &due).await?)
 }
 
-fn instant(zones: &Zones, local: DateTime) -> Option<Timestamp> {
+/// When it is this time for everybody in these zones.
+pub(crate) fn instant(zones: &Zones, local: DateTime) -> Option<Timestamp> {
     let last_place = TimeZone::fixed(tz::offset(LAST_PLACE));
     let zones = if zones.is_empty() { std::slice::from_ref(&last_place) } else { zones.zones() };
     zones.iter().filter_map(|zone| zones::instant(zone, local, Overlap::First)).max()

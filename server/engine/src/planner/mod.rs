@@ -1,7 +1,8 @@
 //! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
 //! Whatever stops the process, the next one goes on after the last chunk that was committed.
 
-mod local;
+pub(crate) mod local;
+mod rehearse;
 mod waiting;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::{
     bell::Who,
     quiet::{self, Holidays, Policy},
     retry::retrying,
-    services::settings,
+    services::{forecast, settings},
 };
 
 /// How often runs to plan are looked for without a bell.
@@ -67,6 +68,8 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
 
 /// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
 async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    rehearse::remove_discarded(engine, stop).await?;
+    forecast::keep_new(engine).await?;
     loop {
         let plans = store::runs::to_plan(engine.db().reader()).await?;
         if plans.is_empty() || stop.is_cancelled() {
@@ -74,7 +77,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         }
         let mut failed = None;
         for plan in &plans {
-            let complete = match retrying!(plan_chunk(engine, plan).await) {
+            let complete = match retrying!(next_chunk(engine, plan).await) {
                 Ok(complete) => complete,
                 // The others' turn comes all the same.
                 Err(error) => {
@@ -92,10 +95,16 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
                 engine.inner().bell.ring(Who::Senders);
             }
         }
+        forecast::keep_new(engine).await?;
         if let Some(error) = failed {
             return Err(error);
         }
     }
+}
+
+/// Plans or rehearses one chunk. True when the plan is complete.
+async fn next_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
+    if plan.rehearsal { rehearse::chunk(engine, plan).await } else { plan_chunk(engine, plan).await }
 }
 
 /// Plans one chunk. True when the plan is complete.

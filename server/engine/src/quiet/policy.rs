@@ -123,6 +123,12 @@ impl Policy {
         }
     }
 
+    /// All windows in which a message to somebody with these zones at this place may go out. Nothing of it is kept: what is
+    /// asked again and again is [`Self::answer`].
+    pub(crate) fn windows(&self, zones: &Zones, place: Place, within: Span) -> Vec<Span> {
+        if self.is_free() { vec![within] } else { self.spans(zones, place, within) }
+    }
+
     fn known(&self, zones: &Zones, place: Place, now: Timestamp) -> Arc<Known> {
         let key = (zones.clone(), place);
         let serves = |known: &&Arc<Known>| now >= known.from && now.since(known.from) < SERVES;

@@ -1,19 +1,23 @@
 //! The frequency caps that bind a lane, and what the people of a claim had of late.
 
-use domain::{consent::Category, settings::Settings, time::Timestamp};
+use domain::{consent::Category, ids::TopicId, settings::Settings, time::Timestamp};
 use store::{
     Tx,
     messages::{CapWindow, Claimed, Lease},
-    runs::RunLane,
 };
 
 use super::Cap;
 use crate::{Engine, Result, decide::Capped};
 
 /// The caps that bind a run's messages: marketing of campaigns, and of those about a topic what it is about.
-pub(super) async fn of_run(engine: &Engine, settings: &Settings, run: &RunLane) -> Result<Vec<Cap>> {
+pub(super) async fn of_run(
+    engine: &Engine,
+    settings: &Settings,
+    category: Category,
+    of: Option<TopicId>,
+) -> Result<Vec<Cap>> {
     let mut caps = Vec::new();
-    if run.rules.category != Category::Marketing {
+    if category != Category::Marketing {
         return Ok(caps);
     }
     for cap in &settings.frequency_caps {
@@ -21,7 +25,7 @@ pub(super) async fn of_run(engine: &Engine, settings: &Settings, run: &RunLane) 
             None => None,
             Some(key) => {
                 let topic = store::topics::id_of(engine.db().reader(), key).await?;
-                if topic.is_none() || topic != run.topic {
+                if topic.is_none() || topic != of {
                     continue;
                 }
                 topic
@@ -37,12 +41,22 @@ pub(super) async fn count(tx: &Tx, now: Timestamp, lease: Lease, caps: &[Cap], c
     if caps.is_empty() || claimed.is_empty() {
         return Ok(());
     }
-    let windows: Vec<CapWindow> = caps
-        .iter()
-        .map(|cap| CapWindow { since: now.plus(-i64::from(cap.days) * Timestamp::DAY), topic: cap.topic })
-        .collect();
-    store::messages::count_for_caps(tx, lease, &windows, claimed).await?;
+    store::messages::count_for_caps(tx, lease, &windows(caps, now), claimed).await?;
     Ok(())
+}
+
+/// As [`count`], of messages that are only looked at.
+pub(super) async fn count_planned(tx: &Tx, now: Timestamp, caps: &[Cap], planned: &mut [Claimed]) -> Result<()> {
+    if caps.is_empty() || planned.is_empty() {
+        return Ok(());
+    }
+    store::messages::count_for_rehearsal(tx, &windows(caps, now), planned).await?;
+    Ok(())
+}
+
+fn windows(caps: &[Cap], now: Timestamp) -> Vec<CapWindow> {
+    let since = |cap: &Cap| now.plus(-i64::from(cap.days) * Timestamp::DAY);
+    caps.iter().map(|cap| CapWindow { since: since(cap), topic: cap.topic }).collect()
 }
 
 /// The caps with what the person had.

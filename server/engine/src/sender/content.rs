@@ -76,12 +76,22 @@ impl Text<'_> {
     /// Fills it for the person.
     pub fn render(&self, contact: Option<&ClaimedContact>, variables: &Attributes) -> Result<Content, ContentFault> {
         match (self, contact) {
-            (Self::Template(template, _), Some(contact)) => {
-                template.render(&recipient(contact), variables).map(content).map_err(fault)
-            }
+            (Self::Template(template, _), Some(contact)) => filled(template, contact, variables),
             (Self::Written(text), _) => Ok(Content { text: (*text).to_owned(), ..Content::default() }),
             (Self::Gone, _) | (_, None) => Err(ContentFault::Broken("the template is gone".to_owned())),
         }
+    }
+}
+
+fn filled(template: &Compiled, contact: &ClaimedContact, variables: &Attributes) -> Result<Content, ContentFault> {
+    template.render(&recipient(contact), variables).map(content).map_err(fault)
+}
+
+/// A run's message filled by its template.
+pub(super) fn fill(template: &Compiled, message: &Claimed) -> Result<Content, ContentFault> {
+    match &message.contact {
+        Some(contact) => filled(template, contact, &message.variables),
+        None => Err(ContentFault::Broken("the person is gone".to_owned())),
     }
 }
 

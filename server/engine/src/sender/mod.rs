@@ -22,8 +22,10 @@ mod outcomes;
 mod pace;
 mod permit;
 mod prepare;
+mod rehearse;
 mod stop;
 mod sweep;
+mod verdict;
 
 use std::{
     collections::BTreeSet,
@@ -36,13 +38,14 @@ use std::{
 pub(crate) use backoff::MAX_ATTEMPTS;
 pub(crate) use breaker::{Fault, open as open_breaker, try_now};
 pub(crate) use content::sample;
-use domain::{campaign::Late, ids::TopicId, message::Channel, run::Rules, time::Timestamp};
+use domain::{ids::TopicId, message::Channel, run::Rules, time::Timestamp};
 pub use guard::Guard;
 pub(crate) use guard::REASON as TEXT_REFUSED;
 pub use in_hand::InHand;
 pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
+pub(crate) use rehearse::{Found, Rehearsing, leaf, local_time, text_for};
 pub(crate) use stop::stop_run;
 use store::{
     messages::{Lane, Lease},
@@ -53,6 +56,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use verdict::Binding;
 
 use crate::{
     Engine,
@@ -182,8 +186,15 @@ impl LaneContext {
         shared.day_full_until(self.budget.filter(|_| counted))
     }
 
-    fn late(&self) -> Late {
-        self.run.as_ref().map_or(Late::Wait, |run| run.rules.late)
+    /// What binds its messages.
+    fn binding(&self) -> Binding<'_> {
+        Binding {
+            channel: self.sender.sender.channel,
+            run: self.run.as_ref(),
+            hours: &self.hours,
+            caps: &self.caps,
+            enforce_window: self.enforce_window,
+        }
     }
 }
 

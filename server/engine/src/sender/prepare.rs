@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     campaign::Late,
-    consent::Category,
     message::{Channel, Kind, Outcome as DecisionOutcome},
     phone::Phone,
     reason::Reason,
@@ -14,16 +13,15 @@ use store::messages::{Claimed, DecisionIn, Effect};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Claim, LaneContext, Shared, backoff, caps, content,
+    Claim, LaneContext, Shared, backoff, content,
     deliver::{self, done},
     outcomes::Done,
+    verdict,
 };
 use crate::{
     Result,
-    decide::{self, Content, Decided, Facts, Hours, Person, Verdict},
-    quiet::Place,
+    decide::{self, Content, Decided, Verdict},
     throttle::{Admission, Asking, Counts, DAY},
-    zones::zones_of,
 };
 
 /// While the day is full it is looked at again after this time at the latest: somebody may have raised the limit.
@@ -96,7 +94,7 @@ async fn decide(
             return Err(Box::new(done(&message, claim.lease, effect, None)));
         }
     };
-    let decision = record(&decided, now);
+    let decision = verdict::record(&decided, now);
     let until = Until { closes: decided.closes, deadline: deadline(context) };
     let effect = match (decided.verdict, &message.contact) {
         (Verdict::Send(content), Some(contact)) => {
@@ -112,44 +110,7 @@ async fn decide(
 
 async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now: Timestamp) -> Result<Decided> {
     let text = content::text_of(&shared.engine, context, message).await?;
-    let contact = message.contact.as_ref();
-    let facts = Facts {
-        kind: message.kind,
-        channel: context.sender.sender.channel,
-        category: text.category(),
-        person: contact.map(|contact| Person {
-            consent: contact.consent,
-            suppressed: contact.suppressed,
-            in_review: contact.in_review,
-            last_inbound_at: contact.last_inbound_at,
-        }),
-        has_topic: context.run.as_ref().is_some_and(|run| run.topic.is_some()),
-        subscription: message.subscription,
-        send_before: context.run.as_ref().and_then(|run| run.rules.send_before),
-        late: context.late(),
-        hours: hours(context, message, text.category()),
-        caps: caps::of_message(&context.caps, message),
-        enforce_window: context.enforce_window,
-        free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
-        now,
-    };
-    Ok(decide::decide(&facts, || text.render(contact, &message.variables)))
-}
-
-/// The quiet hours that bind a message: a campaign's, or a single one's that is marketing.
-fn hours(context: &LaneContext, message: &Claimed, category: Option<Category>) -> Option<Hours> {
-    let bound = match message.kind {
-        Kind::Campaign => true,
-        Kind::Single => category == Some(Category::Marketing),
-        Kind::Test | Kind::Confirmation => false,
-    };
-    if !bound || context.hours.is_free() {
-        return None;
-    }
-    let contact = message.contact.as_ref()?;
-    let zones = zones_of(&contact.phone, contact.timezone.as_deref());
-    let place = Place::of(&contact.phone, contact.country.as_deref(), &zones);
-    Some(Hours { policy: context.hours.clone(), zones, place })
+    Ok(verdict::of(&context.binding(), &text, message, now))
 }
 
 fn deadline(context: &LaneContext) -> Option<Timestamp> {
@@ -168,15 +129,6 @@ impl Until {
     pub fn seconds_left(self, now: Timestamp) -> Option<i64> {
         self.closes.into_iter().chain(self.deadline).min().map(|end| end.since(now) / Timestamp::SECOND)
     }
-}
-
-fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
-    let (outcome, reason) = match &decided.verdict {
-        Verdict::Send(_) => (DecisionOutcome::Send, None),
-        Verdict::Skip(reason) => (DecisionOutcome::Skip, Some(*reason)),
-        Verdict::Wait { reason, .. } => (DecisionOutcome::Wait, Some(*reason)),
-    };
-    DecisionIn { at, outcome, reason, checks: decided.passed, detail: decided.detail.clone() }
 }
 
 /// Whether WhatsApp counts the message among the people that a business writes to first.

@@ -4,8 +4,7 @@ use domain::{
     ids::{CampaignId, RunId},
     page::{Page, PageRequest},
     role::Permission,
-    run::{Forecast, Run, RunStatus},
-    time::Timestamp,
+    run::Run,
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use store::messages::ExportRow;
@@ -15,7 +14,7 @@ use crate::{
     csv_out::CsvOut,
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
-    services::processes,
+    services::forecast,
 };
 
 /// Rows of one part of an export.
@@ -25,7 +24,7 @@ const HEADING: [&str; 9] =
     ["message_id", "phone", "name", "state", "reason", "error_code", "provider_sid", "attempts", "updated_at"];
 
 /// See [`Engine::runs`].
-pub struct Runs<'a>(&'a Engine);
+pub struct Runs<'a>(pub(super) &'a Engine);
 
 impl Engine {
     /// Runs: one execution of a campaign, its ledger and its messages.
@@ -37,7 +36,7 @@ impl Engine {
 
 const NO_RUN: Error = Error::NotFound { what: "run" };
 
-fn run_or<T>(result: store::Result<T>) -> Result<T> {
+pub(super) fn run_or<T>(result: store::Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         store::Error::NotFound => NO_RUN,
         other => other.into(),
@@ -66,7 +65,7 @@ impl Runs<'_> {
         }
         let mut page = page_of(rows, page, |last| Cursor::new([last.number]));
         for run in &mut page.items {
-            run.forecast = self.forecast(run).await?;
+            run.forecast = forecast::of(self.0, run).await?;
         }
         Ok(page)
     }
@@ -78,24 +77,10 @@ impl Runs<'_> {
     pub async fn get(&self, actor: &Actor, id: RunId) -> Result<Run> {
         require(actor, Permission::Read)?;
         let mut run = run_or(store::runs::get(self.0.db().reader(), id).await)?;
-        run.forecast = self.forecast(&run).await?;
+        let mut forecast = forecast::of(self.0, &run).await?;
+        forecast::beside(self.0, &run, &mut forecast).await?;
+        run.forecast = forecast;
         Ok(run)
-    }
-
-    /// When the last message goes out, at the pace of the last seconds in all processes or else at the rate that is allowed.
-    async fn forecast(&self, run: &Run) -> Result<Forecast> {
-        let now = self.0.now();
-        if !matches!(run.status, RunStatus::Planning | RunStatus::Running) {
-            return Ok(Forecast::default());
-        }
-        let (sender, own) = store::runs::rates(self.0.db().reader(), run.id).await?;
-        let allowed = f64::from(own.unwrap_or(i32::MAX).min(sender));
-        let rate_now = processes::paces(self.0).await?.runs.get(&run.id).copied().unwrap_or(0.0);
-        let waiting = run.ledger.queued + run.ledger.sending;
-        let by_rate = finish_at(now, waiting, if rate_now > 0.0 { rate_now } else { allowed });
-        // Not before the last of those who sleep can be messaged.
-        let finish_at = by_rate.map(|at| run.quiet.until.map_or(at, |until| at.max(until)));
-        Ok(Forecast { finish_at, rate_now })
     }
 
     /// Every recipient of the run as CSV, in parts.
@@ -112,15 +97,6 @@ impl Runs<'_> {
         });
         Ok(stream::once(async { Ok(heading) }).chain(rows).boxed())
     }
-}
-
-fn finish_at(now: Timestamp, waiting: i64, per_second: f64) -> Option<Timestamp> {
-    if per_second <= 0.0 {
-        return None;
-    }
-    let seconds = waiting as f64 / per_second;
-    // A century is no forecast any more.
-    (seconds < 3.2e9).then(|| now.plus((seconds * Timestamp::SECOND as f64) as i64))
 }
 
 fn lines(rows: &[ExportRow]) -> String {
@@ -140,17 +116,4 @@ fn lines(rows: &[ExportRow]) -> String {
         ]);
     }
     file.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forecasts_divide_what_waits_by_the_rate() {
-        let now = Timestamp::from_seconds(100);
-        assert_eq!(finish_at(now, 800, 80.0), Some(Timestamp::from_seconds(110)));
-        assert_eq!(finish_at(now, 0, 80.0), Some(now));
-        assert_eq!(finish_at(now, 1, 0.0), None);
-    }
 }

@@ -131,6 +131,12 @@ impl Compiled {
         self.variant(locale).content_sid.is_none()
     }
 
+    /// Whether there is a text in this language, be it without its region.
+    #[must_use]
+    pub fn has_variant(&self, locale: &str) -> bool {
+        self.place_of(locale).is_some()
+    }
+
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel
@@ -153,12 +159,14 @@ impl Compiled {
     }
 
     fn variant(&self, locale: Option<&str>) -> &CompiledVariant {
-        let found = locale.and_then(|locale| {
-            let locale = normal(locale);
-            let language = locale.split('-').next().unwrap_or_default();
-            self.locales.get(&locale).or_else(|| self.locales.get(language))
-        });
-        &self.variants[found.copied().unwrap_or(self.default)]
+        let found = locale.and_then(|locale| self.place_of(locale));
+        &self.variants[found.unwrap_or(self.default)]
+    }
+
+    fn place_of(&self, locale: &str) -> Option<usize> {
+        let locale = normal(locale);
+        let language = locale.split('-').next().unwrap_or_default();
+        self.locales.get(&locale).or_else(|| self.locales.get(language)).copied()
     }
 
     fn fill(&self, source: &Source, facts: &Facts<'_>) -> Result<String, RenderError> {

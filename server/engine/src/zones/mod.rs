@@ -102,6 +102,12 @@ impl Hash for Zones {
     }
 }
 
+/// An instant in a zone for people, such as `Tue 1 Dec 10:42`; in UTC where there is no such zone.
+#[must_use]
+pub fn short(name: &str, at: domain::time::Timestamp) -> String {
+    civil(&zone(name).unwrap_or(TimeZone::UTC), at).strftime("%a %-d %b %H:%M").to_string()
+}
+
 /// The zones of a person: of their `timezone` where there is a usable one, else of their number
 /// (reference/compliance.md §3).
 #[must_use]

@@ -34,26 +34,40 @@ const LOCKS: i32 = 7_412;
 /// # Errors
 /// What the database says.
 pub async fn count_for_caps(tx: &Tx, lease: Lease, windows: &[CapWindow], claimed: &mut [Claimed]) -> Result<()> {
-    let kind = Kind::of(tx);
-    let batch = || {
-        let mut batch = Columns::new(kind, [column("id", Type::BigInt), column("contact_id", Type::BigInt)]);
-        claimed.iter().for_each(|message| batch.push([message.id.0.into(), message.contact_id.0.into()]));
-        batch
-    };
-    if kind == Kind::Postgres {
+    if Kind::of(tx) == Kind::Postgres {
         let mut values = vec![LOCKS.into()];
         // In the order of their keys, so that two claims never wait for each other.
         let lock = format!(
             "SELECT pg_advisory_xact_lock($1, k.key) FROM (SELECT hashint8(wanted.contact_id) AS key FROM {} \
              GROUP BY 1 ORDER BY 1) AS k",
-            batch().table("wanted", &mut values)?
+            people(tx, claimed).table("wanted", &mut values)?
         );
         exec(tx, lock, values).await?;
     }
-    let mut values: Vec<Value> = vec![lease.owner.into()];
+    fill(tx, lease.owner, windows, claimed).await
+}
+
+/// As [`count_for_caps`], of messages that nobody has claimed: nobody is locked, because nothing is sent for it.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_for_rehearsal(tx: &Tx, windows: &[CapWindow], planned: &mut [Claimed]) -> Result<()> {
+    // No claim has this owner.
+    fill(tx, 0, windows, planned).await
+}
+
+fn people(tx: &Tx, claimed: &[Claimed]) -> Columns<2> {
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt), column("contact_id", Type::BigInt)]);
+    claimed.iter().for_each(|message| batch.push([message.id.0.into(), message.contact_id.0.into()]));
+    batch
+}
+
+async fn fill(tx: &Tx, owner: i64, windows: &[CapWindow], claimed: &mut [Claimed]) -> Result<()> {
+    let mut values: Vec<Value> = vec![owner.into()];
     let counts: Vec<String> =
         windows.iter().enumerate().map(|(index, window)| count(index, window, &mut values)).collect();
-    let query = format!("SELECT wanted.id, {} FROM {}", counts.join(", "), batch().table("wanted", &mut values)?);
+    let wanted = people(tx, claimed).table("wanted", &mut values)?;
+    let query = format!("SELECT wanted.id, {} FROM {wanted}", counts.join(", "));
     let mut found = HashMap::with_capacity(claimed.len());
     for row in all(tx, query, values).await? {
         let had: Vec<i64> = (0..windows.len()).map(|index| row.get(&format!("had_{index}"))).collect::<Result<_>>()?;

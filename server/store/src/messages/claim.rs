@@ -214,6 +214,44 @@ async fn claim_sqlite(tx: &Tx, now: Timestamp, source: Source, lease: Lease, lim
     all(tx, query, values).await
 }
 
+/// Which of a run's messages are looked at without being claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Those that are queued, of the contacts after the first number through the last.
+    QueuedOf((i64, i64)),
+    /// These, whatever became of them; a page of them.
+    These(&'a [MessageId]),
+}
+
+/// Messages of a run with everything that deciding needs, as a claim would read them; they stay as they are. In the order
+/// of their contacts' numbers.
+///
+/// # Errors
+/// What the database says.
+pub async fn as_if_claimed(
+    db: &impl ConnectionTrait,
+    run: RunId,
+    topic: Option<TopicId>,
+    which: Which<'_>,
+) -> Result<Vec<Claimed>> {
+    let mut values = vec![topic.map(|topic| topic.0).into(), run.0.into()];
+    let which = match which {
+        Which::QueuedOf((after, last)) => {
+            values.extend([after.into(), last.into()]);
+            "m.open = 0 AND m.contact_id > $3 AND m.contact_id <= $4 ORDER BY m.contact_id".to_owned()
+        }
+        Which::These(ids) => {
+            let wanted = wanted(Kind::of(db), ids.iter().map(|id| id.0), &mut values)?;
+            format!("m.id IN (SELECT wanted.id FROM {wanted}) ORDER BY m.contact_id")
+        }
+    };
+    let query = format!(
+        "SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM messages m {} WHERE m.run_id = $2 AND {which}",
+        joins("$1")
+    );
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
 fn read(row: &Row) -> Result<Claimed> {
     let kind: i16 = row.get("kind")?;
     let template: Option<Uuid> = row.get("template_id")?;

@@ -74,6 +74,15 @@ pub(super) async fn write_transitions(tx: &Tx, at: Timestamp, by: By, rows: &[Tr
     Ok(())
 }
 
+/// The decisions that messages were planned with.
+pub(crate) async fn write_first_decisions<'a>(
+    tx: &Tx,
+    month: i32,
+    rows: impl Iterator<Item = (MessageId, &'a DecisionIn)>,
+) -> Result<()> {
+    write_decisions(tx, rows.map(|(id, decision)| (id, month, 0, decision))).await
+}
+
 /// The decisions of messages, each with its month and attempt.
 pub(super) async fn write_decisions<'a>(
     tx: &Tx,

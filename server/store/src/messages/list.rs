@@ -154,7 +154,8 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
     let mut message = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     message.decisions = decisions(db, id).await?;
     if message.kind == MessageKind::Campaign && message.decisions.iter().all(|made| made.attempt > 0) {
-        message.decisions.insert(0, planned(&message));
+        let rehearsed = was_rehearsed(db, message.run_id).await?;
+        message.decisions.insert(0, planned(&message, rehearsed));
     }
     message.history = history(db, &message).await?;
     Ok(message)
@@ -166,13 +167,26 @@ async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decis
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
 }
 
-/// The first decision of a planned message that was queued: it passed the checks that a plan makes.
-fn planned(message: &Message) -> Decision {
+async fn was_rehearsed(db: &impl ConnectionTrait, run: Option<RunId>) -> Result<bool> {
+    let query = "SELECT 1 AS found FROM runs WHERE id = $1 AND rehearsed_at IS NOT NULL";
+    Ok(one(db, query, vec![run.map(|run| run.0).into()]).await?.is_some())
+}
+
+/// The first decision of a planned message that was queued: it passed the checks that a plan makes, of a rehearsed one
+/// all of them, but that it may have been too early or too late.
+fn planned(message: &Message, rehearsed: bool) -> Decision {
+    let waits = message.reason == Some(Reason::QuietHours) && message.attempts == 0;
+    let passed = match (rehearsed, waits || message.attempts > 0) {
+        (false, _) => Check::Subscription.bits_through(),
+        (true, false) => Check::Length.bits_through(),
+        // Whether it had to wait is not told any more once it was sent.
+        (true, true) => Check::Length.bits_through() & !Check::QuietHours.bit(),
+    };
     Decision {
         attempt: 0,
-        outcome: Outcome::Send,
-        reason: None,
-        checks: checks(Check::Subscription.bits_through(), None, None),
+        outcome: if rehearsed && waits { Outcome::Wait } else { Outcome::Send },
+        reason: message.reason.filter(|_| rehearsed && waits),
+        checks: checks(passed, (rehearsed && waits).then_some(Check::QuietHours), None),
         at: message.created_at,
     }
 }
@@ -267,6 +281,7 @@ pub struct ExportRow {
     pub error_code: Option<i32>,
     pub provider_sid: Option<String>,
     pub attempts: i16,
+    pub not_before: Timestamp,
     pub updated_at: Timestamp,
 }
 
@@ -281,7 +296,7 @@ pub async fn export_chunk(
     limit: u32,
 ) -> Result<(Vec<ExportRow>, Option<i64>)> {
     let query = "SELECT m.id, m.contact_id, c.phone, c.name, m.state, m.reason, m.error_code, m.provider_sid, m.attempt, \
-                 m.updated_at FROM messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                 m.not_before, m.updated_at FROM messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id \
                  WHERE m.run_id = $1 AND m.contact_id > $2 ORDER BY m.contact_id LIMIT $3";
     let rows = all(db, query, vec![run.0.into(), after.into(), i64::from(limit).into()]).await?;
     let last = rows.last().map(|row| row.get("contact_id")).transpose()?;
@@ -297,6 +312,7 @@ pub async fn export_chunk(
                 error_code: row.get("error_code")?,
                 provider_sid: row.get("provider_sid")?,
                 attempts: row.get("attempt")?,
+                not_before: Timestamp::from_micros(row.get("not_before")?),
                 updated_at: Timestamp::from_micros(row.get("updated_at")?),
             })
         })

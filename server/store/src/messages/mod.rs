@@ -16,8 +16,11 @@ mod sweep;
 mod unfinished;
 mod unknown;
 
-pub use caps::{CapWindow, count_for_caps};
-pub use claim::{Claimed, ClaimedContact, Lane, Lease, claim, claim_probe, next_due, single_lanes};
+pub use caps::{CapWindow, count_for_caps, count_for_rehearsal};
+pub use claim::{
+    Claimed, ClaimedContact, Lane, Lease, Which, as_if_claimed, claim, claim_probe, next_due, single_lanes,
+};
+pub(crate) use history::write_first_decisions;
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list, said_to};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};

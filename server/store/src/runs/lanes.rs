@@ -8,7 +8,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Result, Row, all, senders::SenderRow};
+use crate::{ConnectionTrait, Error, Result, Row, all, one, senders::SenderRow};
 
 /// A running run and its sender.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,14 +44,29 @@ pub async fn probing(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Ru
     select(db, which, vec![now.as_micros().into()]).await
 }
 
+/// One run with its sender, whatever their states are.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn lane(db: &impl ConnectionTrait, run: RunId) -> Result<RunLane> {
+    let query = format!("{} WHERE r.id = $1", columns());
+    read(&one(db, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?)
+}
+
+fn columns() -> String {
+    format!(
+        "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
+         r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r \
+         JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
+        crate::senders::COLUMNS
+    )
+}
+
 async fn select(db: &impl ConnectionTrait, which: &str, values: Vec<Value>) -> Result<Vec<RunLane>> {
     let query = format!(
-        "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
-         r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
-         JOIN senders s ON s.id = r.sender_id \
-         WHERE r.finished_at IS NULL AND {which} AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
+        "{} WHERE r.finished_at IS NULL AND {which} AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
          ORDER BY r.created_at, r.id",
-        crate::senders::COLUMNS
+        columns()
     );
     all(db, query, values).await?.iter().map(read).collect()
 }

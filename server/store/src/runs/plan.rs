@@ -3,7 +3,7 @@
 use domain::{
     campaign::Repeat,
     consent::{Category, Consent},
-    ids::{CampaignId, ContactId, RunId, SenderId, TopicId},
+    ids::{CampaignId, ContactId, RunId, SenderId, TemplateId, TopicId},
     message::{Kind as MessageKind, State},
     reason::{Check, Reason},
     run::Rules,
@@ -25,6 +25,9 @@ pub struct RunPlan {
     pub definition: Group,
     pub rules: Rules,
     pub snapshot_at: Timestamp,
+    pub template: (TemplateId, i64),
+    /// It only looks.
+    pub rehearsal: bool,
 }
 
 /// What one chunk added.
@@ -43,7 +46,8 @@ pub struct ChunkPlanned {
 /// What the database says.
 pub async fn to_plan(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
     // A run that was paused while it was planned goes on being planned: only its messages wait.
-    let query = "SELECT id, campaign_id, sender_id, topic_id, definition, rules, snapshot_at FROM runs \
+    let query = "SELECT id, campaign_id, sender_id, topic_id, definition, rules, snapshot_at, template_id, template_version, \
+                 rehearsal FROM runs \
                  WHERE finished_at IS NULL AND NOT planned AND status IN ('planning', 'paused') ORDER BY created_at";
     all(db, query, Vec::new()).await?.iter().map(read).collect()
 }
@@ -57,6 +61,8 @@ fn read(row: &Row) -> Result<RunPlan> {
         definition: row.json("definition")?,
         rules: row.json("rules")?,
         snapshot_at: Timestamp::from_micros(row.get("snapshot_at")?),
+        template: (TemplateId(row.get("template_id")?), row.get("template_version")?),
+        rehearsal: row.get("rehearsal")?,
     })
 }
 
@@ -162,7 +168,8 @@ fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
     (repeat == Repeat::OncePerPerson).then(|| {
         format!(
             "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
-             AND e.run_id <> {run} AND e.state NOT IN ({}))",
+             AND e.run_id <> {run} AND e.state NOT IN ({}) \
+             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run_id AND r.rehearsal))",
             not_reached.join(", ")
         )
     })

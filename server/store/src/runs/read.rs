@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ids::{CampaignId, RunId},
+    ids::{CampaignId, RunId, TemplateId, TopicId},
     run::{Forecast, Quiet, Run, RunSummary},
+    segment::Group,
     time::Timestamp,
 };
 use serde::Serialize;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, all,
     batch::{Type, table},
-    ledger, one,
+    ledger, one, rehearsals,
 };
 
 const COLUMNS: &str = "r.id, r.campaign_id, r.number, r.status, r.template_version, r.rate_per_second, r.reason, \
@@ -30,6 +31,7 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let tallies = ledger::tallies(db, id).await?;
     run.quiet = super::quiet(db, id).await?;
+    run.rehearsal = rehearsals::of_runs(db, &ids(std::iter::once(id.to_string()))?).await?.remove(&id);
     run.skipped_by_reason = tallies.skipped_by_reason;
     run.failures_by_code = tallies.failures_by_code;
     Ok(run)
@@ -47,12 +49,14 @@ pub async fn list(
 ) -> Result<Vec<Run>> {
     let query = format!(
         "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
-         WHERE r.campaign_id = $1 AND r.number < $2 ORDER BY r.number DESC LIMIT $3",
+         WHERE r.campaign_id = $1 AND r.number < $2 AND NOT (r.rehearsal AND r.finished_at IS NOT NULL) \
+         ORDER BY r.number DESC LIMIT $3",
         ledger::COLUMNS
     );
     let values = vec![campaign.0.into(), before.unwrap_or(i32::MAX).into(), i64::from(limit).into()];
     let mut runs: Vec<Run> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
     let mut tallies = tallies_of(db, &runs).await?;
+    let mut rehearsals = rehearsals::of_runs(db, &ids(runs.iter().map(|run| run.id.to_string()))?).await?;
     for run in &mut runs {
         if run.finished_at.is_none() && run.ledger.queued > 0 {
             run.quiet = super::quiet(db, run.id).await?;
@@ -61,6 +65,7 @@ pub async fn list(
             run.skipped_by_reason = of.skipped_by_reason;
             run.failures_by_code = of.failures_by_code;
         }
+        run.rehearsal = rehearsals.remove(&run.id);
     }
     Ok(runs)
 }
@@ -102,6 +107,7 @@ fn read(row: &Row) -> Result<Run> {
         failures_by_code: BTreeMap::new(),
         quiet: Quiet::default(),
         forecast: Forecast::default(),
+        rehearsal: None,
         template_version: row.get("template_version")?,
         rate_per_second: row.get("rate_per_second")?,
         reason: row.get("reason")?,
@@ -123,7 +129,7 @@ pub async fn latest(db: &impl ConnectionTrait, campaigns: &[CampaignId]) -> Resu
         "SELECT r.id, r.campaign_id, r.status, r.started_at, r.finished_at, {} \
          FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
          WHERE r.campaign_id IN (SELECT wanted.id FROM {}) \
-         AND r.number = (SELECT max(x.number) FROM runs x WHERE x.campaign_id = r.campaign_id)",
+         AND r.number = (SELECT max(x.number) FROM runs x WHERE x.campaign_id = r.campaign_id AND NOT x.rehearsal)",
         ledger::COLUMNS,
         table(Kind::of(db), "wanted", "$1", &[("id", Type::Uuid)])
     );
@@ -142,13 +148,22 @@ pub async fn latest(db: &impl ConnectionTrait, campaigns: &[CampaignId]) -> Resu
         .collect()
 }
 
-/// The messages per second that a run's sender and the run itself allow.
+/// Whom a run is for, with every named segment inlined.
 ///
 /// # Errors
 /// `NotFound` when there is no such run.
-pub async fn rates(db: &impl ConnectionTrait, run: RunId) -> Result<(i32, Option<i32>)> {
-    let query = "SELECT s.rate_per_second AS sender, r.rate_per_second AS run FROM runs r \
-                 JOIN senders s ON s.id = r.sender_id WHERE r.id = $1";
+pub async fn definition(db: &impl ConnectionTrait, run: RunId) -> Result<Group> {
+    let row = one(db, "SELECT definition FROM runs WHERE id = $1", vec![run.0.into()]).await?;
+    row.ok_or(Error::NotFound)?.json("definition")
+}
+
+/// What fills a run's texts, and the topic that it is about.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn frozen(db: &impl ConnectionTrait, run: RunId) -> Result<((TemplateId, i64), Option<TopicId>)> {
+    let query = "SELECT template_id, template_version, topic_id FROM runs WHERE id = $1";
     let row = one(db, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?;
-    Ok((row.get("sender")?, row.get("run")?))
+    let template = (TemplateId(row.get("template_id")?), row.get("template_version")?);
+    Ok((template, row.get::<Option<uuid::Uuid>>("topic_id")?.map(TopicId)))
 }

@@ -85,7 +85,7 @@ pub async fn set_status(tx: &Tx, run: RunId, from: &[RunStatus], to: RunStatus, 
 pub async fn lock_open_run(tx: &Tx, campaign: CampaignId) -> Result<Option<(RunId, RunStatus, bool)>> {
     let query = format!(
         "SELECT id, status, planned FROM runs WHERE campaign_id = $1 \
-         AND status IN ('planning', 'running', 'paused') ORDER BY number DESC LIMIT 1{}",
+         AND status IN ('planning', 'running', 'paused') AND NOT rehearsal ORDER BY number DESC LIMIT 1{}",
         Kind::of(tx).for_update()
     );
     let Some(row) = one(tx, query, vec![campaign.0.into()]).await? else { return Ok(None) };
@@ -98,7 +98,7 @@ pub async fn lock_open_run(tx: &Tx, campaign: CampaignId) -> Result<Option<(RunI
 /// What the database says.
 pub async fn sender_of_open(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<SenderId>> {
     let query = "SELECT sender_id FROM runs WHERE campaign_id = $1 AND status IN ('planning', 'running', 'paused') \
-                 ORDER BY number DESC LIMIT 1";
+                 AND NOT rehearsal ORDER BY number DESC LIMIT 1";
     let row = one(db, query, vec![campaign.0.into()]).await?;
     row.map(|row| row.get("sender_id").map(SenderId)).transpose()
 }

@@ -216,7 +216,8 @@ impl Compiler {
         };
         Ok(format!(
             "EXISTS (SELECT 1 FROM messages m WHERE m.contact_id = c.contact_id AND m.run_id = (SELECT r.id FROM runs r \
-             WHERE r.campaign_id = {campaign} AND r.status <> 'rehearsed' ORDER BY r.number DESC LIMIT 1){states})"
+             WHERE r.campaign_id = {campaign} AND r.status <> 'rehearsed' AND NOT r.rehearsal \
+             ORDER BY r.number DESC LIMIT 1){states})"
         ))
     }
 }

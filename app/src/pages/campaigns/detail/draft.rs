@@ -18,9 +18,10 @@ use super::{
 use crate::{components::*, paths, text};
 
 pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
-    let CampaignView { campaign, names, check, tests, .. } = view;
+    let CampaignView { campaign, names, check, tests, rehearsal, .. } = view;
     let write = may(Permission::Write);
-    let summary = check.as_ref().map(|check| summary(check, may(Permission::Send)));
+    let rehearsal = rehearsal.is_some();
+    let summary = check.as_ref().map(|check| summary(check, may(Permission::Send), rehearsal));
     let numbers = check.as_ref().filter(|_| campaign.segment_id.is_some()).map(launch::numbers);
     let phone = launch::phone(check.as_ref());
     view! {
@@ -39,14 +40,15 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
 }
 
 /// What is missing, that nobody would get it, or that nothing is missing.
-fn summary(check: &LaunchCheck, send: bool) -> Option<AnyView> {
+fn summary(check: &LaunchCheck, send: bool, rehearsed: bool) -> Option<AnyView> {
     let id = check.campaign.id;
     let next = if check.campaign.trigger == Trigger::Now { "review and launch" } else { "review and schedule" };
     let is_scheduled = check.campaign.status == CampaignStatus::Scheduled;
     let ready = move || {
         view! {
             <Alert tone=Tone::Ok title="Nothing is missing.">
-                "Send yourself a test, then "
+                {if rehearsed { "It was rehearsed: " } else { "Send yourself a test and rehearse it, then " }}
+                {rehearsed.then(|| view! { <a class="link" href=paths::rehearsal(id)>"see what it found"</a> ", then " })}
                 <a class="link" href=paths::launch_campaign(id)>{next}</a> "."
             </Alert>
         }

@@ -68,7 +68,7 @@ fn moves(view: &CampaignView) -> bool {
 
 fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     let campaign = view.campaign.clone();
-    let header = header(&campaign, view.names.clone(), view.run.as_ref(), actions);
+    let header = header(&campaign, view.names.clone(), (view.run.as_ref(), view.rehearsal.is_some()), actions);
     let trouble = trouble(view.run.as_ref());
     let body = match view.run.clone() {
         Some(run) => run::body(view, run, here),
@@ -84,9 +84,9 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     .into_any()
 }
 
-fn header(campaign: &Campaign, names: Names, run: Option<&Run>, actions: Actions) -> AnyView {
+fn header(campaign: &Campaign, names: Names, (run, rehearsed): (Option<&Run>, bool), actions: Actions) -> AnyView {
     let facts = FactsLine::of(campaign, names, run);
-    let buttons = buttons(campaign, run, actions);
+    let buttons = buttons(campaign, (run, rehearsed), actions);
     view! {
         <PageHeader
             title=campaign.name.clone()
@@ -143,14 +143,22 @@ impl FactsLine {
 }
 
 /// What can be done from the present state; the primary action last.
-fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView {
+fn buttons(campaign: &Campaign, (run, rehearsed): (Option<&Run>, bool), actions: Actions) -> AnyView {
     let (id, send, write) = (campaign.id, may(Permission::Send), may(Permission::Write));
     let change = actions.change;
     let edit = paths::edit_campaign(id);
     let review = if campaign.trigger == Trigger::Now { "Review and launch" } else { "Review and schedule" };
+    let rehearse = move |class: &'static str| {
+        if rehearsed {
+            view! { <a class=class href=paths::rehearsal(id)>"Rehearsal"</a> }.into_any()
+        } else {
+            verb(change, id, "rehearse", "Rehearse", "Starting…", class)
+        }
+    };
     let act = match campaign.status {
         CampaignStatus::Draft => view! {
             {write.then(|| view! { <a class="btn" href=edit.clone()>"Edit"</a> })}
+            {send.then(|| rehearse("btn"))}
             {send.then(|| view! { <a class="btn btn--primary" href=paths::launch_campaign(id)>{review}</a> })}
         }
         .into_any(),
@@ -182,12 +190,13 @@ fn buttons(campaign: &Campaign, run: Option<&Run>, actions: Actions) -> AnyView 
             <div class="menu__panel">
                 {(write && launched).then(|| view! { <a class="menu__item" href=edit>{change_words}</a> })}
                 {write.then(|| verb(change, id, "duplicate", "Duplicate", "Duplicating…", "menu__item"))}
+                {(send && campaign.status == CampaignStatus::Scheduled).then(|| rehearse("menu__item"))}
                 {launched.then(|| view! { <a class="menu__item" href=paths::recipients(id)>"All recipients"</a> })}
+                <a class="menu__item" href=paths::why(id)>"Why? by number"</a>
                 {file.map(|file| view! { <a class="menu__item" href=file rel="external" download="">"Export CSV"</a> })}
             </div>
         </details>
     };
-    let more = (write || launched).then_some(more);
     view! { {act} {more} }.into_any()
 }
 

@@ -67,7 +67,7 @@ fn width(part: i64, whole: i64) -> String {
     format!("{}.{}%", thousandths / 10, thousandths % 10)
 }
 
-pub(super) fn card(run: &Run, channel: Option<Channel>, at: Timestamp) -> AnyView {
+pub(super) fn card(run: &Run, channel: Option<Channel>, at: Timestamp, curve: Option<String>) -> AnyView {
     let whole = meant(&run.ledger);
     let levels = levels(&run.ledger, channel).into_iter().map(|level| {
         let Level { label, meaning, class, count } = level;
@@ -93,6 +93,10 @@ pub(super) fn card(run: &Run, channel: Option<Channel>, at: Timestamp) -> AnyVie
     view! {
         <Card title=title aside=move || note.clone()>
             <ul class="funnel">{levels}</ul>
+            {curve.map(|svg| view! {
+                <div class="chart-box" inner_html=svg></div>
+                <p class="muted small">"Filled: handed over. Dashed: expected, dotted as at the launch."</p>
+            })}
             {times}
         </Card>
     }
@@ -118,6 +122,8 @@ fn times(run: &Run, at: Timestamp) -> AnyView {
         (RunStatus::Running, None) => Some(("Last hand-over", "not foreseeable yet".into_any())),
         _ => run.finished_at.map(|at| ("Finished", view! { <Time at moment=true/> }.into_any())),
     };
+    let expected = run.forecast.at_launch.as_ref().and_then(|expected| expected.finish_at);
+    let expected = expected.map(|at| view! { <Fact name="Expected at the launch"><Time at moment=true/></Fact> });
     let speed = (run.status == RunStatus::Running).then(|| format!("{} a second", per_second(run.forecast.rate_now)));
     let asleep = (run.quiet.messages > 0).then(|| {
         let until = run.quiet.until.map(|at| view! { ", the last until " <Time at moment=true/> });
@@ -132,6 +138,7 @@ fn times(run: &Run, at: Timestamp) -> AnyView {
             <Fact name="At most">{limit}</Fact>
             {asleep}
             {forecast.map(|(name, value)| view! { <Fact name=name>{value}</Fact> })}
+            {expected}
         </Facts>
     }
     .into_any()

@@ -21,7 +21,7 @@ pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
         <div class="stack">
             {ledger(&run, latest, here)}
             <div class="grid grid--2-1">
-                {progress::card(&run, view.names.channel, view.at)}
+                {progress::card(&run, view.names.channel, view.at, view.curve.clone())}
                 {reasons::card(&run, latest, &view.faults)}
             </div>
             {recipients(&view, &run, latest, here)}

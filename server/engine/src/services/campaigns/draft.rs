@@ -151,6 +151,9 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
         changed.next_run_at = rescheduled(&former, &changed, engine.now())?;
     }
     store::campaigns::update(&tx, &changed, topic).await?;
+    if !fixed.is_empty() {
+        store::rehearsals::outdate(&tx, id).await?;
+    }
     if changed.rate_per_second != former.rate_per_second {
         store::runs::set_rate(&tx, id, changed.rate_per_second).await?;
     }
@@ -237,6 +240,7 @@ pub(super) async fn delete(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(text));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
+    store::rehearsals::discard(&tx, id, engine.now()).await?;
     store::campaigns::delete(&tx, id).await?;
     audit(&tx, actor, engine.now(), "delete", id, named(&campaign.name)).await?;
     commit(tx).await

@@ -14,7 +14,7 @@ use domain::{
 use serde_json::json;
 use store::{ConnectionTrait, Tx, runs::NewRun, senders::SenderRow};
 
-use super::{audit, campaign_or, commit, status_words};
+use super::{audit, campaign_or, commit, rehearse, status_words};
 use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
@@ -199,7 +199,10 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
-    let run = start(engine, &tx, actor, &campaign, now).await?;
+    let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
+        Some(run) => run,
+        None => start(engine, &tx, actor, &campaign, now).await?,
+    };
     store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Running, now).await?;
     if matches!(campaign.trigger, Trigger::Once { .. }) {
         // It went out instead.
@@ -207,7 +210,9 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
     }
     let launched = store::runs::get(&tx, run).await?;
     commit(tx).await?;
-    engine.inner().bell.ring(Who::Planner);
+    for who in [Who::Planner, Who::Senders] {
+        engine.inner().bell.ring(who);
+    }
     Ok(launched)
 }
 
@@ -223,6 +228,21 @@ pub(crate) async fn start(
     campaign: &Campaign,
     due_at: Timestamp,
 ) -> Result<RunId> {
+    store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
+    let (run, template_version) = insert(engine, tx, actor, campaign, due_at).await?;
+    let detail = json!({ "run": run.to_string(), "template_version": template_version });
+    audit(tx, actor, engine.now(), "launch", campaign.id, detail).await?;
+    Ok(run)
+}
+
+/// A run with everything frozen as it is now, and the version of its template.
+pub(super) async fn insert(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    campaign: &Campaign,
+    due_at: Timestamp,
+) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
     let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
     let definition: Group = store::segments::inline(tx, &segment.definition).await?;
@@ -254,7 +274,5 @@ pub(crate) async fn start(
         weight: campaign.weight,
     };
     store::runs::insert(tx, actor, now, &run).await?;
-    let detail = json!({ "run": run.id.to_string(), "template_version": template.version });
-    audit(tx, actor, now, "launch", id, detail).await?;
-    Ok(run.id)
+    Ok((run.id, template.version))
 }

@@ -4,6 +4,7 @@ mod calendar;
 mod draft;
 pub(crate) mod launch;
 mod life;
+mod rehearse;
 pub(crate) mod schedule;
 mod test;
 
@@ -15,7 +16,7 @@ use domain::{
     message::Message,
     page::{Page, PageRequest},
     role::Permission,
-    run::Run,
+    run::{Run, SinceRehearsal},
     schedule::Calendar,
     time::Timestamp,
 };
@@ -50,7 +51,11 @@ fn campaign_or<T>(result: store::Result<T>) -> Result<T> {
     })
 }
 
-impl Campaigns<'_> {
+impl<'a> Campaigns<'a> {
+    pub(super) const fn engine(&self) -> &'a Engine {
+        self.0
+    }
+
     /// Campaigns, newest first; `q` is a part of the name.
     ///
     /// # Errors
@@ -137,6 +142,56 @@ impl Campaigns<'_> {
     pub async fn launch(&self, actor: &Actor, id: CampaignId) -> Result<Run> {
         require(actor, Permission::Send)?;
         retrying!(launch::launch(self.0, actor, id).await)
+    }
+
+    /// Plans the campaign and decides about everybody as at sending, without sending anything: the run goes from
+    /// `planning` to `rehearsed`, and launching the campaign sends exactly this plan. A rehearsal before it is discarded.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub async fn rehearse(&self, actor: &Actor, id: CampaignId) -> Result<Run> {
+        require(actor, Permission::Send)?;
+        retrying!(rehearse::rehearse(self.0, actor, id).await)
+    }
+
+    /// Ends a rehearsal that is under way, or throws its plan away.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn discard_rehearsal(&self, actor: &Actor, id: CampaignId) -> Result<()> {
+        require(actor, Permission::Send)?;
+        retrying!(rehearse::discard(self.0, actor, id).await)
+    }
+
+    /// The campaign's rehearsal that is there or under way, until it is launched.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn rehearsal(&self, actor: &Actor, id: CampaignId) -> Result<Option<Run>> {
+        require(actor, Permission::Read)?;
+        match rehearse::find(self.0, id).await? {
+            Some(run) => Ok(Some(self.0.runs().get(actor, run).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives a time zone to everybody whom the rehearsal left out because theirs is not known, and who has none. Another
+    /// rehearsal takes them in. Returns how many were changed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no complete rehearsal, `Invalid` for what is no time zone.
+    pub async fn set_timezones(&self, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
+        require(actor, Permission::Write)?;
+        rehearse::set_timezone(self.0, actor, id, timezone).await
+    }
+
+    /// What has changed since the campaign was rehearsed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no complete rehearsal.
+    pub async fn since_rehearsal(&self, actor: &Actor, id: CampaignId) -> Result<SinceRehearsal> {
+        require(actor, Permission::Read)?;
+        rehearse::since(self.0, id).await
     }
 
     /// From now on the campaign runs by itself when its trigger says so.

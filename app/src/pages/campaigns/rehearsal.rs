@@ -1,0 +1,425 @@
+//! A rehearsal: everybody decided and nothing sent. What it found, what to mend, and the way to the launch.
+
+use domain::{
+    campaign::{Campaign, CampaignStatus, Trigger},
+    ids::CampaignId,
+    message::{Outcome, State},
+    reason::Reason,
+    role::Permission,
+    run::{PlannedPerson, Rehearsal, Run, RunStatus, SinceRehearsal},
+};
+use leptos::{context::Provider, prelude::*};
+
+use super::{
+    actions::ChangeCampaign,
+    below, chart, may,
+    plan::{RehearsalQuery, RehearsalView, load_rehearsal},
+    use_id,
+};
+use crate::{components::*, paths, text};
+
+#[component]
+pub fn RehearsalPage() -> impl IntoView {
+    let id = use_id();
+    let here = use_here();
+    let change = FormAction::<ChangeCampaign>::new();
+    let moving = RwSignal::new(false);
+    let tick = poll(1_000, move || moving.get());
+    let source = move || {
+        let query = RehearsalQuery {
+            id: id(),
+            state: here.get("state"),
+            reason: here.get("reason"),
+            cursor: here.get("cursor"),
+        };
+        (query, tick.get(), change.version().get())
+    };
+    let rehearsal = fetch(source, |(query, ..)| load_rehearsal(query));
+    Effect::new(move |_| {
+        if let Some(Ok(view)) = rehearsal.get() {
+            moving.set(view.run.is_some_and(|run| run.status == RunStatus::Planning));
+        }
+    });
+    view! { <Loaded from=rehearsal rows=8 let:view>{page(view, change, here)}</Loaded> }.into_any()
+}
+
+fn page(view: RehearsalView, change: FormAction<ChangeCampaign>, here: Here) -> AnyView {
+    let campaign = view.campaign.clone();
+    let crumbs = below(campaign.id, &campaign.name);
+    let Some((run, found)) = view.run.clone().and_then(|run| run.rehearsal.clone().map(|found| (run, found))) else {
+        return none(&campaign, crumbs, change);
+    };
+    let id = campaign.id;
+    let send = may(Permission::Send);
+    let buttons = (send && run.status != RunStatus::Planning).then(|| {
+        let counts = campaign.trigger == Trigger::Now && !found.stale && run.status == RunStatus::Rehearsed;
+        let review = counts && campaign.status == CampaignStatus::Draft;
+        view! {
+            {button(change, id, "discard_rehearsal", "Discard", "Discarding…", "btn")}
+            {button(change, id, "rehearse", "Rehearse again", "Starting…", if review { "btn" } else { "btn btn--primary" })}
+            {review.then(|| view! { <a class="btn btn--primary" href=paths::launch_campaign(id)>"Review and launch"</a> })}
+        }
+        .into_any()
+    });
+    let body = match run.status {
+        RunStatus::Planning => progress(&run, &found, change, here),
+        RunStatus::Failed => {
+            let reason = run.reason.clone().unwrap_or_default();
+            view! { <Alert tone=Tone::Bad title="The rehearsal failed.">{reason}</Alert> }.into_any()
+        }
+        _ => results(view, &run, &found, (change, here)),
+    };
+    view! {
+        <PageHeader
+            title="Rehearsal"
+            crumbs=crumbs
+            state=Label::from(run.status)
+            lead=|| "Everybody was decided as at sending. Nothing was sent."
+        >
+            {buttons}
+        </PageHeader>
+        <ActionError action=change/>
+        {body}
+    }
+    .into_any()
+}
+
+fn none(campaign: &Campaign, crumbs: Crumbs, change: FormAction<ChangeCampaign>) -> AnyView {
+    let open = matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Scheduled) && may(Permission::Send);
+    let id = campaign.id;
+    view! {
+        <PageHeader title="Rehearsal" crumbs=crumbs/>
+        <ActionError action=change/>
+        <Card>
+            <Empty
+                glyph=Glyph::People
+                title="Not rehearsed"
+                text="A rehearsal decides about everybody as at sending: who gets what, when by their own clock, who is left out and why. Nothing is sent."
+            >
+                {open.then(|| button(change, id, "rehearse", "Rehearse", "Starting…", "btn btn--primary"))}
+                <a class="btn" href=paths::campaign(id)>"Back to the campaign"</a>
+            </Empty>
+        </Card>
+    }
+    .into_any()
+}
+
+/// A button with a form of its own. What went wrong is said once, below the heading.
+pub(super) fn button(
+    change: FormAction<ChangeCampaign>,
+    id: CampaignId,
+    verb: &'static str,
+    label: &'static str,
+    busy: &'static str,
+    class: &'static str,
+) -> AnyView {
+    let state = FormState { problem: Signal::stored(None), pending: form_state(change).pending };
+    view! {
+        <FormFor action=change class="form--inline" quiet=true>
+            <Provider value=state>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value=verb/>
+                <SubmitButton label=label busy=busy class=class/>
+            </Provider>
+        </FormFor>
+    }
+    .into_any()
+}
+
+fn progress(run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>, here: Here) -> AnyView {
+    let (done, all) = (run.ledger.planned, found.audience.max(run.ledger.planned));
+    let words = format!("{} of {}", format::num(done), format::counted(all, "person", "people"));
+    let again = untrack(move || here.url());
+    let id = run.campaign_id;
+    view! {
+        <Card title="Under way">
+            <p class="figure" aria-live="polite">{words}</p>
+            <Progress value=done max=all label="How many people were decided about"/>
+            <div class="row">
+                {may(Permission::Send).then(|| button(change, id, "discard_rehearsal", "Cancel", "Cancelling…", "btn"))}
+                <a class="link static-only" href=again rel="external">"Refresh"</a>
+            </div>
+        </Card>
+    }
+    .into_any()
+}
+
+fn results(
+    view: RehearsalView,
+    run: &Run,
+    found: &Rehearsal,
+    (change, here): (FormAction<ChangeCampaign>, Here),
+) -> AnyView {
+    let RehearsalView { campaign, since, people, curve, hours, .. } = view;
+    let since = since.map(|since| changes(&campaign, &since, run));
+    let look = (campaign.trigger != Trigger::Now).then(|| {
+        view! {
+            <Alert title="A look only.">
+                "This campaign goes out by itself: at its time it is planned anew, by the audience and the clock of then."
+            </Alert>
+        }
+        .into_any()
+    });
+    let finish = run.forecast.finish_at.map(|at| {
+        view! { <Fact name="If launched now, the last one goes out"><Time at moment=true/></Fact> }
+    });
+    let hash = found.plan_hash.clone().map(|hash| {
+        view! { <Fact name="Plan"><code title="SHA-256 over everybody's decision and text">{hash}</code></Fact> }
+    });
+    let made = found.finished_at.map(|at| view! { <Fact name="Rehearsed"><Time at/></Fact> });
+    view! {
+        <div class="stack">
+            {look}
+            {since}
+            <div class="grid grid--2">
+                {totals(run, found)}
+                {lint(&campaign, run, found, change)}
+            </div>
+            <div class="grid grid--2">
+                <Card title="By the hour on their own clocks">{chart(hours, "Nobody gets it.")}</Card>
+                <Card title="Forecast">
+                    {chart(curve, "Nothing would be sent.")}
+                    <Facts>{finish} {made} {hash}</Facts>
+                </Card>
+            </div>
+            {list(run, found, people, here)}
+        </div>
+    }
+    .into_any()
+}
+
+/// What is to be known before the launch, because it is not as it was rehearsed.
+pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) -> AnyView {
+    let mut items: Vec<String> = Vec::new();
+    if let Some(version) = since.template_version {
+        items.push(format!(
+            "The template has version {version} by now. This plan keeps version {}: rehearse again to take the new one.",
+            run.template_version
+        ));
+    }
+    if since.audience {
+        items.push("The audience's rules were changed. This plan keeps those it was made by.".to_owned());
+    }
+    if since.joined > 0 {
+        let people = format::counted(since.joined, "person is", "people are");
+        items.push(format!("{people} in the audience by now and not in the plan: they get nothing."));
+    }
+    if since.left > 0 {
+        let people = format::counted(since.left, "person is", "people are");
+        items.push(format!("{people} not in the audience any more, but in the plan: they get it."));
+    }
+    for (reason, count) in &since.left_out {
+        items.push(format!("Left out since: {} ({}).", format::num(*count), text::reason_code(reason)));
+    }
+    let title = if since.campaign {
+        "The campaign was changed since: launching it plans anew. Rehearse it again."
+    } else if items.is_empty() {
+        return ().into_any();
+    } else {
+        "Since the rehearsal"
+    };
+    let tone = if since.campaign { Tone::Warn } else { Tone::Info };
+    let items = items.into_iter().map(|item| view! { <li>{item}</li> }.into_any()).collect::<Vec<_>>();
+    let href = paths::rehearsal(campaign.id);
+    view! { <Alert tone=tone title=title><ul class="alert__list">{items}</ul> <a class="link" href=href>"Open the rehearsal"</a></Alert> }
+        .into_any()
+}
+
+fn totals(run: &Run, found: &Rehearsal) -> AnyView {
+    let here = paths::rehearsal(run.campaign_id);
+    let mut reasons: Vec<(String, i64, Option<String>)> = found
+        .reasons
+        .iter()
+        .map(|(reason, count)| {
+            let words = text::reason_code(reason).to_owned();
+            (words, *count, Some(paths::with_query(&here, &[("reason", reason)])))
+        })
+        .collect();
+    reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    let (now, later, out) = (found.outcome(Outcome::Send), found.outcome(Outcome::Wait), found.outcome(Outcome::Skip));
+    let reached = found.reached();
+    let of = format!("of {} in the audience get it", format::num(reached + out));
+    let nobody = (reached == 0).then(|| {
+        let words =
+            if out == 0 { "There is nobody in the audience." } else { "Everybody in the audience is left out." };
+        view! { <Alert tone=Tone::Warn title="Nobody would get this.">{words}</Alert> }
+    });
+    view! {
+        <Card title="Who gets it">
+            <div><p class="figure">{format::num(reached)}</p><p class="muted">{of}</p></div>
+            {nobody}
+            <Facts>
+                <Fact name="At once">{format::num(now)}</Fact>
+                <Fact name="In their morning">{format::num(later)}</Fact>
+                <Fact name="Left out">{format::num(out)}</Fact>
+            </Facts>
+            {(!reasons.is_empty()).then(|| view! { <div class="inset"><h3>"Why"</h3><Counts rows=reasons/></div> })}
+        </Card>
+    }
+    .into_any()
+}
+
+/// What somebody could mend, each with the way to it.
+fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
+    let template = campaign.template_id.map(paths::template).unwrap_or_default();
+    let people = |reason: Reason| paths::with_query(&paths::rehearsal(run.campaign_id), &[("reason", reason.as_str())]);
+    let mut items: Vec<(String, String, &'static str)> = Vec::new();
+    for (variable, count) in &found.missing_variables {
+        let (lack, are) = if *count == 1 { ("lacks", "is") } else { ("lack", "are") };
+        items.push((
+            format!("{} {lack} {variable} and {are} left out.", format::num(*count)),
+            template.clone(),
+            "Say what to write instead",
+        ));
+    }
+    for (language, count) in &found.without_variant {
+        items.push((
+            format!(
+                "{} read “{language}”, for which the template has no text: they get the default one.",
+                format::num(*count)
+            ),
+            template.clone(),
+            "Add a text",
+        ));
+    }
+    for (reason, words, remedy, href) in [
+        (Reason::TooLong, "would get too long a text.", "Shorten the template", Some(template.clone())),
+        (
+            Reason::TemplateError,
+            "cannot be given this text: the template fails for them.",
+            "Open the template",
+            Some(template.clone()),
+        ),
+        (Reason::NeedsTimezone, "have no known time zone, and quiet hours need one.", "See them", None),
+        (
+            Reason::HeldForReview,
+            "wait until somebody has read their answer.",
+            "Read the answers",
+            Some(paths::COMPLIANCE.to_owned()),
+        ),
+    ] {
+        if let Some(count) = found.reasons.get(reason.as_str()) {
+            let href = href.unwrap_or_else(|| people(reason));
+            items.push((format!("{} {words}", format::num(*count)), href, remedy));
+        }
+    }
+    if items.is_empty() {
+        return view! { <Card title="What could be mended"><p class="muted">"Nothing: every text is complete."</p></Card> }
+            .into_any();
+    }
+    let items = items.into_iter().map(|(words, href, remedy)| {
+        view! {
+            <li class="list__item">
+                <span class="list__main"><span dir="auto">{words}</span></span>
+                <a class="link" href=href>{remedy}</a>
+            </li>
+        }
+        .into_any()
+    });
+    let items = items.collect::<Vec<_>>();
+    let zoneless = found.reasons.contains_key(Reason::NeedsTimezone.as_str()) && may(Permission::Send);
+    let id = campaign.id;
+    let zone = zoneless.then(|| {
+        view! {
+            <FormFor action=change>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value="set_timezone"/>
+                <TextField name="timezone" label="Time zone for all who have none" required=true placeholder="Asia/Colombo"/>
+                <FormActions><SubmitButton label="Set it and rehearse again" busy="Starting…" class="btn"/></FormActions>
+            </FormFor>
+        }
+        .into_any()
+    });
+    view! {
+        <Card title="What could be mended">
+            <ul class="list list--plain">{items}</ul>
+            {zone}
+            <p class="muted small">"After a change, rehearse again."</p>
+        </Card>
+    }
+    .into_any()
+}
+
+fn list(run: &Run, found: &Rehearsal, people: domain::page::Page<PlannedPerson>, here: Here) -> AnyView {
+    let tabs = vec![
+        Tab::new("", "All").count(found.reached() + found.outcome(Outcome::Skip)),
+        Tab::new(State::Queued.as_str(), "Get it").count(run.ledger.queued),
+        Tab::new(State::Skipped.as_str(), "Left out").count(run.ledger.skipped),
+    ];
+    let narrowed = here.once("reason");
+    let narrowed = (!narrowed.is_empty()).then(|| {
+        let all = untrack(move || here.with(&[("reason", ""), ("cursor", "")]));
+        let words = format!("Only: {}.", text::reason_code(&narrowed));
+        view! { <Alert title=words><a class="link" href=all>"Show everybody"</a></Alert> }
+    });
+    let shown = people.items.len();
+    let rows = people.items.iter().map(row).collect::<Vec<_>>();
+    let file = format!("/runs/{}/plan.csv", run.id);
+    let body = if shown == 0 {
+        view! { <p class="card__text muted">"Nobody."</p> }.into_any()
+    } else {
+        view! {
+            <Table
+                caption="People of the plan"
+                columns=vec![Col::text("Contact"), Col::text("Outcome"), Col::text("When, where they are"), Col::text("Text or reason"), Col::action("Explanation")]
+            >
+                {rows}
+            </Table>
+            <Pagination next=people.next_cursor shown=shown/>
+        }
+        .into_any()
+    };
+    view! {
+        {narrowed}
+        <section class="card" aria-labelledby="people">
+            <header class="card__head">
+                <h2 id="people">"Everybody"</h2>
+                <Tabs param="state" label="Filter by outcome" tabs/>
+                <div class="card__aside"><a class="link" href=file rel="external" download="">"Export CSV"</a></div>
+            </header>
+            <div class="card__flush">{body}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn row(person: &PlannedPerson) -> AnyView {
+    let message = &person.message;
+    let (tone, outcome) = match (message.state, message.reason) {
+        (State::Queued, Some(Reason::QuietHours)) => (Tone::Info, "Waits"),
+        (State::Queued, _) => (Tone::Ok, "Gets it"),
+        _ => (Tone::Warn, "Left out"),
+    };
+    let when = person.local_time.clone().map(|time| {
+        let zone = person.timezone.clone();
+        view! { <span>{time} {zone.map(|zone| view! { <span class="sub">{zone}</span> })}</span> }
+    });
+    let words = match (&person.text, message.reason) {
+        (Some(text), _) => {
+            let (start, all) = (text.lines().next().unwrap_or_default().to_owned(), text.clone());
+            view! {
+                <td class="wrap recipient__words" data-label="Text">
+                    <details class="fold"><summary dir="auto">{start}</summary><p class="pre" dir="auto">{all}</p></details>
+                </td>
+            }
+            .into_any()
+        }
+        (None, Some(reason)) => {
+            view! { <td class="wrap recipient__words" data-label="Reason">{text::reason(reason)}</td> }.into_any()
+        }
+        (None, None) => view! { <td class="recipient__words" data-label="Text"></td> }.into_any(),
+    };
+    let label = Label { tone, text: outcome.into() };
+    view! {
+        <tr class="recipient">
+            <td class="main" data-label="Contact">
+                <Who name=message.name.clone() phone=message.phone.as_ref().map(ToString::to_string)/>
+            </td>
+            <td class="recipient__state" data-label="Outcome">{pill(label)}</td>
+            <td data-label="When">{when}</td>
+            {words}
+            <td class="num" data-label=""><a class="link" href=paths::message(message.id)>"Why?"</a></td>
+        </tr>
+    }
+    .into_any()
+}

@@ -1,0 +1,72 @@
+//! "Why?" for any number: also of people who were never in the plan.
+
+use leptos::prelude::*;
+
+use super::{
+    below,
+    plan::{WhyRow, WhyView, load_why},
+    use_id,
+};
+use crate::{components::*, paths};
+
+#[component]
+pub fn WhyPage() -> impl IntoView {
+    let id = use_id();
+    let here = use_here();
+    let why = fetch(move || (id(), here.get("phone")), |(id, phone)| load_why(id, phone));
+    view! { <Loaded from=why let:view>{page(view)}</Loaded> }.into_any()
+}
+
+fn page(view: WhyView) -> AnyView {
+    let crumbs = below(view.campaign.id, &view.campaign.name);
+    let tone = if view.is_good { Tone::Ok } else { Tone::Info };
+    let answer = view.answer.clone().map(|answer| {
+        let message = view.message.clone().map(|id| {
+            view! { <a class="link" href=paths::message(id)>"Every decision about the message"</a> }
+        });
+        let contact = view.contact.clone().map(|phone| {
+            view! { " " <a class="link" href=paths::contact(phone)>"Open the contact"</a> }
+        });
+        let more = view.more.clone();
+        view! { <Alert tone=tone title=answer>{more} " " {message} {contact}</Alert> }
+    });
+    let rules = (!view.rules.is_empty()).then(|| {
+        let rows = view.rules.into_iter().map(rule).collect::<Vec<_>>();
+        view! {
+            <Card title="The audience's rules, as they are for this person now" flush=true>
+                <ul class="rules">{rows}</ul>
+            </Card>
+        }
+    });
+    let action = paths::why(view.campaign.id);
+    view! {
+        <PageHeader title="Why?" crumbs=crumbs lead=|| "Why somebody got this campaign, or did not."/>
+        <div class="stack">
+            <form class="form--inline row" method="get" action=action>
+                <label for="why-phone">"Number"</label>
+                <input id="why-phone" class="input" type="tel" name="phone" value=view.asked placeholder="+94 77 123 4567" required=true/>
+                <button type="submit" class="btn">"Ask"</button>
+            </form>
+            {view.problem.map(|problem| view! { <Alert tone=Tone::Warn title=problem/> })}
+            {answer}
+            {rules}
+        </div>
+    }
+    .into_any()
+}
+
+fn rule(row: WhyRow) -> AnyView {
+    let WhyRow { depth, holds, words, actual } = row;
+    let label = if holds {
+        Label { tone: Tone::Ok, text: "holds".into() }
+    } else {
+        Label { tone: Tone::Warn, text: "does not hold".into() }
+    };
+    view! {
+        <li class=format!("rules__row rules__row--{depth}")>
+            <span dir="auto">{words} {actual.map(|actual| view! { <span class="sub" dir="auto">{actual}</span> })}</span>
+            {pill(label)}
+        </li>
+    }
+    .into_any()
+}

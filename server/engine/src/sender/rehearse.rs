@@ -1,0 +1,276 @@
+//! Everybody of a plan, decided as at sending, with nothing claimed and nothing sent.
+
+use std::{num::NonZero, thread};
+
+use domain::{
+    ids::{ContactId, MessageId},
+    message::Outcome,
+    reason::Reason,
+    run::RehearsalCount as Counted,
+    time::Timestamp,
+};
+use jiff::civil::DateTime;
+use sha2::{Digest as _, Sha256};
+use store::{
+    Tx,
+    messages::Claimed,
+    rehearsals::{Counts, LeftOut, count, count_outcome},
+    runs::RunPlan,
+};
+
+use super::{Cap, RunContext, caps, content, content::Text, verdict, verdict::Binding};
+use crate::{
+    Engine, Result,
+    decide::{self, Content, ContentFault, Decided, Verdict},
+    planner::local,
+    quiet::{self, Holidays, Policy},
+    services::settings,
+    templates::Compiled,
+    zones::{self, Zones, zones_of},
+};
+
+/// More threads than this do not make a chunk quicker than the database.
+const THREADS: usize = 4;
+
+/// The longest code of a language (ISO 639), and what stands for what is none.
+const LANGUAGE_MAX: usize = 3;
+const NO_LANGUAGE: &str = "?";
+
+/// All that deciding about a run's people needs.
+pub(crate) struct Rehearsing {
+    run: RunContext,
+    hours: Policy,
+    caps: Vec<Cap>,
+    enforce_window: bool,
+    /// Everybody's own clock says this when their message is due.
+    local_at: Option<DateTime>,
+}
+
+/// What is found of some people.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub left_out: Vec<LeftOut>,
+    /// Who sleeps, until then.
+    pub asleep: Vec<(MessageId, Timestamp)>,
+    /// Who is due by their own clock, then.
+    pub due: Vec<(MessageId, Timestamp)>,
+    pub counts: Counts,
+    /// For each person what the plan's hash is made of.
+    pub leaves: Vec<(ContactId, Leaf)>,
+}
+
+pub(crate) type Leaf = [u8; 32];
+
+/// A person's part of the plan's hash.
+pub(crate) fn leaf(contact: ContactId, outcome: Outcome, reason: Option<Reason>, content: Option<&Content>) -> Leaf {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text);
+    };
+    part(&contact.0.to_string());
+    part(outcome.as_str());
+    part(reason.map_or("", Reason::as_str));
+    if let Some(content) = content {
+        part(&content.text);
+        let (sid, variables) = content.content.as_ref().map_or(("", ""), |(sid, variables)| (sid, variables));
+        part(sid);
+        part(variables);
+        part(content.media_url.as_deref().unwrap_or_default());
+    }
+    hash.finalize().into()
+}
+
+impl Rehearsing {
+    /// Everything that the run has frozen, and the settings as they are now.
+    ///
+    /// # Errors
+    /// What the database says, or that the template cannot be used.
+    pub async fn of(engine: &Engine, plan: &RunPlan) -> Result<Self> {
+        let settings = settings::current(engine).await?;
+        let holidays = Holidays::of(&settings.holidays);
+        let template = content::compiled(engine, plan.template).await?;
+        Ok(Self {
+            hours: quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours),
+            caps: caps::of_run(engine, &settings, plan.rules.category, plan.topic).await?,
+            enforce_window: settings.enforce_whatsapp_window,
+            local_at: plan.rules.local_at.as_ref().and_then(|at| at.parse().ok()),
+            run: RunContext { rules: plan.rules.clone(), topic: plan.topic, template },
+        })
+    }
+
+    /// What is wrong with the template's version itself; none when it is the database that is away.
+    pub fn fault(error: &crate::Error) -> Option<String> {
+        content::fault_of_version(error)
+    }
+
+    /// Counts what the people had of late, for the caps that bind the run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_for_caps(&self, tx: &Tx, now: Timestamp, people: &mut [Claimed]) -> Result<()> {
+        caps::count_planned(tx, now, &self.caps, people).await
+    }
+
+    /// Decides about some people, on as many processors as there are. It takes a while: not for a thread that others
+    /// wait for.
+    pub fn decide(&self, people: &[Claimed], now: Timestamp) -> Found {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
+        let part = people.len().div_ceil(threads).max(1);
+        let mut all = Found::default();
+        thread::scope(|scope| {
+            let parts: Vec<_> =
+                people.chunks(part).map(|part| scope.spawn(move || self.decide_part(part, now))).collect();
+            for part in parts {
+                match part.join() {
+                    Ok(found) => all.add(found),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        all
+    }
+
+    fn decide_part(&self, people: &[Claimed], now: Timestamp) -> Found {
+        let mut found = Found::default();
+        let text = self.text();
+        for person in people {
+            self.decide_one(&text, person, now, &mut found);
+        }
+        found
+    }
+
+    fn decide_one(&self, text: &Text<'_>, message: &Claimed, now: Timestamp, found: &mut Found) {
+        let decided = self.verdict(text, message, now);
+        let id = message.id;
+        let zones = message.contact.as_ref().map(|one| zones_of(&one.phone, one.timezone.as_deref()));
+        let (outcome, reason, at) = match &decided.verdict {
+            Verdict::Skip(reason) => {
+                if let (Reason::MissingVariable, Some(variable)) = (reason, &decided.detail) {
+                    count(&mut found.counts, Counted::Variable, variable);
+                }
+                let decision = verdict::record(&decided, now);
+                found.left_out.push(LeftOut { id, reason: *reason, decision });
+                (Outcome::Skip, Some(*reason), None)
+            }
+            Verdict::Send(_) | Verdict::Wait { .. } if self.local_at.is_some() => {
+                let due = self.local_at.zip(zones.as_ref()).and_then(|(at, zones)| local::instant(zones, at));
+                let due = due.map_or(now, |due| due.max(now));
+                found.due.push((id, due));
+                (Outcome::Send, None, Some(due))
+            }
+            Verdict::Send(_) => (Outcome::Send, None, Some(now)),
+            Verdict::Wait { until, reason } => {
+                found.asleep.push((id, *until));
+                (Outcome::Wait, Some(*reason), Some(*until))
+            }
+        };
+        count_outcome(&mut found.counts, outcome, reason);
+        let content = match (at, &decided.verdict) {
+            (None, _) => None,
+            (Some(_), Verdict::Send(content)) => Some(content.clone()),
+            (Some(_), _) => text.render(message.contact.as_ref(), &message.variables).ok(),
+        };
+        found.leaves.push((message.contact_id, leaf(message.contact_id, outcome, reason, content.as_ref())));
+        if let (Some(at), Some(zones)) = (at, &zones) {
+            count(&mut found.counts, Counted::LocalHour, local_hour(zones, at));
+            let locale = message.contact.as_ref().and_then(|contact| contact.locale.as_deref());
+            if let Some(locale) = locale.filter(|locale| !self.run.template.has_variant(locale)) {
+                count(&mut found.counts, Counted::Language, language(locale));
+            }
+        }
+    }
+
+    /// As at sending, but that whoever sleeps is asked for a text, too: what it lacks, it lacks in the morning.
+    fn verdict(&self, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
+        let facts = verdict::facts(&self.binding(), text, message, now);
+        let render = || text.render(message.contact.as_ref(), &message.variables);
+        let decided = decide::decide(&facts, render);
+        if !matches!(decided.verdict, Verdict::Wait { .. }) {
+            return decided;
+        }
+        let awake = decide::decide(&decide::Facts { hours: None, ..facts }, render);
+        match awake.verdict {
+            Verdict::Skip(Reason::MissingVariable | Reason::TooLong | Reason::TemplateError) => awake,
+            _ => decided,
+        }
+    }
+
+    const fn binding(&self) -> Binding<'_> {
+        Binding {
+            channel: self.run.rules.channel,
+            run: Some(&self.run),
+            hours: &self.hours,
+            caps: self.caps.as_slice(),
+            enforce_window: self.enforce_window,
+        }
+    }
+
+    fn text(&self) -> Text<'static> {
+        Text::Template(self.run.template.clone(), self.run.rules.category)
+    }
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.left_out.extend(other.left_out);
+        self.asleep.extend(other.asleep);
+        self.due.extend(other.due);
+        self.leaves.extend(other.leaves);
+        for (key, n) in other.counts {
+            *self.counts.entry(key).or_default() += n;
+        }
+    }
+}
+
+/// A message's text as its person would get it, filled by the same function as at sending.
+pub(crate) fn text_for(template: &Compiled, message: &Claimed) -> Result<String, ContentFault> {
+    content::fill(template, message).map(|content| content.text)
+}
+
+/// The hour on the person's clock. With several zones it is the first of them, with none UTC.
+pub(crate) fn local_hour(zones: &Zones, at: Timestamp) -> String {
+    let local = local_time(zones, at);
+    format!("{:04}-{:02}-{:02}T{:02}", local.year(), local.month(), local.day(), local.hour())
+}
+
+/// The time on the person's clock; see [`local_hour`].
+pub(crate) fn local_time(zones: &Zones, at: Timestamp) -> DateTime {
+    match zones.zones().first() {
+        Some(zone) => zones::civil(zone, at),
+        None => zones::civil(&jiff::tz::TimeZone::UTC, at),
+    }
+}
+
+/// What a locale's language is called in the counts: few, whatever stands in a file.
+fn language(locale: &str) -> String {
+    let language = locale.trim().split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let is_code =
+        (2..=LANGUAGE_MAX).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
+    if is_code { language } else { NO_LANGUAGE.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tells_people_outcomes_and_texts_apart() {
+        let hello = Content { text: "Hello".to_owned(), ..Content::default() };
+        let of = |contact, outcome, content: &Content| leaf(ContactId(contact), outcome, None, Some(content));
+        let first = of(1, Outcome::Send, &hello);
+        assert_eq!(first, of(1, Outcome::Send, &hello));
+        assert_ne!(first, of(2, Outcome::Send, &hello));
+        assert_ne!(first, of(1, Outcome::Wait, &hello));
+        assert_ne!(first, of(1, Outcome::Send, &Content { text: "Hallo".to_owned(), ..Content::default() }));
+    }
+
+    #[test]
+    fn languages_are_few() {
+        assert_eq!(language("pt_BR"), "pt");
+        assert_eq!(language(" FIL "), "fil");
+        for odd in ["klingon", "", "1", "d"] {
+            assert_eq!(language(odd), NO_LANGUAGE, "{odd}");
+        }
+    }
+}

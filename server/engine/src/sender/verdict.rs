@@ -1,0 +1,81 @@
+//! What is decided about one message of a lane: the same at sending and at rehearsal.
+
+use domain::{
+    campaign::Late,
+    consent::Category,
+    message::{Channel, Kind, Outcome},
+    time::Timestamp,
+};
+use store::messages::{Claimed, DecisionIn};
+
+use super::{Cap, RunContext, caps, content::Text};
+use crate::{
+    decide::{self, Decided, Facts, Hours, Person, Verdict},
+    quiet::{Place, Policy},
+    zones::zones_of,
+};
+
+/// What binds the messages of a lane.
+pub(super) struct Binding<'a> {
+    pub channel: Channel,
+    /// A run's rules and template; single sends bring their own.
+    pub run: Option<&'a RunContext>,
+    pub hours: &'a Policy,
+    pub caps: &'a [Cap],
+    pub enforce_window: bool,
+}
+
+pub(super) fn of(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
+    let facts = facts(binding, text, message, now);
+    decide::decide(&facts, || text.render(message.contact.as_ref(), &message.variables))
+}
+
+pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Facts {
+    let contact = message.contact.as_ref();
+    let rules = binding.run.map(|run| &run.rules);
+    Facts {
+        kind: message.kind,
+        channel: binding.channel,
+        category: text.category(),
+        person: contact.map(|contact| Person {
+            consent: contact.consent,
+            suppressed: contact.suppressed,
+            in_review: contact.in_review,
+            last_inbound_at: contact.last_inbound_at,
+        }),
+        has_topic: binding.run.is_some_and(|run| run.topic.is_some()),
+        subscription: message.subscription,
+        send_before: rules.and_then(|rules| rules.send_before),
+        late: rules.map_or(Late::Wait, |rules| rules.late),
+        hours: hours(binding, message, text.category()),
+        caps: caps::of_message(binding.caps, message),
+        enforce_window: binding.enforce_window,
+        free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
+        now,
+    }
+}
+
+/// The quiet hours that bind a message: a campaign's, or a single one's that is marketing.
+fn hours(binding: &Binding<'_>, message: &Claimed, category: Option<Category>) -> Option<Hours> {
+    let bound = match message.kind {
+        Kind::Campaign => true,
+        Kind::Single => category == Some(Category::Marketing),
+        Kind::Test | Kind::Confirmation => false,
+    };
+    if !bound || binding.hours.is_free() {
+        return None;
+    }
+    let contact = message.contact.as_ref()?;
+    let zones = zones_of(&contact.phone, contact.timezone.as_deref());
+    let place = Place::of(&contact.phone, contact.country.as_deref(), &zones);
+    Some(Hours { policy: binding.hours.clone(), zones, place })
+}
+
+pub(super) fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
+    let (outcome, reason) = match &decided.verdict {
+        Verdict::Send(_) => (Outcome::Send, None),
+        Verdict::Skip(reason) => (Outcome::Skip, Some(*reason)),
+        Verdict::Wait { reason, .. } => (Outcome::Wait, Some(*reason)),
+    };
+    DecisionIn { at, outcome, reason, checks: decided.passed, detail: decided.detail.clone() }
+}

@@ -1,0 +1,141 @@
+//! Rehearsing: the plan with everybody decided, and nothing sent. Launching makes it the run.
+
+use domain::{
+    campaign::{Campaign, Trigger},
+    ids::{CampaignId, RunId},
+    run::{Rules, Run, SinceRehearsal},
+};
+use serde_json::json;
+use store::{ConnectionTrait, Tx, rehearsals::Ready};
+
+use super::{audit, campaign_or, commit, launch};
+use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, zones};
+
+const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
+
+pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
+    let (now, audience) = (engine.now(), audience(engine, id).await?);
+    let tx = engine.begin(actor).await?;
+    let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
+    if !launch::may_launch(status) {
+        return Err(Error::Conflict(launch::launched_before(status)));
+    }
+    let campaign = store::campaigns::get(&tx, id).await?;
+    store::rehearsals::discard(&tx, id, now).await?;
+    let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, now).await?;
+    store::rehearsals::open(&tx, run, audience).await?;
+    let detail = json!({ "run": run.to_string(), "template_version": template_version });
+    audit(&tx, actor, now, "rehearse", id, detail).await?;
+    let rehearsed = store::runs::get(&tx, run).await?;
+    commit(tx).await?;
+    engine.inner().bell.ring(Who::Planner);
+    Ok(rehearsed)
+}
+
+/// How many people there are in the audience; counted before the transaction, because it may take a second.
+async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
+    let db = engine.db().reader();
+    let campaign = campaign_or(store::campaigns::get(db, id).await)?;
+    if !launch::may_launch(campaign.status) {
+        return Err(Error::Conflict(launch::launched_before(campaign.status)));
+    }
+    let (template, segment, _, topic) = launch::parts(engine, db, &campaign).await?.complete()?;
+    let definition = store::segments::inline(db, &segment.definition).await?;
+    let (tally, _) = store::runs::preview(db, &definition, topic, template.category, engine.now()).await?;
+    Ok(tally.total())
+}
+
+pub(super) async fn discard(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<()> {
+    let now = engine.now();
+    let tx = engine.begin(actor).await?;
+    campaign_or(store::campaigns::lock(&tx, id).await)?;
+    if store::rehearsals::discard(&tx, id, now).await? == 0 {
+        return Err(NO_REHEARSAL);
+    }
+    audit(&tx, actor, now, "discard_rehearsal", id, json!({})).await?;
+    commit(tx).await?;
+    engine.inner().bell.ring(Who::Planner);
+    Ok(())
+}
+
+/// Launches the rehearsed plan, when the campaign has one that counts; none when it is to be planned now.
+pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &Campaign) -> Result<Option<RunId>> {
+    let Some(ready) = store::rehearsals::ready(tx, campaign.id, true).await? else { return Ok(None) };
+    let parts = launch::parts(engine, tx, campaign).await?;
+    let sender = parts.sender.as_ref().map(|row| row.sender.id);
+    parts.complete()?;
+    if !counts(campaign, &ready) || sender != Some(ready.sender) {
+        return Ok(None);
+    }
+    let now = engine.now();
+    // "Within six hours" is from the launch on.
+    let send_before = campaign.send_before.as_ref().map(|deadline| deadline.from_start(now));
+    let rules = Rules { send_before, ..ready.rules };
+    store::rehearsals::launch(tx, ready.run, &rules, now).await?;
+    let detail = json!({ "run": ready.run.to_string(), "template_version": ready.template.1, "rehearsed": true });
+    audit(tx, actor, now, "launch", campaign.id, detail).await?;
+    Ok(Some(ready.run))
+}
+
+/// Of a campaign that goes out by itself a rehearsal is a look only: at its time it is planned anew.
+fn counts(campaign: &Campaign, ready: &Ready) -> bool {
+    campaign.trigger == Trigger::Now && !ready.stale
+}
+
+pub(super) async fn since(engine: &Engine, id: CampaignId) -> Result<SinceRehearsal> {
+    let db = engine.db().reader();
+    let campaign = campaign_or(store::campaigns::get(db, id).await)?;
+    let ready = store::rehearsals::ready(db, id, false).await?.ok_or(NO_REHEARSAL)?;
+    let parts = launch::parts(engine, db, &campaign).await?;
+    let mut since = store::rehearsals::since(db, &ready, engine.now()).await?;
+    since.campaign = ready.stale || parts.sender.is_none_or(|row| row.sender.id != ready.sender);
+    since.template_version = newer_version(db, &ready).await?;
+    since.audience = match parts.segment {
+        Some(segment) => store::segments::inline(db, &segment.definition).await? != ready.definition,
+        None => true,
+    };
+    Ok(since)
+}
+
+async fn newer_version(db: &impl ConnectionTrait, ready: &Ready) -> Result<Option<i64>> {
+    let (template, frozen) = ready.template;
+    let now = store::templates::find(db, template).await?;
+    Ok(now.map(|template| template.version).filter(|version| *version != frozen))
+}
+
+/// People of one transaction.
+const CHUNK: u32 = 2_000;
+
+/// Gives a time zone to everybody whom the rehearsal left out for want of one. The plan stays as it is.
+pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
+    let known = zones::zone_name(timezone.trim());
+    let known = known.ok_or_else(|| Error::invalid("timezone", "Give a time zone such as Asia/Colombo."))?;
+    let run = store::rehearsals::ready(engine.db().reader(), id, false).await?.ok_or(NO_REHEARSAL)?.run;
+    let (mut changed, mut after) = (0, -1);
+    loop {
+        let now = engine.now();
+        let (count, last) = retrying!(
+            async {
+                let tx = engine.begin(actor).await?;
+                let (count, last) = store::rehearsals::set_timezone(&tx, (run, after), known, now, CHUNK).await?;
+                if count > 0 {
+                    let detail = json!({ "timezone": known, "people": count });
+                    audit(&tx, actor, now, "set_timezones", id, detail).await?;
+                }
+                commit(tx).await?;
+                Ok::<_, Error>((count, last))
+            }
+            .await
+        )?;
+        changed += count;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(changed),
+        }
+    }
+}
+
+/// The campaign's rehearsal that is there or under way.
+pub(super) async fn find(engine: &Engine, id: CampaignId) -> Result<Option<RunId>> {
+    Ok(store::rehearsals::of_campaign(engine.db().reader(), id).await?)
+}

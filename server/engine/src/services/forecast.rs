@@ -1,0 +1,300 @@
+//! Forecasts of runs: what is queued, by when it is due and by whose clock, against the rates that hold for it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use domain::{
+    ids::RunId,
+    message::Channel,
+    run::{CurvePoint, Expectation, Forecast, Run, RunStatus},
+    settings::{SendingState, Settings},
+    time::Timestamp,
+};
+use store::runs::{DueGroup, RunLane, Someone};
+use tokio::time::Instant;
+
+use super::{processes, settings};
+use crate::{
+    Engine, Result,
+    forecast::{Day, Due, Expected, Outlook, Window},
+    quiet::{self, Holidays, Place, Policy},
+    zones::zones_of,
+};
+
+/// How much longer than it took what was read for a forecast serves: so it costs a twentieth of the time at most, however
+/// many look at it.
+const SERVES: u32 = 20;
+
+/// So much is looked ahead where nights or full days are in the way.
+const HORIZON: i64 = 30 * Timestamp::DAY;
+
+/// And where nothing is: a century is no forecast any more.
+const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
+
+/// Points of what happened.
+const ACTUAL_POINTS: i64 = 96;
+
+/// How long somebody who looks waits for what is being read; then what was read before has to do.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// What was read of the runs that were looked at lately.
+#[derive(Default)]
+pub(crate) struct Cache {
+    due: Reads<DueGroup>,
+    actual: Reads<CurvePoint>,
+}
+
+/// By run, what was read last; read anew beside those who look, one at a time.
+struct Reads<T>(Mutex<HashMap<RunId, Read<T>>>);
+
+impl<T> Default for Reads<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+struct Read<T> {
+    rows: Option<Arc<Vec<T>>>,
+    until: Instant,
+    reading: bool,
+}
+
+/// Runs that are kept in mind.
+const KEPT: usize = 256;
+
+impl<T: Send + Sync + 'static> Reads<T> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Read<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
+    fn known(&self, run: RunId) -> (Option<Arc<Vec<T>>>, bool) {
+        let mut all = self.lock();
+        if all.len() >= KEPT {
+            all.retain(|_, read| read.reading);
+        }
+        let now = Instant::now();
+        let read = all.entry(run).or_insert(Read { rows: None, until: now, reading: false });
+        let due = !read.reading && read.until <= now;
+        read.reading |= due;
+        (read.rows.clone(), due)
+    }
+
+    fn keep(&self, run: RunId, rows: Option<Vec<T>>, took: Duration) -> Option<Arc<Vec<T>>> {
+        let mut all = self.lock();
+        let read = all.entry(run).or_insert(Read { rows: None, until: Instant::now(), reading: false });
+        if let Some(rows) = rows {
+            read.rows = Some(Arc::new(rows));
+        }
+        read.until = Instant::now() + took * SERVES;
+        read.reading = false;
+        read.rows.clone()
+    }
+}
+
+/// What `read` finds, or found lately. Who has no patience for it gets what was read before, if anything was.
+async fn look<T, F>(
+    engine: &Engine,
+    reads: fn(&Cache) -> &Reads<T>,
+    run: RunId,
+    patience: Duration,
+    read: F,
+) -> Option<Arc<Vec<T>>>
+where
+    T: Send + Sync + 'static,
+    F: Future<Output = store::Result<Vec<T>>> + Send + 'static,
+{
+    let (known, is_due) = reads(&engine.inner().forecasts).known(run);
+    if !is_due {
+        return known;
+    }
+    let engine = engine.clone();
+    let reading = tokio::spawn(async move {
+        let began = Instant::now();
+        let rows = read.await.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
+        reads(&engine.inner().forecasts).keep(run, rows, began.elapsed())
+    });
+    match tokio::time::timeout(patience, reading).await {
+        Ok(Ok(rows)) => rows,
+        _ => known,
+    }
+}
+
+/// What is to be expected of a run from now on; nothing of one that does not go on by itself.
+pub(crate) async fn of(engine: &Engine, run: &Run) -> Result<Forecast> {
+    reckoned(engine, run, PATIENCE).await
+}
+
+async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Forecast> {
+    if !matches!(run.status, RunStatus::Planning | RunStatus::Running | RunStatus::Rehearsed) {
+        return Ok(Forecast::default());
+    }
+    let now = engine.now();
+    let rate_now = processes::paces(engine).await?.runs.get(&run.id).copied().unwrap_or(0.0);
+    let settings = settings::current(engine).await?;
+    if settings.sending.state == SendingState::Held && run.status != RunStatus::Rehearsed {
+        return Ok(Forecast { rate_now, ..Forecast::default() });
+    }
+    let lane = store::runs::lane(engine.db().reader(), run.id).await?;
+    let hours = {
+        let holidays = Holidays::of(&settings.holidays);
+        quiet::of_campaign(&settings, &holidays, lane.rules.category, lane.rules.quiet_hours)
+    };
+    let waiting = waiting(engine, run, (now, !hours.is_free()), patience).await;
+    let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
+    let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
+    brought_up(&mut due, run.ledger.queued, now);
+    due.push(Due { at: now, count: run.ledger.sending, windows: None });
+    let left: i64 = due.iter().map(|due| due.count).sum();
+    let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
+    let allowed = allowed(engine, &settings, &lane).await?;
+    // What it really does, as long as there is enough to do.
+    let rate = if rate_now > 0.0 && due_now as f64 >= rate_now { rate_now } else { allowed };
+    let meant = run.ledger.planned - run.ledger.skipped - run.ledger.cancelled;
+    let day = day(engine, &settings, &lane).await?;
+    let outlook = Outlook { now, sent: (meant - left).max(0), rate, due: &due, windows: &windows, day, horizon };
+    let Expected { points, ends } = outlook.expected();
+    let finish_at = points.last().filter(|_| ends).map(|last| last.at);
+    Ok(Forecast { finish_at, rate_now, curve: points, ..Forecast::default() })
+}
+
+/// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
+async fn waiting(
+    engine: &Engine,
+    run: &Run,
+    (now, by_clock): (Timestamp, bool),
+    patience: Duration,
+) -> Arc<Vec<DueGroup>> {
+    let (db, id) = (engine.db().clone(), run.id);
+    let read = async move { store::runs::due(db.reader(), id, now, by_clock).await };
+    if let Some(due) = look(engine, |cache| &cache.due, id, patience, read).await {
+        return due;
+    }
+    let group = |at, count| DueGroup { at, count, someone: None };
+    let asleep = run.quiet.messages;
+    let awake = group(now, (run.ledger.queued - asleep).max(0));
+    Arc::new(std::iter::once(awake).chain(run.quiet.until.map(|until| group(until, asleep))).collect())
+}
+
+/// The groups with the windows that bind each of them; who has no clock is not waited for.
+fn by_windows(groups: &[DueGroup], hours: &Policy, within: Window) -> (Vec<Due>, Vec<Vec<Window>>) {
+    let mut windows: Vec<Vec<Window>> = Vec::new();
+    let mut places: BTreeMap<&Someone, Option<usize>> = BTreeMap::new();
+    let mut due = Vec::with_capacity(groups.len());
+    for group in groups {
+        let of = group.someone.as_ref().and_then(|someone| {
+            *places.entry(someone).or_insert_with(|| {
+                let zones = zones_of(&someone.phone, someone.timezone.as_deref());
+                if zones.is_empty() {
+                    return None;
+                }
+                let place = Place::of(&someone.phone, someone.country.as_deref(), &zones);
+                let found = hours.windows(&zones, place, within);
+                Some(windows.iter().position(|known| *known == found).unwrap_or_else(|| {
+                    windows.push(found);
+                    windows.len() - 1
+                }))
+            })
+        });
+        due.push(Due { at: group.at, count: group.count, windows: of });
+    }
+    (merged(due), windows)
+}
+
+/// What was read a moment ago, by what the ledger says now: what is queued besides is due, what is not queued any more was
+/// the first.
+fn brought_up(due: &mut Vec<Due>, queued: i64, now: Timestamp) {
+    let mut gone = due.iter().map(|due| due.count).sum::<i64>() - queued;
+    if gone < 0 {
+        due.push(Due { at: now, count: -gone, windows: None });
+    }
+    for due in due.iter_mut() {
+        let part = due.count.min(gone.max(0));
+        due.count -= part;
+        gone -= part;
+    }
+}
+
+/// One of each time and windows.
+fn merged(due: Vec<Due>) -> Vec<Due> {
+    let mut sums: BTreeMap<(Timestamp, Option<usize>), i64> = BTreeMap::new();
+    due.into_iter().for_each(|due| *sums.entry((due.at, due.windows)).or_default() += due.count);
+    sums.into_iter().map(|((at, windows), count)| Due { at, count, windows }).collect()
+}
+
+/// Messages a second: the campaign's own rate, and its share by weight of what its sender and the account may.
+async fn allowed(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<f64> {
+    let others = store::runs::lanes(engine.db().reader()).await?;
+    let others = || others.iter().filter(|other| other.run != lane.run && other.has_queued);
+    let weight = f64::from(lane.weight);
+    let share = |of: f64| weight / (weight + of);
+    let on_sender: f64 = others()
+        .filter(|other| other.sender.sender.id == lane.sender.sender.id)
+        .map(|other| f64::from(other.weight))
+        .sum();
+    let on_account: f64 = others().map(|other| f64::from(other.weight)).sum();
+    let of_sender = f64::from(lane.sender.sender.rate_per_second) * share(on_sender);
+    let of_account = settings.account_rate_per_second.map(|rate| f64::from(rate) * share(on_account));
+    let own = lane.rate_per_second.map(f64::from);
+    Ok([Some(of_sender), of_account, own].into_iter().flatten().fold(f64::INFINITY, f64::min))
+}
+
+/// What WhatsApp's limit leaves to campaigns.
+async fn day(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<Option<Day>> {
+    let Some(people) = settings.whatsapp_daily_people.filter(|_| lane.sender.sender.channel == Channel::Whatsapp)
+    else {
+        return Ok(None);
+    };
+    let people = i64::from(people) * (100 - i64::from(settings.whatsapp_reply_share)) / 100;
+    let account = &engine.config().provider.account_sid;
+    let since = engine.now().plus(-Timestamp::DAY);
+    let used = store::daily_recipients::by_hour(engine.db().reader(), account, since).await?;
+    Ok(Some(Day { people, used }))
+}
+
+/// What happened of a run, and what had been expected of it.
+pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) -> Result<()> {
+    let Some(started) = run.started_at else { return Ok(()) };
+    forecast.at_launch = store::runs::foretold(engine.db().reader(), run.id).await?;
+    let end = run.finished_at.unwrap_or_else(|| engine.now());
+    let slot = (end.since(started) / ACTUAL_POINTS).max(Timestamp::SECOND);
+    let (db, id) = (engine.db().clone(), run.id);
+    let read = async move { store::runs::handed_over(db.reader(), id, slot).await };
+    let actual = look(engine, |cache| &cache.actual, id, PATIENCE, read).await;
+    forecast.actual = actual.map(|actual| actual.to_vec()).unwrap_or_default();
+    Ok(())
+}
+
+/// Keeps what is expected of the runs that have just begun.
+pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
+    let db = engine.db();
+    for id in store::runs::not_foretold(db.reader()).await? {
+        let run = store::runs::get(db.reader(), id).await?;
+        let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Duration::MAX).await?;
+        store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_is_brought_up_to_the_ledger() {
+        let at = |seconds| Timestamp::from_seconds(seconds);
+        let due = |seconds, count| Due { at: at(seconds), count, windows: None };
+        let counts = |queued| {
+            let mut known = vec![due(5, 10), due(9, 10)];
+            brought_up(&mut known, queued, at(5));
+            known.iter().map(|due| due.count).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(20), [10, 10]);
+        assert_eq!(counts(7), [0, 7], "the first are gone");
+        assert_eq!(counts(26), [10, 10, 6], "these were planned since");
+        assert_eq!(counts(0), [0, 0]);
+    }
+}

@@ -1,0 +1,232 @@
+//! Why somebody got a campaign's message, or did not, whether or not they are in its plan.
+
+use domain::{
+    contact::Contact,
+    ids::{CampaignId, SegmentId},
+    message::MessageFilter,
+    page::PageRequest,
+    phone::Phone,
+    role::Permission,
+    run::Run,
+    segment::{Combinator, Group, Node, Operator, Rule},
+    time::Timestamp,
+    why::{RuleResult, Why, WhyNot},
+};
+use serde_json::Value;
+use store::{ConnectionTrait, contacts::Stored};
+
+use super::{campaigns::Campaigns, settings};
+use crate::{Actor, Engine, Error, Result, phone, require};
+
+impl Campaigns<'_> {
+    /// The number that somebody has typed, in any usual writing.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no number.
+    pub async fn number(&self, text: &str) -> Result<Phone> {
+        let region = settings::current(self.engine()).await?.default_country.clone();
+        phone::parse(text, region.as_deref()).map_err(|error| Error::invalid("phone", error.to_string()))
+    }
+
+    /// Why the person with this number got the campaign's message, or did not: by the latest run, else by the rehearsal,
+    /// else by the audience as it is.
+    ///
+    /// # Errors
+    /// `NotFound` for a campaign that is not there.
+    pub async fn why(&self, actor: &Actor, id: CampaignId, phone: &Phone) -> Result<Why> {
+        require(actor, Permission::Read)?;
+        let engine = self.engine();
+        let campaign = self.get(actor, id).await?;
+        let db = engine.db().reader();
+        let run = match campaign.run {
+            Some(run) => Some(engine.runs().get(actor, run.id).await?),
+            None => self.rehearsal(actor, id).await?,
+        };
+        let mut why = Why {
+            phone: phone.clone(),
+            answer: WhyNot::UnknownNumber,
+            run_id: run.as_ref().map(|run| run.id),
+            message: None,
+            consent: None,
+            suppressed: is_suppressed(engine, phone).await?,
+            rules: None,
+        };
+        let Some(person) = store::contacts::find(db, phone).await? else { return Ok(why) };
+        why.consent = Some(person.contact.consent);
+        why.suppressed |= person.contact.suppressed;
+        if let Some(run) = &run {
+            let filter = MessageFilter { run: Some(run.id), phone: Some(phone.clone()), ..MessageFilter::default() };
+            let found = engine.messages().list(actor, &filter, &PageRequest::first(1)).await?.items;
+            if let Some(message) = found.first() {
+                why.message = Some(engine.messages().get(actor, message.id).await?);
+                why.answer = WhyNot::InPlan;
+                return Ok(why);
+            }
+        }
+        let Some(audience) = audience(db, campaign.segment_id, run.as_ref()).await? else {
+            why.answer = WhyNot::NoAudience;
+            return Ok(why);
+        };
+        let rules = explain(db, &audience, &person, engine.now()).await?;
+        why.answer = match (&run, rules.holds) {
+            (_, false) => WhyNot::NotInAudience,
+            (None, true) => WhyNot::NotPlanned,
+            (Some(run), true) if person.contact.created_at > run.created_at => WhyNot::CameLater,
+            (Some(_), true) => WhyNot::ChangedLater,
+        };
+        why.rules = Some(rules);
+        Ok(why)
+    }
+}
+
+async fn is_suppressed(engine: &Engine, phone: &Phone) -> Result<bool> {
+    let hashes = engine.config().keys.suppression_hashes(phone.as_str());
+    Ok(!store::suppressions::find(engine.db().reader(), &hashes).await?.is_empty())
+}
+
+/// The definition that the plan was made by, and how it was written down: with the names of the audiences inside, as long
+/// as they still mean the same.
+struct Audience {
+    inlined: Group,
+    written: Option<Group>,
+}
+
+async fn audience(
+    db: &impl ConnectionTrait,
+    segment: Option<SegmentId>,
+    run: Option<&Run>,
+) -> Result<Option<Audience>> {
+    let written = match segment {
+        Some(id) => store::segments::find(db, id).await?.map(|segment| segment.definition),
+        None => None,
+    };
+    let now = match &written {
+        Some(written) => Some(store::segments::inline(db, written).await?),
+        None => None,
+    };
+    let frozen = match run {
+        Some(run) => Some(store::runs::definition(db, run.id).await?),
+        None => None,
+    };
+    Ok(match (frozen, now) {
+        (Some(frozen), now) => {
+            let written = written.filter(|_| now.as_ref() == Some(&frozen));
+            Some(Audience { inlined: frozen, written })
+        }
+        (None, Some(inlined)) => Some(Audience { inlined, written }),
+        (None, None) => None,
+    })
+}
+
+async fn explain(
+    db: &impl ConnectionTrait,
+    audience: &Audience,
+    person: &Stored,
+    now: Timestamp,
+) -> Result<RuleResult> {
+    let mut rules = Vec::new();
+    leaves(&audience.inlined, &mut rules);
+    let holds = store::segments::holds(db, person.id, &rules, now).await?;
+    let names = match &audience.written {
+        Some(written) => names(db, written).await?,
+        None => Vec::new(),
+    };
+    let mut telling = Telling { holds: holds.into_iter(), contact: &person.contact, names: &names };
+    Ok(telling.group(&audience.inlined, audience.written.as_ref()))
+}
+
+fn leaves<'a>(group: &'a Group, found: &mut Vec<&'a Rule>) {
+    for node in &group.rules {
+        match node {
+            Node::Group(group) => leaves(group, found),
+            Node::Rule(rule) => found.push(rule),
+        }
+    }
+}
+
+/// The names of the audiences that a definition names.
+async fn names(db: &impl ConnectionTrait, written: &Group) -> Result<Vec<(SegmentId, String)>> {
+    let mut names = Vec::new();
+    for id in store::segments::named(written) {
+        names.extend(store::segments::find(db, id).await?.map(|segment| (id, segment.name)));
+    }
+    Ok(names)
+}
+
+/// Puts the answers of the rules into the shape of the definition.
+struct Telling<'a> {
+    /// In the order of [`leaves`].
+    holds: std::vec::IntoIter<bool>,
+    contact: &'a Contact,
+    names: &'a [(SegmentId, String)],
+}
+
+impl Telling<'_> {
+    /// Groups say of their rules what the SQL says: everybody is in a group without rules.
+    fn group(&mut self, group: &Group, written: Option<&Group>) -> RuleResult {
+        let nodes = group.rules.iter().enumerate();
+        let rules: Vec<RuleResult> = nodes
+            .map(|(place, node)| {
+                let written = written.and_then(|group| group.rules.get(place));
+                match (node, written) {
+                    (Node::Rule(rule), _) => self.rule(rule),
+                    (Node::Group(group), Some(Node::Group(written))) => self.group(group, Some(written)),
+                    // What was put in the place of other audiences.
+                    (Node::Group(group), Some(Node::Rule(rule))) => {
+                        RuleResult { segment: self.name(rule), ..self.group(group, None) }
+                    }
+                    (Node::Group(group), None) => self.group(group, None),
+                }
+            })
+            .collect();
+        let all = match group.combinator {
+            Combinator::And => rules.iter().all(|rule| rule.holds),
+            Combinator::Or => rules.is_empty() || rules.iter().any(|rule| rule.holds),
+        };
+        RuleResult {
+            holds: all != group.not,
+            field: None,
+            operator: None,
+            value: Value::Null,
+            actual: Value::Null,
+            combinator: Some(group.combinator),
+            not: group.not,
+            segment: None,
+            rules,
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule) -> RuleResult {
+        RuleResult {
+            holds: self.holds.next().unwrap_or_default(),
+            field: Some(rule.field.clone()),
+            operator: Some(rule.operator),
+            value: rule.value.clone(),
+            actual: actual(self.contact, &rule.field),
+            combinator: None,
+            not: matches!(rule.operator, Operator::NotEqual | Operator::NotIn),
+            segment: None,
+            rules: Vec::new(),
+        }
+    }
+
+    fn name(&self, rule: &Rule) -> Option<String> {
+        let ids = rule.value.as_array().map_or_else(|| std::slice::from_ref(&rule.value), Vec::as_slice);
+        let known = ids.iter().filter_map(|id| id.as_str()?.parse::<SegmentId>().ok());
+        let names: Vec<&str> =
+            known.filter_map(|id| self.names.iter().find(|(known, _)| *known == id)).map(|(_, name)| &**name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+/// What the person has in a field; null where the rule is about something else than a value.
+fn actual(contact: &Contact, field: &str) -> Value {
+    if let Some(path) = field.strip_prefix("attributes.") {
+        let mut steps = path.split('.');
+        let first = steps.next().and_then(|step| contact.attributes.get(step));
+        return steps.fold(first, |value, step| value.and_then(|value| value.get(step))).cloned().unwrap_or_default();
+    }
+    let name = if field == "topic" { "topics" } else { field };
+    let known = serde_json::to_value(contact).unwrap_or_default();
+    known.get(name).cloned().unwrap_or_default()
+}

@@ -1,0 +1,295 @@
+//! Rehearsals: everybody decided and nothing sent, until launching sends exactly that.
+
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
+    consent::Consent,
+    ids::ContactId,
+    message::{MessageFilter, Outcome, State},
+    page::PageRequest,
+    quiet::QuietHours,
+    reason::{Check, Reason},
+    run::{Rehearsal, Run, RunStatus},
+    time::Timestamp,
+};
+use engine::{
+    Error,
+    clock::{Clock, SystemClock},
+};
+use futures::TryStreamExt as _;
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+#[derive(Default)]
+struct Moved(AtomicI64);
+
+impl Moved {
+    fn to(&self, instant: &str) {
+        let wanted: Timestamp = instant.parse().expect("an instant");
+        self.0.store(wanted.since(SystemClock.now()), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
+}
+
+async fn rehearse(world: &World, campaign: &Campaign) -> Run {
+    let run = world.engine.campaigns().rehearse(&world.admin, campaign.id).await.expect("a rehearsal");
+    assert_eq!(run.status, RunStatus::Planning);
+    rehearsed(world, &run).await
+}
+
+async fn rehearsed(world: &World, run: &Run) -> Run {
+    world.until(run.id, "rehearsed", |run| run.status == RunStatus::Rehearsed).await
+}
+
+fn found(run: &Run) -> &Rehearsal {
+    run.rehearsal.as_ref().expect("a rehearsal")
+}
+
+/// Long enough for a worker to claim what it may claim.
+async fn a_while() {
+    tokio::time::sleep(Duration::from_millis(700)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn launching_sends_exactly_what_was_rehearsed() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 40).await;
+        build::people(&world.db, 41, 3, Consent::Unknown).await;
+        build::set_person(&world.db, ContactId(5), "attributes = '{}'").await;
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.outcome(Outcome::Send), of.outcome(Outcome::Skip), of.audience), (39, 4, 43));
+        assert_eq!((of.reasons.get("no_consent"), of.reasons.get("missing_variable")), (Some(&3), Some(&1)));
+        assert_eq!(of.missing_variables.get("first_name"), Some(&1));
+        assert_eq!(of.local_hours.values().sum::<i64>(), 39);
+        assert_eq!((run.ledger.queued, run.ledger.skipped, run.started_at), (39, 4, None));
+        a_while().await;
+        assert_eq!(world.accepted_in_all(), 0, "nothing of a rehearsal is claimed");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
+        let kept = world.engine.campaigns().get(&world.admin, campaign.id).await.expect("a campaign");
+        assert_eq!(kept.run, None, "a rehearsal is no run yet");
+
+        // Somebody comes, somebody goes.
+        build::people(&world.db, 44, 1, Consent::OptedIn).await;
+        let stop = domain::contact::ConsentChange { consent: Consent::OptedOut, source: None, evidence: None };
+        world.engine.contacts().set_consent(&world.admin, &build::phone(7), stop).await.expect("opted out");
+        let since = world.engine.campaigns().since_rehearsal(&world.admin, campaign.id).await.expect("changes");
+        assert_eq!((since.joined, since.left, since.campaign, since.audience), (1, 0, false, false));
+        assert_eq!(since.left_out.get("opted_out"), Some(&1), "{since:?}");
+
+        let launched = world.launch(&campaign).await;
+        assert_eq!((launched.id, launched.status), (run.id, RunStatus::Running), "the same run, planned already");
+        let done = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&done.ledger), done.ledger.skipped, done.ledger.planned), (38, 5, 43));
+        assert!(found(&done).launched && found(&done).plan_hash == of.plan_hash);
+        assert_eq!((world.accepted(5), world.accepted(7), world.accepted(44), world.accepted(8)), (0, 0, 0, 1));
+        world.assert_nobody_twice();
+
+        let left_out = world.message_to(5).await;
+        let [decision] = &left_out.decisions[..] else { panic!("{:?}", left_out.decisions) };
+        assert_eq!((decision.outcome, decision.reason), (Outcome::Skip, Some(Reason::MissingVariable)));
+        let check = decision.checks.iter().find(|check| check.check == Check::Variables).expect("the check");
+        assert_eq!(check.detail.as_deref(), Some("first_name"));
+        assert_eq!(left_out.history.iter().map(|step| step.state).collect::<Vec<_>>(), [State::Skipped]);
+        assert!(matches!(
+            world.engine.campaigns().since_rehearsal(&world.admin, campaign.id).await,
+            Err(Error::NotFound { .. })
+        ));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
+    let clock = Arc::new(Moved::default());
+    // Ten at night in New York, half past eight in the morning in Colombo.
+    clock.to("2026-12-02T03:00:00Z");
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-12-02T03:00:00Z");
+        world.people(1, 20).await;
+        for person in 1..21 {
+            let zone = if person <= 10 { "America/New_York" } else { "Asia/Colombo" };
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}', locale = 'si-LK'")).await;
+        }
+        build::set_person(&world.db, ContactId(1), "attributes = '{}'").await;
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            quiet_hours: Some(QuietHours::DEFAULT),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.outcome(Outcome::Send), of.outcome(Outcome::Wait), of.outcome(Outcome::Skip)), (10, 9, 1));
+        assert_eq!(of.missing_variables.get("first_name"), Some(&1), "what is lacking at night is lacking by day");
+        assert_eq!(of.without_variant.get("si"), Some(&19));
+        let hours: Vec<_> = of.local_hours.iter().map(|(hour, count)| (hour.as_str(), *count)).collect();
+        assert_eq!(hours, [("2026-12-02T08", 19)], "eight by everybody's own clock");
+        assert_eq!(run.quiet.messages, 9);
+
+        let people = |filter: MessageFilter| {
+            let (runs, page) = (world.engine.runs(), PageRequest::first(50));
+            let admin = world.admin.clone();
+            async move { runs.planned(&admin, run.id, &filter, &page).await.expect("people").items }
+        };
+        let waiting = people(MessageFilter { reason: Some(Reason::QuietHours), ..MessageFilter::default() }).await;
+        assert_eq!(waiting.len(), 9);
+        assert!(waiting.iter().all(|one| one.local_time.as_deref() == Some("2026-12-02 08:00")
+            && one.timezone.as_deref() == Some("America/New_York")
+            && one.text.as_deref() == Some("Hi Ana")));
+        let message = world.message_to(2).await;
+        assert_eq!(message.decisions.first().map(|made| made.outcome), Some(Outcome::Wait), "{:?}", message.decisions);
+        let file: Vec<String> = world
+            .engine
+            .runs()
+            .plan_csv(&world.admin, run.id)
+            .await
+            .expect("a file")
+            .try_collect()
+            .await
+            .expect("all of it");
+        let file = file.concat();
+        assert_eq!(file.lines().count(), 21, "{file}");
+        assert!(
+            file.contains(",wait,quiet_hours,2026-12-02T13:00:00Z,2026-12-02 08:00,America/New_York,Hi Ana"),
+            "{file}"
+        );
+        assert!(file.contains(",skip,missing_variable,,,,"), "{file}");
+
+        // Nobody knows where this number is, until somebody says so for all of them.
+        let update = "phone = '+18005550100', timezone = NULL, country = 'US'";
+        build::set_person(&world.db, ContactId(3), update).await;
+        let again = rehearse(&world, &campaign).await;
+        assert_eq!(found(&again).reasons.get("needs_timezone"), Some(&1), "{again:?}");
+        let campaigns = world.engine.campaigns();
+        let wrong = campaigns.set_timezones(&world.admin, campaign.id, "Mars/Olympus").await;
+        assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
+        assert_eq!(campaigns.set_timezones(&world.admin, campaign.id, "america/new_york").await.expect("set"), 1);
+        let mended = rehearse(&world, &campaign).await;
+        assert_eq!((found(&mended).reasons.get("needs_timezone"), found(&mended).reached()), (None, 19));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_in_the_middle_changes_nothing_and_a_rehearsal_can_be_cancelled() {
+    for mut world in worlds(Setup::default()).await {
+        // More than a chunk of either database.
+        const PEOPLE: i64 = 31_000;
+        world.people(1, PEOPLE).await;
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        let engine = world.engine.clone();
+        let campaigns = engine.campaigns();
+        let began = campaigns.rehearse(&world.admin, campaign.id).await.expect("a rehearsal");
+        world.start();
+        let part = world.until(began.id, "begun", |run| run.ledger.planned > 0).await;
+        world.stop().await;
+        assert!(part.ledger.planned < PEOPLE, "it was stopped in the middle");
+        assert_eq!(found(&part).plan_hash, None);
+        let stopped = world.run(began.id).await;
+        assert_eq!(stopped.status, RunStatus::Planning);
+        assert_eq!(found(&stopped).outcome(Outcome::Send), stopped.ledger.planned, "counts and plan go together");
+        world.start();
+        let first = rehearsed(&world, &began).await;
+        assert_eq!((first.ledger.queued, found(&first).outcome(Outcome::Send)), (PEOPLE, PEOPLE));
+
+        let again = rehearse(&world, &campaign).await;
+        assert_ne!(again.id, first.id);
+        assert_eq!(found(&again).plan_hash, found(&first).plan_hash, "the same people, the same texts");
+        let replaced = async {
+            while world.engine.runs().get(&world.admin, first.id).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), replaced).await.expect("the one before is removed");
+        let listed = world.messages(MessageFilter { campaign: Some(campaign.id), ..MessageFilter::default() }).await;
+        assert!(listed.iter().all(|message| message.run_id == Some(again.id)));
+
+        let cancelled = campaigns.rehearse(&world.admin, campaign.id).await.expect("a third one");
+        campaigns.discard_rehearsal(&world.admin, campaign.id).await.expect("cancelled");
+        assert_eq!(campaigns.rehearsal(&world.admin, campaign.id).await.expect("looked"), None);
+        let gone = campaigns.discard_rehearsal(&world.admin, campaign.id).await;
+        assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+        let runs = world.engine.runs().list(&world.admin, campaign.id, &PageRequest::first(10)).await.expect("runs");
+        assert!(runs.items.is_empty(), "{cancelled:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_campaign_is_planned_anew() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            repeat: Repeat::OncePerPerson,
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let campaigns = world.engine.campaigns();
+        let rename = CampaignPatch { name: Some("Other".to_owned()), ..CampaignPatch::default() };
+        campaigns.update(&world.admin, campaign.id, rename).await.expect("renamed");
+        assert!(!found(&world.run(run.id).await).stale, "a name is nobody's text");
+        let other = CampaignPatch { template_id: Some(world.template("Ciao").await), ..CampaignPatch::default() };
+        campaigns.update(&world.admin, campaign.id, other).await.expect("changed");
+        assert!(found(&world.run(run.id).await).stale);
+        assert!(campaigns.since_rehearsal(&world.admin, campaign.id).await.expect("changes").campaign);
+        world.people(6, 1).await;
+        let launched = world.launch(&campaign).await;
+        assert_ne!(launched.id, run.id);
+        let done = world.until_completed(launched.id).await;
+        assert_eq!(handed_over(&done.ledger), 6, "nobody counts as reached by a rehearsal: {done:?}");
+        assert_eq!(world.until_message(6, State::Delivered).await.body.as_deref(), Some("Ciao"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 3).await;
+        let at = SystemClock.now().plus(Timestamp::DAY).to_string();
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            trigger: Trigger::Once { at, local: false },
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let engine = world.engine.clone();
+        let campaigns = engine.campaigns();
+        campaigns.schedule(&world.admin, campaign.id).await.expect("scheduled");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!(run.ledger.queued, 3);
+        let paused = campaigns.pause(&world.admin, campaign.id).await.expect("paused");
+        assert_eq!(paused.status, CampaignStatus::Paused);
+        assert_eq!(world.run(run.id).await.status, RunStatus::Rehearsed, "the rehearsal is not what is paused");
+        campaigns.resume(&world.admin, campaign.id).await.expect("resumed");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Scheduled);
+        let launched = world.launch(&campaign).await;
+        assert_ne!(launched.id, run.id);
+        assert_eq!(handed_over(&world.until_completed(launched.id).await.ledger), 3);
+        let over = campaigns.rehearse(&world.admin, campaign.id).await;
+        assert!(matches!(over, Err(Error::Conflict(_))), "{over:?}");
+        world.stop().await;
+    }
+}

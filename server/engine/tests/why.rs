@@ -1,0 +1,152 @@
+//! "Why?" for people who were not in a plan, and what forecasts keep, through whole runs.
+
+mod world;
+
+use domain::{
+    campaign::NewCampaign,
+    consent::Consent,
+    contact::NewContact,
+    ids::ContactId,
+    phone::Phone,
+    segment::NewSegment,
+    settings::SettingsPatch,
+    time::Timestamp,
+    why::{RuleResult, Why, WhyNot},
+};
+use serde_json::json;
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+async fn why(world: &World, campaign: domain::ids::CampaignId, phone: &Phone) -> Why {
+    world.engine.campaigns().why(&world.admin, campaign, phone).await.expect("an answer")
+}
+
+fn failing(rule: &RuleResult, found: &mut Vec<String>) {
+    if let (Some(field), false) = (&rule.field, rule.holds) {
+        found.push(format!("{field}={}", rule.actual));
+    }
+    rule.rules.iter().for_each(|rule| failing(rule, found));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_say_who_was_left_out_and_by_which_of_them() {
+    for mut world in worlds(Setup::default()).await {
+        let segments = world.engine.segments();
+        let inner = json!({"combinator": "or", "rules": [
+            {"field": "attributes.city", "operator": "=", "value": "Colombo"},
+            {"field": "attributes.home.city", "operator": "=", "value": "Colombo"}]});
+        let new = NewSegment { name: "In Colombo".to_owned(), definition: inner };
+        let inner = segments.create(&world.admin, new).await.expect("a segment");
+        let outer = json!({"combinator": "and", "rules": [
+            {"field": "segment", "operator": "=", "value": inner.id.to_string()},
+            {"combinator": "and", "not": true, "rules": [{"field": "attributes.vip", "operator": "=", "value": false}]}]});
+        let new = NewSegment { name: "Important in Colombo".to_owned(), definition: outer };
+        let outer = segments.create(&world.admin, new).await.expect("a segment");
+
+        build::people(&world.db, 1, 4, Consent::OptedIn).await;
+        for (person, attributes) in [
+            (1, r#"{"city":"Colombo"}"#),
+            (2, r#"{"city":"Kandy","home":{"city":"Galle"}}"#),
+            (3, r#"{"home":{"city":"Colombo"},"vip":false}"#),
+            (4, "{}"),
+        ] {
+            build::set_person(&world.db, ContactId(person), &format!("attributes = '{attributes}'")).await;
+        }
+        build::set_person(&world.db, ContactId(4), "consent = 'opted_out', suppressed = TRUE").await;
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            segment_id: Some(outer.id),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign").id;
+        let before = why(&world, campaign, &build::phone(1)).await;
+        assert_eq!((before.answer, before.run_id), (WhyNot::NotPlanned, None));
+
+        let run = world.engine.campaigns().launch(&world.admin, campaign).await.expect("launched");
+        world.start();
+        world.until_completed(run.id).await;
+        let got = why(&world, campaign, &build::phone(1)).await;
+        assert_eq!((got.answer, got.run_id, got.rules), (WhyNot::InPlan, Some(run.id), None));
+        assert!(!got.message.expect("the message").decisions.is_empty());
+
+        for (person, expected) in [
+            (2, vec![r#"attributes.city="Kandy""#, r#"attributes.home.city="Galle""#, "attributes.vip=null"]),
+            (3, vec!["attributes.city=null"]),
+            (4, vec!["attributes.city=null", "attributes.home.city=null", "attributes.vip=null"]),
+        ] {
+            let left_out = why(&world, campaign, &build::phone(person)).await;
+            assert_eq!((left_out.answer, left_out.suppressed), (WhyNot::NotInAudience, person == 4), "{person}");
+            let rules = left_out.rules.expect("rules");
+            let mut found = Vec::new();
+            failing(&rules, &mut found);
+            assert_eq!(found, expected, "{person}");
+            let [named, not_vip] = &rules.rules[..] else { panic!("{rules:?}") };
+            assert_eq!(named.segment.as_deref(), Some("In Colombo"));
+            assert_eq!((named.holds, not_vip.holds, rules.holds), (person == 3, person != 3, false), "{person}");
+        }
+
+        let nobody = why(&world, campaign, &build::phone(99)).await;
+        assert_eq!((nobody.answer, nobody.consent), (WhyNot::UnknownNumber, None));
+        let new = NewContact {
+            phone: "+94771234567".to_owned(),
+            attributes: json!({"city": "Colombo"}).as_object().cloned().expect("an object"),
+            consent: None,
+            timezone: None,
+            locale: None,
+            topics: Vec::new(),
+        };
+        let late = world.engine.contacts().create(&world.admin, new).await.expect("a contact").phone;
+        assert_eq!(why(&world, campaign, &late).await.answer, WhyNot::CameLater);
+        build::set_person(&world.db, ContactId(2), r#"attributes = '{"city":"Colombo"}'"#).await;
+        assert_eq!(why(&world, campaign, &build::phone(2)).await.answer, WhyNot::ChangedLater);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_expected_stands_beside_what_happened() {
+    for mut world in worlds(Setup { rate_per_second: 20, ..Setup::default() }).await {
+        world.people(1, 60).await;
+        let campaign = world.campaign("Hi").await;
+        world.start();
+        let run = world.engine.campaigns().rehearse(&world.admin, campaign.id).await.expect("a rehearsal");
+        let run = world.until(run.id, "rehearsed", |run| run.status == domain::run::RunStatus::Rehearsed).await;
+        let last = *run.forecast.curve.last().expect("a curve");
+        assert_eq!((last.sent, Some(last.at)), (60, run.forecast.finish_at));
+        let seconds = last.at.since(world.engine.now()) / Timestamp::SECOND;
+        assert!((1..=3).contains(&seconds), "sixty at twenty a second: {seconds}");
+
+        let of_day: SettingsPatch =
+            serde_json::from_value(json!({"whatsapp_daily_people": 40, "whatsapp_reply_share": 0})).expect("a patch");
+        world.engine.settings().update(&world.admin, of_day).await.expect("a limit");
+        let limited = world.run(run.id).await.forecast;
+        assert!(limited.finish_at.is_some_and(|at| at.since(world.engine.now()) > 23 * Timestamp::HOUR), "{limited:?}");
+        let none: SettingsPatch = serde_json::from_value(json!({"whatsapp_daily_people": null})).expect("a patch");
+        world.engine.settings().update(&world.admin, none).await.expect("no limit");
+
+        world.launch(&campaign).await;
+        let kept = world.until(run.id, "foretold", |run| run.forecast.at_launch.is_some()).await;
+        world.until_completed(run.id).await;
+        let done = world.run(run.id).await;
+        assert_eq!(handed_over(&done.ledger), 60);
+        assert_eq!(done.forecast.at_launch, kept.forecast.at_launch, "it stays as it was");
+        let expected = done.forecast.at_launch.expect("an expectation");
+        assert_eq!(expected.curve.last().map(|point| point.sent), Some(60));
+        assert_eq!((done.forecast.finish_at, done.forecast.curve.len()), (None, 0));
+        let actual =
+            world.until(run.id, "told", |run| run.forecast.actual.last().is_some_and(|at| at.sent == 60)).await;
+        assert!(actual.forecast.actual.is_sorted_by_key(|point| (point.at, point.sent)));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_in_an_audience_without_rules() {
+    for world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        let campaign = world.campaign("Hi").await;
+        let asked = why(&world, campaign.id, &build::phone(1)).await;
+        assert_eq!(asked.answer, WhyNot::NotPlanned);
+        assert!(asked.rules.expect("rules").holds);
+    }
+}

@@ -1,0 +1,364 @@
+//! Rehearsals: runs that only look until they are launched, what they found, and what has changed since.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId},
+    message::{Outcome, State},
+    reason::Reason,
+    run::{Rehearsal, RehearsalCount as Counted, Rules, RunStatus, SinceRehearsal},
+    segment::Group,
+    time::Timestamp,
+};
+use sea_orm::Value;
+
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Tx, all,
+    batch::{Columns, Type, column, table},
+    exec,
+    ledger::{self, Move},
+    messages::{DecisionIn, write_first_decisions},
+    one, segments,
+};
+
+/// What one chunk found, to be added.
+pub type Counts = BTreeMap<(Counted, String), i64>;
+
+/// A planned message that its rehearsal leaves out.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    pub id: MessageId,
+    pub reason: Reason,
+    pub decision: DecisionIn,
+}
+
+/// The hash of a rehearsal so far. The run is locked by the chunk's transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn hash_so_far(tx: &Tx, run: RunId) -> Result<Option<String>> {
+    let row = one(tx, "SELECT plan_hash FROM runs WHERE id = $1", vec![run.0.into()]).await?;
+    row.ok_or(Error::NotFound)?.get("plan_hash")
+}
+
+/// Those of a chunk who were left out by the database, in the order of their numbers.
+///
+/// # Errors
+/// What the database says.
+pub async fn skipped(tx: &Tx, run: RunId, (after, last): (i64, i64)) -> Result<Vec<(ContactId, Reason)>> {
+    let query = "SELECT contact_id, reason FROM messages WHERE run_id = $1 AND contact_id > $2 AND contact_id <= $3 \
+                 AND state = $4 ORDER BY contact_id";
+    let values = vec![run.0.into(), after.into(), last.into(), State::Skipped.rank().into()];
+    let rows = all(tx, query, values).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), row.word("reason")?))).collect()
+}
+
+/// Leaves planned messages out, as planning itself would have: with their first decision and the ledger, and without a
+/// transition, because they never were anything else.
+///
+/// # Errors
+/// What the database says.
+pub async fn leave_out(tx: &Tx, run: RunId, month: i32, rows: &[LeftOut]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = [column("id", Type::BigInt), column("reason", Type::Text)];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    rows.iter().for_each(|row| batch.push([row.id.0.into(), row.reason.as_str().into()]));
+    let mut values = Vec::new();
+    let update = format!(
+        "UPDATE messages SET state = {}, reason = l.reason FROM {} WHERE messages.id = l.id AND messages.open = 0",
+        State::Skipped.rank(),
+        batch.table("l", &mut values)?
+    );
+    if exec(tx, update, values).await? != rows.len() as u64 {
+        return Err(Error::Stale);
+    }
+    write_first_decisions(tx, month, rows.iter().map(|row| (row.id, &row.decision))).await?;
+    let moves: Vec<Move> = rows
+        .iter()
+        .map(|row| Move {
+            run_id: Some(run),
+            from: State::Queued,
+            to: State::Skipped,
+            reason: Some(row.reason),
+            error_code: None,
+            former_code: None,
+        })
+        .collect();
+    ledger::apply(tx, &moves).await
+}
+
+/// Adds what a chunk found, and the hash that it comes to.
+///
+/// # Errors
+/// What the database says.
+pub async fn found(tx: &Tx, run: RunId, counts: &Counts, hash: &str) -> Result<()> {
+    let upsert = "INSERT INTO rehearsal_counts (run_id, kind, key, count) VALUES ($1, $2, $3, $4) \
+                  ON CONFLICT (run_id, kind, key) DO UPDATE SET count = rehearsal_counts.count + EXCLUDED.count";
+    for ((kind, key), count) in counts {
+        exec(tx, upsert, vec![run.0.into(), kind.as_str().into(), key.clone().into(), (*count).into()]).await?;
+    }
+    exec(tx, "UPDATE runs SET plan_hash = $1 WHERE id = $2", vec![hash.into(), run.0.into()]).await?;
+    Ok(())
+}
+
+/// The rehearsal is complete: nothing of it is claimed before it is launched.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish(tx: &Tx, run: RunId, at: Timestamp) -> Result<bool> {
+    let update = "UPDATE runs SET planned = TRUE, rehearsed_at = $1, status = $2 \
+                  WHERE id = $3 AND rehearsal AND NOT planned AND status = $4";
+    let values = vec![
+        at.as_micros().into(),
+        RunStatus::Rehearsed.as_str().into(),
+        run.0.into(),
+        RunStatus::Planning.as_str().into(),
+    ];
+    Ok(exec(tx, update, values).await? == 1)
+}
+
+/// A run that was just inserted only looks, at an audience of so many.
+///
+/// # Errors
+/// What the database says.
+pub async fn open(tx: &Tx, run: RunId, audience: i64) -> Result<()> {
+    let update = "UPDATE runs SET rehearsal = TRUE, audience = $1 WHERE id = $2";
+    exec(tx, update, vec![audience.into(), run.0.into()]).await?;
+    Ok(())
+}
+
+/// The campaign's rehearsal that is there or under way.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_campaign(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<RunId>> {
+    let query = "SELECT id FROM runs WHERE campaign_id = $1 AND rehearsal AND finished_at IS NULL \
+                 ORDER BY number DESC LIMIT 1";
+    one(db, query, vec![campaign.0.into()]).await?.map(|row| row.get("id").map(RunId)).transpose()
+}
+
+/// A complete rehearsal that may become the run.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub run: RunId,
+    pub sender: SenderId,
+    pub template: (TemplateId, i64),
+    pub definition: Group,
+    pub rules: Rules,
+    pub rehearsed_at: Timestamp,
+    pub stale: bool,
+}
+
+/// The campaign's complete rehearsal, locked when asked by a transaction that is to launch it.
+///
+/// # Errors
+/// What the database says.
+pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) -> Result<Option<Ready>> {
+    let query = format!(
+        "SELECT id, sender_id, template_id, template_version, definition, rules, rehearsed_at, stale FROM runs \
+         WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
+        if lock { Kind::of(db).for_update() } else { "" }
+    );
+    let Some(row) = one(db, query, vec![campaign.0.into()]).await? else { return Ok(None) };
+    Ok(Some(Ready {
+        run: RunId(row.get("id")?),
+        sender: SenderId(row.get("sender_id")?),
+        template: (TemplateId(row.get("template_id")?), row.get("template_version")?),
+        definition: row.json("definition")?,
+        rules: row.json("rules")?,
+        rehearsed_at: Timestamp::from_micros(row.get("rehearsed_at")?),
+        stale: row.get("stale")?,
+    }))
+}
+
+/// The rehearsed plan is the run's from now on.
+///
+/// # Errors
+/// `Stale` when it is not rehearsed any more.
+pub async fn launch(tx: &Tx, run: RunId, rules: &Rules, at: Timestamp) -> Result<()> {
+    let update = "UPDATE runs SET rehearsal = FALSE, status = $1, started_at = $2, rules = $3 \
+                  WHERE id = $4 AND rehearsal AND status = 'rehearsed'";
+    let rules = serde_json::to_string(rules)
+        .map_err(|error| Error::Corrupt { column: "runs.rules", problem: error.to_string() })?;
+    let values = vec![RunStatus::Running.as_str().into(), at.as_micros().into(), rules.into(), run.0.into()];
+    if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// The campaign was changed: its rehearsals do not count any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn outdate(tx: &Tx, campaign: CampaignId) -> Result<()> {
+    exec(tx, "UPDATE runs SET stale = TRUE WHERE campaign_id = $1 AND rehearsal", vec![campaign.0.into()]).await?;
+    Ok(())
+}
+
+/// Ends the campaign's rehearsals, whether complete or under way; their rows go by and by ([`remove`]). Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn discard(tx: &Tx, campaign: CampaignId, at: Timestamp) -> Result<u64> {
+    let update = "UPDATE runs SET status = $1, finished_at = $2 WHERE campaign_id = $3 AND rehearsal \
+                  AND finished_at IS NULL";
+    exec(tx, update, vec![RunStatus::Cancelled.as_str().into(), at.as_micros().into(), campaign.0.into()]).await
+}
+
+/// Rehearsals that were discarded and are not removed yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn discarded(db: &impl ConnectionTrait) -> Result<Vec<RunId>> {
+    let query = "SELECT id FROM runs WHERE rehearsal AND finished_at IS NOT NULL";
+    all(db, query, Vec::new()).await?.iter().map(|row| row.get("id").map(RunId)).collect()
+}
+
+/// Removes up to `limit` messages of a discarded rehearsal, and with the last of them the run itself. True when it is gone.
+/// Decisions stay until their month does: they are append-only.
+///
+/// # Errors
+/// What the database says.
+pub async fn remove(tx: &Tx, run: RunId, limit: u32) -> Result<bool> {
+    let lock = format!(
+        "SELECT id FROM runs WHERE id = $1 AND rehearsal AND finished_at IS NOT NULL{}",
+        Kind::of(tx).for_update()
+    );
+    if one(tx, lock, vec![run.0.into()]).await?.is_none() {
+        return Ok(true);
+    }
+    let delete = "DELETE FROM messages WHERE id IN (SELECT m.id FROM messages m WHERE m.run_id = $1 \
+                  ORDER BY m.contact_id LIMIT $2)";
+    if exec(tx, delete, vec![run.0.into(), i64::from(limit).into()]).await? == u64::from(limit) {
+        return Ok(false);
+    }
+    for (table, key) in
+        [("rehearsal_counts", "run_id"), ("run_tallies", "run_id"), ("run_ledgers", "run_id"), ("runs", "id")]
+    {
+        exec(tx, format!("DELETE FROM {table} WHERE {key} = $1"), vec![run.0.into()]).await?;
+    }
+    Ok(true)
+}
+
+/// What these runs' rehearsals found; runs that were not rehearsed are missing.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<RunId, Rehearsal>> {
+    let kind = Kind::of(db);
+    let wanted = format!("(SELECT wanted.id FROM {})", table(kind, "wanted", "$1", &[("id", Type::Uuid)]));
+    let query = format!(
+        "SELECT id, rehearsal, stale, audience, rehearsed_at, plan_hash FROM runs \
+         WHERE audience IS NOT NULL AND id IN {wanted}"
+    );
+    let mut found = BTreeMap::new();
+    for row in all(db, query, vec![runs.into()]).await? {
+        let finished_at = row.get::<Option<i64>>("rehearsed_at")?.map(Timestamp::from_micros);
+        let rehearsal = Rehearsal {
+            launched: !row.get::<bool>("rehearsal")?,
+            stale: row.get("stale")?,
+            audience: row.get("audience")?,
+            finished_at,
+            // Until it is complete it says nothing.
+            plan_hash: row.get::<Option<String>>("plan_hash")?.filter(|_| finished_at.is_some()),
+            ..Rehearsal::default()
+        };
+        found.insert(RunId(row.get("id")?), rehearsal);
+    }
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let query = format!("SELECT run_id, kind, key, count FROM rehearsal_counts WHERE run_id IN {wanted}");
+    for row in all(db, query, vec![runs.into()]).await? {
+        let Some(rehearsal) = found.get_mut(&RunId(row.get("run_id")?)) else { continue };
+        let counts = match row.word("kind")? {
+            Counted::Outcome => &mut rehearsal.outcomes,
+            Counted::Reason => &mut rehearsal.reasons,
+            Counted::LocalHour => &mut rehearsal.local_hours,
+            Counted::Variable => &mut rehearsal.missing_variables,
+            Counted::Language => &mut rehearsal.without_variant,
+        };
+        counts.insert(row.get("key")?, row.get("count")?);
+    }
+    Ok(found)
+}
+
+/// What has changed among the people since a rehearsal, by its own definition; the caller knows the rest.
+///
+/// # Errors
+/// What the database says.
+pub async fn since(db: &impl ConnectionTrait, ready: &Ready, now: Timestamp) -> Result<SinceRehearsal> {
+    let mut since = SinceRehearsal::default();
+    let mut values: Vec<Value> = vec![ready.run.0.into()];
+    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now, values.len() + 1)?;
+    values.extend(more);
+    let count = async |query: String, values: Vec<Value>| -> Result<i64> {
+        one(db, query, values).await?.ok_or(Error::NotFound)?.get("n")
+    };
+    let joined = format!(
+        "SELECT CAST(count(*) AS bigint) AS n FROM contacts c WHERE {people} AND NOT EXISTS \
+         (SELECT 1 FROM messages m WHERE m.run_id = $1 AND m.contact_id = c.contact_id)"
+    );
+    since.joined = count(joined, values.clone()).await?;
+    let left = format!(
+        "SELECT CAST(count(*) AS bigint) AS n FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
+         WHERE m.run_id = $1 AND m.open = 0 AND NOT ({people})"
+    );
+    since.left = count(left, values).await?;
+    let query = "SELECT t.key, t.count - COALESCE(f.count, 0) AS n FROM run_tallies t \
+                 LEFT JOIN rehearsal_counts f ON f.run_id = t.run_id AND f.kind = $2 AND f.key = t.key \
+                 WHERE t.run_id = $1 AND t.kind = 'reason' AND t.count > COALESCE(f.count, 0)";
+    for row in all(db, query, vec![ready.run.0.into(), Counted::Reason.as_str().into()]).await? {
+        since.left_out.insert(row.get("key")?, row.get("n")?);
+    }
+    Ok(since)
+}
+
+/// Gives a time zone to the next of those whom a rehearsal left out for want of one and who still have none, after a
+/// contact's number. Returns how many were changed, and the last one's number
+/// while there may be more.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_timezone(
+    tx: &Tx,
+    (run, after): (RunId, i64),
+    timezone: &str,
+    at: Timestamp,
+    limit: u32,
+) -> Result<(u64, Option<i64>)> {
+    let query = "SELECT contact_id FROM messages WHERE run_id = $1 AND contact_id > $2 AND state = $3 AND reason = $4 \
+                 ORDER BY contact_id LIMIT $5";
+    let values = vec![
+        run.0.into(),
+        after.into(),
+        State::Skipped.rank().into(),
+        Reason::NeedsTimezone.as_str().into(),
+        i64::from(limit).into(),
+    ];
+    let rows = all(tx, query, values).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.get("contact_id")).collect::<Result<_>>()?;
+    let Some(last) = ids.last().copied() else { return Ok((0, None)) };
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt)]);
+    ids.iter().for_each(|id| batch.push([(*id).into()]));
+    let mut values: Vec<Value> = vec![timezone.into(), at.as_micros().into()];
+    let update = format!(
+        "UPDATE contacts SET timezone = $1, updated_at = $2, version = version + 1 \
+         FROM {} WHERE contacts.contact_id = z.id AND contacts.timezone IS NULL",
+        batch.table("z", &mut values)?
+    );
+    Ok((exec(tx, update, values).await?, Some(last)))
+}
+
+/// The counts of one decision.
+pub fn count(counts: &mut Counts, kind: Counted, key: impl Into<String>) {
+    *counts.entry((kind, key.into())).or_default() += 1;
+}
+
+/// The counts of an outcome and its reason.
+pub fn count_outcome(counts: &mut Counts, outcome: Outcome, reason: Option<Reason>) {
+    count(counts, Counted::Outcome, outcome.as_str());
+    if let Some(reason) = reason {
+        count(counts, Counted::Reason, reason.as_str());
+    }
+}

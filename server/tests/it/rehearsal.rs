@@ -1,0 +1,83 @@
+//! A campaign rehearsed, looked at, launched and asked about, as a program does it.
+
+use serde_json::json;
+
+use crate::support::{answer, servers, until};
+
+#[tokio::test]
+async fn a_program_rehearses_launches_and_asks_why() {
+    for server in servers().await {
+        for (phone, name, city) in [
+            ("+14155550101", Some("Ann"), "Colombo"),
+            ("+14155550102", None, "Colombo"),
+            ("+14155550103", Some("Cem"), "Kandy"),
+        ] {
+            let attributes = match name {
+                Some(name) => json!({"first_name": name, "city": city}),
+                None => json!({"city": city}),
+            };
+            let new = json!({"phone": phone, "attributes": attributes});
+            server.send("POST", "/contacts", &new).await.assert_status(201);
+            let yes = json!({"consent": "opted_in", "source": "form", "evidence": "ticked"});
+            server.send("PUT", &format!("/contacts/{phone}/consent"), &yes).await.assert_status(200);
+        }
+        let rules = json!([{"field": "attributes.city", "operator": "=", "value": "Colombo"}]);
+        let segment = json!({"name": "Colombo", "definition": {"combinator": "and", "rules": rules}});
+        let segment = server.send("POST", "/segments", &segment).await.assert_status(201).json()["id"].clone();
+        let template = json!({"name": "Hello", "variants": {"en": {"body": "Hi {{ first_name }}"}}});
+        let template = server.send("POST", "/templates", &template).await.assert_status(201).json()["id"].clone();
+        let new = json!({"name": "First", "segment_id": segment, "template_id": template});
+        let campaign = server.send("POST", "/campaigns", &new).await.assert_status(201).json();
+        let path = format!("/campaigns/{}", campaign["id"].as_str().expect("an id"));
+
+        server.get(&format!("{path}/rehearsal")).await.assert_status(404);
+        let begun = server.act(&format!("{path}/rehearse")).await.assert_status(202).json();
+        assert!(["planning", "rehearsed"].contains(&begun["status"].as_str().unwrap_or_default()), "{begun}");
+        let run = format!("/runs/{}", begun["id"].as_str().expect("an id"));
+        let rehearsed = until(async || {
+            let run = server.get(&run).await.assert_status(200).json();
+            if run["status"] == "rehearsed" { Ok(run) } else { Err(run.to_string()) }
+        })
+        .await;
+        let found = &rehearsed["rehearsal"];
+        assert_eq!(found["outcomes"], json!({"send": 1, "skip": 1}), "{rehearsed}");
+        assert_eq!(found["missing_variables"], json!({"first_name": 1}), "{rehearsed}");
+        assert_eq!(found["plan_hash"].as_str().map(str::len), Some(64), "{rehearsed}");
+        let looked = server.get(&format!("{path}/rehearsal")).await.assert_status(200).json();
+        assert_eq!((&looked["run"]["id"], &looked["since"]["joined"]), (&begun["id"], &json!(0)), "{looked}");
+        let file = server.get(&format!("{run}/plan.csv")).await.assert_status(200);
+        assert!(file.header("content-type").starts_with("text/csv"));
+        assert!(
+            file.body.contains(",send,,")
+                && file.body.contains(",Hi Ann")
+                && file.body.contains(",skip,missing_variable,")
+        );
+
+        let launched = server.act(&format!("{path}/launch")).await.assert_status(202).json();
+        assert_eq!((&launched["id"], &launched["status"]), (&begun["id"], &json!("running")), "{launched}");
+        until(async || {
+            let run = server.get(&run).await.assert_status(200).json();
+            if run["status"] == "completed" { Ok(()) } else { Err(run.to_string()) }
+        })
+        .await;
+        let why = async |phone: &str| server.get(&format!("{path}/why?phone={phone}")).await;
+        for (phone, expected) in [
+            ("+14155550101", "in_plan"),
+            ("%2B14155550102", "in_plan"),
+            ("+14155550103", "not_in_audience"),
+            ("+14155550199", "unknown_number"),
+        ] {
+            let told = why(phone).await.assert_status(200).json();
+            assert_eq!(told["answer"], expected, "{told}");
+        }
+        let rule = &why("+14155550103").await.json()["rules"]["rules"][0];
+        assert_eq!(
+            (&rule["field"], &rule["actual"], &rule["holds"]),
+            (&json!("attributes.city"), &json!("Kandy"), &json!(false))
+        );
+        assert_eq!(answer(server.api("GET", &format!("{path}/why"))).await.assert_status(422).fields(), ["phone"]);
+        server.act(&format!("{path}/rehearse")).await.assert_status(409);
+        answer(server.api("DELETE", &format!("{path}/rehearsal"))).await.assert_status(404);
+        server.stop().await;
+    }
+}
