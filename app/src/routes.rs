@@ -46,6 +46,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(Runs::Campaigns(campaigns::Page::Cancel)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(Runs::Campaigns(campaigns::Page::Recipients)) ssr=MODE/>
             <Route path=path!("/events") view=Page::Runs(Runs::Events(events::Page::List)) ssr=MODE/>
+            <Route path=path!("/events/triggers") view=Page::Runs(Runs::Events(events::Page::Triggers)) ssr=MODE/>
+            <Route path=path!("/events/triggers/:number") view=Page::Runs(Runs::Events(events::Page::Trigger)) ssr=MODE/>
             <Route path=path!("/events/:id") view=Page::Runs(Runs::Events(events::Page::One)) ssr=MODE/>
             <Route path=path!("/messages/:id") view=Page::Runs(Runs::Message) ssr=MODE/>
             <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>

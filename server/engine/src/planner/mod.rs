@@ -1,6 +1,7 @@
 //! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
 //! Whatever stops the process, the next one goes on after the last chunk that was committed.
 
+mod events;
 mod local;
 mod waiting;
 
@@ -42,7 +43,9 @@ const LARGE: i64 = 10_000;
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let mut looked = waiting::Looked::default();
     while !stop.is_cancelled() {
-        let planned = match plan_all(&engine, &stop).await {
+        // Those who wait for events do not wait for a large plan, nor the other way round.
+        let planned = events::plan_all(&engine, &stop).await.and(plan_all(&engine, &stop).await);
+        let planned = match planned {
             Ok(()) => looked.look(&engine, &stop).await,
             failed => failed,
         };
@@ -61,6 +64,14 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
+/// Plans what events wait for now, once.
+///
+/// # Errors
+/// What the database says; what was planned by then stays planned.
+pub async fn plan_events(engine: &Engine) -> Result<()> {
+    events::plan_all(engine, &CancellationToken::new()).await
+}
+
 /// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
 async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     loop {
@@ -68,6 +79,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
+        events::plan_all(engine, stop).await?;
         let mut failed = None;
         for plan in &plans {
             let complete = match retrying!(plan_chunk(engine, plan).await) {

@@ -9,6 +9,7 @@ mod state;
 pub use lanes::{RunLane, lanes, probing};
 pub use morning::{Planned, Waiting, asleep, due_then, planned, quiet, wait_for_morning, wait_until, waiting};
 pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, refresh_statistics, to_plan};
+pub(crate) use plan::{earlier_message, read_plan, reason_sql, skip_decisions};
 pub use read::{get, latest, list, rates};
 pub use state::{
     NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, sender_of_open, set_rate, set_status,
