@@ -28,11 +28,22 @@ use crate::{
 /// # Errors
 /// What the database says.
 pub async fn open_runs(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
-    let query = "SELECT r.id, r.campaign_id, r.sender_id, r.topic_id, r.definition, r.rules, r.snapshot_at FROM runs r \
-                 WHERE r.event_name IS NOT NULL AND r.finished_at IS NULL AND r.status IN ('running', 'paused') \
-                 AND EXISTS (SELECT 1 FROM event_plans p WHERE p.run_id = r.id AND p.outcome IS NULL) \
-                 ORDER BY r.created_at";
+    let query = format!(
+        "SELECT r.id, r.campaign_id, r.sender_id, r.topic_id, r.definition, r.rules, r.snapshot_at FROM runs r \
+         WHERE r.event_name IS NOT NULL AND r.finished_at IS NULL AND r.status IN ('running', 'paused') \
+         AND EXISTS (SELECT 1 FROM event_plans AS p {} WHERE p.run_id = r.id AND p.outcome IS NULL) \
+         ORDER BY r.created_at",
+        among_open(Kind::of(db))
+    );
     all(db, query, Vec::new()).await?.iter().map(read_plan).collect()
+}
+
+/// SQLite would rather go through all that a run was ever told, because the table is in the same order.
+const fn among_open(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Postgres => "",
+        Kind::Sqlite => "INDEXED BY event_plans_open",
+    }
 }
 
 /// Locks a run against other planners, and against its end. False when it is over.
@@ -68,10 +79,13 @@ pub struct Open {
 /// # Errors
 /// What the database says.
 pub async fn next(tx: &Tx, run: RunId, limit: u32) -> Result<Vec<Open>> {
-    let query = "SELECT p.event, p.plan_cursor, e.contact_id, e.occurred_at, e.received_at, d.definition \
-                 FROM event_plans p JOIN trigger_events e ON e.number = p.event \
-                 LEFT JOIN trigger_event_data d ON d.number = p.event AND e.contact_id IS NULL \
-                 WHERE p.run_id = $1 AND p.outcome IS NULL ORDER BY p.event LIMIT $2";
+    let query = format!(
+        "SELECT p.event, p.plan_cursor, e.contact_id, e.occurred_at, e.received_at, d.definition \
+         FROM event_plans AS p {} JOIN trigger_events e ON e.number = p.event \
+         LEFT JOIN trigger_event_data d ON d.number = p.event AND e.contact_id IS NULL \
+         WHERE p.run_id = $1 AND p.outcome IS NULL ORDER BY p.event LIMIT $2",
+        among_open(Kind::of(tx))
+    );
     all(tx, query, vec![run.0.into(), i64::from(limit).into()]).await?.iter().map(read).collect()
 }
 
@@ -212,8 +226,8 @@ async fn waiting(tx: &Tx, run: RunId, wanted: &[Wanted]) -> Result<BTreeMap<Cont
     };
     let query = format!(
         "SELECT m.id, m.contact_id, e.number, e.occurred_at, e.received_at FROM {} \
-         JOIN messages m ON m.contact_id = w.contact_id JOIN trigger_events e ON e.number = m.occurrence \
-         WHERE m.run_id = $1 AND m.open = 0 ORDER BY m.id{lock}",
+         CROSS JOIN messages m CROSS JOIN trigger_events e \
+         WHERE m.contact_id = w.contact_id AND e.number = m.occurrence AND m.run_id = $1 AND m.open = 0 ORDER BY m.id{lock}",
         batch.table("w", &mut values)?
     );
     let mut found: BTreeMap<ContactId, Vec<Waiting>> = BTreeMap::new();
@@ -275,9 +289,9 @@ async fn insert(
          month, reason, not_before, created_at, updated_at) \
          SELECT $1, p.contact_id, p.event, $2, $3, {kind}, {priority}, \
          CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, p.due, $4, $4 \
-         FROM (SELECT c.contact_id, b.event, b.due, {reason} AS reason FROM {batch} \
-         JOIN contacts c ON c.contact_id = b.contact_id \
-         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $6 WHERE {people}) AS p \
+         FROM (SELECT c.contact_id, b.event, b.due, {reason} AS reason FROM {batch} CROSS JOIN contacts c \
+         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $6 \
+         WHERE c.contact_id = b.contact_id AND {people}) AS p \
          WHERE TRUE ORDER BY p.event, p.contact_id ON CONFLICT (run_id, contact_id, occurrence) DO NOTHING \
          RETURNING id, contact_id, occurrence, reason",
         kind = MessageKind::Campaign.number(),
@@ -317,9 +331,11 @@ pub async fn done(tx: &Tx, run: RunId, events: &[(i64, EventOutcome, i64)]) -> R
         return Ok(());
     }
     let mut values = vec![run.0.into()];
+    // All of them are there. An update by a batch would go through the whole run for each of its rows on SQLite.
     let update = format!(
-        "UPDATE event_plans SET outcome = d.outcome, messages = event_plans.messages + d.messages FROM {} \
-         WHERE event_plans.run_id = $1 AND event_plans.event = d.event",
+        "INSERT INTO event_plans (run_id, event, outcome, messages) SELECT $1, d.event, d.outcome, d.messages FROM {} \
+         WHERE TRUE ON CONFLICT (run_id, event) DO UPDATE SET outcome = excluded.outcome, \
+         messages = event_plans.messages + excluded.messages",
         batch.table("d", &mut values)?
     );
     exec(tx, update, values).await?;

@@ -134,8 +134,8 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, events: &[NewEvent]) 
         Kind::Sqlite => "",
     };
     let put_before = format!(
-        "INSERT INTO event_plans (run_id, event) SELECT r.id, b.number FROM {} JOIN runs r ON r.event_name = b.name \
-         WHERE r.finished_at IS NULL AND r.status IN ('running', 'paused'){lock}",
+        "INSERT INTO event_plans (run_id, event) SELECT r.id, b.number FROM {} CROSS JOIN runs r \
+         WHERE r.event_name = b.name AND r.finished_at IS NULL AND r.status IN ('running', 'paused'){lock}",
         table(kind, "b", "$1", DATA)
     );
     exec(tx, put_before, vec![rows.into()]).await?;

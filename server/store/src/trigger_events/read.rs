@@ -103,8 +103,8 @@ async fn load_effects(db: &impl ConnectionTrait, events: &mut [TriggerEvent]) ->
         "SELECT p.event, r.campaign_id, k.name, p.outcome, p.messages, \
          (SELECT min(m.id) FROM messages m JOIN trigger_events e ON e.number = p.event \
          WHERE m.contact_id = e.contact_id AND m.run_id = p.run_id AND m.occurrence = p.event) AS message_id \
-         FROM {} JOIN event_plans p ON p.event = wanted.number JOIN runs r ON r.id = p.run_id \
-         LEFT JOIN campaigns k ON k.id = r.campaign_id ORDER BY p.event, r.created_at, r.id",
+         FROM {} CROSS JOIN event_plans p JOIN runs r ON r.id = p.run_id \
+         LEFT JOIN campaigns k ON k.id = r.campaign_id WHERE p.event = wanted.number ORDER BY p.event, r.created_at, r.id",
         batch.table("wanted", &mut values)?
     );
     let mut effects: HashMap<i64, Vec<EventEffect>> = HashMap::new();
