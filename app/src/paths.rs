@@ -15,6 +15,7 @@ pub const NEW_CONTACT: &str = "/contacts/new";
 pub const INBOX: &str = "/inbox";
 /// Webhooks as they came.
 pub const EVENTS: &str = "/events";
+pub const TRIGGERS: &str = "/events/triggers";
 pub const IMPORTS: &str = "/imports";
 pub const NEW_IMPORT: &str = "/imports/new";
 pub const TOPICS: &str = "/topics";
@@ -60,6 +61,11 @@ pub fn export_contact(phone: impl Display) -> String {
 #[must_use]
 pub fn event(id: impl Display) -> String {
     format!("{EVENTS}/{id}")
+}
+
+#[must_use]
+pub fn trigger_event(number: impl Display) -> String {
+    format!("{TRIGGERS}/{number}")
 }
 
 #[must_use]

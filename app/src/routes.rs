@@ -49,6 +49,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(campaigns::Page::Cancel) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(campaigns::Page::Recipients) ssr=MODE/>
             <Route path=path!("/events") view=Page::Records(Records::Events(events::Page::List)) ssr=MODE/>
+            <Route path=path!("/events/triggers") view=Page::Records(Records::Events(events::Page::Triggers)) ssr=MODE/>
+            <Route path=path!("/events/triggers/:number") view=Page::Records(Records::Events(events::Page::Trigger)) ssr=MODE/>
             <Route path=path!("/events/:id") view=Page::Records(Records::Events(events::Page::One)) ssr=MODE/>
             <Route path=path!("/messages/:id") view=Page::Records(Records::Message) ssr=MODE/>
             <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>

@@ -16,6 +16,7 @@ use domain::{
     run::RunStatus,
     schedule::DueReason,
     settings::SendingState,
+    trigger_event::EventOutcome,
 };
 
 pub const PRODUCT: &str = "Event Stream Engine";
@@ -513,6 +514,18 @@ pub const fn moves_on(what: Wait) -> &'static str {
         Wait::ImportsQueued => "The process that has the file is done with the one before.",
         Wait::ImportsRunning => "Row by row. When the process dies, it is taken up again within a minute.",
         Wait::Webhooks => "They are stored together within milliseconds.",
+    }
+}
+
+/// What an event came to in a campaign.
+#[must_use]
+pub fn event_outcome(outcome: Option<EventOutcome>) -> Label {
+    match outcome {
+        None => Label::of(Tone::Info, "Its turn comes"),
+        Some(EventOutcome::Planned) => Label::of(Tone::Ok, "Planned"),
+        Some(EventOutcome::Merged) => Label::of(Tone::Idle, "Shares a message"),
+        Some(EventOutcome::LeftOut) => Label::of(Tone::Warn, "Not in the audience"),
+        Some(EventOutcome::CampaignOver) => Label::of(Tone::Idle, "Campaign over"),
     }
 }
 

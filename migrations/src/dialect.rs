@@ -40,6 +40,7 @@ pub fn translate(text: &str, backend: DbBackend) -> String {
             ("{without_rowid}", ""),
             ("{generated}", "STORED"),
             ("{short_updates_on_postgres}", SHORT_UPDATES),
+            ("{wider_occurrence}", "ALTER TABLE messages ALTER COLUMN occurrence TYPE bigint;"),
             // Room on the page for the few updates that every message gets.
             (
                 "{fillfactor}",
@@ -62,6 +63,8 @@ pub fn translate(text: &str, backend: DbBackend) -> String {
             // SQLite adds no other ones to a table that is there.
             ("{generated}", "VIRTUAL"),
             ("{short_updates_on_postgres}", ""),
+            // Integers are of 64 bits there.
+            ("{wider_occurrence}", ""),
             ("{fillfactor}", ""),
         ],
     };
@@ -73,6 +76,14 @@ pub fn guards(backend: DbBackend) -> String {
     match backend {
         DbBackend::Postgres => postgres_guards(),
         _ => APPEND_ONLY.iter().map(|table| sqlite_guard(table)).collect(),
+    }
+}
+
+/// The triggers that keep a table append-only that came later.
+pub fn guard(table: &str, backend: DbBackend) -> String {
+    match backend {
+        DbBackend::Postgres => format!("SELECT guard_append_only('{table}');"),
+        _ => sqlite_guard(table),
     }
 }
 

@@ -81,6 +81,25 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<i32>,
     },
+    /// Whenever something happens elsewhere: one run that stays open.
+    Event {
+        /// Of the events that it listens to.
+        name: String,
+        /// From the event to its message; an ISO 8601 duration such as `PT30M`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delay: Option<String>,
+        /// A person's next event within this time goes into the message of the one before, which then waits anew: the
+        /// last one's data wins. An ISO 8601 duration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        debounce: Option<String>,
+    },
+}
+
+impl Trigger {
+    #[must_use]
+    pub const fn is_event(&self) -> bool {
+        matches!(self, Self::Event { .. })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

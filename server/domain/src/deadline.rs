@@ -36,8 +36,10 @@ impl SendBefore {
     }
 }
 
-/// `P2W`, `P1DT12H`, `PT90M`; days are of 24 hours. None for years and months, which have no length.
-fn duration(text: &str) -> Option<i64> {
+/// The microseconds of an ISO 8601 duration: `P2W`, `P1DT12H`, `PT90M`; days are of 24 hours. None for years and months,
+/// which have no length, for nothing at all, and for more than 366 days.
+#[must_use]
+pub fn duration(text: &str) -> Option<i64> {
     let text = text.strip_prefix('P')?;
     let (date, time) = text.split_once('T').unwrap_or((text, ""));
     if time.is_empty() && text.contains('T') {

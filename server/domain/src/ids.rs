@@ -101,4 +101,6 @@ number_id!(
     WebhookEventId,
     InboundId,
     ReviewId,
+    /// Rises in the order in which events are taken.
+    TriggerEventId,
 );

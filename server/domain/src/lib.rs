@@ -42,3 +42,4 @@ pub mod template;
 pub mod text;
 pub mod time;
 pub mod topic;
+pub mod trigger_event;

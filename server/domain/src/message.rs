@@ -8,6 +8,7 @@ use crate::{
     phone::Phone,
     reason::{Check, Reason},
     time::Timestamp,
+    trigger_event::MessageEvent,
     word_enum,
 };
 
@@ -185,6 +186,9 @@ pub struct Message {
     pub not_before: Timestamp,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// What it was planned for. Only on a single message of a campaign that listens to events.
+    #[serde(default)]
+    pub event: Option<MessageEvent>,
     /// Only on a single message, oldest first.
     #[serde(default)]
     pub history: Vec<HistoryEntry>,

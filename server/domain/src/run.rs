@@ -131,6 +131,27 @@ pub struct Rules {
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,
+    /// The run stays open, and events make its messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventRules>,
+}
+
+/// How a run takes events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRules {
+    pub name: String,
+    /// Microseconds from the event to its message.
+    pub delay: i64,
+    /// Microseconds in which a person's next event goes into the message of the one before.
+    pub debounce: i64,
+}
+
+impl EventRules {
+    /// When the message of an event is due.
+    #[must_use]
+    pub const fn due(&self, event_at: Timestamp) -> Timestamp {
+        event_at.plus(if self.delay > self.debounce { self.delay } else { self.debounce })
+    }
 }
 
 /// Messages that wait because it is too early or too late where their people are.

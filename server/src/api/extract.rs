@@ -41,7 +41,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             ));
         }
         let read = if request.method() == Method::PATCH { if_match(request.headers())? } else { None };
-        let body = read_body(request.into_body()).await?;
+        let body = read_body(request.into_body(), BODY_LIMIT).await?;
         match read {
             Some(version) => parse(&with_version(&body, version)?).map(Self),
             None => parse(&body).map(Self),
@@ -80,14 +80,10 @@ fn with_version(body: &[u8], version: i64) -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// 413 when it is larger, 400 when it broke off.
-pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    to_bytes(body, BODY_LIMIT).await.map_err(|error| {
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, limit).await.map_err(|error| {
         let limited = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-        if limited {
-            Problem::too_large(BODY_LIMIT)
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "The body broke off.")
-        }
+        if limited { Problem::too_large(limit) } else { Problem::new(StatusCode::BAD_REQUEST, "The body broke off.") }
     })
 }
 
@@ -304,7 +300,7 @@ impl<S: Sync> FromRequest<S> for NoBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let body = read_body(request.into_body()).await?;
+        let body = read_body(request.into_body(), BODY_LIMIT).await?;
         if body.trim_ascii().is_empty() {
             return Ok(Self);
         }

@@ -10,11 +10,17 @@ use axum::{
 use domain::actor::{Actor, KeyedRequest};
 use engine::{
     Engine,
-    services::idempotency::{Answer, Begun},
+    services::{
+        idempotency::{Answer, Begun},
+        trigger_events::BODY_LIMIT as EVENTS_LIMIT,
+    },
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{extract::read_body, versioned::tag_of};
+use super::{
+    extract::{BODY_LIMIT, read_body},
+    versioned::tag_of,
+};
 use crate::problem::Problem;
 
 pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -39,7 +45,8 @@ async fn keep_one(engine: Engine, request: Request, next: Next) -> Result<Respon
         parts.extensions.get::<Actor>().cloned().ok_or_else(|| Problem::unauthenticated("This needs an API key."))?;
     let key = key_of(&parts.headers)?.unwrap_or_default();
     let route = format!("POST {}", uri.path());
-    let body = read_body(body).await?;
+    let limit = if uri.path().ends_with("/events") { EVENTS_LIMIT } else { BODY_LIMIT };
+    let body = read_body(body, limit).await?;
     let mut hash = Sha256::new();
     hash.update(uri.query().unwrap_or_default());
     hash.update([0]);

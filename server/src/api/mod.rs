@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod docs;
 mod error_codes;
+mod events;
 mod extract;
 pub mod idempotency;
 pub mod openapi;
@@ -76,6 +77,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(messages::routes())
         .merge(conversations::routes())
         .merge(inbound::routes())
+        .merge(events::routes())
         .merge(webhook_events::routes())
         .merge(senders::routes())
         .merge(provider_accounts::routes())

@@ -42,7 +42,7 @@ enum Command {
     /// The audit log and the consent ledger
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Stored webhooks
+    /// Trigger events, and stored webhooks
     #[command(subcommand)]
     Events(events::Command),
     /// Import files of contacts, as the page and the API do

@@ -1,7 +1,7 @@
 //! The consent ledger and its projections: contacts, subscriptions, suppressions, queued messages. One function
 //! records, so that nothing can be forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     actor::Actor,
@@ -11,6 +11,7 @@ use domain::{
     reason::Reason,
     review::{ConsentDay, ReviewDecision},
     time::Timestamp,
+    trigger_event::{CONTACT_OPTED_IN, CONTACT_SUBSCRIBED},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -23,6 +24,8 @@ use crate::{
     contacts::{add_counts, for_update, ids_json},
     exec, messages, one, reviews,
     suppressions::{self, NewSuppression},
+    topics,
+    trigger_events::{self, Own},
 };
 
 const STREAM: &str = "consent";
@@ -65,12 +68,19 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
     if events.is_empty() {
         return Ok(());
     }
-    let in_review = project_contacts(tx, at, events).await?;
+    let Projected { in_review, said_yes } = project_contacts(tx, at, events).await?;
     // Whatever was in doubt: there are clear words now.
     reviews::settle(tx, actor, at, &in_review, ReviewDecision::Answered).await?;
     project_suppressions(tx, actor, at, events).await?;
+    let mut own = newly_subscribed(tx, events).await?;
     project_subscriptions(tx, at, events).await?;
     append(tx, actor, at, events).await?;
+    own.extend(said_yes.into_iter().map(|contact| Own {
+        name: CONTACT_OPTED_IN,
+        contact,
+        data: serde_json::Map::new(),
+    }));
+    trigger_events::tell(tx, actor, at, &own).await?;
     let last: BTreeMap<ContactId, Consent> = global(events).map(|event| (event.contact_id, event.consent)).collect();
     let opted_out: Vec<ContactId> =
         last.into_iter().filter(|(_, consent)| *consent == Consent::OptedOut).map(|(id, _)| id).collect();
@@ -157,9 +167,40 @@ struct Outcome {
     suppressed: Option<bool>,
 }
 
-/// Moves consent and suppression of the people where they differ from what is stored. Returns those of whom it was in
-/// doubt whether they had opted out.
-async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<Vec<ContactId>> {
+/// Whom a batch concerns besides.
+#[derive(Default)]
+struct Projected {
+    /// It was in doubt whether they had opted out.
+    in_review: Vec<ContactId>,
+    /// They say yes, and had not.
+    said_yes: Vec<ContactId>,
+}
+
+/// Those who are subscribed to a topic by this and were not, where a run listens to that. Called before the subscriptions
+/// are written.
+async fn newly_subscribed(tx: &Tx, events: &[ConsentEvent]) -> Result<Vec<Own>> {
+    let new: Vec<(ContactId, TopicId)> = events
+        .iter()
+        .filter(|event| event.consent == Consent::OptedIn)
+        .filter_map(|event| Some((event.contact_id, event.topic_id?)))
+        .collect();
+    if new.is_empty() || trigger_events::listened_to(tx, &[CONTACT_SUBSCRIBED]).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let people: BTreeSet<ContactId> = new.iter().map(|(contact, _)| *contact).collect();
+    let former = subscriptions(tx, &people.into_iter().collect::<Vec<_>>()).await?;
+    let new: BTreeSet<(ContactId, TopicId)> =
+        new.into_iter().filter(|key| !matches!(former.get(key), Some((Subscription::Subscribed, _)))).collect();
+    let keys = topics::keys(tx).await?;
+    let own = new.into_iter().filter_map(|(contact, topic)| {
+        let data = serde_json::Map::from_iter([("topic".to_owned(), keys.get(&topic)?.clone().into())]);
+        Some(Own { name: CONTACT_SUBSCRIBED, contact, data })
+    });
+    Ok(own.collect())
+}
+
+/// Moves consent and suppression of the people where they differ from what is stored.
+async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<Projected> {
     #[derive(Serialize)]
     struct Moved {
         contact_id: i64,
@@ -169,18 +210,19 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     }
     let outcomes = outcomes(events);
     if outcomes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Projected::default());
     }
     let kind = Kind::of(tx);
     let ids: Vec<ContactId> = outcomes.keys().copied().collect();
     let query = format!(
-        "SELECT c.contact_id, c.consent, c.consent_changed_at, c.suppressed, c.review_since FROM {} CROSS JOIN contacts c \
+        "SELECT c.contact_id, c.consent, c.consent_changed_at, c.suppressed, c.review_since, c.created_at \
+         FROM {} CROSS JOIN contacts c \
          WHERE c.contact_id = b.contact_id ORDER BY c.contact_id{}",
         batch::table(kind, "b", "$1", &[("contact_id", Type::BigInt)]),
         for_update(kind)
     );
     let mut moved = Vec::new();
-    let mut in_review = Vec::new();
+    let Projected { mut in_review, mut said_yes } = Projected::default();
     let mut counts = BTreeMap::new();
     for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
         let id = ContactId(row.get("contact_id")?);
@@ -191,6 +233,11 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         let former: Consent = row.word("consent")?;
         let was_suppressed: bool = row.get("suppressed")?;
         let suppressed = outcome.suppressed.unwrap_or(was_suppressed);
+        // Who is stored by this transaction may be stored with their yes.
+        let is_new = row.get::<i64>("created_at")? == at.as_micros();
+        if outcome.consent == Consent::OptedIn && (former != Consent::OptedIn || is_new) {
+            said_yes.push(id);
+        }
         if former == outcome.consent && was_suppressed == suppressed {
             continue;
         }
@@ -203,7 +250,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         moved.push(Moved { contact_id: id.0, consent: outcome.consent, changed_at, suppressed });
     }
     if moved.is_empty() {
-        return Ok(in_review);
+        return Ok(Projected { in_review, said_yes });
     }
     let columns = [
         ("contact_id", Type::BigInt),
@@ -218,7 +265,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     );
     exec(tx, update, vec![to_json(&moved)?.into(), at.as_micros().into()]).await?;
     add_counts(tx, &counts).await?;
-    Ok(in_review)
+    Ok(Projected { in_review, said_yes })
 }
 
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {

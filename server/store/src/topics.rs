@@ -1,5 +1,7 @@
 //! Topics.
 
+use std::collections::BTreeMap;
+
 use domain::{
     consent::Subscription,
     ids::{CampaignId, TopicId},
@@ -56,6 +58,15 @@ pub async fn list(db: &impl ConnectionTrait, q: Option<&str>) -> Result<Vec<Topi
 /// What the database says.
 pub async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<(TopicId, Topic)>> {
     one(db, format!("{SELECT} WHERE t.key = $2"), vec![subscribed(), key.into()]).await?.as_ref().map(topic).transpose()
+}
+
+/// The keys of all topics (there are few).
+///
+/// # Errors
+/// What the database says.
+pub async fn keys(db: &impl ConnectionTrait) -> Result<BTreeMap<TopicId, String>> {
+    let rows = all(db, "SELECT id, key FROM topics", Vec::new()).await?;
+    rows.iter().map(|row| Ok((TopicId(row.get("id")?), row.get("key")?))).collect()
 }
 
 /// The id of the topic with this key.

@@ -664,7 +664,7 @@ async fn callbacks_come_to_the_same_in_any_order_with_any_repeats_in_any_batches
                 }
                 let ledger = checked_ledger(db, run.run).await;
                 let tallies = store::ledger::tallies(db.reader(), run.run).await.expect("tallies");
-                let (rows, _) = store::messages::export_chunk(db.reader(), run.run, -1, 100).await.expect("rows");
+                let (rows, _) = store::messages::export_chunk(db.reader(), run.run, (-1, 0), 100).await.expect("rows");
                 let states: Vec<_> = rows.into_iter().map(|row| (row.state, row.error_code)).collect();
                 ends.push((ledger, tallies, states));
             }

@@ -129,6 +129,7 @@ pub const fn rules() -> Rules {
         on_unknown: OnUnknown::Requeue,
         quiet_hours: None,
         local_at: None,
+        event: None,
         send_before: None,
     }
 }

@@ -6,8 +6,8 @@ use migrations::MigratorTrait as _;
 use store::{ConnectionTrait as _, Kind, exec, one};
 use uuid::Uuid;
 
-const APPEND_ONLY: [&str; 6] =
-    ["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
+const APPEND_ONLY: [&str; 7] =
+    ["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts", "trigger_events"];
 
 #[tokio::test]
 async fn append_only_tables_refuse_update_and_delete() {
@@ -15,7 +15,7 @@ async fn append_only_tables_refuse_update_and_delete() {
         let db = test.db.writer();
         fill(&test.db).await;
         for table in APPEND_ONLY {
-            let column = if table == "webhook_events" { "received_at" } else { "at" };
+            let column = if table.ends_with("_events") { "received_at" } else { "at" };
             for statement in [format!("UPDATE {table} SET {column} = {column} + 1"), format!("DELETE FROM {table}")] {
                 let refused = exec(db, statement.clone(), Vec::new()).await;
                 let error = refused.err().unwrap_or_else(|| panic!("{:?}: {statement} went through", test.kind()));
@@ -45,6 +45,8 @@ async fn fill(db: &store::Db) {
          SELECT 202611, 1, 'status', 'applied' WHERE $1 IS NOT NULL",
         "INSERT INTO receipts (message_id, month, provider_sid, status, moved, at, event_id) \
          SELECT 1, 202611, 'SM1', 'sent', TRUE, 1, 1 WHERE $1 IS NOT NULL",
+        "INSERT INTO trigger_events (id_hash, name, received_at, actor_kind, actor_id) \
+         VALUES ($1, 'price_drop', 1, 'api_key', 'k')",
     ];
     for row in rows {
         exec(db.writer(), row, vec![vec![1_u8].into()]).await.expect("a row goes in");

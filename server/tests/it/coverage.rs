@@ -19,12 +19,12 @@ struct Operation {
 impl Operation {
     /// The path with something in its holes that could be there.
     fn example(&self) -> String {
-        let numbered = ["/messages/", "/webhook-events/", "/consent-reviews/"];
+        let numbered = ["/messages/", "/webhook-events/", "/consent-reviews/", "/events/"];
         let number = numbered.iter().any(|part| self.path.contains(part));
         let id = if number { "1" } else { "01936f4e-0000-7000-8000-000000000000" };
         let sid = format!("AC{}", "0".repeat(32));
         let path = self.path.replace("{phone}", "+14155550142").replace("{key}", "offers").replace("{id}", id);
-        let path = path.replace("{sid}", &sid).replace("{code}", "30003");
+        let path = path.replace("{sid}", &sid).replace("{code}", "30003").replace("{number}", "1");
         assert!(!path.contains('{'), "{path} has a hole that is new: fill it here");
         path
     }
@@ -36,6 +36,9 @@ impl Operation {
         }
         if self.id == "create_import" {
             request = request.header("content-type", "text/csv").body("phone\n+14155550142\n");
+        } else if self.id == "ingest_events" {
+            let line = r#"{"id":"1","name":"price_drop","phone":"+14155550142"}"#;
+            request = request.header("content-type", "application/x-ndjson").body(line);
         } else if self.has_body {
             request = request.json(&body(&self.id));
         }

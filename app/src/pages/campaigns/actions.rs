@@ -233,11 +233,28 @@ pub async fn save_when(
     #[server(default)] month_day: String,
     #[server(default)] expression: String,
     #[server(default)] count: String,
+    #[server(default)] event: String,
+    #[server(default)] delay: String,
+    #[server(default)] debounce: String,
     #[server(default)] catch_up: String,
     #[server(default)] op: String,
 ) -> Result<(), AppError> {
     let by_everybody = if local { "true" } else { "" };
-    let fields = WhenFields { when, at, timezone, local, rhythm, time, weekday, month_day, expression, count };
+    let fields = WhenFields {
+        when,
+        at,
+        timezone,
+        local,
+        rhythm,
+        time,
+        weekday,
+        month_day,
+        expression,
+        count,
+        event,
+        delay,
+        debounce,
+    };
     let typed = [
         ("when", &*fields.when),
         ("at", &*fields.at),
@@ -249,6 +266,9 @@ pub async fn save_when(
         ("month_day", &*fields.month_day),
         ("expression", &*fields.expression),
         ("count", &*fields.count),
+        ("event", &*fields.event),
+        ("delay", &*fields.delay),
+        ("debounce", &*fields.debounce),
         ("catch_up", &*catch_up),
     ];
     let trigger = fields.trigger().map_err(|error| error.keep(&typed))?;
@@ -268,7 +288,12 @@ fn at_its_field(mut error: AppError) -> AppError {
     if let AppError::Invalid { fields, .. } = &mut error {
         for field in fields {
             if let Some(part) = field.field.strip_prefix("trigger.") {
-                field.field = if part == "until" { "count" } else { part }.to_owned();
+                let name = match part {
+                    "until" => "count",
+                    "name" => "event",
+                    part => part,
+                };
+                field.field = name.to_owned();
             }
         }
     }

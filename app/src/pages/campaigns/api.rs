@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use domain::{
     campaign::{Campaign, LaunchCheck},
-    ids::{SegmentId, TemplateId},
+    ids::{MessageId, SegmentId, TemplateId, TriggerEventId},
     message::{Channel, Message},
     page::Page,
+    phone::Phone,
     run::{Run, SinceRehearsal},
     sender::Sender,
     time::Timestamp,
+    trigger_event::EventOutcome,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,8 @@ pub struct CampaignView {
     /// Drafts: what launching would do.
     pub check: Option<LaunchCheck>,
     pub tests: Vec<Message>,
+    /// The latest events that it listened to.
+    pub events: Vec<EventLine>,
     pub faults: Faults,
 }
 
@@ -102,6 +106,20 @@ pub struct LaunchView {
     pub names: Names,
     /// The complete rehearsal, and what has changed since.
     pub rehearsal: Option<(Run, SinceRehearsal)>,
+}
+
+/// An event as a list shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventLine {
+    pub number: TriggerEventId,
+    pub id: Option<String>,
+    pub at: Timestamp,
+    /// None: about many, or erased.
+    pub phone: Option<Phone>,
+    pub is_many: bool,
+    pub outcome: Option<EventOutcome>,
+    pub messages: i64,
+    pub message: Option<MessageId>,
 }
 
 /// What the URL of the recipients says.
@@ -165,6 +183,8 @@ pub struct WhenView {
     pub fields: WhenFields,
     /// In words.
     pub upcoming: Vec<String>,
+    /// Names of events that came, and of those that happen here.
+    pub events: Vec<String>,
 }
 
 /// Who an audience is.
@@ -297,8 +317,31 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     let curve = run.as_ref().and_then(|run| super::charts::curve(run, ctx.engine.now(), &zone));
     let failed = run.iter().flat_map(|run| run.failures_by_code.keys()).filter_map(|code| code.parse().ok());
     let faults = Faults::of(&ctx.engine, failed.chain(codes(&recipients)));
+    let events = if campaign.trigger.is_event() && run.is_some() { events(&ctx, &campaign).await? } else { Vec::new() };
     let at = ctx.engine.now();
-    Ok(CampaignView { at, campaign, names, rehearsal, curve, run, runs, recipients, check, tests, faults })
+    Ok(CampaignView { at, campaign, names, rehearsal, curve, run, runs, recipients, check, tests, events, faults })
+}
+
+/// The latest events that a campaign listened to.
+#[cfg(feature = "ssr")]
+async fn events(ctx: &Ctx, campaign: &Campaign) -> Result<Vec<EventLine>, AppError> {
+    use domain::{page::PageRequest, trigger_event::TriggerEventFilter};
+    let filter = TriggerEventFilter { campaign: Some(campaign.id), ..TriggerEventFilter::default() };
+    let page = ctx.engine.trigger_events().list(&ctx.actor, &filter, &PageRequest::first(8)).await?;
+    let lines = page.items.into_iter().map(|event| {
+        let effect = event.effects.iter().find(|effect| effect.campaign_id == campaign.id);
+        EventLine {
+            number: event.number,
+            id: event.id,
+            at: event.received_at,
+            phone: event.phone,
+            is_many: event.segment.is_some(),
+            outcome: effect.and_then(|effect| effect.outcome),
+            messages: effect.map_or(0, |effect| effect.messages),
+            message: effect.and_then(|effect| effect.message_id),
+        }
+    });
+    Ok(lines.collect())
 }
 
 #[server]
@@ -419,7 +462,11 @@ async fn when(ctx: &Ctx, campaign: &Campaign) -> Result<WhenView, AppError> {
     let zone = if by_everybodys_clock { "UTC" } else { fields.timezone.as_str() };
     let suffix = if by_everybodys_clock { ", for the first of them" } else { "" };
     let told = |at| format!("{} ({zone}){suffix}", engine::scheduler::told(zone, at));
-    Ok(WhenView { upcoming: next.into_iter().map(told).collect(), fields })
+    let came = ctx.engine.trigger_events().names(&ctx.actor).await?.into_iter().map(|came| came.name);
+    let own = domain::trigger_event::OWN_EVENTS.iter().map(|name| (*name).to_owned());
+    let mut events: Vec<String> = came.filter(|name| !name.starts_with(domain::trigger_event::OWN_PREFIX)).collect();
+    events.extend(own);
+    Ok(WhenView { upcoming: next.into_iter().map(told).collect(), fields, events })
 }
 
 /// The people in a file as one of several audiences; nothing while it has none.

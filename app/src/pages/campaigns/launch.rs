@@ -13,7 +13,7 @@ use super::{
     actions::ChangeCampaign,
     api::{LaunchView, Names, load_launch},
     below, may, rehearsal, use_id,
-    wizard::Step,
+    wizard::{Step, when},
 };
 use crate::{components::*, paths, text};
 
@@ -61,18 +61,18 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
     let why = nobody.map(|words| view! { <p class="muted">{words}</p> }.into_any());
     let people = format::counted(reached, "person", "people");
-    let (verb, go, busy) = if by_hand {
-        ("launch", format!("Launch to {people}"), "Launching…")
-    } else {
-        ("schedule", format!("Schedule it, to {people} as of now"), "Scheduling…")
+    let (verb, go, busy) = match campaign.trigger {
+        Trigger::Now => ("launch", format!("Launch to {people}"), "Launching…"),
+        Trigger::Event { .. } => ("schedule", "Listen from now on".to_owned(), "Scheduling…"),
+        _ => ("schedule", format!("Schedule it, to {people} as of now"), "Scheduling…"),
     };
-    let title = if by_hand { "Review and launch" } else { "Review and schedule" };
-    let lead = if by_hand {
-        "Read it once more. After the button, messages go out."
-    } else {
-        "Read it once more. After the button, messages go out by themselves at their time."
+    let title = if campaign.trigger == Trigger::Now { "Review and launch" } else { "Review and schedule" };
+    let lead = match campaign.trigger {
+        Trigger::Now => "Read it once more. After the button, messages go out.",
+        Trigger::Event { .. } => "Read it once more. After the button, every event sends its message by itself.",
+        _ => "Read it once more. After the button, messages go out by themselves at their time.",
     };
-    let rehearse_first = rehearsal.is_none() && may(Permission::Send);
+    let rehearse_first = rehearsal.is_none() && may(Permission::Send) && !campaign.trigger.is_event();
     view! {
         <PageHeader title=title crumbs=crumbs lead=move || lead/>
         <div class="grid grid--3-2">
@@ -154,7 +154,7 @@ pub(super) fn nobody(check: &LaunchCheck) -> Option<&'static str> {
     } else {
         "Nobody would get this: everybody in the audience is left out."
     };
-    (is_counted(check) && reached(check) <= 0).then_some(words)
+    (is_counted(check) && !check.campaign.trigger.is_event() && reached(check) <= 0).then_some(words)
 }
 
 /// What keeps a draft from being launched, each with the way to mend it.
@@ -175,6 +175,9 @@ pub(super) fn problems(campaign: domain::ids::CampaignId, problems: &[FieldError
 }
 
 pub(super) fn numbers(check: &LaunchCheck) -> AnyView {
+    if check.campaign.trigger.is_event() {
+        return on_event(check);
+    }
     let mut skipped = check.skipped.clone();
     skipped.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let left_out = check.audience - reached(check);
@@ -206,6 +209,27 @@ pub(super) fn numbers(check: &LaunchCheck) -> AnyView {
     .into_any()
 }
 
+/// Whom events reach.
+fn on_event(check: &LaunchCheck) -> AnyView {
+    let when = when::told(&check.campaign.trigger);
+    let audience = check.audience_name.clone();
+    let whom = if audience.is_empty() {
+        "Whoever the event is about.".to_owned()
+    } else {
+        format!("Whoever the event is about and is in {audience} by then.")
+    };
+    view! {
+        <Card title="Who gets it">
+            <p dir="auto">{when} "."</p>
+            <p dir="auto">{whom}</p>
+            <p class="muted small">
+                "Consent, topic and everything else is checked for each of them. It goes on until somebody cancels it; while it is paused, events are collected."
+            </p>
+        </Card>
+    }
+    .into_any()
+}
+
 fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
     let campaign = &check.campaign;
     let rate = i64::from(check.rate_per_second);
@@ -217,6 +241,10 @@ fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
         let words = if words.is_empty() { "Not chosen yet".to_owned() } else { words.to_owned() };
         view! { <a class="link" dir="auto" href=step.path(campaign.id)>{words}</a> }.into_any()
     };
+    let starts = match campaign.trigger {
+        Trigger::Now => "At once, when you press the button".to_owned(),
+        _ => when::told(&campaign.trigger),
+    };
     let template = link(Step::Message, &check.template_name);
     let topic = link(Step::Basics, names.topic.as_deref().unwrap_or("No topic"));
     let sender = link(Step::Sending, &check.sender_name);
@@ -226,7 +254,7 @@ fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
             <Fact name="Topic">{topic}</Fact>
             <Fact name="Sender">{sender}</Fact>
             <Fact name="Takes">{time.unwrap_or_else(|| "–".to_owned())}</Fact>
-            <Fact name="Starts">"At once, when you press the button"</Fact>
+            <Fact name="Starts">{starts}</Fact>
         </Facts>
     }
     .into_any()
@@ -256,6 +284,9 @@ pub(super) fn phone(check: Option<&LaunchCheck>) -> AnyView {
 fn no_sample(check: Option<&LaunchCheck>) -> &'static str {
     match check.filter(|check| is_counted(check)) {
         None => "Once audience and template are chosen, the message stands here as the first person gets it.",
+        Some(check) if check.campaign.trigger.is_event() => {
+            "The text cannot be filled in with the data of the latest event. Preview the template."
+        }
         Some(check) if check.audience == 0 => "The audience has nobody to show the message for.",
         Some(check) if reached(check) <= 0 => {
             "The audience has nobody to show the message for: everybody in it is left out."

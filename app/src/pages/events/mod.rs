@@ -1,6 +1,8 @@
-//! Events: what the provider sent, raw beside what was read from it and what it changed.
+//! Events: what the provider sent, raw beside what was read from it and what it changed; and what happened elsewhere, with
+//! the messages that it caused.
 
 mod api;
+mod triggers;
 
 use domain::{
     event::{WebhookEvent, WebhookKind, WebhookOutcome},
@@ -17,6 +19,8 @@ use crate::{components::*, paths, text};
 pub enum Page {
     List,
     One,
+    Triggers,
+    Trigger,
 }
 
 /// Shows a page.
@@ -24,7 +28,23 @@ pub fn open(page: Page) -> AnyView {
     match page {
         Page::List => EventsPage().into_any(),
         Page::One => EventPage().into_any(),
+        Page::Triggers => triggers::list_page(),
+        Page::Trigger => triggers::one_page(),
     }
+}
+
+/// The two kinds of events: put below the page's header.
+fn tabs(current: &'static str) -> AnyView {
+    let tab = |label: &'static str, path: &'static str| {
+        view! { <a href=path aria-current=(path == current).then_some("page")>{label}</a> }
+    };
+    view! {
+        <nav class="tabs tabs--line" aria-label="Events">
+            {tab("Webhooks", paths::EVENTS)}
+            {tab("Trigger events", paths::TRIGGERS)}
+        </nav>
+    }
+    .into_any()
 }
 
 #[component]
@@ -45,6 +65,7 @@ fn EventsPage() -> impl IntoView {
     let kept = (!outcome.is_empty()).then(|| view! { <input type="hidden" name="outcome" value=outcome/> });
     view! {
         <PageHeader title="Events" lead=|| "Every webhook as it came, and what became of it."/>
+        {tabs(paths::EVENTS)}
         <div class="toolbar">
             <FilterForm action=paths::EVENTS label="Search events">
                 {kept}

@@ -136,6 +136,10 @@ fn facts(view: &MessageView) -> AnyView {
         let run = run.as_ref().map(|run| format!(" · run {}", run.number));
         view! { <Fact name="Campaign"><a class="link" dir="auto" href=href>{name}</a>{run}</Fact> }
     });
+    let event = message.event.as_ref().map(|event| {
+        let (name, href, id) = (event.name.clone(), paths::trigger_event(event.number), event.id.clone());
+        view! { <Fact name="Because of"><a class="link" href=href>{name}</a>{id.map(|id| format!(" · {id}"))}</Fact> }
+    });
     let code = message.error_code.map(|code| view! { <Fact name="Error code"><code>{code}</code></Fact> });
     let sid = message.provider_sid.clone().map(|sid| view! { <Fact name="Twilio's id"><code>{sid}</code></Fact> });
     let (name, phone) = (message.name.clone(), message.phone.as_ref().map(ToString::to_string));
@@ -145,6 +149,7 @@ fn facts(view: &MessageView) -> AnyView {
         <Facts>
             <Fact name="Person"><Who name phone/></Fact>
             {campaign}
+            {event}
             <Fact name="State">{pill(state)}</Fact>
             <Fact name="Attempts">{format::num(attempts)}</Fact>
             <Fact name="Planned"><Time at=planned moment=true/></Fact>

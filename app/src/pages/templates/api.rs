@@ -72,7 +72,10 @@ pub async fn load_editor(id: String, draft: String, who: String, locale: String)
     let stored = stored(&ctx, &id).await?;
     let draft = Draft::from_url(&draft, stored.as_ref())
         .unwrap_or_else(|| stored.as_ref().map_or_else(Draft::fresh, Draft::from));
-    let attributes = ctx.engine.segments().vocabulary(&ctx.actor).await?.attributes;
+    let mut attributes = ctx.engine.segments().vocabulary(&ctx.actor).await?.attributes;
+    // For campaigns that an event starts: what the latest one told.
+    let told = ctx.engine.trigger_events().sample(&ctx.actor, None).await?.unwrap_or_default();
+    attributes.extend(told.keys().map(|key| format!("event.{key}")));
     let sample = people(&ctx, &who, 1).await?.into_iter().next();
     let unknown = if sample.is_none() { who } else { String::new() };
     let body = draft.variants.get(draft.locale(&locale)).map(|variant| variant.body.clone()).unwrap_or_default();

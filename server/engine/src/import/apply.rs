@@ -8,6 +8,7 @@ use domain::{
     contact::{Attributes, Contact},
     ids::{ContactId, ImportId, TopicId},
     time::Timestamp,
+    trigger_event::{CONTACT_CREATED, CONTACT_IMPORTED},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,6 +17,7 @@ use store::{
     consent::ConsentEvent,
     contacts::{Change, New, Stored},
     imports::{Counters, Member, Seen},
+    trigger_events::Own,
 };
 
 use super::{
@@ -131,6 +133,8 @@ struct Outcome<'a> {
     /// Entries of the suppression list whose people are stored again.
     claimed: Vec<(Vec<u8>, ContactId)>,
     opted_out: Vec<ContactId>,
+    /// Who stands in the file for the first time in this chunk.
+    first_seen: Vec<ContactId>,
     counters: Counters,
 }
 
@@ -165,6 +169,7 @@ impl<'a> Outcome<'a> {
             consent,
             suppressed: consent == Consent::OptedOut,
         });
+        self.first_seen.push(id);
         self.members.push(Member { id, seen: Seen { created: true, out_before: suppressed, ..Seen::default() } });
         self.counters.created += 1;
         self.counters.duplicates += person.rows - 1;
@@ -173,6 +178,9 @@ impl<'a> Outcome<'a> {
     fn meet(&mut self, job: &Job<'_>, known: &Known, person: &'a Person, stored: &'a Stored) {
         let Stored { id, contact } = stored;
         let before = known.seen.get(id);
+        if before.is_none() {
+            self.first_seen.push(*id);
+        }
         let is_out = contact.consent == Consent::OptedOut || contact.suppressed;
         let out_before = before.map_or(is_out, |seen| seen.out_before);
         if out_before {
@@ -303,7 +311,23 @@ impl<'a> Outcome<'a> {
         store::contacts::update(tx, now, &changes).await?;
         store::imports::join(tx, job.id, &self.members).await?;
         store::suppressions::claim(tx, &self.claimed).await?;
+        self.tell(tx, job, now).await?;
         store::consent::record(tx, &job.actor, now, &self.events).await
+    }
+
+    /// Campaigns that listen learn who was stored and who stands in the file.
+    async fn tell(&self, tx: &Tx, job: &Job<'_>, now: Timestamp) -> store::Result<()> {
+        let heard = store::trigger_events::listened_to(tx, &[CONTACT_CREATED, CONTACT_IMPORTED]).await?;
+        let mut own = Vec::new();
+        if heard.contains(CONTACT_CREATED) {
+            own.extend(self.new.iter().map(|new| (CONTACT_CREATED, new.id)));
+        }
+        if heard.contains(CONTACT_IMPORTED) {
+            own.extend(self.first_seen.iter().map(|id| (CONTACT_IMPORTED, *id)));
+        }
+        let own: Vec<Own> =
+            own.into_iter().map(|(name, contact)| Own { name, contact, data: Attributes::new() }).collect();
+        store::trigger_events::tell(tx, &job.actor, now, &own).await
     }
 
     /// The counters, completed by what was found while reading.

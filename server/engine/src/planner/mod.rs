@@ -1,6 +1,7 @@
 //! A run's plan: message rows inserted by the database, chunk by chunk, each chunk one transaction with the cursor.
 //! Whatever stops the process, the next one goes on after the last chunk that was committed.
 
+mod events;
 pub(crate) mod local;
 mod rehearse;
 mod waiting;
@@ -47,7 +48,9 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
             continue;
         }
-        let planned = match plan_all(&engine, &stop).await {
+        // Those who wait for events do not wait for a large plan, nor the other way round.
+        let planned = events::plan_all(&engine, &stop).await.and(plan_all(&engine, &stop).await);
+        let planned = match planned {
             Ok(()) => looked.look(&engine, &stop).await,
             failed => failed,
         };
@@ -66,6 +69,14 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
+/// Plans what events wait for now, once.
+///
+/// # Errors
+/// What the database says; what was planned by then stays planned.
+pub async fn plan_events(engine: &Engine) -> Result<()> {
+    events::plan_all(engine, &CancellationToken::new()).await
+}
+
 /// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
 async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     rehearse::remove_discarded(engine, stop).await?;
@@ -75,6 +86,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
+        events::plan_all(engine, stop).await?;
         let mut failed = None;
         for plan in &plans {
             let complete = match retrying!(next_chunk(engine, plan).await) {

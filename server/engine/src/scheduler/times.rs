@@ -4,7 +4,7 @@ use croner::{
     Cron,
     parser::{CronParser, Seconds, Year},
 };
-use domain::{campaign::Trigger, problem::FieldError, time::Timestamp};
+use domain::{campaign::Trigger, deadline, problem::FieldError, run::EventRules, time::Timestamp, trigger_event};
 use jiff::{civil::DateTime, tz::TimeZone};
 
 use crate::zones;
@@ -35,6 +35,8 @@ pub(crate) enum Times {
         zone: TimeZone,
         until: Option<Timestamp>,
     },
+    /// Never by itself.
+    Event(EventRules),
 }
 
 /// The trigger as it is stored: with the names and times as everybody writes them, and a time zone.
@@ -59,7 +61,17 @@ pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
                 count: *count,
             }
         }
+        Trigger::Event { name, delay, debounce } => Trigger::Event {
+            name: name.trim().to_owned(),
+            delay: written(delay.as_deref()),
+            debounce: written(debounce.as_deref()),
+        },
     }
+}
+
+/// A duration without what surrounds it; none for nothing.
+fn written(text: Option<&str>) -> Option<String> {
+    text.map(|text| text.trim().to_ascii_uppercase()).filter(|text| !text.is_empty())
 }
 
 /// Reads a trigger.
@@ -73,7 +85,34 @@ pub(crate) fn read(trigger: &Trigger) -> Result<Times, Vec<FieldError>> {
         Trigger::Cron { expression, timezone, until, count } => {
             cron(expression, timezone.as_deref().unwrap_or("UTC"), *until, *count)
         }
+        Trigger::Event { name, delay, debounce } => {
+            event(name, delay.as_deref(), debounce.as_deref()).map(Times::Event)
+        }
     }
+}
+
+fn event(name: &str, delay: Option<&str>, debounce: Option<&str>) -> Result<EventRules, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    if !trigger_event::is_name(name) {
+        let message = format!(
+            "Give the event's name: letters, digits and _ . : -, at most {}, such as price_drop.",
+            trigger_event::NAME_MAX
+        );
+        errors.push(FieldError::new("trigger.name", message));
+    } else if name.starts_with(trigger_event::OWN_PREFIX) && !trigger_event::OWN_EVENTS.contains(&name) {
+        let message = format!("Of those that begin with contact. there are: {}.", trigger_event::OWN_EVENTS.join(", "));
+        errors.push(FieldError::new("trigger.name", message));
+    }
+    let mut micros = |field: &str, text: Option<&str>| {
+        let Some(text) = text else { return 0 };
+        deadline::duration(text).unwrap_or_else(|| {
+            let message = "Give a duration such as PT30M, PT6H or P1D, or none.";
+            errors.push(FieldError::new(format!("trigger.{field}"), message));
+            0
+        })
+    };
+    let (delay, debounce) = (micros("delay", delay), micros("debounce", debounce));
+    if errors.is_empty() { Ok(EventRules { name: name.to_owned(), delay, debounce }) } else { Err(errors) }
 }
 
 fn once(at: &str, local: bool) -> Result<Times, FieldError> {
@@ -133,7 +172,7 @@ impl Times {
     /// The first instant after `after` at which it is due.
     pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Now => None,
+            Self::Now | Self::Event(_) => None,
             Self::Once { at, .. } => Some(*at).filter(|at| *at > after),
             Self::Cron { cron, zone, until } => {
                 let from = zones::to_jiff(after).to_zoned(zone.clone());
@@ -153,7 +192,7 @@ impl Times {
     pub(crate) fn untimely(&self, now: Timestamp) -> Option<FieldError> {
         let far = now.plus(YEARS_AHEAD * 366 * Timestamp::DAY);
         match self {
-            Self::Now => None,
+            Self::Now | Self::Event(_) => None,
             Self::Once { at, .. } if *at > far => {
                 Some(FieldError::new("trigger.at", format!("Give a time within the next {YEARS_AHEAD} years.")))
             }

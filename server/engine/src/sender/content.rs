@@ -124,7 +124,7 @@ fn fault(error: RenderError) -> ContentFault {
 }
 
 /// A template's text for one person, or what is in the way of it; for showing only.
-pub(crate) fn sample(template: &Template, contact: &Contact) -> Option<String> {
+pub(crate) fn sample(template: &Template, contact: &Contact, extra: &Attributes) -> Option<String> {
     let compiled = Compiled::new(template.channel, &template.default_locale, &template.variants).ok()?;
     let recipient = Recipient {
         phone: &contact.phone,
@@ -134,5 +134,5 @@ pub(crate) fn sample(template: &Template, contact: &Contact) -> Option<String> {
         timezone: contact.timezone.as_deref(),
         attributes: &contact.attributes,
     };
-    compiled.render(&recipient, &Attributes::new()).ok().map(|rendered| rendered.text)
+    compiled.render(&recipient, extra).ok().map(|rendered| rendered.text)
 }

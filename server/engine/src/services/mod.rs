@@ -29,6 +29,7 @@ pub mod suppressions;
 pub mod templates;
 pub mod tidy;
 pub mod topics;
+pub mod trigger_events;
 pub(crate) mod waiting;
 pub mod webhook_events;
 mod why;

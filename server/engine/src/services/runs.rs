@@ -91,7 +91,7 @@ impl Runs<'_> {
         require(actor, Permission::Read)?;
         run_or(store::runs::get(self.0.db().reader(), id).await)?;
         let heading = CsvOut::new(HEADING).finish();
-        let rows = stream::try_unfold((self.0.clone(), -1), move |(engine, after)| async move {
+        let rows = stream::try_unfold((self.0.clone(), (-1, 0)), move |(engine, after)| async move {
             let (rows, last) = store::messages::export_chunk(engine.db().reader(), id, after, EXPORT_CHUNK).await?;
             Ok(last.map(|last| (lines(&rows), (engine, last))))
         });

@@ -236,7 +236,10 @@ fn checked_name(name: &str) -> Result<String> {
 }
 
 /// The definition with its segments inlined, when everything it names exists.
-async fn usable(db: &impl ConnectionTrait, own: Option<SegmentId>, definition: &Group) -> Result<Group> {
+///
+/// # Errors
+/// `Invalid` with the rules to correct.
+pub(crate) async fn usable(db: &impl ConnectionTrait, own: Option<SegmentId>, definition: &Group) -> Result<Group> {
     let known = References::of(definition).existing(db).await?;
     let missing = segment::rules(definition).into_iter().filter_map(|(path, rule)| {
         let condition = Condition::of(rule).ok()?;

@@ -56,7 +56,7 @@ pub struct Claimed {
     pub recent: Vec<i64>,
     /// A single send's text.
     pub body: Option<String>,
-    /// A single send's own variables, which stand in front of the contact's attributes.
+    /// A single send's own variables, or an event's data as `event`: they stand in front of the contact's attributes.
     pub variables: Attributes,
 }
 
@@ -146,14 +146,16 @@ fn due((lane, may): Source, kind: Kind) -> (String, Value) {
 }
 
 const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id, m.kind, m.attempt, m.template_id, \
-                       m.template_version";
+                       m.template_version, m.occurrence";
 
 /// The text is looked up row by row: as a join PostgreSQL would read all texts of a growing run at every claim, as long
 /// as its statistics are from before the first of them.
 const JOINED: &str = "c.phone, c.name, CAST(c.attributes AS text) AS attributes, c.country, c.timezone, c.locale, \
                       c.consent, c.suppressed, c.review_since, s.state AS subscription, v.category, \
                       (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
-                      (SELECT t.variables FROM message_texts t WHERE t.message_id = m.id) AS variables";
+                      (SELECT t.variables FROM message_texts t WHERE t.message_id = m.id) AS variables, \
+                      CASE WHEN m.occurrence > 0 THEN (SELECT d.data FROM trigger_event_data d \
+                      WHERE d.number = m.occurrence) END AS event";
 
 fn joins(topic: &str) -> String {
     format!(
@@ -273,11 +275,20 @@ fn read(row: &Row) -> Result<Claimed> {
         subscription: row.word_or_null("subscription")?,
         recent: Vec::new(),
         body: row.get("body")?,
-        variables: match row.get::<Option<String>>("variables")? {
-            Some(text) => parse("message_texts.variables", &text)?,
-            None => Attributes::new(),
-        },
+        variables: variables(row)?,
     })
+}
+
+/// A single send's variables; of a message that an event made, the event's data as `event`.
+fn variables(row: &Row) -> Result<Attributes> {
+    if let Some(text) = row.get::<Option<String>>("event")? {
+        let data = parse("trigger_event_data.data", &text)?;
+        return Ok(Attributes::from_iter([("event".to_owned(), data.into())]));
+    }
+    match row.get::<Option<String>>("variables")? {
+        Some(text) => parse("message_texts.variables", &text),
+        None => Ok(Attributes::new()),
+    }
 }
 
 fn read_contact(row: &Row) -> Result<Option<ClaimedContact>> {

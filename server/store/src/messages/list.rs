@@ -140,6 +140,7 @@ fn read(row: &Row) -> Result<Message> {
         not_before: Timestamp::from_micros(row.get("not_before")?),
         created_at: Timestamp::from_micros(row.get("created_at")?),
         updated_at: Timestamp::from_micros(row.get("updated_at")?),
+        event: None,
         history: Vec::new(),
         decisions: Vec::new(),
     })
@@ -158,6 +159,9 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
         message.decisions.insert(0, planned(&message, rehearsed));
     }
     message.history = history(db, &message).await?;
+    if message.kind == MessageKind::Campaign {
+        message.event = crate::trigger_events::of_message(db, id).await?;
+    }
     Ok(message)
 }
 
@@ -285,21 +289,25 @@ pub struct ExportRow {
     pub updated_at: Timestamp,
 }
 
-/// The run's messages after `after`, in the order of their contacts' numbers, with the number to go on from.
+/// The run's messages after `after`, in the order of their contacts' numbers and of their events, with where to go on
+/// from.
 ///
 /// # Errors
 /// What the database says.
 pub async fn export_chunk(
     db: &impl ConnectionTrait,
     run: RunId,
-    after: i64,
+    after: (i64, i64),
     limit: u32,
-) -> Result<(Vec<ExportRow>, Option<i64>)> {
+) -> Result<(Vec<ExportRow>, Option<(i64, i64)>)> {
     let query = "SELECT m.id, m.contact_id, c.phone, c.name, m.state, m.reason, m.error_code, m.provider_sid, m.attempt, \
-                 m.not_before, m.updated_at FROM messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id \
-                 WHERE m.run_id = $1 AND m.contact_id > $2 ORDER BY m.contact_id LIMIT $3";
-    let rows = all(db, query, vec![run.0.into(), after.into(), i64::from(limit).into()]).await?;
-    let last = rows.last().map(|row| row.get("contact_id")).transpose()?;
+                 m.not_before, m.updated_at, CAST(m.occurrence AS bigint) AS occurrence \
+                 FROM messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND (m.contact_id, m.occurrence) > ($2, $3) \
+                 ORDER BY m.contact_id, m.occurrence LIMIT $4";
+    let values = vec![run.0.into(), after.0.into(), after.1.into(), i64::from(limit).into()];
+    let rows = all(db, query, values).await?;
+    let last = rows.last().map(|row| Ok::<_, Error>((row.get("contact_id")?, row.get("occurrence")?))).transpose()?;
     let lines = rows
         .iter()
         .map(|row| {

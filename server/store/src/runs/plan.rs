@@ -13,7 +13,11 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Db, Kind, Result, Row, Tx, all, exec, ledger, one, segments};
+use crate::{
+    ConnectionTrait, Db, Kind, Result, Row, Tx, all,
+    batch::{Columns, Type, column},
+    exec, ledger, one, segments,
+};
 
 /// A run that is being planned.
 #[derive(Clone, Debug)]
@@ -49,10 +53,11 @@ pub async fn to_plan(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
     let query = "SELECT id, campaign_id, sender_id, topic_id, definition, rules, snapshot_at, template_id, template_version, \
                  rehearsal FROM runs \
                  WHERE finished_at IS NULL AND NOT planned AND status IN ('planning', 'paused') ORDER BY created_at";
-    all(db, query, Vec::new()).await?.iter().map(read).collect()
+    all(db, query, Vec::new()).await?.iter().map(read_plan).collect()
 }
 
-fn read(row: &Row) -> Result<RunPlan> {
+/// Reads a run that is to be planned.
+pub(crate) fn read_plan(row: &Row) -> Result<RunPlan> {
     Ok(RunPlan {
         run: RunId(row.get("id")?),
         campaign: CampaignId(row.get("campaign_id")?),
@@ -135,7 +140,7 @@ async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, l
 
 /// The SQL of the reason that a person is skipped for at planning, null for nobody's: the checks that SQL can see, in
 /// the order of `decide`.
-fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> String {
+pub(crate) fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> String {
     let refused: Vec<String> = Consent::ALL
         .iter()
         .filter(|consent| **consent != Consent::OptedOut && !category.allows(**consent))
@@ -158,21 +163,58 @@ fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> Strin
     format!("CASE {} ELSE NULL END", cases.join(" "))
 }
 
-/// Whether an earlier run of the campaign reached the person, or still may. What was skipped, cancelled or failed did
-/// not reach anybody.
+/// Whether an earlier run of the campaign reached the person, or still may.
 fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
+    (repeat == Repeat::OncePerPerson).then(|| earlier_message(campaign, &format!("AND e.run_id <> {run} ")))
+}
+
+/// Whether a message of the campaign reached the person, or still may. What was skipped, cancelled or failed did not reach
+/// anybody.
+pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
     let not_reached: Vec<String> = [State::Undelivered, State::Failed, State::Skipped, State::Cancelled]
         .iter()
         .map(|state| state.rank().to_string())
         .collect();
-    (repeat == Repeat::OncePerPerson).then(|| {
-        format!(
-            "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
-             AND e.run_id <> {run} AND e.state NOT IN ({}) \
-             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run_id AND r.rehearsal))",
-            not_reached.join(", ")
-        )
-    })
+    format!(
+        "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
+         {other}AND e.state NOT IN ({}) \
+         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run_id AND r.rehearsal))",
+        not_reached.join(", ")
+    )
+}
+
+/// The first decision of those who are left out: attempt 0, by the checks that SQL can see. `rows` is of messages `m`,
+/// `at` the parameter of the time.
+fn skips(rows: &str, at: &str) -> String {
+    let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
+    let seen = [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::HeldForReview, Reason::NotSubscribed];
+    let skipped: Vec<String> = seen.iter().map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason))).collect();
+    format!(
+        "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
+         SELECT m.month, m.id, {at}, 0, 'skip', m.reason, {version}, CASE m.reason {skipped} ELSE {all} END {rows} \
+         AND m.state = {state}",
+        version = crate::messages::RULES_VERSION,
+        skipped = skipped.join(" "),
+        all = Check::Subscription.bits_through(),
+        state = State::Skipped.rank(),
+    )
+}
+
+/// Writes the first decision of these messages, which were planned as skipped.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn skip_decisions(tx: &Tx, now: Timestamp, messages: &[i64]) -> Result<()> {
+    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt)]);
+    messages.iter().for_each(|id| batch.push([(*id).into()]));
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut values = vec![now.as_micros().into()];
+    let rows =
+        format!("FROM messages m WHERE m.id IN (SELECT skipped.id FROM {})", batch.table("skipped", &mut values)?);
+    exec(tx, skips(&rows, "$1"), values).await?;
+    Ok(())
 }
 
 /// The rows that a chunk has just inserted: those of a run between two contacts.
@@ -189,27 +231,11 @@ impl Planned {
         vec![self.run.0.into(), self.after.into(), self.last.into()]
     }
 
-    /// The first decision of those who are left out: attempt 0, by the checks that SQL can see. That of all others, which
-    /// passed these checks, is not stored: it follows from their being queued ([`crate::messages::get`]).
+    /// The first decision of those who are left out. That of all others, which passed these checks, is not stored: it follows from their being queued ([`crate::messages::get`]).
     async fn decide(&self, tx: &Tx, now: Timestamp) -> Result<()> {
-        let passed = |reason: Reason| reason.check().map_or(0, |check| check.bit() - 1);
-        let seen =
-            [Reason::Suppressed, Reason::OptedOut, Reason::NoConsent, Reason::HeldForReview, Reason::NotSubscribed];
-        let skipped: Vec<String> =
-            seen.iter().map(|reason| format!("WHEN '{reason}' THEN {}", passed(*reason))).collect();
-        let insert = format!(
-            "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks) \
-             SELECT m.month, m.id, $4, 0, 'skip', m.reason, {version}, CASE m.reason {skipped} ELSE {all} END {rows} \
-             AND m.state = {state}",
-            version = crate::messages::RULES_VERSION,
-            skipped = skipped.join(" "),
-            all = Check::Subscription.bits_through(),
-            rows = Self::ROWS,
-            state = State::Skipped.rank(),
-        );
         let mut values = self.values();
         values.push(now.as_micros().into());
-        exec(tx, insert, values).await?;
+        exec(tx, skips(Self::ROWS, "$4"), values).await?;
         Ok(())
     }
 

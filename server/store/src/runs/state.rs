@@ -33,20 +33,24 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Corrupt { column: "runs", problem: error.to_string() })
 }
 
-/// Inserts a run in status `planning` with its empty ledger.
+/// Inserts a run with its empty ledger: to be planned; one that listens to events has no plan, and runs.
 ///
 /// # Errors
 /// `Duplicate` when the campaign has a run for this instant.
 pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> Result<()> {
     let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
-                  topic_id, sender_id, rules, rate_per_second, weight, snapshot_at, actor_kind, actor_id, created_at) \
-                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3 \
+                  topic_id, sender_id, rules, rate_per_second, weight, snapshot_at, actor_kind, actor_id, created_at, \
+                  event_name, planned, started_at) \
+                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3, \
+                  $16, $17, $18 \
                   FROM runs WHERE campaign_id = $2";
+    let event = run.rules.event.as_ref();
+    let status = if event.is_some() { RunStatus::Running } else { RunStatus::Planning };
     let values = vec![
         run.id.0.into(),
         run.campaign_id.0.into(),
         at.as_micros().into(),
-        RunStatus::Planning.as_str().into(),
+        status.as_str().into(),
         run.template_id.0.into(),
         run.template_version.into(),
         json(run.definition)?.into(),
@@ -58,6 +62,9 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
         actor.kind.as_str().into(),
         actor.id.clone().into(),
         run.due_at.as_micros().into(),
+        event.map(|event| event.name.clone()).into(),
+        event.is_some().into(),
+        event.map(|_| at.as_micros()).into(),
     ];
     exec(tx, insert, values).await?;
     ledger::open(tx, run.id).await
@@ -116,14 +123,15 @@ pub async fn set_rate(tx: &Tx, campaign: CampaignId, rate: Option<i32>) -> Resul
 const NOTHING_OPEN: &str = "EXISTS (SELECT 1 FROM run_ledgers l WHERE l.run_id = runs.id \
                             AND l.queued + l.sending + l.unknown = 0)";
 
-/// Runs whose plan is complete and of which nothing is open any more: see [`complete`].
+/// Runs whose plan is complete and of which nothing is open any more: see [`complete`]. Those that listen to events stay
+/// open.
 ///
 /// # Errors
 /// What the database says.
 pub async fn done(db: &impl ConnectionTrait) -> Result<Vec<(RunId, CampaignId)>> {
     let query = format!(
         "SELECT id, campaign_id FROM runs WHERE finished_at IS NULL AND status IN ('running', 'paused') AND planned \
-         AND {NOTHING_OPEN}"
+         AND event_name IS NULL AND {NOTHING_OPEN}"
     );
     let rows = all(db, query, Vec::new()).await?;
     rows.iter().map(|row| Ok((RunId(row.get("id")?), CampaignId(row.get("campaign_id")?)))).collect()
@@ -137,7 +145,8 @@ pub async fn complete(tx: &Tx, run: RunId, campaign: CampaignId, at: Timestamp) 
     crate::campaigns::lock(tx, campaign).await?;
     let update = format!(
         "UPDATE runs SET status = 'completed', reason = NULL, finished_at = $1 \
-         WHERE id = $2 AND status IN ('running', 'paused') AND planned AND {NOTHING_OPEN}"
+         WHERE id = $2 AND status IN ('running', 'paused') AND planned AND event_name IS NULL \
+         AND {NOTHING_OPEN}"
     );
     if exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 0 {
         return Ok(false);

@@ -22,7 +22,8 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
     let write = may(Permission::Write);
     let rehearsal = rehearsal.is_some();
     let summary = check.as_ref().map(|check| summary(check, may(Permission::Send), rehearsal));
-    let numbers = check.as_ref().filter(|_| campaign.segment_id.is_some()).map(launch::numbers);
+    let counts = campaign.segment_id.is_some() || campaign.trigger.is_event();
+    let numbers = check.as_ref().filter(|_| counts).map(launch::numbers);
     let phone = launch::phone(check.as_ref());
     view! {
         <div class="grid grid--3-2">
@@ -83,15 +84,19 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         },
     );
     let chosen = |name: &Option<String>| name.clone().unwrap_or_else(|| "Not chosen yet".to_owned());
+    let audience = match &names.audience {
+        None if campaign.trigger.is_event() => "Whoever an event is about".to_owned(),
+        audience => chosen(audience),
+    };
     let rows = [
         ("Topic", names.topic.clone().unwrap_or_else(|| "No topic".to_owned()), Step::Basics),
-        ("Audience", chosen(&names.audience), Step::Audience),
+        ("Audience", audience, Step::Audience),
         ("Template", chosen(&names.template), Step::Message),
         ("Sender", names.sender.clone().unwrap_or_else(|| "The channel's default".to_owned()), Step::Sending),
         ("Rate", rate, Step::Sending),
         ("Quiet hours", hours, Step::Sending),
         ("Worth sending until", deadline, Step::Sending),
-        ("When", when::words(&campaign.trigger), Step::When),
+        ("When", when::told(&campaign.trigger), Step::When),
     ];
     let rows = rows.into_iter().map(|(name, value, step)| {
         let label = format!("Change: {name}");

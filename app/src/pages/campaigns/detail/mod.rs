@@ -225,7 +225,7 @@ fn verb(
 /// When it is due next, why it is not, and what became of the latest time.
 fn due(campaign: &Campaign) -> Option<AnyView> {
     let next = campaign.next_run_at.map(|at| {
-        let when = when::words(&campaign.trigger);
+        let when = when::told(&campaign.trigger);
         let paused = campaign.status == CampaignStatus::Paused;
         let lead = if paused { "Due " } else { "Goes out by itself " };
         let and = if paused { ", once it is resumed. " } else { ". " };
@@ -248,7 +248,16 @@ fn due(campaign: &Campaign) -> Option<AnyView> {
         .into_any()
     });
     let skipped = skipped.filter(|_| campaign.reason.is_none());
-    let all = [why, next, skipped].into_iter().flatten().collect::<Vec<_>>();
+    let listens = match (&campaign.trigger, campaign.status) {
+        (Trigger::Event { .. }, CampaignStatus::Running) => Some("It listens."),
+        (Trigger::Event { .. }, CampaignStatus::Paused) => Some("It collects, and sends nothing until it is resumed."),
+        _ => None,
+    };
+    let listens = listens.map(|title| {
+        let when = when::told(&campaign.trigger);
+        view! { <Alert tone=Tone::Info title=title>{when} "."</Alert> }.into_any()
+    });
+    let all = [why, next, skipped, listens].into_iter().flatten().collect::<Vec<_>>();
     (!all.is_empty()).then(|| all.into_any())
 }
 

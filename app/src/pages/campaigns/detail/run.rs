@@ -7,7 +7,7 @@ use domain::{
 use leptos::prelude::*;
 
 use super::{super::api::CampaignView, people, progress, reasons, settled};
-use crate::{components::*, paths};
+use crate::{components::*, paths, text};
 
 pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
     let latest = view.runs.first().is_none_or(|first| first.id == run.id);
@@ -24,6 +24,7 @@ pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
                 {progress::card(&run, view.names.channel, view.at, view.curve.clone())}
                 {reasons::card(&run, latest, &view.faults)}
             </div>
+            {view.campaign.trigger.is_event().then(|| events(&view))}
             {recipients(&view, &run, latest, here)}
             {earlier}
         </div>
@@ -101,6 +102,59 @@ pub(super) fn per_second(rate: f64) -> String {
         (whole @ 0..10, part @ 1..) => format!("{whole}.{part}"),
         _ => format::num((tenths + 5) / 10),
     }
+}
+
+/// The latest events, and what each came to.
+fn events(view: &CampaignView) -> AnyView {
+    let all = paths::with_query(paths::TRIGGERS, &[("campaign", &view.campaign.id.to_string())]);
+    if view.events.is_empty() {
+        return view! {
+            <Card title="Events"><p class="muted">"None has come since it listens. What comes is listed here, with what it came to."</p></Card>
+        }
+        .into_any();
+    }
+    let rows = view.events.iter().map(|event| {
+        let (at, label) = (event.at, text::event_outcome(event.outcome));
+        let about = if event.is_many {
+            "Everybody of a segment".into_any()
+        } else {
+            view! { <Who name=None phone=event.phone.as_ref().map(ToString::to_string)/> }.into_any()
+        };
+        let messages = match event.message {
+            Some(id) => view! { <a class="link" href=paths::message(id)>"Why?"</a> }.into_any(),
+            None => format::num(event.messages).into_any(),
+        };
+        let id = event.id.clone().unwrap_or_else(|| format!("No. {}", event.number));
+        view! {
+            <tr>
+                <td class="main" data-label="Event"><a class="link break" href=paths::trigger_event(event.number)>{id}</a></td>
+                <td data-label="About">{about}</td>
+                <td data-label="What it came to">{pill(label)}</td>
+                <td class="num" data-label="Messages">{messages}</td>
+                <td class="num" data-label="Came"><Time at/></td>
+            </tr>
+        }
+        .into_any()
+    });
+    let rows = rows.collect::<Vec<_>>();
+    view! {
+        <Card title="Events" flush=true>
+            <Table
+                caption="The latest events"
+                columns=vec![
+                    Col::text("Event"),
+                    Col::text("About"),
+                    Col::text("What it came to"),
+                    Col::number("Messages"),
+                    Col::number("Came"),
+                ]
+            >
+                {rows}
+            </Table>
+            <p class="card__more"><a class="link" href=all>"All events of this campaign"</a></p>
+        </Card>
+    }
+    .into_any()
 }
 
 /// The first people of the run, by state.

@@ -1,4 +1,4 @@
-//! The step "When": now, once, or again and again; and how a trigger reads.
+//! The step "When": now, once, again and again, or on an event; and how a trigger reads.
 
 use domain::{campaign::Trigger, schedule::CatchUp};
 use leptos::prelude::*;
@@ -8,6 +8,7 @@ use super::{
     super::{actions::SaveWhen, api::WizardView},
     Step,
     forms::buttons,
+    words,
 };
 use crate::components::*;
 #[cfg(feature = "ssr")]
@@ -27,6 +28,9 @@ pub struct WhenFields {
     pub month_day: String,
     pub expression: String,
     pub count: String,
+    pub event: String,
+    pub delay: String,
+    pub debounce: String,
 }
 
 const DAILY: &str = "daily";
@@ -114,6 +118,13 @@ impl WhenFields {
                 count: count.map(|count| count.to_string()).unwrap_or_default(),
                 ..Self::of_cron(expression)
             },
+            Trigger::Event { name, delay, debounce } => Self {
+                when: "event".to_owned(),
+                event: name.clone(),
+                delay: words::spoken(delay.clone().unwrap_or_default()),
+                debounce: words::spoken(debounce.clone().unwrap_or_default()),
+                ..Self::default()
+            },
         };
         if fields.timezone.is_empty() {
             zone.clone_into(&mut fields.timezone);
@@ -143,13 +154,18 @@ impl WhenFields {
                 let expression = self.cron().map_err(|(field, remedy)| AppError::field(field, remedy))?;
                 Ok(Trigger::Cron { expression, timezone, until: None, count })
             }
+            "event" => Ok(Trigger::Event {
+                name: self.event.clone(),
+                delay: words::read_duration("delay", &self.delay)?,
+                debounce: words::read_duration("debounce", &self.debounce)?,
+            }),
             _ => Ok(Trigger::Now),
         }
     }
 }
 
 /// A trigger in words.
-pub(in super::super) fn words(trigger: &Trigger) -> String {
+pub(in super::super) fn told(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Now => "When somebody launches it".to_owned(),
         Trigger::Once { at, local: true } => {
@@ -164,6 +180,11 @@ pub(in super::super) fn words(trigger: &Trigger) -> String {
             let end = count.map(|count| format!(", {}", format::counted(i64::from(count), "time", "times")));
             format!("Again and again: {expression} ({zone}){}", end.unwrap_or_default())
         }
+        Trigger::Event { name, delay, debounce } => {
+            let after = delay.clone().map(|delay| format!(", {} later", words::spoken(delay)));
+            let calm = debounce.clone().map(|calm| format!(", once nothing new came for {}", words::spoken(calm)));
+            format!("On every {name}{}{}", after.unwrap_or_default(), calm.unwrap_or_default())
+        }
     }
 }
 
@@ -171,11 +192,14 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
     let campaign = view.campaign;
     let Some(when) = view.when else { return ().into_any() };
     let fields = when.fields;
+    let on_event = fields.when == "event";
     let kinds = vec![
         Choice::new("now", "When I launch it").hint("Nothing happens before somebody presses the button."),
         Choice::new("once", "Once, at a time").hint("It goes out by itself at that time."),
         Choice::new("cron", "Again and again")
             .hint("Every time is a run of its own, to whoever is in the audience then."),
+        Choice::new("event", "When something happens")
+            .hint("A program of yours tells of it by POST /events, and whom it is about gets the message."),
     ];
     let rhythms = vec![
         Choice::new(DAILY, "Every day"),
@@ -224,6 +248,25 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
                             />
                             <TextField name="count" label="How many times" value=fields.count optional=true hint="Empty: until somebody cancels it."/>
                         </div>
+                        <div class="when__part when__part--event">
+                            <TextField
+                                name="event"
+                                label="Name of the event"
+                                value=fields.event
+                                placeholder="price_drop"
+                                suggestions=when.events
+                                hint="As your program calls it. contact.created, contact.imported, contact.subscribed and contact.opted_in happen here by themselves."
+                            />
+                            <TextField name="delay" label="How long after it" value=fields.delay optional=true placeholder="30 minutes" hint="Empty: at once."/>
+                            <TextField
+                                name="debounce"
+                                label="Wait until nothing new came for"
+                                value=fields.debounce
+                                optional=true
+                                placeholder="10 minutes"
+                                hint="What happens to a person within this time becomes one message, with the data of the last."
+                            />
+                        </div>
                         <div class="when__part when__part--zone">
                             <TextField name="timezone" label="Time zone" value=fields.timezone hint="Such as Asia/Colombo. A time that the clock skips in spring goes out right after the gap; one that comes twice in autumn goes out the first time."/>
                             <RadioCards name="catch_up" legend="When nobody was there" hint="The program was down, or the campaign paused." choices=missed value=campaign.catch_up.as_str()/>
@@ -232,8 +275,20 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
                     {buttons(&campaign, Step::When, Some("Save and show the times"))}
                 </FormFor>
             </Card>
-            {upcoming(when.upcoming)}
+            {if on_event { about_events() } else { upcoming(when.upcoming) }}
         </div>
+    }
+    .into_any()
+}
+
+fn about_events() -> AnyView {
+    view! {
+        <Card title="On an event">
+            <p class="muted">
+                "From when you schedule it until somebody cancels it, every event of this name becomes a message to whom it is about, as long as they are in the audience."
+            </p>
+            <p class="muted">"What the event tells stands in the text as " <code>"{{ event.price }}"</code> "."</p>
+        </Card>
     }
     .into_any()
 }

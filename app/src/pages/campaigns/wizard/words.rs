@@ -14,7 +14,11 @@ const UNITS: [(&str, &str, &str, &str); 4] = [
 
 /// `6 hours` for `PT6H`; what is of several units stays as it is.
 pub(in super::super) fn write_deadline(deadline: &SendBefore) -> String {
-    let text = deadline.to_string();
+    spoken(deadline.to_string())
+}
+
+/// The same for a duration.
+pub(in super::super) fn spoken(text: String) -> String {
     for (one, many, before, unit) in UNITS {
         let number = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(unit));
         if let Some(number) = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -30,13 +34,32 @@ pub(in super::super) fn read_deadline(text: &str) -> Result<Option<SendBefore>, 
     if text.is_empty() {
         return Ok(None);
     }
-    let written = text.split_once(' ').and_then(|(number, unit)| {
-        let (_, _, before, short) = UNITS.iter().find(|(one, many, ..)| unit == *one || unit == *many)?;
-        Some(format!("{before}{number}{short}"))
-    });
+    let written = iso(text);
     let read = written.as_deref().unwrap_or(text).parse();
     let remedy = "Write how long after the launch, such as 6 hours, or a time such as 2026-11-23T18:00:00Z.";
     read.map(Some).map_err(|_| AppError::field("send_before", remedy))
+}
+
+/// `PT6H` for `6 hours`.
+#[cfg(any(feature = "ssr", test))]
+fn iso(text: &str) -> Option<String> {
+    let (number, unit) = text.split_once(' ')?;
+    let (_, _, before, short) = UNITS.iter().find(|(one, many, ..)| unit == *one || unit == *many)?;
+    Some(format!("{before}{number}{short}"))
+}
+
+/// A duration that may be left out.
+#[cfg(any(feature = "ssr", test))]
+pub(super) fn read_duration(field: &str, text: &str) -> Result<Option<String>, AppError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let written = iso(text).unwrap_or_else(|| text.to_owned());
+    if domain::deadline::duration(&written).is_none() {
+        return Err(AppError::field(field, "Write how long, such as 30 minutes, 6 hours or 1 day, or nothing."));
+    }
+    Ok(Some(written))
 }
 
 #[cfg(any(feature = "ssr", test))]
@@ -68,6 +91,9 @@ mod tests {
         }
         assert_eq!(read_deadline(" "), Ok(None));
         assert!(read_deadline("soon").is_err() && read_deadline("x hours").is_err());
+        assert_eq!(read_duration("delay", "30 minutes"), Ok(Some("PT30M".to_owned())));
+        assert_eq!(read_duration("delay", " "), Ok(None));
+        assert!(read_duration("delay", "0 minutes").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign},
     consent::Category,
+    deadline::SendBefore,
     ids::{CampaignId, TopicId},
     problem::FieldError,
     time::Timestamp,
@@ -121,6 +122,10 @@ async fn checked(engine: &Engine, tx: &Tx, campaign: &Campaign) -> Result<Option
         None => {}
     }
     errors.extend(times::read(&campaign.trigger).err().unwrap_or_default());
+    if campaign.trigger.is_event() && matches!(campaign.send_before, Some(SendBefore::After { .. })) {
+        let text = "It would count from when the campaign begins to listen. Give a time, or none.";
+        errors.push(FieldError::new("send_before", text));
+    }
     Error::unless_valid(errors)?;
     Ok(topic)
 }

@@ -3,6 +3,7 @@
 use domain::{
     campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     consent::Category,
+    contact::Attributes,
     ids::{CampaignId, RunId, TopicId},
     problem::FieldError,
     run::{Rules, Run},
@@ -12,13 +13,14 @@ use domain::{
     time::Timestamp,
 };
 use serde_json::json;
-use store::{ConnectionTrait, Tx, runs::NewRun, senders::SenderRow};
+use store::{ConnectionTrait, Tx, contacts::Query, runs::NewRun, senders::SenderRow};
 
 use super::{audit, campaign_or, commit, rehearse, status_words};
 use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays},
+    scheduler::times::{self, Times},
     sender,
     services::{provider_accounts, settings},
 };
@@ -49,7 +51,8 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         Some(id) => store::segments::find(db, id).await?,
         None => None,
     };
-    if segment.is_none() {
+    // Whom events are about is meant, where no audience narrows it.
+    if segment.is_none() && !campaign.trigger.is_event() {
         problems.push(FieldError::new("segment_id", "Choose an audience."));
     }
     let topic = match &campaign.topic {
@@ -132,15 +135,15 @@ async fn sender_of(
 
 impl Parts {
     /// All of them, or why not.
-    pub(super) fn complete(self) -> Result<(Template, Segment, SenderRow, Option<TopicId>)> {
+    pub(super) fn complete(self) -> Result<(Template, Option<Segment>, SenderRow, Option<TopicId>)> {
         let mut problems = self.problems;
         // Nothing to correct in the campaign: it is the workspace that lacks a sender.
         if self.no_sender && problems.len() == 1 {
             return Err(Error::Conflict(problems.remove(0).message));
         }
         Error::unless_valid(problems)?;
-        match (self.template, self.segment, self.sender) {
-            (Some(template), Some(segment), Some(sender)) => Ok((template, segment, sender, self.topic)),
+        match (self.template, self.sender) {
+            (Some(template), Some(sender)) => Ok((template, self.segment, sender, self.topic)),
             _ => Err(Error::internal("a campaign without problems lacks a part")),
         }
     }
@@ -165,6 +168,11 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         sample_text: None,
         campaign,
     };
+    if let (Trigger::Event { name, .. }, Some(template)) = (&check.campaign.trigger, &parts.template) {
+        // Events say to whom it goes, one after the other: it is shown for the newest person, and the latest event.
+        check.sample_text = sample_of_event(db, name, template).await?;
+        return Ok(check);
+    }
     let (Some(template), Some(segment)) = (&parts.template, &parts.segment) else { return Ok(check) };
     let definition = store::segments::inline(db, &segment.definition).await?;
     let (tally, first) = store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
@@ -172,9 +180,16 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
-        check.sample_text = person.and_then(|person| sender::sample(template, &person.contact));
+        check.sample_text = person.and_then(|person| sender::sample(template, &person.contact, &Attributes::new()));
     }
     Ok(check)
+}
+
+async fn sample_of_event(db: &impl ConnectionTrait, name: &str, template: &Template) -> Result<Option<String>> {
+    let data = store::trigger_events::sample(db, Some(name)).await?.unwrap_or_default();
+    let extra = Attributes::from_iter([("event".to_owned(), data.into())]);
+    let person = store::contacts::list(db, &Query::default(), None, 1).await?.pop();
+    Ok(person.and_then(|person| sender::sample(template, &person.contact, &extra)))
 }
 
 fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
@@ -199,6 +214,10 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
+    if campaign.trigger.is_event() {
+        let text = "The campaign waits for events: schedule it, and it listens from then on.";
+        return Err(Error::Conflict(text.to_owned()));
+    }
     let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,
@@ -231,7 +250,8 @@ pub(crate) async fn start(
     store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
     let (run, template_version) = insert(engine, tx, actor, campaign, due_at).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
-    audit(tx, actor, engine.now(), "launch", campaign.id, detail).await?;
+    let action = if campaign.trigger.is_event() { "schedule" } else { "launch" };
+    audit(tx, actor, engine.now(), action, campaign.id, detail).await?;
     Ok(run)
 }
 
@@ -245,7 +265,14 @@ pub(super) async fn insert(
 ) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
     let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
-    let definition: Group = store::segments::inline(tx, &segment.definition).await?;
+    let definition: Group = match &segment {
+        Some(segment) => store::segments::inline(tx, &segment.definition).await?,
+        None => Group::everybody(),
+    };
+    let event = match times::read(&campaign.trigger).map_err(Error::Invalid)? {
+        Times::Event(rules) => Some(rules),
+        _ => None,
+    };
     let local_at = match &campaign.trigger {
         Trigger::Once { at, local: true } => Some(at.clone()),
         _ => None,
@@ -259,6 +286,7 @@ pub(super) async fn insert(
         quiet_hours: campaign.quiet_hours,
         send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
         local_at,
+        event,
     };
     let run = NewRun {
         id: RunId(engine.new_uuid()),

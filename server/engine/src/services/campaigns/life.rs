@@ -67,6 +67,9 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
     }
     if let Some((run, _, planned)) = open.filter(|_| moved) {
         store::runs::set_status(&tx, run, change.run_from, run_status(change, planned), None).await?;
+        if change.to == CampaignStatus::Cancelled {
+            store::event_plans::close(&tx, run).await?;
+        }
     }
     let run = open.map(|(run, ..)| run.to_string());
     audit(&tx, actor, now, change.action, id, json!({ "run": run })).await?;

@@ -21,6 +21,10 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
         return Err(Error::Conflict(launch::launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
+    if campaign.trigger.is_event() {
+        let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
+        return Err(Error::Conflict(text.to_owned()));
+    }
     store::rehearsals::discard(&tx, id, now).await?;
     let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, now).await?;
     store::rehearsals::open(&tx, run, audience).await?;

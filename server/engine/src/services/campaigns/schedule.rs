@@ -6,6 +6,7 @@ use domain::{
     time::Timestamp,
 };
 use serde_json::json;
+use store::Tx;
 
 use super::{audit, campaign_or, commit, launch, status_words};
 use crate::{Actor, Engine, Error, Result, scheduler::times, services::settings};
@@ -26,6 +27,9 @@ pub(super) async fn schedule(engine: &Engine, actor: &Actor, id: CampaignId) -> 
         let text = format!("The campaign is {} already. Duplicate it to send it again.", status_words(status));
         return Err(Error::Conflict(text));
     }
+    if campaign.trigger.is_event() {
+        return listen(engine, tx, actor, &campaign).await;
+    }
     let times = times::read(&campaign.trigger).map_err(Error::Invalid)?;
     let mut parts = launch::parts(engine, &tx, &campaign).await?;
     parts.problems.extend(times.untimely(now));
@@ -37,6 +41,16 @@ pub(super) async fn schedule(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     let scheduled = store::campaigns::get(&tx, id).await?;
     commit(tx).await?;
     Ok(scheduled)
+}
+
+/// Opens the one run that events make messages in, until the campaign is cancelled.
+async fn listen(engine: &Engine, tx: Tx, actor: &Actor, campaign: &Campaign) -> Result<Campaign> {
+    let (now, id) = (engine.now(), campaign.id);
+    launch::start(engine, &tx, actor, campaign, now).await?;
+    store::campaigns::set_status(&tx, id, &[campaign.status], CampaignStatus::Running, now).await?;
+    let listening = store::campaigns::get(&tx, id).await?;
+    commit(tx).await?;
+    Ok(listening)
 }
 
 pub(super) async fn upcoming(engine: &Engine, trigger: &Trigger, most: usize) -> Result<Vec<Timestamp>> {

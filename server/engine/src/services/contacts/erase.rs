@@ -30,6 +30,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     store::messages::skip_queued(&tx, now, &[id], Reason::ContactErased).await?;
     store::contacts::delete(&tx, id, phone).await?;
     store::imports::blank(&tx, &rejects).await?;
+    store::trigger_events::forget(&tx, id, phone.digits(), |text| without_number(text, phone)).await?;
     let definitions = store::segments::forget(&tx, phone.digits(), |text| without_number(text, phone)).await?;
     let opted_out = contact.consent == Consent::OptedOut || contact.suppressed;
     if opted_out {

@@ -28,7 +28,7 @@ use store::{
     contacts::{Change, Query, Stored},
 };
 
-pub(crate) use birth::{Birth, born};
+pub(crate) use birth::{Birth, all_born, born};
 pub(crate) use consent::{event, opt_out_by_provider, opt_out_of_everything, provider, seal_words, still_opted_out};
 
 use crate::{

@@ -165,7 +165,19 @@ impl TemplateService<'_> {
             timezone: contact.as_ref().and_then(|contact| contact.timezone.as_deref()),
             attributes: contact.as_ref().map_or(&nothing, |contact| &contact.attributes),
         };
-        Ok(preview(request.channel, &request.body, &recipient, &request.sample))
+        let extra = self.with_event(&request.body, request.sample.clone()).await?;
+        Ok(preview(request.channel, &request.body, &recipient, &extra))
+    }
+
+    /// A body that reads `event.…` is shown with what the latest event told, unless the sample says what to show.
+    async fn with_event(&self, body: &str, mut extra: Attributes) -> Result<Attributes> {
+        if body.contains("event.")
+            && !extra.contains_key("event")
+            && let Some(data) = store::trigger_events::sample(self.0.db().reader(), None).await?
+        {
+            extra.insert("event".to_owned(), data.into());
+        }
+        Ok(extra)
     }
 
     async fn contact(&self, phone: &str) -> Result<Contact> {
