@@ -27,6 +27,7 @@ pub mod notify;
 pub mod processes;
 pub mod provider_accounts;
 pub mod receipts;
+pub mod recipient;
 pub mod replay;
 pub mod reviews;
 pub mod runs;

@@ -65,6 +65,10 @@ pub async fn load_template(id: String) -> Result<Template, AppError> {
     stored(&ctx, &id).await?.ok_or(AppError::NotFound)
 }
 
+/// The variable that every template has besides people's details: the link to the recipient's own page.
+#[cfg(feature = "ssr")]
+const OWN_PAGE: &str = "preferences_url";
+
 /// `id` is `new` for a new one; `draft` is what was being edited without scripts; `who` is whom to preview it for.
 #[server]
 pub async fn load_editor(id: String, draft: String, who: String, locale: String) -> Result<EditorView, AppError> {
@@ -72,7 +76,8 @@ pub async fn load_editor(id: String, draft: String, who: String, locale: String)
     let stored = stored(&ctx, &id).await?;
     let draft = Draft::from_url(&draft, stored.as_ref())
         .unwrap_or_else(|| stored.as_ref().map_or_else(Draft::fresh, Draft::from));
-    let attributes = ctx.engine.segments().vocabulary(&ctx.actor).await?.attributes;
+    let mut attributes = ctx.engine.segments().vocabulary(&ctx.actor).await?.attributes;
+    attributes.push(OWN_PAGE.to_owned());
     let sample = people(&ctx, &who, 1).await?.into_iter().next();
     let unknown = if sample.is_none() { who } else { String::new() };
     let body = draft.variants.get(draft.locale(&locale)).map(|variant| variant.body.clone()).unwrap_or_default();

@@ -14,6 +14,7 @@ use super::LaneContext;
 use crate::{
     Engine, Error, Result,
     decide::{Content, ContentFault},
+    own_page::Link,
     templates::{Compiled, Recipient, RenderError, Rendered},
 };
 
@@ -74,10 +75,11 @@ impl Text<'_> {
     }
 
     /// Fills it for the person.
-    pub fn render(&self, contact: Option<&ClaimedContact>, variables: &Attributes) -> Result<Content, ContentFault> {
-        match (self, contact) {
+    pub fn render(&self, engine: &Engine, message: &Claimed) -> Result<Content, ContentFault> {
+        match (self, &message.contact) {
             (Self::Template(template, _), Some(contact)) => {
-                template.render(&recipient(contact), variables).map(content).map_err(fault)
+                let own_page = Link::to(engine.config(), message.contact_id, message.id);
+                template.render(&recipient(contact, own_page), &message.variables).map(content).map_err(fault)
             }
             (Self::Written(text), _) => Ok(Content { text: (*text).to_owned(), ..Content::default() }),
             (Self::Gone, _) | (_, None) => Err(ContentFault::Broken("the template is gone".to_owned())),
@@ -85,7 +87,7 @@ impl Text<'_> {
     }
 }
 
-fn recipient(contact: &ClaimedContact) -> Recipient<'_> {
+fn recipient<'a>(contact: &'a ClaimedContact, own_page: Link<'a>) -> Recipient<'a> {
     Recipient {
         phone: &contact.phone,
         name: contact.name.as_deref(),
@@ -93,6 +95,7 @@ fn recipient(contact: &ClaimedContact) -> Recipient<'_> {
         locale: contact.locale.as_deref(),
         timezone: contact.timezone.as_deref(),
         attributes: &contact.attributes,
+        own_page,
     }
 }
 
@@ -114,7 +117,7 @@ fn fault(error: RenderError) -> ContentFault {
 }
 
 /// A template's text for one person, or what is in the way of it; for showing only.
-pub(crate) fn sample(template: &Template, contact: &Contact) -> Option<String> {
+pub(crate) fn sample(engine: &Engine, template: &Template, contact: &Contact) -> Option<String> {
     let compiled = Compiled::new(template.channel, &template.default_locale, &template.variants).ok()?;
     let recipient = Recipient {
         phone: &contact.phone,
@@ -123,6 +126,7 @@ pub(crate) fn sample(template: &Template, contact: &Contact) -> Option<String> {
         locale: contact.locale.as_deref(),
         timezone: contact.timezone.as_deref(),
         attributes: &contact.attributes,
+        own_page: Link::Sample { base: &engine.config().public_url },
     };
     compiled.render(&recipient, &Attributes::new()).ok().map(|rendered| rendered.text)
 }

@@ -133,7 +133,7 @@ async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now:
         free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
         now,
     };
-    Ok(decide::decide(&facts, || text.render(contact, &message.variables)))
+    Ok(decide::decide(&facts, || text.render(&shared.engine, message)))
 }
 
 /// The quiet hours that bind a message: a campaign's, or a single one's that is marketing.

@@ -15,6 +15,7 @@ pub mod installation;
 pub mod messages;
 pub mod processes;
 pub mod provider_accounts;
+pub mod recipient;
 pub mod replay;
 pub mod reviews;
 pub mod runs;

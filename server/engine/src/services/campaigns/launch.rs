@@ -172,7 +172,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
-        check.sample_text = person.and_then(|person| sender::sample(template, &person.contact));
+        check.sample_text = person.and_then(|person| sender::sample(engine, template, &person.contact));
     }
     Ok(check)
 }
