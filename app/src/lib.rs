@@ -13,6 +13,8 @@ pub mod frame;
 mod groups;
 mod pages;
 pub mod paths;
+#[cfg(feature = "ssr")]
+pub mod recipient;
 mod routes;
 pub mod text;
 

@@ -41,6 +41,8 @@ pub const COMPLIANCE: &str = "/compliance";
 pub const SUPPRESSIONS: &str = "/compliance/suppressions";
 pub const KEYWORDS: &str = "/compliance/keywords";
 pub const SIMULATOR: &str = "/simulator";
+/// The recipient's own page, with the token of a message: for people without an account.
+pub const OWN_PAGE: &str = "/p";
 
 #[must_use]
 pub fn contact(phone: impl Display) -> String {

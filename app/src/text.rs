@@ -371,7 +371,8 @@ pub const fn consent_source(source: ConsentSource) -> &'static str {
         ConsentSource::Import => "an import",
         ConsentSource::Api => "the API",
         ConsentSource::Account => "somebody here",
-        ConsentSource::Recipient => "their own page",
+        ConsentSource::Recipient => "the suppression list",
+        ConsentSource::RecipientPage => "their own page",
     }
 }
 

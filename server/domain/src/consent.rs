@@ -42,8 +42,10 @@ word_enum! {
         Api = "api",
         /// Somebody of ours, on a page.
         Account = "account",
-        /// The person's own page.
+        /// The person wrote to us from a number that is on the suppression list.
         Recipient = "recipient",
+        /// The person's own page.
+        RecipientPage = "recipient_page",
     }
 }
 

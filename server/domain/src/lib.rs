@@ -29,6 +29,7 @@ pub mod process;
 pub mod provider_account;
 pub mod quiet;
 pub mod reason;
+pub mod recipient;
 pub mod review;
 pub mod role;
 pub mod run;

@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub mod import;
 pub mod ingest;
 pub mod optouts;
+pub mod own_page;
 pub mod phone;
 pub mod planner;
 pub mod provider;

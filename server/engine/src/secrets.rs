@@ -12,6 +12,9 @@ use sha2::Sha256;
 
 const NONCE_BYTES: usize = 24;
 
+/// A link's proof is so long: 96 bits, which nobody guesses over the network.
+pub const LINK_PROOF: usize = 12;
+
 /// The keys of this installation: the first is current, the others only open what is older.
 #[derive(Clone)]
 pub struct KeyRing {
@@ -24,6 +27,7 @@ struct Key {
     suppression: [u8; 32],
     sealing: [u8; 32],
     check: [u8; 32],
+    link: [u8; 32],
 }
 
 /// What is wrong with an `ENCRYPTION_KEY`.
@@ -99,6 +103,26 @@ impl KeyRing {
         self.keys.iter().map(|key| mac(&key.suppression, phone.as_bytes())).collect()
     }
 
+    /// Proves that we made a link with this content (HMAC-SHA-256, cut), with the current key.
+    #[must_use]
+    pub fn link_proof(&self, content: &[u8]) -> [u8; LINK_PROOF] {
+        let mut proof = [0; LINK_PROOF];
+        for (byte, made) in proof.iter_mut().zip(mac(&self.keys[0].link, content)) {
+            *byte = made;
+        }
+        proof
+    }
+
+    /// Whether one of the keys made this proof. The time it takes says nothing about it.
+    #[must_use]
+    pub fn proves_link(&self, content: &[u8], proof: [u8; LINK_PROOF]) -> bool {
+        self.keys.iter().any(|key| {
+            // HMAC takes keys of any length.
+            <Hmac<Sha256> as Mac>::new_from_slice(&key.link)
+                .is_ok_and(|mac| mac.chain_update(content).verify_truncated_left(&proof).is_ok())
+        })
+    }
+
     /// Seals bytes so that only this installation opens them; `context` says what they are and where they stand, and
     /// must be the same to open them.
     #[must_use]
@@ -137,7 +161,13 @@ impl Key {
             key
         };
         let check = expand(b"check");
-        Self { id: hex::encode(&check[..4]), suppression: expand(b"suppression"), sealing: expand(b"sealing"), check }
+        Self {
+            id: hex::encode(&check[..4]),
+            suppression: expand(b"suppression"),
+            sealing: expand(b"sealing"),
+            check,
+            link: expand(b"recipient's page"),
+        }
     }
 }
 

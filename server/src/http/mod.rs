@@ -12,7 +12,9 @@ pub mod observe;
 pub mod origin;
 pub mod pages;
 pub mod password;
+pub mod recipient;
 pub mod session;
+pub mod turns;
 pub mod uploads;
 
 use axum::{Router, middleware};
@@ -33,12 +35,13 @@ pub struct Parts {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Who calls what: Twilio the webhooks, programs the API, operators the health routes, people everything else. Only the
-/// last have sessions.
+/// Who calls what: Twilio the webhooks, programs the API, operators the health routes, recipients their own pages, people
+/// everything else. Only the last have sessions.
 pub fn router(parts: Parts) -> Router {
     let site = assets::Site::embedded();
     let trusted = client::TrustedProxies::new(parts.trusted_proxies);
     let origin = origin::Allowed::new(&parts.public_url, trusted.clone());
+    let recipients = recipient::router(parts.engine.clone(), &site, trusted.clone());
     let headers = headers::Policy::new(&parts.public_url);
     let people = pages::router(&parts.engine, &site)
         .merge(downloads::router(parts.engine.clone(), &site))
@@ -48,8 +51,12 @@ pub fn router(parts: Parts) -> Router {
         .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
         .layer(session::layer(parts.sessions, &parts.public_url))
         .layer(middleware::from_fn_with_state(origin, origin::check));
-    let browsers_and_programs =
-        Router::new().merge(api::router(&parts.engine)).merge(parts.operators).merge(site.router()).merge(people);
+    let browsers_and_programs = Router::new()
+        .merge(api::router(&parts.engine))
+        .merge(parts.operators)
+        .merge(site.router())
+        .merge(recipients)
+        .merge(people);
     // Twilio has no use for a browser's headers or for compressed answers, and it comes by the thousand.
     guarded(browsers_and_programs)
         .layer(CompressionLayer::new())

@@ -419,6 +419,34 @@ fn day(at: Timestamp) -> i32 {
     i32::try_from(at.as_micros().div_euclid(Timestamp::DAY)).unwrap_or_default()
 }
 
+/// A line of the ledger, with the words of its evidence as they are stored: sealed with the person's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub at: Timestamp,
+    pub consent: Consent,
+    pub source: ConsentSource,
+    pub evidence: Option<Vec<u8>>,
+}
+
+/// What was last said of everything, of this person.
+///
+/// # Errors
+/// What the database says.
+pub async fn latest(db: &impl ConnectionTrait, contact: ContactId) -> Result<Option<Line>> {
+    let query = "SELECT at, consent, source, evidence FROM consent_ledger WHERE contact_id = $1 AND topic_id IS NULL \
+                 ORDER BY seq DESC LIMIT 1";
+    let row = one(db, query, vec![contact.0.into()]).await?;
+    row.map(|row| {
+        Ok(Line {
+            at: Timestamp::from_micros(row.get("at")?),
+            consent: row.word("consent")?,
+            source: row.word("source")?,
+            evidence: row.get("evidence")?,
+        })
+    })
+    .transpose()
+}
+
 /// The yes and no of each day from `since` on.
 ///
 /// # Errors

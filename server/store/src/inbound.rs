@@ -219,7 +219,7 @@ pub async fn own_words_at(tx: &Tx, people: &[ContactId]) -> Result<BTreeMap<Cont
     let values = vec![
         crate::contacts::ids_json(people)?.into(),
         ConsentSource::Keyword.as_str().into(),
-        ConsentSource::Recipient.as_str().into(),
+        ConsentSource::RecipientPage.as_str().into(),
     ];
     let rows = all(tx, query, values).await?;
     rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), Timestamp::from_micros(row.get("at")?)))).collect()

@@ -28,6 +28,7 @@ pub mod notify;
 pub mod processes;
 pub mod provider_accounts;
 pub mod receipts;
+pub mod recipient;
 pub mod rehearsals;
 pub mod replay;
 pub mod reviews;

@@ -6,6 +6,7 @@ mod coverage;
 mod journey;
 mod pages;
 mod processes;
+mod recipient;
 mod rehearsal;
 mod senders;
 mod support;

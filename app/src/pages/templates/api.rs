@@ -65,6 +65,10 @@ pub async fn load_template(id: String) -> Result<Template, AppError> {
     stored(&ctx, &id).await?.ok_or(AppError::NotFound)
 }
 
+/// The variable that every template has besides people's details: the link to the recipient's own page.
+#[cfg(feature = "ssr")]
+const OWN_PAGE: &str = "preferences_url";
+
 /// `id` is `new` for a new one; `draft` is what was being edited without scripts; `who` is whom to preview it for.
 #[server]
 pub async fn load_editor(id: String, draft: String, who: String, locale: String) -> Result<EditorView, AppError> {
@@ -76,6 +80,7 @@ pub async fn load_editor(id: String, draft: String, who: String, locale: String)
     // For campaigns that an event starts: what the latest one told.
     let told = ctx.engine.trigger_events().sample(&ctx.actor, None).await?.unwrap_or_default();
     attributes.extend(told.keys().map(|key| format!("event.{key}")));
+    attributes.push(OWN_PAGE.to_owned());
     let sample = people(&ctx, &who, 1).await?.into_iter().next();
     let unknown = if sample.is_none() { who } else { String::new() };
     let body = draft.variants.get(draft.locale(&locale)).map(|variant| variant.body.clone()).unwrap_or_default();

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::{Result, anyhow};
 use domain::{message::Channel, template::Variant};
-use engine::templates::{Compiled, Recipient};
+use engine::{
+    own_page::Link,
+    templates::{Compiled, Recipient},
+};
 use minijinja::{Environment, context};
 
 use crate::report::{Figure, Report};
@@ -25,6 +28,7 @@ pub fn run(report: &mut Report) -> Result<()> {
         locale: None,
         timezone: None,
         attributes: &attributes,
+        own_page: Link::Sample { base: "https://example.com" },
     };
     let nothing = serde_json::Map::new();
     let started = Instant::now();

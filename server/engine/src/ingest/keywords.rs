@@ -71,15 +71,30 @@ pub(super) enum Meaning {
 
 /// The meaning of a text, with the words that were added to the built-in ones.
 pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
-    let text = fold(text);
-    if text.is_empty() {
-        return Meaning::Nothing;
+    let folded = fold(text);
+    if folded.is_empty() {
+        return if is_stop_sign(text) { Meaning::Wish(Wish::Stop) } else { Meaning::Nothing };
     }
-    if let Some(wish) = Wish::of_whole(&text, added) {
+    match said(&folded, added) {
+        // Perhaps it only looks different: letters apart, or those of another alphabet.
+        Meaning::Nothing => {
+            let latin = latin(&folded);
+            let as_latin = latin.as_deref().map_or(Meaning::Nothing, |latin| said(latin, added));
+            let joined = spelled(latin.as_deref().unwrap_or(&folded));
+            let whole = joined.and_then(|word| Wish::of_whole(&word, added)).map(Meaning::Wish);
+            whole.unwrap_or(as_latin)
+        }
+        clear => clear,
+    }
+}
+
+/// The meaning of a folded text.
+fn said(text: &str, added: &Keywords) -> Meaning {
+    if let Some(wish) = Wish::of_whole(text, added) {
         return Meaning::Wish(wish);
     }
-    let said = without_negated(&text);
-    let length = length(&text);
+    let said = without_negated(text);
+    let length = length(text);
     let says = |words: &[String]| words.iter().any(|word| find(&said, word).is_some());
     if (length <= NOT_LONG && says(&TABLE.phrases)) || (length <= SHORT && says(&TABLE.strong)) {
         Meaning::Wish(Wish::Stop)
@@ -88,6 +103,74 @@ pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
     } else {
         Meaning::Nothing
     }
+}
+
+/// Signs that mean stop by themselves.
+const STOP_SIGNS: &[char] = &['🛑', '🚫', '⛔'];
+
+/// Whether a text is stop signs and nothing else.
+fn is_stop_sign(text: &str) -> bool {
+    let mut signs =
+        text.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_punctuation() && !is_invisible(*c)).peekable();
+    signs.peek().is_some() && signs.all(|c| STOP_SIGNS.contains(&c))
+}
+
+/// The word of a text that spells it: "s t o p". Two letters are no word.
+fn spelled(text: &str) -> Option<String> {
+    let letters: Vec<&str> = text.split(' ').collect();
+    let single = letters.len() > 2 && letters.iter().all(|letter| letter.chars().nth(1).is_none());
+    single.then(|| letters.concat())
+}
+
+/// The text in Latin letters, when some of its letters are of another alphabet and look like them (Unicode, UTS 39:
+/// confusables), and all are Latin then.
+fn latin(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
+    let latin: String = text.chars().map(looks_like).collect();
+    latin.is_ascii().then_some(latin)
+}
+
+const fn looks_like(c: char) -> char {
+    match c {
+        'а' | 'α' => 'a',
+        'в' | 'β' => 'b',
+        'с' | 'ϲ' => 'c',
+        'ԁ' => 'd',
+        'е' | 'ε' => 'e',
+        'һ' | 'н' => 'h',
+        'і' | 'ι' => 'i',
+        'ј' => 'j',
+        'к' | 'κ' => 'k',
+        'ӏ' => 'l',
+        'м' | 'μ' => 'm',
+        'ո' | 'ν' => 'n',
+        'о' | 'ο' | 'օ' => 'o',
+        'р' | 'ρ' => 'p',
+        'ԛ' => 'q',
+        'ѕ' | 'ꜱ' => 's',
+        'т' | 'τ' | 'ᴛ' => 't',
+        'ս' | 'υ' => 'u',
+        'ѵ' => 'v',
+        'ԝ' => 'w',
+        'х' | 'χ' => 'x',
+        'у' | 'ү' => 'y',
+        other => other,
+    }
+}
+
+/// Whether people already say something else by this topic's key: by the word itself, or by it after SUBSCRIBE or
+/// UNSUBSCRIBE.
+pub(crate) fn is_taken(key: &str, added: &Keywords) -> bool {
+    let said = |text: &str| match meaning(text, added) {
+        Meaning::Wish(Wish::Subscribe(topic) | Wish::Unsubscribe(topic)) => topic != fold(key),
+        Meaning::Wish(_) => true,
+        Meaning::Hint | Meaning::Nothing => false,
+    };
+    let word = fold(key);
+    let itself = Wish::of_whole(&word, added).is_some() || word == "unsubscribe";
+    itself || ["subscribe", "unsubscribe"].iter().any(|verb| said(&format!("{verb} {key}")))
 }
 
 /// What this word is already, built in.
@@ -307,6 +390,44 @@ mod tests {
         }
         for text in ["Info?", "ayuda", "Hilfe!", "помощь", "உதவி"] {
             assert_eq!(of(text), Meaning::Wish(Wish::Help), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn disguises_are_seen_through() {
+        for text in [
+            "S T O P",
+            "s.t.o.p.",
+            "S-T-O-P",
+            "🛑",
+            " 🛑🛑 !",
+            "🚫",
+            "⛔\u{fe0f}",
+            "ЅТОР",
+            "SТОP",
+            "stор",
+            "ｓ ｔ ｏ ｐ",
+            "Ѕ Т О Р",
+            "ΕΝD",
+            "рlease stор",
+        ] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+        for text in ["👍", "🛑👍", "!", "a b", "s t o r e", "тест", "нет", "Ок", "О К", "да", "x"] {
+            assert_eq!(of(text), Meaning::Nothing, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_topic_is_called_as_a_keyword() {
+        let added = Keywords { stop: vec!["fuera".to_owned()], ..Keywords::default() };
+        for key in
+            ["stop", "start", "opt-out", "all", "me", "help", "info", "subscribe", "unsubscribe", "baja", "fuera"]
+        {
+            assert!(is_taken(key, &added), "{key}");
+        }
+        for key in ["offers", "news", "price-drops", "2026", "stop-press"] {
+            assert!(!is_taken(key, &added), "{key}");
         }
     }
 

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{Engine, Error, Result, config::WebhookKeys, provider::Account, services::provider_accounts};
 use event::{Event, Form};
-pub(crate) use keywords::{built_in, is_no_word, same_word};
+pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};
 pub(crate) use replay::webhooks;
 pub(crate) use sealing::{open_body, period};
@@ -33,7 +33,7 @@ pub use writer::Ingest;
 use writer::Job;
 
 /// How long the answer to a STOP waits for what is already on its way out.
-const STOP_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// A webhook as it came in.
 #[derive(Clone, Debug)]

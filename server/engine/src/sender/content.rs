@@ -13,7 +13,9 @@ use store::messages::{Claimed, ClaimedContact};
 use super::LaneContext;
 use crate::{
     Engine, Error, Result,
+    config::Config,
     decide::{Content, ContentFault},
+    own_page::Link,
     templates::{Compiled, Recipient, RenderError, Rendered},
 };
 
@@ -74,28 +76,23 @@ impl Text<'_> {
     }
 
     /// Fills it for the person.
-    pub fn render(&self, contact: Option<&ClaimedContact>, variables: &Attributes) -> Result<Content, ContentFault> {
-        match (self, contact) {
-            (Self::Template(template, _), Some(contact)) => filled(template, contact, variables),
+    pub fn render(&self, config: &Config, message: &Claimed) -> Result<Content, ContentFault> {
+        match (self, &message.contact) {
+            (Self::Template(template, _), Some(_)) => fill(config, template, message),
             (Self::Written(text), _) => Ok(Content { text: (*text).to_owned(), ..Content::default() }),
             (Self::Gone, _) | (_, None) => Err(ContentFault::Broken("the template is gone".to_owned())),
         }
     }
 }
 
-fn filled(template: &Compiled, contact: &ClaimedContact, variables: &Attributes) -> Result<Content, ContentFault> {
-    template.render(&recipient(contact), variables).map(content).map_err(fault)
+/// A message filled by a template.
+pub(super) fn fill(config: &Config, template: &Compiled, message: &Claimed) -> Result<Content, ContentFault> {
+    let Some(contact) = &message.contact else { return Err(ContentFault::Broken("the person is gone".to_owned())) };
+    let own_page = Link::to(config, message.contact_id, message.id);
+    template.render(&recipient(contact, own_page), &message.variables).map(content).map_err(fault)
 }
 
-/// A run's message filled by its template.
-pub(super) fn fill(template: &Compiled, message: &Claimed) -> Result<Content, ContentFault> {
-    match &message.contact {
-        Some(contact) => filled(template, contact, &message.variables),
-        None => Err(ContentFault::Broken("the person is gone".to_owned())),
-    }
-}
-
-fn recipient(contact: &ClaimedContact) -> Recipient<'_> {
+fn recipient<'a>(contact: &'a ClaimedContact, own_page: Link<'a>) -> Recipient<'a> {
     Recipient {
         phone: &contact.phone,
         name: contact.name.as_deref(),
@@ -103,6 +100,7 @@ fn recipient(contact: &ClaimedContact) -> Recipient<'_> {
         locale: contact.locale.as_deref(),
         timezone: contact.timezone.as_deref(),
         attributes: &contact.attributes,
+        own_page,
     }
 }
 
@@ -124,7 +122,7 @@ fn fault(error: RenderError) -> ContentFault {
 }
 
 /// A template's text for one person, or what is in the way of it; for showing only.
-pub(crate) fn sample(template: &Template, contact: &Contact, extra: &Attributes) -> Option<String> {
+pub(crate) fn sample(engine: &Engine, template: &Template, contact: &Contact, extra: &Attributes) -> Option<String> {
     let compiled = Compiled::new(template.channel, &template.default_locale, &template.variants).ok()?;
     let recipient = Recipient {
         phone: &contact.phone,
@@ -133,6 +131,7 @@ pub(crate) fn sample(template: &Template, contact: &Contact, extra: &Attributes)
         locale: contact.locale.as_deref(),
         timezone: contact.timezone.as_deref(),
         attributes: &contact.attributes,
+        own_page: Link::Sample { base: &engine.config().public_url },
     };
     compiled.render(&recipient, extra).ok().map(|rendered| rendered.text)
 }

@@ -187,8 +187,9 @@ impl LaneContext {
     }
 
     /// What binds its messages.
-    fn binding(&self) -> Binding<'_> {
+    fn binding<'a>(&'a self, config: &'a Config) -> Binding<'a> {
         Binding {
+            config,
             channel: self.sender.sender.channel,
             run: self.run.as_ref(),
             hours: &self.hours,

@@ -110,7 +110,7 @@ async fn decide(
 
 async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now: Timestamp) -> Result<Decided> {
     let text = content::text_of(&shared.engine, context, message).await?;
-    Ok(verdict::of(&context.binding(), &text, message, now))
+    Ok(verdict::of(&context.binding(shared.engine.config()), &text, message, now))
 }
 
 fn deadline(context: &LaneContext) -> Option<Timestamp> {

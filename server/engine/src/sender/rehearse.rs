@@ -38,6 +38,7 @@ const NO_LANGUAGE: &str = "?";
 
 /// All that deciding about a run's people needs.
 pub(crate) struct Rehearsing {
+    engine: Engine,
     run: RunContext,
     hours: Policy,
     caps: Vec<Cap>,
@@ -91,6 +92,7 @@ impl Rehearsing {
         let holidays = Holidays::of(&settings.holidays);
         let template = content::compiled(engine, plan.template).await?;
         Ok(Self {
+            engine: engine.clone(),
             hours: quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours),
             caps: caps::of_run(engine, &settings, plan.rules.category, plan.topic).await?,
             enforce_window: settings.enforce_whatsapp_window,
@@ -169,7 +171,7 @@ impl Rehearsing {
         let content = match (at, &decided.verdict) {
             (None, _) => None,
             (Some(_), Verdict::Send(content)) => Some(content.clone()),
-            (Some(_), _) => text.render(message.contact.as_ref(), &message.variables).ok(),
+            (Some(_), _) => text.render(self.engine.config(), message).ok(),
         };
         found.leaves.push((message.contact_id, leaf(message.contact_id, outcome, reason, content.as_ref())));
         if let (Some(at), Some(zones)) = (at, &zones) {
@@ -184,7 +186,7 @@ impl Rehearsing {
     /// As at sending, but that whoever sleeps is asked for a text, too: what it lacks, it lacks in the morning.
     fn verdict(&self, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
         let facts = verdict::facts(&self.binding(), text, message, now);
-        let render = || text.render(message.contact.as_ref(), &message.variables);
+        let render = || text.render(self.engine.config(), message);
         let decided = decide::decide(&facts, render);
         if !matches!(decided.verdict, Verdict::Wait { .. }) {
             return decided;
@@ -196,8 +198,9 @@ impl Rehearsing {
         }
     }
 
-    const fn binding(&self) -> Binding<'_> {
+    fn binding(&self) -> Binding<'_> {
         Binding {
+            config: self.engine.config(),
             channel: self.run.rules.channel,
             run: Some(&self.run),
             hours: &self.hours,
@@ -224,8 +227,8 @@ impl Found {
 }
 
 /// A message's text as its person would get it, filled by the same function as at sending.
-pub(crate) fn text_for(template: &Compiled, message: &Claimed) -> Result<String, ContentFault> {
-    content::fill(template, message).map(|content| content.text)
+pub(crate) fn text_for(engine: &Engine, template: &Compiled, message: &Claimed) -> Result<String, ContentFault> {
+    content::fill(engine.config(), template, message).map(|content| content.text)
 }
 
 /// The hour on the person's clock. With several zones it is the first of them, with none UTC.

@@ -10,6 +10,7 @@ use store::messages::{Claimed, DecisionIn};
 
 use super::{Cap, RunContext, caps, content::Text};
 use crate::{
+    config::Config,
     decide::{self, Decided, Facts, Hours, Person, Verdict},
     quiet::{Place, Policy},
     zones::zones_of,
@@ -17,6 +18,7 @@ use crate::{
 
 /// What binds the messages of a lane.
 pub(super) struct Binding<'a> {
+    pub config: &'a Config,
     pub channel: Channel,
     /// A run's rules and template; single sends bring their own.
     pub run: Option<&'a RunContext>,
@@ -27,7 +29,7 @@ pub(super) struct Binding<'a> {
 
 pub(super) fn of(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
     let facts = facts(binding, text, message, now);
-    decide::decide(&facts, || text.render(message.contact.as_ref(), &message.variables))
+    decide::decide(&facts, || text.render(binding.config, message))
 }
 
 pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Facts {

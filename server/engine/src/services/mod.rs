@@ -17,6 +17,7 @@ pub mod messages;
 mod plans;
 pub mod processes;
 pub mod provider_accounts;
+pub mod recipient;
 pub mod replay;
 pub mod reviews;
 pub mod runs;

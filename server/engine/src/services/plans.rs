@@ -97,15 +97,15 @@ async fn shown(engine: &Engine, run: RunId, wanted: &[(MessageId, Timestamp)]) -
     let now = engine.now();
     let show = |message: &Claimed| {
         let due = times.get(&message.id).copied().unwrap_or_default();
-        (message.id, of_person(&template, message, due.max(now)))
+        (message.id, of_person(engine, &template, message, due.max(now)))
     };
     Ok(found.iter().map(show).collect())
 }
 
-fn of_person(template: &Compiled, message: &Claimed, at: Timestamp) -> Shown {
+fn of_person(engine: &Engine, template: &Compiled, message: &Claimed, at: Timestamp) -> Shown {
     let Some(contact) = &message.contact else { return Shown::default() };
     let zones = zones_of(&contact.phone, contact.timezone.as_deref());
-    let text = text_for(template, message).ok();
+    let text = text_for(engine, template, message).ok();
     Shown { local_time: Some(told(&zones, at)), timezone: zones.names().first().map(|name| (*name).to_owned()), text }
 }
 

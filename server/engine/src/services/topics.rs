@@ -9,7 +9,8 @@ use domain::{
 };
 use serde_json::json;
 
-use crate::{Actor, Engine, Error, Result, require, services::stale::stale};
+use super::{settings, stale::stale};
+use crate::{Actor, Engine, Error, Result, require};
 
 const KEY_MAX: usize = 40;
 const NAME_MAX: usize = 100;
@@ -58,6 +59,11 @@ impl Topics<'_> {
     pub async fn create(&self, actor: &Actor, new: NewTopic) -> Result<Topic> {
         require(actor, Permission::Write)?;
         let new = checked(new)?;
+        let keywords = settings::current(self.0).await?.keywords.clone();
+        if crate::ingest::is_taken(&new.key, &keywords) {
+            let message = format!("People say something else by writing `{}`: choose another key.", new.key);
+            return Err(Error::invalid("key", message));
+        }
         let now = self.0.now();
         let tx = self.0.begin(actor).await?;
         if store::topics::id_of(&tx, &new.key).await?.is_some() {

@@ -6,6 +6,8 @@ use domain::{contact::Attributes, phone::Phone};
 use minijinja::Value;
 use serde_json::Value as Json;
 
+use crate::own_page::Link;
+
 /// The person a text is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipient<'a> {
@@ -16,6 +18,8 @@ pub struct Recipient<'a> {
     pub locale: Option<&'a str>,
     pub timezone: Option<&'a str>,
     pub attributes: &'a Attributes,
+    /// The link to the person's own page.
+    pub own_page: Link<'a>,
 }
 
 /// A person with what is said besides (a single send's variables, an event's data), which goes before the attributes.
@@ -26,7 +30,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// The names that are not attributes.
-pub(super) const OWN: &[&str] = &["phone", "country", "locale", "timezone"];
+pub(super) const OWN: &[&str] = &["phone", "country", "locale", "timezone", "preferences_url", "preferences_token"];
 
 /// Marks a text that stands in for a missing value, so that filters let it pass.
 pub(super) const STAND_IN: char = '\u{f0000}';
@@ -61,6 +65,12 @@ impl Facts<'_> {
     }
 
     fn root(&self, name: &str) -> Option<Value> {
+        // Before everything else: no file and no program may put another link in its place.
+        match name {
+            "preferences_url" => return Some(Value::from(self.recipient.own_page.url())),
+            "preferences_token" => return Some(Value::from(self.recipient.own_page.token())),
+            _ => {}
+        }
         if let Some(value) = self.extra.get(name).and_then(present) {
             return Some(value);
         }

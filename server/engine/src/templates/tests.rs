@@ -4,6 +4,7 @@ use domain::{contact::Attributes, message::Channel, phone::Phone, template::Vari
 use serde_json::{Value, json};
 
 use super::*;
+use crate::own_page::Link;
 
 fn attributes(json: Value) -> Attributes {
     json.as_object().cloned().unwrap_or_default()
@@ -37,6 +38,7 @@ impl Ann {
             locale,
             timezone: Some("America/New_York"),
             attributes: &self.attributes,
+            own_page: Link::Sample { base: "https://example.com" },
         }
     }
 }

@@ -180,7 +180,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
-        check.sample_text = person.and_then(|person| sender::sample(template, &person.contact, &Attributes::new()));
+        check.sample_text = person.and_then(|person| sender::sample(engine, template, &person.contact, &Attributes::new()));
     }
     Ok(check)
 }
@@ -189,7 +189,7 @@ async fn sample_of_event(db: &impl ConnectionTrait, name: &str, template: &Templ
     let data = store::trigger_events::sample(db, Some(name)).await?.unwrap_or_default();
     let extra = Attributes::from_iter([("event".to_owned(), data.into())]);
     let person = store::contacts::list(db, &Query::default(), None, 1).await?.pop();
-    Ok(person.and_then(|person| sender::sample(template, &person.contact, &extra)))
+    Ok(person.and_then(|person| sender::sample(engine, template, &person.contact, &extra)))
 }
 
 fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {

@@ -177,7 +177,7 @@ pub(crate) async fn seal_words(
 }
 
 /// Opens what [`seal`] sealed, with the person's wrapped key.
-pub(super) fn open(keys: &KeyRing, id: ContactId, wrapped: &[u8], sealed: &[u8]) -> Option<String> {
+pub(crate) fn open(keys: &KeyRing, id: ContactId, wrapped: &[u8], sealed: &[u8]) -> Option<String> {
     let key = keys.unwrap_data_key(&context(id), wrapped).ok()?;
     let words = secrets::open_with(&key, &evidence_context(id), sealed).ok()?;
     String::from_utf8(words).ok()
@@ -200,7 +200,7 @@ pub(super) async fn set_topic(
         Some((state, _)) if state == wanted => return Ok(contact),
         Some((
             Subscription::Unsubscribed,
-            ConsentSource::Keyword | ConsentSource::Recipient | ConsentSource::Provider,
+            ConsentSource::Keyword | ConsentSource::Recipient | ConsentSource::RecipientPage | ConsentSource::Provider,
         )) => {
             return Err(Error::Conflict(format!(
                 "This person unsubscribed from {topic} themself. Only they can subscribe again, by writing SUBSCRIBE {topic}."

@@ -27,16 +27,23 @@ macro_rules! all {
 
 /// A person's data, and a line in the audit log that somebody has taken them out.
 pub(super) async fn export(engine: &Engine, actor: &Actor, phone: &Phone) -> Result<PersonExport> {
-    let now = engine.now();
+    let everything = collect(engine, actor, phone).await?;
+    let tx = engine.begin(actor).await?;
+    let person = store::contacts::find(&tx, phone).await?.ok_or(NO_CONTACT)?;
+    let PersonExport { exported_at, timeline, messages, inbound, .. } = &everything;
+    let detail = json!({ "messages": messages.len(), "inbound": inbound.len(), "timeline": timeline.len() });
+    audit(&tx, actor, *exported_at, "export", person.id, &detail).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(everything)
+}
+
+/// A person's data.
+pub(crate) async fn collect(engine: &Engine, actor: &Actor, phone: &Phone) -> Result<PersonExport> {
+    let exported_at = engine.now();
     let contact = engine.contacts().get(actor, phone).await?;
     let timeline = all!(page => history::timeline(engine, phone, &page));
     let filter = MessageFilter { phone: Some(phone.clone()), ..MessageFilter::default() };
     let messages = all!(page => engine.messages().list(actor, &filter, &page));
     let inbound = all!(page => engine.inbound().list(actor, Some(phone), None, &page));
-    let tx = engine.begin(actor).await?;
-    let person = store::contacts::find(&tx, phone).await?.ok_or(NO_CONTACT)?;
-    let detail = json!({ "messages": messages.len(), "inbound": inbound.len(), "timeline": timeline.len() });
-    audit(&tx, actor, now, "export", person.id, &detail).await?;
-    tx.commit().await.map_err(store::Error::from)?;
-    Ok(PersonExport { exported_at: now, contact, timeline, messages, inbound })
+    Ok(PersonExport { exported_at, contact, timeline, messages, inbound })
 }

@@ -29,7 +29,10 @@ use store::{
 };
 
 pub(crate) use birth::{Birth, all_born, born};
-pub(crate) use consent::{event, opt_out_by_provider, opt_out_of_everything, provider, seal_words, still_opted_out};
+pub(crate) use consent::{
+    event, open as open_words, opt_out_by_provider, opt_out_of_everything, provider, seal_words, still_opted_out,
+};
+pub(crate) use export::collect as everything_about;
 
 use crate::{
     Actor, Engine, Error, Result,

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
+    own_page::Link,
     require,
     services::stale::stale,
     templates::{Recipient, preview},
@@ -164,6 +165,7 @@ impl TemplateService<'_> {
             locale: contact.as_ref().and_then(|contact| contact.locale.as_deref()),
             timezone: contact.as_ref().and_then(|contact| contact.timezone.as_deref()),
             attributes: contact.as_ref().map_or(&nothing, |contact| &contact.attributes),
+            own_page: Link::Sample { base: &self.0.config().public_url },
         };
         let extra = self.with_event(&request.body, request.sample.clone()).await?;
         Ok(preview(request.channel, &request.body, &recipient, &extra))
