@@ -21,7 +21,7 @@ fn page(view: WhyView) -> AnyView {
     let crumbs = below(view.campaign.id, &view.campaign.name);
     let tone = if view.is_good { Tone::Ok } else { Tone::Info };
     let answer = view.answer.clone().map(|answer| {
-        let message = view.message.clone().map(|id| {
+        let message = view.message.map(|id| {
             view! { <a class="link" href=paths::message(id)>"Every decision about the message"</a> }
         });
         let contact = view.contact.clone().map(|phone| {

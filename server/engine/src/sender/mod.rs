@@ -60,6 +60,7 @@ use verdict::Binding;
 
 use crate::{
     Engine,
+    config::Config,
     provider::Account,
     quiet::Policy,
     templates::Compiled,

@@ -74,7 +74,7 @@ impl Runs<'_> {
         require(actor, Permission::Read)?;
         run_or(store::runs::get(self.0.db().reader(), run).await)?;
         let heading = CsvOut::new(HEADING).finish();
-        let rows = stream::try_unfold((self.0.clone(), -1), move |(engine, after)| async move {
+        let rows = stream::try_unfold((self.0.clone(), (-1, 0)), move |(engine, after)| async move {
             let (rows, last) = store::messages::export_chunk(engine.db().reader(), run, after, EXPORT_CHUNK).await?;
             let Some(last) = last else { return Ok(None) };
             let lines = lines(&engine, run, &rows).await?;

@@ -170,7 +170,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     };
     if let (Trigger::Event { name, .. }, Some(template)) = (&check.campaign.trigger, &parts.template) {
         // Events say to whom it goes, one after the other: it is shown for the newest person, and the latest event.
-        check.sample_text = sample_of_event(db, name, template).await?;
+        check.sample_text = sample_of_event(engine, name, template).await?;
         return Ok(check);
     }
     let (Some(template), Some(segment)) = (&parts.template, &parts.segment) else { return Ok(check) };
@@ -180,12 +180,14 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
-        check.sample_text = person.and_then(|person| sender::sample(engine, template, &person.contact, &Attributes::new()));
+        check.sample_text =
+            person.and_then(|person| sender::sample(engine, template, &person.contact, &Attributes::new()));
     }
     Ok(check)
 }
 
-async fn sample_of_event(db: &impl ConnectionTrait, name: &str, template: &Template) -> Result<Option<String>> {
+async fn sample_of_event(engine: &Engine, name: &str, template: &Template) -> Result<Option<String>> {
+    let db = engine.db().reader();
     let data = store::trigger_events::sample(db, Some(name)).await?.unwrap_or_default();
     let extra = Attributes::from_iter([("event".to_owned(), data.into())]);
     let person = store::contacts::list(db, &Query::default(), None, 1).await?.pop();
@@ -255,6 +257,14 @@ pub(crate) async fn start(
     Ok(run)
 }
 
+/// Whom an audience means, with the audiences inside it written out; without one everybody.
+pub(super) async fn definition(db: &impl ConnectionTrait, segment: Option<&Segment>) -> Result<Group> {
+    Ok(match segment {
+        Some(segment) => store::segments::inline(db, &segment.definition).await?,
+        None => Group::everybody(),
+    })
+}
+
 /// A run with everything frozen as it is now, and the version of its template.
 pub(super) async fn insert(
     engine: &Engine,
@@ -265,10 +275,7 @@ pub(super) async fn insert(
 ) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
     let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
-    let definition: Group = match &segment {
-        Some(segment) => store::segments::inline(tx, &segment.definition).await?,
-        None => Group::everybody(),
-    };
+    let definition = definition(tx, segment.as_ref()).await?;
     let event = match times::read(&campaign.trigger).map_err(Error::Invalid)? {
         Times::Event(rules) => Some(rules),
         _ => None,

@@ -21,10 +21,6 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
         return Err(Error::Conflict(launch::launched_before(status)));
     }
     let campaign = store::campaigns::get(&tx, id).await?;
-    if campaign.trigger.is_event() {
-        let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
-        return Err(Error::Conflict(text.to_owned()));
-    }
     store::rehearsals::discard(&tx, id, now).await?;
     let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, now).await?;
     store::rehearsals::open(&tx, run, audience).await?;
@@ -43,8 +39,12 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
     if !launch::may_launch(campaign.status) {
         return Err(Error::Conflict(launch::launched_before(campaign.status)));
     }
+    if campaign.trigger.is_event() {
+        let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
+        return Err(Error::Conflict(text.to_owned()));
+    }
     let (template, segment, _, topic) = launch::parts(engine, db, &campaign).await?.complete()?;
-    let definition = store::segments::inline(db, &segment.definition).await?;
+    let definition = launch::definition(db, segment.as_ref()).await?;
     let (tally, _) = store::runs::preview(db, &definition, topic, template.category, engine.now()).await?;
     Ok(tally.total())
 }
