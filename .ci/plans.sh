@@ -20,7 +20,7 @@ start_services durable
 for setting in "session_preload_libraries = 'auto_explain'" "auto_explain.log_min_duration = 0" \
   "auto_explain.log_analyze = on" "auto_explain.log_timing = off" "auto_explain.log_format = json" \
   "auto_explain.sample_rate = 0.25"; do
-  as_postgres "$(dirname "$pg_ctl")/psql" --quiet "$TEST_DATABASE_URL" --command "ALTER SYSTEM SET $setting"
+  as_postgres "$(dirname "$pg_ctl")/psql" --quiet "$TEST_DATABASE_URL" --command "LOAD 'auto_explain'" --command "ALTER SYSTEM SET $setting"
 done
 as_postgres "$(dirname "$pg_ctl")/psql" --quiet "$TEST_DATABASE_URL" --command "SELECT pg_reload_conf()" >/dev/null
 export ESE_BENCH_RESULTS=$CARGO_TARGET_DIR/bench/plans.json

@@ -55,6 +55,8 @@ pub enum Drafts {
 #[derive(Clone, Copy)]
 pub enum Records {
     Message,
+    /// Why a person got a campaign's message, or did not.
+    Why,
     /// What the provider says of it.
     Events(events::Page),
 }
@@ -106,6 +108,7 @@ fn runs(page: campaigns::Page) -> AnyView {
 fn records(page: Records) -> AnyView {
     match page {
         Records::Message => messages::open(),
+        Records::Why => campaigns::why(),
         Records::Events(page) => events::open(page),
     }
 }

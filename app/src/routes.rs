@@ -44,8 +44,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/campaigns/:id") view=Page::Runs(campaigns::Page::One) ssr=MODE/>
             <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(Drafts::Editor(campaigns::Editor::Edit)) ssr=MODE/>
             <Route path=path!("/campaigns/:id/launch") view=Page::Runs(campaigns::Page::Launch) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/rehearsal") view=Page::Runs(campaigns::Page::Rehearsal) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/why") view=Page::Runs(campaigns::Page::Why) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/rehearsal") view=Page::Drafts(Drafts::Editor(campaigns::Editor::Rehearsal)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/why") view=Page::Records(Records::Why) ssr=MODE/>
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(campaigns::Page::Cancel) ssr=MODE/>
             <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(campaigns::Page::Recipients) ssr=MODE/>
             <Route path=path!("/events") view=Page::Records(Records::Events(events::Page::List)) ssr=MODE/>

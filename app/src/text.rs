@@ -575,6 +575,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "imported" => "The import has started.",
         "launched" => "The campaign has been launched.",
         "scheduled" => "Scheduled. It goes out by itself at its time.",
+        "woken" => "Whoever sleeps gets it now. It stands in the audit log.",
         "rehearsed" => "The rehearsal is under way. Nothing is sent.",
         "discarded" => "The rehearsal is discarded.",
         "paused" => "Paused. Nothing more is handed over until you resume.",

@@ -31,11 +31,13 @@ test('a campaign is put on a schedule and taken off it', async ({ signedIn: page
   await expect(page.getByText('Give a time zone such as').first()).toBeVisible()
   await work.ready()
   await page.getByLabel('Time zone').fill('Asia/Colombo')
+  await page.getByLabel('Last day').fill('2030-12-31')
   await accessible()
   await work.button('Save and review').click()
   await expect(work.heading()).toContainText(mark)
   await work.open(`${campaign}/edit?step=when`)
   await expect(page.getByLabel('Day, for every week')).toHaveValue('FRI')
+  await expect(page.getByLabel('Last day')).toHaveValue('2030-12-31')
   await expect(page.getByText(/^Fri .*, 09:30 \(Asia\/Colombo\)$/)).toHaveCount(5)
 
   await work.open(`${campaign}/launch`)

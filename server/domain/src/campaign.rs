@@ -258,6 +258,15 @@ pub struct LaunchCheck {
     pub sample_text: Option<String>,
 }
 
+/// What `POST /campaigns/{id}/override-quiet-hours` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OverrideQuietHours {
+    /// Why it cannot wait.
+    pub reason: String,
+}
+
 /// One of the few that a test goes to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

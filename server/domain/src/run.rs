@@ -125,6 +125,9 @@ pub struct Rules {
     /// The campaign's own; those of the workspace and of law are read when a message is decided.
     #[serde(default)]
     pub quiet_hours: Option<QuietHours>,
+    /// An admin said that it cannot wait: no quiet hours hold for it. Never of marketing.
+    #[serde(default)]
+    pub quiet_off: bool,
     /// Everybody's own clock says this when their message is due; a local time without offset.
     #[serde(default)]
     pub local_at: Option<String>,

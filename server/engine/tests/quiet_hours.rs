@@ -11,17 +11,19 @@ use std::{
 };
 
 use domain::{
-    campaign::{Campaign, CampaignPatch, Late, NewCampaign},
+    campaign::{Campaign, CampaignPatch, Late, NewCampaign, OverrideQuietHours},
     consent::Category,
     ids::{ContactId, TemplateId},
     message::{Channel, NewMessage, Outcome, State},
+    page::PageRequest,
     quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
+    role::Role,
     settings::SettingsPatch,
     time::Timestamp,
 };
 use engine::{
-    Error,
+    Actor, ActorKind, Error,
     clock::{Clock, SystemClock},
 };
 use testkit::build;
@@ -324,6 +326,73 @@ async fn a_cap_of_a_topic_counts_that_topic_and_forgets_after_its_days() {
         assert_eq!(run("news").await, 2, "another topic");
         clock.to("2026-12-04T13:01:00Z");
         assert_eq!(run("offers").await, 2, "two days later");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn law_lets_three_a_day_through_where_people_live() {
+    // Ten in the morning in Miami.
+    let (worlds, clock) = worlds_at("2026-12-02T15:00:00Z").await;
+    for mut world in worlds {
+        clock.to("2026-12-02T15:00:00Z");
+        set_rule(&world, WorkspaceQuietPatch { law: Some(true), ..switch(false) }).await;
+        world.people(1, 2).await;
+        live_in(&world, 1..3, "America/New_York").await;
+        build::set_person(&world.db, ContactId(1), "phone = '+13055550100'").await;
+        build::set_person(&world.db, ContactId(2), "phone = '+12125550100'").await;
+        world.start();
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let mut outcomes = Vec::new();
+        for _ in 0..4 {
+            let campaign = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+            let run = world.launch(&campaign).await;
+            let run = world.until_completed(run.id).await;
+            outcomes.push((handed_over(&run.ledger), run.skipped_by_reason.get("frequency_cap").copied()));
+        }
+        assert_eq!(outcomes, [(2, None), (2, None), (2, None), (1, Some(1))], "{:?}", world.db.kind());
+        clock.to("2026-12-03T15:30:00Z");
+        let campaign = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+        let run = world.launch(&campaign).await;
+        assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 2, "24 hours are over");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        set_rule(&world, switch(true)).await;
+        world.people(1, 10).await;
+        live_in(&world, 1..11, "America/New_York").await;
+        world.start();
+        let reason = |text: &str| OverrideQuietHours { reason: text.to_owned() };
+        let campaigns = world.engine.campaigns();
+
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let offer = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+        let run = world.launch(&offer).await;
+        world.until(run.id, "everybody sleeps", |run| run.quiet.messages == 10).await;
+        let refused = campaigns.override_quiet_hours(&world.admin, offer.id, &reason("a sale")).await;
+        assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+
+        let notice = campaign(&world, |draft| draft).await;
+        let run = world.launch(&notice).await;
+        world.until(run.id, "everybody sleeps", |run| run.quiet.messages == 10).await;
+        let refused = campaigns.override_quiet_hours(&world.admin, notice.id, &reason("  ")).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+        let marketer = Actor::new(ActorKind::ApiKey, "a program", Role::Marketer);
+        let refused = campaigns.override_quiet_hours(&marketer, notice.id, &reason("water")).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        campaigns.override_quiet_hours(&world.admin, notice.id, &reason("The water is not safe")).await.expect("woken");
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.quiet.messages), (10, 0));
+        assert_eq!(world.accepted_in_all(), 10, "the offer still waits");
+        let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
+        let line = audit.items.iter().find(|line| line.action == "override_quiet_hours").expect("a line");
+        assert!(line.detail.to_string().contains("The water is not safe"), "{line:?}");
         world.stop().await;
     }
 }

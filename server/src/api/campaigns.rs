@@ -2,7 +2,7 @@
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, TestRequest},
+    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, OverrideQuietHours, TestRequest},
     ids::CampaignId,
     message::Message,
     page::Page,
@@ -37,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(pause_campaign))
         .routes(routes!(resume_campaign))
         .routes(routes!(cancel_campaign))
+        .routes(routes!(override_quiet_hours))
         .routes(routes!(duplicate_campaign))
         .routes(routes!(test_campaign))
         .routes(routes!(list_runs))
@@ -297,6 +298,25 @@ async fn pause_campaign(
     NoBody: NoBody,
 ) -> Result<Versioned<Campaign>, Problem> {
     Ok(Versioned(engine.campaigns().pause(&actor, id).await?))
+}
+
+/// Send also in quiet hours
+///
+/// The campaign's present run, when it cannot wait until everybody's morning. Not of marketing. The reason stands in the audit log.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = OverrideQuietHours,
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("administer"))),
+)]
+async fn override_quiet_hours(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(asked): Json<OverrideQuietHours>,
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().override_quiet_hours(&actor, id, &asked).await?))
 }
 
 /// Resume a campaign

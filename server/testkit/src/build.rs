@@ -128,6 +128,7 @@ pub const fn rules() -> Rules {
         repeat: Repeat::EachRun,
         on_unknown: OnUnknown::Requeue,
         quiet_hours: None,
+        quiet_off: false,
         local_at: None,
         event: None,
         send_before: None,

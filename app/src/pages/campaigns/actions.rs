@@ -4,7 +4,7 @@
 
 #[cfg(feature = "ssr")]
 use domain::{
-    campaign::{Campaign, CampaignPatch},
+    campaign::{Campaign, CampaignPatch, OverrideQuietHours},
     ids::{CampaignId, SegmentId},
     problem::FieldError,
 };
@@ -25,6 +25,7 @@ pub async fn change_campaign(
     campaign: String,
     verb: String,
     #[server(default)] timezone: String,
+    #[server(default)] reason: String,
 ) -> Result<(), AppError> {
     let ctx = ctx()?;
     let id: CampaignId = id(&campaign)?;
@@ -44,6 +45,11 @@ pub async fn change_campaign(
         "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
         "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
         "resume" => (paths::campaign(campaigns.resume(actor, id).await?.id), "resumed"),
+        "wake" => {
+            let keep = |error: engine::Error| AppError::from(error).keep(&[("reason", &reason)]);
+            let asked = OverrideQuietHours { reason: reason.clone() };
+            (paths::campaign(campaigns.override_quiet_hours(actor, id, &asked).await.map_err(keep)?.id), "woken")
+        }
         "cancel" => (paths::campaign(campaigns.cancel(actor, id).await?.id), "cancelled"),
         "duplicate" => (paths::campaign(campaigns.duplicate(actor, id).await?.id), "duplicated"),
         "delete" => {
@@ -233,6 +239,7 @@ pub async fn save_when(
     #[server(default)] month_day: String,
     #[server(default)] expression: String,
     #[server(default)] count: String,
+    #[server(default)] until: String,
     #[server(default)] event: String,
     #[server(default)] delay: String,
     #[server(default)] debounce: String,
@@ -251,6 +258,7 @@ pub async fn save_when(
         month_day,
         expression,
         count,
+        until,
         event,
         delay,
         debounce,
@@ -266,6 +274,7 @@ pub async fn save_when(
         ("month_day", &*fields.month_day),
         ("expression", &*fields.expression),
         ("count", &*fields.count),
+        ("until", &*fields.until),
         ("event", &*fields.event),
         ("delay", &*fields.delay),
         ("debounce", &*fields.debounce),
@@ -289,7 +298,6 @@ fn at_its_field(mut error: AppError) -> AppError {
         for field in fields {
             if let Some(part) = field.field.strip_prefix("trigger.") {
                 let name = match part {
-                    "until" => "count",
                     "name" => "event",
                     part => part,
                 };

@@ -40,15 +40,14 @@ pub enum Page {
     Launch,
     Cancel,
     Recipients,
-    Rehearsal,
-    Why,
 }
 
-/// The pages that make a campaign. They are a matter of their own, so that the others need not bring their code along.
+/// The pages that make a campaign and try it out. They are a matter of their own, so that the others need not bring their code along.
 #[derive(Clone, Copy)]
 pub enum Editor {
     New,
     Edit,
+    Rehearsal,
 }
 
 /// Shows a page.
@@ -59,8 +58,6 @@ pub fn open(page: Page) -> AnyView {
         Page::Launch => LaunchCampaignPage().into_any(),
         Page::Cancel => CancelCampaignPage().into_any(),
         Page::Recipients => RecipientsPage().into_any(),
-        Page::Rehearsal => RehearsalPage().into_any(),
-        Page::Why => WhyPage().into_any(),
     }
 }
 
@@ -69,7 +66,13 @@ pub fn edit(page: Editor) -> AnyView {
     match page {
         Editor::New => NewCampaignPage().into_any(),
         Editor::Edit => EditCampaignPage().into_any(),
+        Editor::Rehearsal => RehearsalPage().into_any(),
     }
+}
+
+/// Shows why somebody got it, or did not.
+pub fn why() -> AnyView {
+    WhyPage().into_any()
 }
 
 /// The campaign's id of the page's address.

@@ -11,6 +11,8 @@ pub struct Capped {
     pub days: u16,
     /// Whether it is about the campaign's topic alone.
     pub topic: bool,
+    /// Whether it is law where the person lives.
+    pub law: bool,
     /// Campaign messages handed over to the person within the window, but this one.
     pub had: i64,
 }
@@ -20,7 +22,8 @@ pub(super) fn check(facts: &Facts) -> Result<(), No> {
         None => Ok(()),
         Some(cap) => {
             let about = if cap.topic { " about the topic" } else { "" };
-            let seen = format!("{} of {} in {} days{about}", cap.had, cap.messages, cap.days);
+            let law = if cap.law { ", by law" } else { "" };
+            let seen = format!("{} of {} in {} days{about}{law}", cap.had, cap.messages, cap.days);
             Err(No::with(Reason::FrequencyCap, seen))
         }
     }
@@ -33,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_full_cap_says_no() {
-        let cap = |messages, had| Capped { messages, days: 7, topic: false, had };
+        let cap = |messages, had| Capped { messages, days: 7, topic: false, law: false, had };
         let of = |caps: &[Capped]| check(&Facts { caps: caps.to_vec(), ..willing() });
         assert_eq!(of(&[]), Ok(()));
         assert_eq!(of(&[cap(3, 2)]), Ok(()));

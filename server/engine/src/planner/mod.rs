@@ -4,7 +4,7 @@
 mod events;
 pub(crate) mod local;
 mod rehearse;
-mod waiting;
+pub(crate) mod waiting;
 
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let now = engine.now();
     let settings = settings::current(engine).await?;
     let holidays = Holidays::of(&settings.holidays);
-    let hours = quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours);
+    let hours = quiet::of_run(&settings, &holidays, &plan.rules);
     let tx = engine.db().begin().await?;
     let planned = store::runs::plan_chunk(&tx, plan, now, chunk(engine.db().kind())).await?;
     let local = plan.rules.local_at.as_ref().and_then(|at| at.parse().ok());

@@ -5,6 +5,7 @@
 use domain::{
     ids::{MessageId, RunId},
     quiet::{Holiday, WorkspaceQuiet},
+    run::Rules,
     time::Timestamp,
 };
 use store::runs::{Planned, Waiting};
@@ -37,7 +38,7 @@ impl Looked {
         }
         let holidays = Holidays::of(&settings.holidays);
         for (run, of_run) in store::runs::asleep(engine.db().reader()).await? {
-            let hours = quiet::of_campaign(&settings, &holidays, of_run.category, of_run.quiet_hours);
+            let hours = quiet::of_run(&settings, &holidays, &of_run);
             look_at(engine, stop, Some(run), &hours).await?;
         }
         look_at(engine, stop, None, &quiet::of_singles(&settings, &holidays)).await?;
@@ -46,6 +47,16 @@ impl Looked {
         }
         Ok(())
     }
+}
+
+/// Wakes everybody of a run whose rules have no quiet hours any more.
+///
+/// # Errors
+/// What the database says; who was not woken by then is looked at again when the program starts.
+pub(crate) async fn wake(engine: &Engine, run: RunId, rules: &Rules) -> Result<()> {
+    let settings = settings::current(engine).await?;
+    let hours = quiet::of_run(&settings, &Holidays::of(&settings.holidays), rules);
+    look_at(engine, &CancellationToken::new(), Some(run), &hours).await
 }
 
 /// The waiting messages of a run, or the single ones, chunk by chunk.

@@ -1,6 +1,6 @@
 //! Which rules bind which message.
 
-use domain::{consent::Category, quiet::QuietHours, settings::Settings};
+use domain::{consent::Category, quiet::QuietHours, run::Rules, settings::Settings};
 
 use super::{Holidays, Policy};
 
@@ -10,6 +10,15 @@ pub fn of_campaign(settings: &Settings, holidays: &Holidays, category: Category,
     let law = settings.quiet_hours.law && category == Category::Marketing;
     let quiet = settings.quiet_hours.hours().into_iter().chain(own).collect();
     Policy::new(law, quiet, holidays)
+}
+
+/// Of a run's messages: as [`of_campaign`], unless somebody said that they cannot wait.
+#[must_use]
+pub fn of_run(settings: &Settings, holidays: &Holidays, rules: &Rules) -> Policy {
+    if rules.quiet_off {
+        return Policy::new(false, Vec::new(), holidays);
+    }
+    of_campaign(settings, holidays, rules.category, rules.quiet_hours)
 }
 
 /// Of single messages: only marketing is bound. Replies, codes and what people asked for go when they are wanted.

@@ -7,13 +7,15 @@
 mod bound;
 mod holidays;
 mod law;
+mod law_caps;
 mod policy;
 mod spans;
 mod window;
 
-pub use bound::{of_campaign, of_singles};
+pub use bound::{of_campaign, of_run, of_singles};
 pub use holidays::{Holidays, shipped as shipped_holidays};
 pub use law::{PACK, Place, lines as law_lines};
+pub use law_caps::{LawCap, law_caps};
 pub use policy::{Answer, Policy, SEARCH_DAYS};
 
 #[cfg(test)]

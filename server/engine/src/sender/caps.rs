@@ -7,9 +7,14 @@ use store::{
 };
 
 use super::Cap;
-use crate::{Engine, Result, decide::Capped};
+use crate::{
+    Engine, Result,
+    decide::Capped,
+    quiet::{LawCap, law_caps},
+};
 
-/// The caps that bind a run's messages: marketing of campaigns, and of those about a topic what it is about.
+/// The caps that bind a run's messages: marketing of campaigns, and of those about a topic what it is about. While the law
+/// table holds, its caps too.
 pub(super) async fn of_run(
     engine: &Engine,
     settings: &Settings,
@@ -31,14 +36,19 @@ pub(super) async fn of_run(
                 topic
             }
         };
-        caps.push(Cap { messages: cap.messages, days: cap.days, topic });
+        caps.push(Cap { messages: cap.messages, days: cap.days, topic, law: None });
+    }
+    if settings.quiet_hours.law {
+        // "On one subject": the topic, where the campaign has one.
+        let by_law = |law: &LawCap| Cap { messages: law.messages, days: law.days, topic: of, law: Some(*law) };
+        caps.extend(law_caps().iter().map(by_law));
     }
     Ok(caps)
 }
 
 /// Counts what the people of a claim had, in the claim's own transaction: nobody else claims for them meanwhile.
 pub(super) async fn count(tx: &Tx, now: Timestamp, lease: Lease, caps: &[Cap], claimed: &mut [Claimed]) -> Result<()> {
-    if caps.is_empty() || claimed.is_empty() {
+    if !binds_any(caps, claimed) {
         return Ok(());
     }
     store::messages::count_for_caps(tx, lease, &windows(caps, now), claimed).await?;
@@ -47,11 +57,16 @@ pub(super) async fn count(tx: &Tx, now: Timestamp, lease: Lease, caps: &[Cap], c
 
 /// As [`count`], of messages that are only looked at.
 pub(super) async fn count_planned(tx: &Tx, now: Timestamp, caps: &[Cap], planned: &mut [Claimed]) -> Result<()> {
-    if caps.is_empty() || planned.is_empty() {
+    if !binds_any(caps, planned) {
         return Ok(());
     }
     store::messages::count_for_rehearsal(tx, &windows(caps, now), planned).await?;
     Ok(())
+}
+
+/// Most batches have nobody whom a law protects: nothing is counted for them.
+fn binds_any(caps: &[Cap], messages: &[Claimed]) -> bool {
+    caps.iter().any(|cap| messages.iter().any(|message| cap.binds(message)))
 }
 
 fn windows(caps: &[Cap], now: Timestamp) -> Vec<CapWindow> {
@@ -65,7 +80,8 @@ pub(super) fn of_message(caps: &[Cap], message: &Claimed) -> Vec<Capped> {
         messages: cap.messages,
         days: cap.days,
         topic: cap.topic.is_some(),
+        law: cap.law.is_some(),
         had: *had,
     };
-    caps.iter().zip(&message.recent).map(with_count).collect()
+    caps.iter().zip(&message.recent).filter(|(cap, _)| cap.binds(message)).map(with_count).collect()
 }

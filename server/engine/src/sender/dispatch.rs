@@ -152,7 +152,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let Some(template) = template_of(engine, &run).await? else { continue };
         let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
         let caps = caps::of_run(engine, &settings, run.rules.category, run.topic).await?;
-        let hours = quiet::of_campaign(&settings, &holidays, run.rules.category, run.rules.quiet_hours);
+        let hours = quiet::of_run(&settings, &holidays, &run.rules);
         let context = LaneContext {
             lane,
             hours,

@@ -48,7 +48,7 @@ pub use permit::Permit;
 pub(crate) use rehearse::{Found, Rehearsing, leaf, local_time, text_for};
 pub(crate) use stop::stop_run;
 use store::{
-    messages::{Lane, Lease},
+    messages::{Claimed, Lane, Lease},
     senders::SenderRow,
 };
 use tokio::{
@@ -62,7 +62,7 @@ use crate::{
     Engine,
     config::Config,
     provider::Account,
-    quiet::Policy,
+    quiet::{LawCap, Policy},
     templates::Compiled,
     throttle::{Budget, Limit},
 };
@@ -171,6 +171,14 @@ struct Cap {
     messages: u16,
     days: u16,
     topic: Option<TopicId>,
+    /// It binds only those whom this law protects.
+    law: Option<LawCap>,
+}
+
+impl Cap {
+    fn binds(&self, message: &Claimed) -> bool {
+        self.law.is_none_or(|law| message.contact.as_ref().is_some_and(|contact| law.protects(&contact.phone)))
+    }
 }
 
 #[derive(Clone)]

@@ -93,7 +93,7 @@ impl Rehearsing {
         let template = content::compiled(engine, plan.template).await?;
         Ok(Self {
             engine: engine.clone(),
-            hours: quiet::of_campaign(&settings, &holidays, plan.rules.category, plan.rules.quiet_hours),
+            hours: quiet::of_run(&settings, &holidays, &plan.rules),
             caps: caps::of_run(engine, &settings, plan.rules.category, plan.topic).await?,
             enforce_window: settings.enforce_whatsapp_window,
             local_at: plan.rules.local_at.as_ref().and_then(|at| at.parse().ok()),

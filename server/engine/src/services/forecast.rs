@@ -141,7 +141,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Fore
     let lane = store::runs::lane(engine.db().reader(), run.id).await?;
     let hours = {
         let holidays = Holidays::of(&settings.holidays);
-        quiet::of_campaign(&settings, &holidays, lane.rules.category, lane.rules.quiet_hours)
+        quiet::of_run(&settings, &holidays, &lane.rules)
     };
     let waiting = waiting(engine, run, (now, !hours.is_free()), patience).await;
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });

@@ -14,5 +14,6 @@ pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, previe
 pub(crate) use plan::{earlier_message, read_plan, reason_sql, skip_decisions};
 pub use read::{definition, frozen, get, latest, list};
 pub use state::{
-    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, sender_of_open, set_rate, set_status,
+    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, sender_of_open, set_rate,
+    set_rules, set_status,
 };

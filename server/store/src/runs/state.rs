@@ -110,6 +110,24 @@ pub async fn sender_of_open(db: &impl ConnectionTrait, campaign: CampaignId) -> 
     row.map(|row| row.get("sender_id").map(SenderId)).transpose()
 }
 
+/// The rules of a run, which nobody else changes before the transaction ends.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn lock_rules(tx: &Tx, run: RunId) -> Result<Rules> {
+    let query = format!("SELECT rules FROM runs WHERE id = $1{}", Kind::of(tx).for_update());
+    one(tx, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?.json("rules")
+}
+
+/// Changes the rules of a run that is under way: they are frozen but for what an admin decides about it.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_rules(tx: &Tx, run: RunId, rules: &Rules) -> Result<()> {
+    exec(tx, "UPDATE runs SET rules = $1 WHERE id = $2", vec![json(rules)?.into(), run.0.into()]).await?;
+    Ok(())
+}
+
 /// Changes the rate of the campaign's open run.
 ///
 /// # Errors

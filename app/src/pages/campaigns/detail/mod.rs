@@ -70,6 +70,9 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     let campaign = view.campaign.clone();
     let header = header(&campaign, view.names.clone(), (view.run.as_ref(), view.rehearsal.is_some()), actions);
     let trouble = trouble(view.run.as_ref());
+    let sleepers = view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer));
+    let sleepers = sleepers.map_or(0, |run| run.quiet.messages);
+    let wake = (sleepers > 0).then(|| wake(campaign.id, sleepers, actions.change));
     let body = match view.run.clone() {
         Some(run) => run::body(view, run, here),
         None => draft::body(view, actions),
@@ -79,6 +82,7 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
         <ActionError action=actions.change/>
         {due(&campaign)}
         {trouble}
+        {wake}
         {body}
     }
     .into_any()
@@ -218,6 +222,28 @@ fn verb(
                 <SubmitButton label=label busy=busy class=class/>
             </Provider>
         </FormFor>
+    }
+    .into_any()
+}
+
+/// For what cannot wait for the morning.
+fn wake(id: CampaignId, sleepers: i64, change: FormAction<ChangeCampaign>) -> AnyView {
+    let people = format::counted(sleepers, "person sleeps", "people sleep");
+    view! {
+        <details class="disclosure">
+            <summary>{people} ". Can it not wait?"</summary>
+            <FormFor action=change class="form form--narrow" quiet=true>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value="wake"/>
+                <TextField
+                    name="reason"
+                    label="Why it cannot wait for the morning"
+                    required=true
+                    hint="It stands in the audit log. Marketing always waits."
+                />
+                <FormActions><SubmitButton label="Send it to them now" busy="Waking…" class="btn btn--danger"/></FormActions>
+            </FormFor>
+        </details>
     }
     .into_any()
 }

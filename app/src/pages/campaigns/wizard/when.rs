@@ -12,7 +12,7 @@ use super::{
 };
 use crate::components::*;
 #[cfg(feature = "ssr")]
-use crate::error::AppError;
+use {crate::error::AppError, domain::time::Timestamp};
 
 /// The fields of the step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct WhenFields {
     pub month_day: String,
     pub expression: String,
     pub count: String,
+    /// The last day, as `<input type="date">` writes it.
+    pub until: String,
     pub event: String,
     pub delay: String,
     pub debounce: String,
@@ -113,7 +115,8 @@ impl WhenFields {
                 };
                 Self { when: "once".to_owned(), at: shown, local: *local, ..Self::default() }
             }
-            Trigger::Cron { expression, timezone, count, .. } => Self {
+            Trigger::Cron { expression, timezone, count, until } => Self {
+                until: until.map(|until| day_of(timezone.as_deref().unwrap_or(zone), until)).unwrap_or_default(),
                 timezone: timezone.clone().unwrap_or_default(),
                 count: count.map(|count| count.to_string()).unwrap_or_default(),
                 ..Self::of_cron(expression)
@@ -152,7 +155,8 @@ impl WhenFields {
                 let count = (!count.is_empty()).then(|| count.parse::<i32>()).transpose();
                 let count = count.map_err(|_| AppError::field("count", "Write a whole number, or nothing."))?;
                 let expression = self.cron().map_err(|(field, remedy)| AppError::field(field, remedy))?;
-                Ok(Trigger::Cron { expression, timezone, until: None, count })
+                let until = self.last_moment(timezone.as_deref().unwrap_or("UTC"))?;
+                Ok(Trigger::Cron { expression, timezone, until, count })
             }
             "event" => Ok(Trigger::Event {
                 name: self.event.clone(),
@@ -162,6 +166,27 @@ impl WhenFields {
             _ => Ok(Trigger::Now),
         }
     }
+}
+
+#[cfg(feature = "ssr")]
+impl WhenFields {
+    /// The last minute of the last day, there.
+    fn last_moment(&self, zone: &str) -> Result<Option<Timestamp>, AppError> {
+        let day = self.until.trim();
+        if day.is_empty() {
+            return Ok(None);
+        }
+        if !engine::scheduler::is_zone(zone) {
+            return Err(AppError::field("timezone", "Give a time zone such as Asia/Colombo."));
+        }
+        let last = engine::scheduler::instant_of(zone, &format!("{day}T23:59"));
+        last.map(Some).ok_or_else(|| AppError::field("until", "Give a day, or nothing."))
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn day_of(zone: &str, at: Timestamp) -> String {
+    engine::scheduler::local_time(zone, at).get(..10).unwrap_or_default().to_owned()
 }
 
 /// A trigger in words.
@@ -175,10 +200,11 @@ pub(in super::super) fn told(trigger: &Trigger) -> String {
             Ok(at) => format!("Once, {}", format::utc(at)),
             Err(_) => at.clone(),
         },
-        Trigger::Cron { expression, timezone, count, .. } => {
+        Trigger::Cron { expression, timezone, count, until } => {
             let zone = timezone.as_deref().unwrap_or("UTC");
             let end = count.map(|count| format!(", {}", format::counted(i64::from(count), "time", "times")));
-            format!("Again and again: {expression} ({zone}){}", end.unwrap_or_default())
+            let last = until.map(|until| format!(", until {}", format::utc(until)));
+            format!("Again and again: {expression} ({zone}){}{}", end.unwrap_or_default(), last.unwrap_or_default())
         }
         Trigger::Event { name, delay, debounce } => {
             let after = delay.clone().map(|delay| format!(", {} later", words::spoken(delay)));
@@ -247,6 +273,7 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
                                 hint="Only for “By a cron expression”. Minute, hour, day of the month, month, day of the week."
                             />
                             <TextField name="count" label="How many times" value=fields.count optional=true hint="Empty: until somebody cancels it."/>
+                            <TextField name="until" label="Last day" kind="date" value=fields.until optional=true/>
                         </div>
                         <div class="when__part when__part--event">
                             <TextField

@@ -291,6 +291,7 @@ pub(super) async fn insert(
         repeat: campaign.repeat,
         on_unknown: campaign.on_unknown,
         quiet_hours: campaign.quiet_hours,
+        quiet_off: false,
         send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
         local_at,
         event,

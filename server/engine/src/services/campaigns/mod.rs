@@ -1,5 +1,6 @@
 //! Campaigns: drafts, launching, pausing, tests.
 
+mod awake;
 mod calendar;
 mod draft;
 pub(crate) mod launch;
@@ -10,7 +11,8 @@ mod test;
 
 use domain::{
     campaign::{
-        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, TestRequest, Trigger,
+        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
+        TestRequest, Trigger,
     },
     ids::CampaignId,
     message::Message,
@@ -115,6 +117,20 @@ impl<'a> Campaigns<'a> {
     pub async fn delete(&self, actor: &Actor, id: CampaignId) -> Result<()> {
         require(actor, Permission::Write)?;
         retrying!(draft::delete(self.0, actor, id).await)
+    }
+
+    /// Sends the campaign's present run also to those who sleep, because it cannot wait.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `Invalid` without a reason, `Conflict` for marketing and without a run under way.
+    pub async fn override_quiet_hours(
+        &self,
+        actor: &Actor,
+        id: CampaignId,
+        asked: &OverrideQuietHours,
+    ) -> Result<Campaign> {
+        require(actor, Permission::Administer)?;
+        retrying!(awake::override_quiet_hours(self.0, actor, id, asked).await)
     }
 
     /// Makes a draft like this campaign.

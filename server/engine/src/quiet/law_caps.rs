@@ -1,0 +1,58 @@
+//! How often law lets marketing reach a person (server/engine/data/law_caps.txt): data, never code.
+
+use std::sync::LazyLock;
+
+use domain::phone::Phone;
+
+use crate::zones;
+
+const TABLE: &str = include_str!("../../data/law_caps.txt");
+
+/// At most so many messages on one subject within so many times 24 hours, to people in these states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LawCap {
+    states: &'static str,
+    pub messages: u16,
+    pub days: u16,
+}
+
+impl LawCap {
+    /// Whether it protects who has this number. An area code is presumed to be where its owner lives, as the laws say.
+    #[must_use]
+    pub fn protects(&self, phone: &Phone) -> bool {
+        zones::states_of(phone).iter().any(|state| self.states.split(',').any(|of| of == *state))
+    }
+}
+
+/// All of them.
+pub fn law_caps() -> &'static [LawCap] {
+    static CAPS: LazyLock<Vec<LawCap>> = LazyLock::new(|| TABLE.lines().filter_map(read).collect());
+    &CAPS
+}
+
+/// The table is ours; its test reads every line.
+fn read(line: &'static str) -> Option<LawCap> {
+    let fields: Vec<&str> = line.split('|').collect();
+    let ["US", states, messages, days, ..] = fields[..] else { return None };
+    Some(LawCap { states, messages: messages.parse().ok()?, days: days.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_read() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+        assert_eq!((law_caps().len(), lines), (lines, 1));
+    }
+
+    #[test]
+    fn area_codes_say_where_somebody_lives() {
+        let [cap] = law_caps() else { panic!("one line") };
+        let protects = |number: &str| cap.protects(&number.parse().unwrap());
+        assert!(protects("+13055550100") && protects("+14055550100"), "Miami, Oklahoma City");
+        assert!(!protects("+12125550100") && !protects("+493055550100"), "New York, Berlin");
+        assert_eq!((cap.messages, cap.days), (3, 1));
+    }
+}

@@ -1,0 +1,47 @@
+//! What cannot wait for the morning: an admin says so of a run, with the reason.
+
+use domain::{
+    campaign::{Campaign, OverrideQuietHours},
+    consent::Category,
+    ids::CampaignId,
+    run::Rules,
+};
+use serde_json::json;
+
+use super::{audit, campaign_or, commit};
+use crate::{Actor, Engine, Error, Result, bell::Who, planner::waiting};
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 500;
+
+pub(super) async fn override_quiet_hours(
+    engine: &Engine,
+    actor: &Actor,
+    id: CampaignId,
+    asked: &OverrideQuietHours,
+) -> Result<Campaign> {
+    let reason = asked.reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        let text = format!("Say why it cannot wait, in at most {REASON_MAX} characters: it stands in the audit log.");
+        return Err(Error::invalid("reason", text));
+    }
+    let now = engine.now();
+    let tx = engine.begin(actor).await?;
+    campaign_or(store::campaigns::lock(&tx, id).await)?;
+    let Some((run, ..)) = store::runs::lock_open_run(&tx, id).await? else {
+        return Err(Error::Conflict("The campaign has no run under way: nobody waits.".to_owned()));
+    };
+    let rules = store::runs::lock_rules(&tx, run).await?;
+    if rules.category == Category::Marketing {
+        let text = "Marketing waits for the morning: law binds it in many places. Only what people need to know may wake them.";
+        return Err(Error::Conflict(text.to_owned()));
+    }
+    let rules = Rules { quiet_off: true, ..rules };
+    store::runs::set_rules(&tx, run, &rules).await?;
+    audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
+    let campaign = store::campaigns::get(&tx, id).await?;
+    commit(tx).await?;
+    waiting::wake(engine, run, &rules).await?;
+    engine.inner().bell.ring(Who::Senders);
+    Ok(campaign)
+}
