@@ -1,5 +1,5 @@
 // The program under test: the built binary with a database of its own, the in-process throttle and the built-in simulator.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,8 @@ export interface Server {
   url: string
   /** What the program wrote so far. */
   log(): string
+  /** Runs a command of the program on the same database; answers what it printed. */
+  command(args: string[], input?: string): string
   stop(): Promise<void>
 }
 
@@ -55,17 +57,18 @@ export async function startServer(password: 'known' | 'one-time' = 'known'): Pro
   const logFile = join(folder, 'server.log')
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '')
 
+  // Nothing of the caller's settings reaches it.
+  const env = {
+    PATH: process.env.PATH,
+    BIND_ADDR: address,
+    DATABASE_URL: `sqlite://${folder}/engine.db`,
+    ADMIN_EMAIL: admin.email,
+    ...(password === 'known' && { ADMIN_PASSWORD: admin.password }),
+    RUST_LOG: process.env.RUST_LOG ?? 'info',
+  }
   const child = spawn(binary(), ['serve'], {
     cwd: folder,
-    // Nothing of the caller's settings reaches it.
-    env: {
-      PATH: process.env.PATH,
-      BIND_ADDR: address,
-      DATABASE_URL: `sqlite://${folder}/engine.db`,
-      ADMIN_EMAIL: admin.email,
-      ...(password === 'known' && { ADMIN_PASSWORD: admin.password }),
-      RUST_LOG: process.env.RUST_LOG ?? 'info',
-    },
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = createWriteStream(logFile)
@@ -91,6 +94,7 @@ export async function startServer(password: 'known' | 'one-time' = 'known'): Pro
   return {
     url,
     log,
+    command: (args, input = '') => execFileSync(binary(), args, { cwd: folder, env, input, encoding: 'utf8' }),
     async stop() {
       const early = ended(child)
       child.kill('SIGTERM')

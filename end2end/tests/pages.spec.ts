@@ -49,6 +49,10 @@ const test = base.extend<object, { world: World }>({
       const launched = here()
       await work.until(() => expect(page.getByText('Completed').first()).toBeVisible({ timeout: 500 }))
       await work.open(`${launched}/recipients`)
+      const long_id = 'order-'.repeat(30)
+      const about = (id: string, to: object) => JSON.stringify({ id, name: 'price_drop', ...to, data: { product: 'Tea', price: 4.5 } })
+      const many = { segment: { combinator: 'and', rules: [] } }
+      server.command(['events', 'ingest', '-'], [about(long_id, { phone: '+14155550701' }), about('many', many)].join('\n'))
       const message = await page.locator('a[href^="/messages/"]').first().getAttribute('href')
       await context.close()
       await use({
@@ -120,6 +124,9 @@ const groups: Record<string, Page[]> = {
     ['/events', 'Events'],
     ['/events?q=zzzz', 'Events'],
     ['/events/1', /./],
+    ['/events/triggers', 'Events'],
+    ['/events/triggers?phone=%2B14155550701', 'Events'],
+    ['/events/triggers/1', 'price_drop'],
     ['/simulator', 'Simulator'],
     ['/simulator?phone=%2B14155550701', 'Simulator'],
   ],

@@ -11,6 +11,7 @@ use crate::{
     message::{Message, State},
     phone::Phone,
     time::Timestamp,
+    trigger_event::TriggerEvent,
     word_enum,
 };
 
@@ -96,6 +97,8 @@ pub struct PersonExport {
     pub messages: Vec<Message>,
     /// What the person wrote, newest first.
     pub inbound: Vec<Inbound>,
+    /// What was told of the person, newest first.
+    pub events: Vec<TriggerEvent>,
 }
 
 /// What erasing a person takes away, and what it leaves.

@@ -77,7 +77,7 @@ pub struct EventsReport {
     pub rejected_besides: i64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it; not trivial where pointers are short")]
 const fn is_zero(count: &i64) -> bool {
     *count == 0
 }

@@ -479,9 +479,11 @@ async fn erasing_a_person_removes_what_events_say_of_them() {
         listening(&world, "{{ event.x }}", |new| new).await;
         let phone = build::phone(1);
         let naming = json!({"combinator": "and", "rules": [{"field": "phone", "operator": "=", "value": phone}]});
-        let about_many = json!({"id": "s", "name": "price_drop", "segment": naming, "data": {"of": phone}});
+        let about_many = json!({"id": "s", "name": "price_drop", "segment": naming, "data": {"of": phone, "number": 14_152_000_001_i64}});
         ingest(&world, &[drop_for(phone.as_str(), 1, json!({"x": "secret"})), drop_for("b", 2, json!({})), about_many])
             .await;
+        let export = world.engine.contacts().export(&world.admin, &phone).await.expect("an export");
+        assert_eq!(export.events[0].data.as_ref().expect("data")["x"], "secret");
         world.engine.contacts().erase(&world.admin, &phone).await.expect("erased");
         plan_events(&world.engine).await.expect("planned");
         let stored = "SELECT id || COALESCE(definition, '') || data AS t FROM trigger_event_data ORDER BY number";

@@ -19,7 +19,7 @@ use crate::{
     ConnectionTrait, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger, one,
-    runs::{RunPlan, earlier_message, read_plan, reason_sql, skip_decisions},
+    runs::{PLAN_COLUMNS, RunPlan, earlier_message, read_plan, reason_sql, skip_decisions},
     segments,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 /// What the database says.
 pub async fn open_runs(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
     let query = format!(
-        "SELECT r.id, r.campaign_id, r.sender_id, r.topic_id, r.definition, r.rules, r.snapshot_at FROM runs r \
+        "SELECT {PLAN_COLUMNS} FROM runs r \
          WHERE r.event_name IS NOT NULL AND r.finished_at IS NULL AND r.status IN ('running', 'paused') \
          AND EXISTS (SELECT 1 FROM event_plans AS p {} WHERE p.run_id = r.id AND p.outcome IS NULL) \
          ORDER BY r.created_at",

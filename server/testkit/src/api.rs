@@ -42,6 +42,15 @@ impl Api {
         self.send(self.http.patch(format!("{}{path}", self.base)).json(body)).await
     }
 
+    /// Posts lines of JSON.
+    ///
+    /// # Errors
+    /// With the answer, unless it is a success.
+    pub async fn lines(&self, path: &str, body: String) -> Result<Value> {
+        let request = self.http.post(format!("{}{path}", self.base));
+        self.send(request.header("content-type", "application/x-ndjson").body(body)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
         let answer = request.bearer_auth(&self.key).send().await?;
         let status = answer.status();

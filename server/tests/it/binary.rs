@@ -179,6 +179,32 @@ fn files_are_imported_with_a_report() {
 }
 
 #[test]
+fn events_are_taken_from_a_file_and_from_the_standard_input() {
+    let dir = dir();
+    let line = |id: &str| format!("{{\"id\":\"{id}\",\"name\":\"price_drop\",\"phone\":\"+14155550142\"}}\n");
+    std::fs::write(dir.path().join("events.jsonl"), [line("1"), line("2"), line("1")].concat()).expect("written");
+    let ingest = |file: &str| {
+        let mut command = program(dir.path());
+        command.args(["events", "ingest", file]);
+        command
+    };
+    let output = ingest("events.jsonl").output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report, serde_json::json!({"accepted": 2, "duplicates": 1, "rejected": []}));
+    let mut piped =
+        ingest("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let input = [line("2"), "nonsense\n".to_owned(), line("3")].concat();
+    piped.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+    let output = piped.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!((&report["accepted"], &report["rejected"][0]["line"]), (&1.into(), &2.into()), "{report}");
+    assert!(text(&output.stderr).contains("1 lines of - were rejected"), "{output:?}");
+    assert!(refusal(&ingest("nowhere.jsonl").output().expect("it runs")).contains("nowhere.jsonl"));
+}
+
+#[test]
 fn demo_data_fills_an_empty_database_only() {
     let dir = dir();
     let first = program(dir.path()).arg("demo").output().expect("it runs");

@@ -3,6 +3,7 @@
 mod api;
 mod binary;
 mod coverage;
+mod events;
 mod journey;
 mod pages;
 mod processes;

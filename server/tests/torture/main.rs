@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a long test talks to its terminal")]
 
 mod cluster;
+mod events;
 mod missed;
 mod proxy;
 mod rolling;
@@ -55,6 +56,15 @@ async fn a_rolling_restart_leaves_no_webhook_unanswered() {
 async fn a_stop_that_came_while_nobody_was_there_wins() {
     for backend in backends() {
         let figures = missed::stops(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{:<9}{figures}", backend.name);
+    }
+}
+
+/// What was told has its message, once, whenever the program was killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_lost_or_answered_twice() {
+    for backend in backends() {
+        let figures = events::told(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
         println!("{:<9}{figures}", backend.name);
     }
 }

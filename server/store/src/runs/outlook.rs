@@ -99,12 +99,13 @@ pub async fn handed_over(db: &impl ConnectionTrait, run: RunId, slot: i64) -> Re
         .collect()
 }
 
-/// The running runs of which nothing was foretold yet.
+/// The running runs of which nothing was foretold yet. Of those that wait for events nothing can be.
 ///
 /// # Errors
 /// What the database says.
 pub async fn not_foretold(db: &impl ConnectionTrait) -> Result<Vec<RunId>> {
-    let query = "SELECT id FROM runs WHERE finished_at IS NULL AND status = 'running' AND planned AND forecast IS NULL";
+    let query = "SELECT id FROM runs WHERE finished_at IS NULL AND status = 'running' AND planned AND forecast IS NULL \
+                 AND event_name IS NULL";
     all(db, query, Vec::new()).await?.iter().map(|row| row.get("id").map(RunId)).collect()
 }
 

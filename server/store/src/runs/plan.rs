@@ -50,11 +50,16 @@ pub struct ChunkPlanned {
 /// What the database says.
 pub async fn to_plan(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
     // A run that was paused while it was planned goes on being planned: only its messages wait.
-    let query = "SELECT id, campaign_id, sender_id, topic_id, definition, rules, snapshot_at, template_id, template_version, \
-                 rehearsal FROM runs \
-                 WHERE finished_at IS NULL AND NOT planned AND status IN ('planning', 'paused') ORDER BY created_at";
+    let query = format!(
+        "SELECT {PLAN_COLUMNS} FROM runs r WHERE r.finished_at IS NULL AND NOT r.planned \
+         AND r.status IN ('planning', 'paused') ORDER BY r.created_at"
+    );
     all(db, query, Vec::new()).await?.iter().map(read_plan).collect()
 }
+
+/// What [`read_plan`] reads, of runs `r`.
+pub(crate) const PLAN_COLUMNS: &str = "r.id, r.campaign_id, r.sender_id, r.topic_id, r.definition, r.rules, \
+                                       r.snapshot_at, r.template_id, r.template_version, r.rehearsal";
 
 /// Reads a run that is to be planned.
 pub(crate) fn read_plan(row: &Row) -> Result<RunPlan> {

@@ -14,6 +14,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -169,18 +170,35 @@ pub async fn forget(tx: &Tx, person: ContactId, digits: &str, without: impl Fn(&
     let named: Vec<String> = ["id", "data", "COALESCE(definition, '')"].map(|text| contains(kind, text, "$1")).into();
     let query = format!("SELECT number, id, data, definition FROM trigger_event_data WHERE {}", named.join(" OR "));
     for row in all(tx, query, vec![digits.into()]).await? {
-        let (id, data): (String, String) = (row.get("id")?, row.get("data")?);
-        let definition: Option<String> = row.get("definition")?;
+        let (id, data): (String, Value) = (row.get("id")?, row.json("data")?);
+        let definition: Option<Value> = row.json_or_null("definition")?;
         let update = "UPDATE trigger_event_data SET id = $1, data = $2, definition = $3 WHERE number = $4";
         let values = vec![
             without(&id).into(),
-            without(&data).into(),
-            definition.map(|text| without(&text)).into(),
+            to_json(&cleaned(data, &without))?.into(),
+            definition.map(|definition| to_json(&cleaned(definition, &without))).transpose()?.into(),
             row.get::<i64>("number")?.into(),
         ];
         exec(tx, update, values).await?;
     }
     Ok(())
+}
+
+/// A document with the number taken out of its texts, keys and numbers.
+fn cleaned(value: Value, without: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => without(&text).into(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let clean = without(&text);
+            if clean == text { Value::Number(number) } else { clean.into() }
+        }
+        Value::Array(items) => items.into_iter().map(|item| cleaned(item, without)).collect(),
+        Value::Object(parts) => {
+            parts.into_iter().map(|(key, value)| (without(&key), cleaned(value, without))).collect()
+        }
+        other => other,
+    }
 }
 
 /// A number of an event as it is stored.

@@ -1,6 +1,8 @@
 //! Everything that is stored about one person, for that person.
 
-use domain::{contact::PersonExport, message::MessageFilter, page::PageRequest, phone::Phone};
+use domain::{
+    contact::PersonExport, message::MessageFilter, page::PageRequest, phone::Phone, trigger_event::TriggerEventFilter,
+};
 use serde_json::json;
 
 use super::{NO_CONTACT, audit, history};
@@ -30,8 +32,10 @@ pub(super) async fn export(engine: &Engine, actor: &Actor, phone: &Phone) -> Res
     let everything = collect(engine, actor, phone).await?;
     let tx = engine.begin(actor).await?;
     let person = store::contacts::find(&tx, phone).await?.ok_or(NO_CONTACT)?;
-    let PersonExport { exported_at, timeline, messages, inbound, .. } = &everything;
-    let detail = json!({ "messages": messages.len(), "inbound": inbound.len(), "timeline": timeline.len() });
+    let PersonExport { exported_at, timeline, messages, inbound, events, .. } = &everything;
+    let detail = json!({
+        "messages": messages.len(), "inbound": inbound.len(), "timeline": timeline.len(), "events": events.len(),
+    });
     audit(&tx, actor, *exported_at, "export", person.id, &detail).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(everything)
@@ -45,5 +49,7 @@ pub(crate) async fn collect(engine: &Engine, actor: &Actor, phone: &Phone) -> Re
     let filter = MessageFilter { phone: Some(phone.clone()), ..MessageFilter::default() };
     let messages = all!(page => engine.messages().list(actor, &filter, &page));
     let inbound = all!(page => engine.inbound().list(actor, Some(phone), None, &page));
-    Ok(PersonExport { exported_at, contact, timeline, messages, inbound })
+    let about = TriggerEventFilter { phone: Some(phone.clone()), ..TriggerEventFilter::default() };
+    let events = all!(page => engine.trigger_events().list(actor, &about, &page));
+    Ok(PersonExport { exported_at, contact, timeline, messages, inbound, events })
 }
