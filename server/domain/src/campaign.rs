@@ -254,6 +254,8 @@ pub struct LaunchCheck {
     pub rate_per_second: i32,
     /// What keeps it from being launched.
     pub problems: Vec<FieldError>,
+    /// What does not keep it from being launched, and should be known before.
+    pub warnings: Vec<String>,
     /// The text as the first person of the audience would get it.
     pub sample_text: Option<String>,
 }

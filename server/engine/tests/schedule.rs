@@ -468,3 +468,38 @@ async fn what_is_due_starts_within_a_second() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_to_the_same_people_within_a_day_is_told_before_the_launch() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        let campaigns = world.engine.campaigns();
+        let weekly = scheduled(&world, once("2026-11-29T07:00:00Z"), CatchUp::Run).await;
+        let blank = world.draft().await;
+        let new = |trigger| NewCampaign {
+            trigger,
+            segment_id: weekly.segment_id,
+            template_id: weekly.template_id,
+            ..blank.clone()
+        };
+        let now = campaigns.create(&world.admin, new(Trigger::Now)).await.expect("a draft");
+        let warnings = campaigns.launch_check(&world.admin, now.id).await.expect("a check").warnings;
+        assert!(
+            matches!(&warnings[..], [one] if one.contains(&weekly.name) && one.contains("29 November")),
+            "{warnings:?}"
+        );
+        let later = campaigns.create(&world.admin, new(once("2026-12-02T07:00:00Z"))).await.expect("a draft");
+        assert_eq!(
+            campaigns.launch_check(&world.admin, later.id).await.expect("a check").warnings,
+            Vec::<String>::new()
+        );
+        let others = draft(&world, Trigger::Now, CatchUp::Run).await;
+        assert_ne!(others.segment_id, weekly.segment_id);
+        assert_eq!(
+            campaigns.launch_check(&world.admin, others.id).await.expect("a check").warnings,
+            Vec::<String>::new()
+        );
+    }
+}

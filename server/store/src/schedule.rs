@@ -2,7 +2,7 @@
 
 use domain::{
     campaign::{Campaign, CampaignStatus},
-    ids::{CampaignId, RunId},
+    ids::{CampaignId, RunId, TopicId},
     schedule::{DueOutcome, DueReason, LastDue},
     time::Timestamp,
 };
@@ -140,4 +140,32 @@ pub async fn due_between(
                      AND (c.next_due_at >= $1 OR c.trigger_json LIKE '%\"type\":\"cron\"%') ORDER BY c.next_due_at, c.id LIMIT $3";
     let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
     campaigns::list_where(db, condition, values).await
+}
+
+/// Other campaigns to the same audience or about the same topic that began or are due in `[from, to)`: their names and
+/// when, the first five.
+///
+/// # Errors
+/// What the database says.
+pub async fn beside(
+    db: &impl ConnectionTrait,
+    campaign: &Campaign,
+    topic: Option<TopicId>,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<(String, Timestamp)>> {
+    let query = "SELECT c.name, x.at FROM (SELECT id AS campaign_id, next_due_at AS at FROM campaigns \
+                 WHERE status IN ('scheduled', 'running') AND next_due_at >= $1 AND next_due_at < $2 UNION ALL \
+                 SELECT campaign_id, COALESCE(started_at, due_at) FROM runs WHERE NOT rehearsal \
+                 AND COALESCE(started_at, due_at) >= $1 AND COALESCE(started_at, due_at) < $2) AS x \
+                 JOIN campaigns c ON c.id = x.campaign_id \
+                 WHERE c.id <> $3 AND (c.segment_id = $4 OR c.topic_id = $5) ORDER BY x.at, c.id LIMIT 5";
+    let values = vec![
+        from.as_micros().into(),
+        to.as_micros().into(),
+        campaign.id.0.into(),
+        campaign.segment_id.map(|id| id.0).into(),
+        topic.map(|id| id.0).into(),
+    ];
+    let read = |row: &Row| Ok((row.get("name")?, Timestamp::from_micros(row.get("at")?)));
+    all(db, query, values).await?.iter().map(read).collect()
 }

@@ -78,6 +78,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
         <div class="grid grid--3-2">
             <div class="stack">
                 {problems(id, &check.problems)}
+                {warnings(&check.warnings)}
                 {rehearsal.as_ref().map(|(run, since)| rehearsal::changes(campaign, since, run))}
                 {match plan {
                     Some((run, _)) => planned(run),
@@ -172,6 +173,14 @@ pub(super) fn problems(campaign: domain::ids::CampaignId, problems: &[FieldError
         n => format!("{n} things are missing before the launch."),
     };
     Some(view! { <Alert tone=Tone::Warn title=title><ul class="alert__list">{items}</ul></Alert> }.into_any())
+}
+
+fn warnings(warnings: &[String]) -> Option<AnyView> {
+    let items = warnings.iter().map(|text| view! { <li>{text.clone()}</li> }).collect::<Vec<_>>();
+    (!items.is_empty()).then(|| {
+        view! { <Alert tone=Tone::Info title="Worth knowing before."><ul class="alert__list">{items}</ul></Alert> }
+            .into_any()
+    })
 }
 
 pub(super) fn numbers(check: &LaunchCheck) -> AnyView {

@@ -260,6 +260,8 @@ impl Planned {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanTally {
     pub queued: i64,
+    /// Of them, people with numbers of the United States.
+    pub queued_in_us: i64,
     pub skipped: Vec<(Reason, i64)>,
 }
 
@@ -276,7 +278,10 @@ fn tally(rows: &[Row]) -> Result<PlanTally> {
     for row in rows {
         let count: i64 = row.get("n")?;
         match row.word_or_null("reason")? {
-            None => tally.queued += count,
+            None => {
+                tally.queued += count;
+                tally.queued_in_us += row.get::<i64>("in_us")?;
+            }
             Some(reason) => tally.skipped.push((reason, count)),
         }
     }
@@ -298,12 +303,14 @@ pub async fn preview(
     let (people, more) = segments::compile(Kind::of(db), definition, now, values.len() + 1)?;
     values.extend(more);
     let people = format!(
-        "SELECT c.contact_id, {} AS reason FROM contacts c \
+        "SELECT c.contact_id, c.country, {} AS reason FROM contacts c \
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
         reason_sql(category, topic.is_some(), None)
     );
-    let query =
-        format!("SELECT p.reason, CAST(count(*) AS bigint) AS n FROM ({people}) AS p GROUP BY p.reason ORDER BY 1");
+    let query = format!(
+        "SELECT p.reason, CAST(count(*) AS bigint) AS n, \
+             CAST(sum(CASE WHEN p.country = 'US' THEN 1 ELSE 0 END) AS bigint) AS in_us FROM ({people}) AS p GROUP BY p.reason ORDER BY 1"
+    );
     let tally = tally(&all(db, query, values.clone()).await?)?;
     let query =
         format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");

@@ -5,6 +5,7 @@ use domain::{
     consent::Category,
     contact::Attributes,
     ids::{CampaignId, RunId, TopicId},
+    message::Channel,
     problem::FieldError,
     run::{Rules, Run},
     segment::{Group, Segment},
@@ -20,7 +21,10 @@ use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays},
-    scheduler::times::{self, Times},
+    scheduler::{
+        self,
+        times::{self, Times},
+    },
     sender,
     services::{provider_accounts, settings},
 };
@@ -165,6 +169,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         skipped: Vec::new(),
         rate_per_second: rate(&campaign, parts.sender.as_ref()),
         problems,
+        warnings: Vec::new(),
         sample_text: None,
         campaign,
     };
@@ -178,12 +183,42 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     let (tally, first) = store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+    check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
+    check.warnings.extend(collisions(engine, &check.campaign, parts.topic).await?);
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
         check.sample_text =
             person.and_then(|person| sender::sample(engine, template, &person.contact, &Attributes::new()));
     }
     Ok(check)
+}
+
+/// Meta delivers no marketing templates to numbers of the United States (error 63049).
+fn refused_by_meta(template: &Template, in_us: i64) -> Option<String> {
+    let refused = template.channel == Channel::Whatsapp && template.category == Category::Marketing && in_us > 0;
+    refused.then(|| {
+        format!(
+            "{in_us} of them have numbers of the United States, where WhatsApp delivers no marketing: leave them out by \
+             the audience, or reach them by SMS."
+        )
+    })
+}
+
+/// Campaigns so near, before or after, may come to the same people.
+const NEAR: i64 = Timestamp::DAY;
+
+/// Others that go to the same audience or are about the same topic within a day.
+async fn collisions(engine: &Engine, campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<String>> {
+    let now = engine.now();
+    let begins = times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now);
+    let around = (begins.plus(-NEAR), begins.plus(NEAR));
+    let zone = settings::current(engine).await?.default_timezone.clone();
+    let others = store::schedule::beside(engine.db().reader(), campaign, topic, around).await?;
+    let told = |(name, at): (String, Timestamp)| {
+        let when = scheduler::told(&zone, at);
+        format!("\u{201c}{name}\u{201d} goes to the same audience or topic within a day of it: {when} ({zone}).")
+    };
+    Ok(others.into_iter().map(told).collect())
 }
 
 async fn sample_of_event(engine: &Engine, name: &str, template: &Template) -> Result<Option<String>> {
