@@ -242,7 +242,7 @@ fn on_event(check: &LaunchCheck) -> AnyView {
 fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
     let campaign = &check.campaign;
     let rate = i64::from(check.rate_per_second);
-    let time = (rate > 0).then(|| {
+    let time = (rate > 0 && !campaign.trigger.is_event()).then(|| {
         let seconds = ((reached(check).max(0) + rate - 1) / rate).max(1);
         format!("about {}, at {} a second", format::duration(seconds * Timestamp::SECOND), format::num(rate))
     });
@@ -272,10 +272,15 @@ fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
 /// The text as the first person of the audience gets it.
 pub(super) fn phone(check: Option<&LaunchCheck>) -> AnyView {
     let no_sample = no_sample(check);
+    let note = if check.is_some_and(|check| check.campaign.trigger.is_event()) {
+        "As the newest contact would get it, with the latest event"
+    } else {
+        "As the first person of the audience gets it"
+    };
     match check.and_then(|check| check.sample_text.clone()) {
         Some(text) => view! {
             <PhonePreview name="Your business">
-                <ChatNote text="As the first person of the audience gets it"/>
+                <ChatNote text=note/>
                 <Bubble text=text/>
             </PhonePreview>
         }

@@ -66,7 +66,9 @@ fn now(run: &Run) -> AnyView {
         RunStatus::Rehearsed => "Rehearsed: nothing was sent.".into_any(),
         RunStatus::Paused => view! { "Paused · " {waiting(run)} }.into_any(),
         RunStatus::Running => {
-            let finish = run.forecast.finish_at.map(|at| view! { " · finishes " <Time at moment=true/> });
+            // One that waits for events has nothing to do now and then, and is not at its end.
+            let finish = run.forecast.finish_at.filter(|_| run.ledger.open() > 0);
+            let finish = finish.map(|at| view! { " · finishes " <Time at moment=true/> });
             let asleep = (run.quiet.messages > 0).then(|| {
                 let waiting = format!(" · {} wait for their morning", format::num(run.quiet.messages));
                 let until = run.quiet.from.map(|at| view! { ", from " <Time at moment=true/> });
