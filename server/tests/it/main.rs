@@ -4,6 +4,7 @@ mod api;
 mod binary;
 mod coverage;
 mod journey;
+mod opt_ins;
 mod pages;
 mod processes;
 mod recipient;
