@@ -34,12 +34,15 @@ pub const PROCESSES: &str = "/settings/processes";
 pub const GENERAL: &str = "/settings/general";
 /// When nobody is messaged, and how often at most.
 pub const QUIET_HOURS: &str = "/settings/quiet-hours";
+/// What is answered by itself.
+pub const AUTO_REPLIES: &str = "/settings/auto-replies";
 /// The provider's error codes.
 pub const ERROR_CODES: &str = "/settings/error-codes";
 /// Words in doubt, and how people's wishes move.
 pub const COMPLIANCE: &str = "/compliance";
 pub const SUPPRESSIONS: &str = "/compliance/suppressions";
 pub const KEYWORDS: &str = "/compliance/keywords";
+pub const PENDING: &str = "/compliance/pending";
 pub const SIMULATOR: &str = "/simulator";
 /// The recipient's own page, with the token of a message: for people without an account.
 pub const OWN_PAGE: &str = "/p";

@@ -21,6 +21,7 @@ pub enum Done<'a> {
     Stopped,
     TopicOn(&'a str),
     TopicOff(&'a str),
+    Asked,
     NeedsStart,
     NoTopic,
 }
@@ -122,11 +123,16 @@ fn notice(shown: &Preferences, done: Done<'_>) -> Option<AnyView> {
         Done::Stopped if shown.stopped => (Tone::Ok, "Done. You will get no more messages from us.".to_owned()),
         Done::TopicOn(key) => (Tone::Ok, format!("Done. {} is on.", name(key, Subscription::Subscribed)?)),
         Done::TopicOff(key) => (Tone::Ok, format!("Done. {} is off.", name(key, Subscription::Unsubscribed)?)),
+        Done::Asked => (Tone::Info, "We have sent you a message: answer it with YES, and the topic is on.".to_owned()),
         Done::NeedsStart => (Tone::Warn, format!("Nothing was changed. {}", words::start(shown))),
         Done::NoTopic => (Tone::Warn, "Nothing was changed: there is no such topic any more.".to_owned()),
         Done::Stopped => return None,
     };
-    let (glyph, role) = if tone == Tone::Ok { (Glyph::Check, "status") } else { (Glyph::Warning, "alert") };
+    let (glyph, role) = match tone {
+        Tone::Ok => (Glyph::Check, "status"),
+        Tone::Info => (Glyph::Info, "status"),
+        _ => (Glyph::Warning, "alert"),
+    };
     Some(
         view! {
             <div class=format!("alert alert--{}", tone.class()) role=role>{icon(glyph)} <div class="alert__body">{words}</div></div>

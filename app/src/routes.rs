@@ -57,11 +57,13 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>
             <Route path=path!("/settings/general") view=Page::Rules(Rules::Settings(settings::Page::General)) ssr=MODE/>
             <Route path=path!("/settings/quiet-hours") view=Page::Rules(Rules::Settings(settings::Page::QuietHours)) ssr=MODE/>
+            <Route path=path!("/settings/auto-replies") view=Page::Rules(Rules::Settings(settings::Page::AutoReplies)) ssr=MODE/>
             <Route path=path!("/settings/error-codes") view=Page::Rules(Rules::Settings(settings::Page::ErrorCodes)) ssr=MODE/>
             <Route path=path!("/settings/error-codes/:code") view=Page::Rules(Rules::Settings(settings::Page::ErrorCode)) ssr=MODE/>
             <Route path=path!("/settings/processes") view=Page::Rules(Rules::Settings(settings::Page::Processes)) ssr=MODE/>
             <Route path=path!("/compliance") view=Page::Rules(Rules::Compliance(compliance::Page::Overview)) ssr=MODE/>
             <Route path=path!("/compliance/suppressions") view=Page::Rules(Rules::Compliance(compliance::Page::Suppressions)) ssr=MODE/>
+            <Route path=path!("/compliance/pending") view=Page::Rules(Rules::Compliance(compliance::Page::Pending)) ssr=MODE/>
             <Route path=path!("/compliance/keywords") view=Page::Rules(Rules::Compliance(compliance::Page::Keywords)) ssr=MODE/>
             <Route path=path!("/simulator") view=Page::Simulator ssr=MODE/>
         </FlatRoutes>

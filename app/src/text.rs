@@ -10,6 +10,7 @@ use domain::{
     event::{WebhookKind, WebhookOutcome},
     import::{ImportStatus, RejectReason},
     message::{By, Channel, CheckOutcome, Kind, Outcome, State, StepActor},
+    opt_in::OptInState,
     process::{ProcessRole, Wait},
     reason::{Check, Reason},
     role::Role,
@@ -337,6 +338,8 @@ pub const fn kind(kind: Kind) -> &'static str {
         Kind::Test => "Test message",
         Kind::Single => "Single message",
         Kind::Confirmation => "Confirmation",
+        Kind::Question => "Opt-in question",
+        Kind::AutoReply => "Automatic reply",
     }
 }
 
@@ -417,6 +420,17 @@ pub const fn recorder(kind: ActorKind) -> &'static str {
         ActorKind::Recipient => "the person",
         ActorKind::CommandLine => "the command line",
         ActorKind::Import => "import",
+    }
+}
+
+/// What became of a double opt-in's question.
+#[must_use]
+pub const fn opt_in_state(state: OptInState) -> &'static str {
+    match state {
+        OptInState::Waiting => "Waiting",
+        OptInState::Confirmed => "Confirmed",
+        OptInState::Expired => "Not answered",
+        OptInState::Withdrawn => "Opted out instead",
     }
 }
 

@@ -12,6 +12,7 @@ mod m20261128_000006_quiet_hours;
 mod m20261128_000007_schedule;
 mod m20261128_000008_consent_reviews;
 mod m20261128_000009_inbox;
+mod m20261128_000010_opt_ins_and_auto_replies;
 mod m20261128_000011_trigger_events;
 mod m20261128_000012_rehearsal;
 mod m20261128_000013_rules;
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000007_schedule::Migration),
             Box::new(m20261128_000008_consent_reviews::Migration),
             Box::new(m20261128_000009_inbox::Migration),
+            Box::new(m20261128_000010_opt_ins_and_auto_replies::Migration),
             Box::new(m20261128_000011_trigger_events::Migration),
             Box::new(m20261128_000012_rehearsal::Migration),
             Box::new(m20261128_000013_rules::Migration),

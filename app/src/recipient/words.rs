@@ -51,7 +51,9 @@ pub fn why(shown: &Preferences) -> Vec<String> {
                 (Kind::Campaign, Some(name)) => format!("The message was part of our campaign “{name}”"),
                 (Kind::Test, Some(name)) => format!("The message was a test of our campaign “{name}”"),
                 (Kind::Campaign | Kind::Test, None) => "The message was part of a campaign".to_owned(),
-                (Kind::Single | Kind::Confirmation, _) => "The message was written to you alone".to_owned(),
+                (Kind::Single | Kind::Confirmation | Kind::Question | Kind::AutoReply, _) => {
+                    "The message was written to you alone".to_owned()
+                }
             };
             let about = why.topic.as_ref().map(|topic| format!(", about {topic}")).unwrap_or_default();
             lines.push(format!("{sent}{about}, of {}, by {}.", day(shown, why.at), channel(why.channel)));

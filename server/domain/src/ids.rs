@@ -103,4 +103,6 @@ number_id!(
     ReviewId,
     /// Rises in the order in which events are taken.
     TriggerEventId,
+    /// A question of a double opt-in.
+    OptInId,
 );

@@ -12,6 +12,8 @@ word_enum! {
         Help = "help",
         Subscribe = "subscribe",
         Unsubscribe = "unsubscribe",
+        /// The answer to a question of ours.
+        Yes = "yes",
     }
 }
 

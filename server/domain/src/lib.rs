@@ -8,6 +8,7 @@ pub use word_enum::UnknownWord;
 
 pub mod account;
 pub mod actor;
+pub mod auto_reply;
 pub mod campaign;
 pub mod consent;
 pub mod contact;
@@ -21,6 +22,7 @@ pub mod import;
 pub mod inbound;
 pub mod keywords;
 pub mod message;
+pub mod opt_in;
 pub mod page;
 pub mod patch;
 pub mod phone;

@@ -112,6 +112,10 @@ word_enum! {
         Single = "single",
         /// The one confirmation of an opt-out or opt-in, or a HELP answer, sent as the webhook's answer.
         Confirmation = "confirmation",
+        /// The question of a double opt-in.
+        Question = "question",
+        /// An answer by itself to what a person wrote.
+        AutoReply = "auto_reply",
     }
 }
 
@@ -132,8 +136,8 @@ impl Kind {
     #[must_use]
     pub const fn priority(self) -> i16 {
         match self {
-            Self::Confirmation => 0,
-            Self::Single => 1,
+            Self::Confirmation | Self::Question => 0,
+            Self::Single | Self::AutoReply => 1,
             Self::Test => 2,
             Self::Campaign => 5,
         }
@@ -297,7 +301,7 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let numbers: Vec<_> = Kind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
         assert_eq!(Kind::from_number(2), Some(Kind::Single));
         assert_eq!(Kind::from_number(9), None);
     }

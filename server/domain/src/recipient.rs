@@ -86,6 +86,8 @@ pub enum Change {
     Stopped,
     Subscribed,
     Unsubscribed,
+    /// The topic asks back first: the question is on its way.
+    Asked,
     /// A topic needs consent, which only the person's START gives.
     NeedsStart,
     /// There is no such topic any more.

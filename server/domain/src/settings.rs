@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auto_reply::AutoReplies,
     keywords::Keywords,
     quiet::{FrequencyCap, Holiday, WorkspaceQuiet, WorkspaceQuietPatch},
     time::Timestamp,
@@ -70,6 +71,10 @@ pub struct Settings {
     pub whatsapp_reply_share: i32,
     /// Words that were added to the built-in ones by which people opt out, opt in and ask for help.
     pub keywords: Keywords,
+    /// How many days the question of a double opt-in waits for its answer.
+    pub double_opt_in_days: i32,
+    /// What is answered by itself to what people write.
+    pub auto_replies: AutoReplies,
     /// When nobody is messaged, by the recipient's clock.
     pub quiet_hours: WorkspaceQuiet,
     /// Days on which places that keep holidays allow no marketing.
@@ -110,6 +115,13 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub keywords: Option<Keywords>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub double_opt_in_days: Option<i32>,
+    /// In place of all of them.
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub auto_replies: Option<AutoReplies>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quiet_hours: Option<WorkspaceQuietPatch>,

@@ -239,7 +239,7 @@ async fn a_request_is_carried_out_once() {
 /// Makes a topic as the actor of this attempt.
 async fn make_topic(bench: &Bench, attempt: KeyedRequest, key: &str) -> engine::Result<()> {
     let actor = Actor { keyed: Some(attempt), ..bench.admin.clone() };
-    let new = NewTopic { key: key.to_owned(), name: key.to_owned(), description: String::new() };
+    let new = NewTopic { key: key.to_owned(), name: key.to_owned(), ..NewTopic::default() };
     bench.engine.topics().create(&actor, new).await.map(drop)
 }
 

@@ -151,7 +151,7 @@ async fn a_launch_check_says_what_would_happen() {
         world.people(1, 4).await;
         build::people(&world.db, 5, 2, Consent::Unknown).await;
         build::set_person(&world.db, ContactId(1), "suppressed = TRUE").await;
-        let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), description: String::new() };
+        let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
         world.engine.topics().create(&world.admin, new).await.expect("a topic");
         let row = store::one(world.db.reader(), "SELECT id FROM topics", vec![]).await.expect("a row").expect("a row");
         let topic = TopicId(row.get("id").expect("an id"));

@@ -48,7 +48,7 @@ async fn create(bench: &Bench, new: NewContact) -> Contact {
 }
 
 async fn topic(bench: &Bench, key: &str) {
-    let new = NewTopic { key: key.to_owned(), name: format!("The {key}"), description: String::new() };
+    let new = NewTopic { key: key.to_owned(), name: format!("The {key}"), ..NewTopic::default() };
     bench.engine.topics().create(&bench.admin, new).await.unwrap();
 }
 
@@ -374,7 +374,7 @@ async fn topics_are_unique_versioned_and_kept_while_in_use() {
         let topics = bench.engine.topics();
         topic(&bench, "offers").await;
         topic(&bench, "news").await;
-        let again = NewTopic { key: "offers".to_owned(), name: "x".to_owned(), description: String::new() };
+        let again = NewTopic { key: "offers".to_owned(), name: "x".to_owned(), ..NewTopic::default() };
         assert!(is_conflict(&topics.create(&bench.admin, again).await));
         let patch = TopicPatch { name: Some(" Best offers ".to_owned()), version: Some(1), ..TopicPatch::default() };
         assert_eq!(topics.update(&bench.admin, "offers", patch.clone()).await.unwrap().name, "Best offers");
@@ -386,7 +386,7 @@ async fn topics_are_unique_versioned_and_kept_while_in_use() {
         assert_eq!(fields(topics.update(&bench.admin, "offers", blank).await), ["name"]);
         let named = |name: &str| TopicPatch { name: Some(name.to_owned()), ..TopicPatch::default() };
         assert_eq!(fields(topics.update(&bench.admin, "offers", named(" the NEWS ")).await), ["name"]);
-        let same = NewTopic { key: "third".to_owned(), name: "BEST OFFERS".to_owned(), description: String::new() };
+        let same = NewTopic { key: "third".to_owned(), name: "BEST OFFERS".to_owned(), ..NewTopic::default() };
         assert_eq!(fields(topics.create(&bench.admin, same).await), ["name"]);
         let cased = topics.update(&bench.admin, "offers", named("Best Offers")).await.unwrap();
         assert_eq!(cased.name, "Best Offers", "its own name in another case");

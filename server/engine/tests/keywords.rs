@@ -151,7 +151,7 @@ async fn somebody_new_becomes_a_contact_of_unknown_consent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_come_and_go_by_name() {
     for bench in benches().await {
-        let new = NewTopic { key: "offers".to_owned(), name: "Weekly offers".to_owned(), description: String::new() };
+        let new = NewTopic { key: "offers".to_owned(), name: "Weekly offers".to_owned(), ..NewTopic::default() };
         bench.engine.topics().create(&bench.admin, new).await.unwrap();
         assert!(bench.says("SM1", ANN, "SUBSCRIBE weekly offers").await.unwrap().contains("Weekly offers"));
         let contact = bench.engine.contacts().get(&bench.admin, &phone(ANN)).await.unwrap();

@@ -42,7 +42,7 @@ async fn segment(bench: &Bench, name: &str, definition: Value) -> Segment {
 }
 
 async fn people(bench: &Bench) {
-    let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), description: String::new() };
+    let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
     bench.engine.topics().create(&bench.admin, topic).await.unwrap();
     for (index, (attributes, topics)) in [
         (json!({"first_name": "Ann", "city": "Colombo", "home": {"zip": "1"}}), vec!["offers".to_owned()]),

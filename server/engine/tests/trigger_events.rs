@@ -505,7 +505,7 @@ async fn erasing_a_person_removes_what_events_say_of_them() {
 async fn the_products_own_events_are_told_when_a_campaign_listens() {
     for world in worlds(Setup::default()).await {
         let engine = &world.engine;
-        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), description: String::new() };
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
         engine.topics().create(&world.admin, topic).await.expect("a topic");
         let create = async |phone: &str, consent| {
             let new = json!({"phone": phone, "consent": consent, "topics": ["offers"]});

@@ -19,6 +19,7 @@ mod conversations;
 mod imports;
 mod inbound;
 mod messages;
+mod opt_ins;
 mod processes;
 mod provider_accounts;
 mod runs;
@@ -85,6 +86,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(processes::routes())
         .merge(settings::routes())
         .merge(suppressions::routes())
+        .merge(opt_ins::routes())
         .merge(audit::routes())
 }
 

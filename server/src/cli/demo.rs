@@ -63,7 +63,12 @@ async fn fill(engine: &Engine) -> anyhow::Result<domain::ids::CampaignId> {
         ("offers", "Offers", "Sales and personal offers, about twice a month"),
         ("news", "News", "New shops, new products, events"),
     ] {
-        let topic = NewTopic { key: key.to_owned(), name: name.to_owned(), description: description.to_owned() };
+        let topic = NewTopic {
+            key: key.to_owned(),
+            name: name.to_owned(),
+            description: description.to_owned(),
+            ..NewTopic::default()
+        };
         engine.topics().create(&actor, topic).await?;
     }
     import_people(engine, &actor).await?;

@@ -22,7 +22,7 @@ use crate::{
     batch::{self, Type, to_json},
     chain,
     contacts::{add_counts, for_update, ids_json},
-    exec, messages, one, reviews,
+    exec, messages, one, opt_ins, reviews,
     suppressions::{self, NewSuppression},
     topics,
     trigger_events::{self, Own},
@@ -34,7 +34,8 @@ const STREAM: &str = "consent";
 #[derive(Clone, Debug)]
 pub struct ConsentEvent {
     pub contact_id: ContactId,
-    /// None: everything. Some: this topic, where `OptedIn` means subscribed and `OptedOut` unsubscribed.
+    /// None: everything. Some: this topic, where `OptedIn` means subscribed, `OptedOut` unsubscribed, and `Pending` that the
+    /// person was asked.
     pub topic_id: Option<TopicId>,
     pub consent: Consent,
     pub source: ConsentSource,
@@ -57,10 +58,10 @@ pub enum SuppressionChange {
 }
 
 /// Appends the events to the ledger (chained), moves the contacts' consent and its counts, subscriptions and
-/// suppressions, and skips the queued messages of people who opted out of everything. Where a batch holds several
-/// events of one person, the last one counts.
+/// suppressions, skips the queued messages of people who opted out of everything, and withdraws the questions to those who
+/// left. Where a batch holds several events of one person, the last one counts.
 ///
-/// Locks in this order: the people by id, then suppressions, subscriptions, the head of the ledger, messages.
+/// Locks in this order: the people by id, then suppressions, subscriptions, the head of the ledger, questions, messages.
 ///
 /// # Errors
 /// What the database says.
@@ -81,6 +82,12 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         data: serde_json::Map::new(),
     }));
     trigger_events::tell(tx, actor, at, &own).await?;
+    let left: Vec<(ContactId, Option<TopicId>)> = events
+        .iter()
+        .filter(|event| event.consent == Consent::OptedOut)
+        .map(|event| (event.contact_id, event.topic_id))
+        .collect();
+    opt_ins::withdraw(tx, at, &left).await?;
     let last: BTreeMap<ContactId, Consent> = global(events).map(|event| (event.contact_id, event.consent)).collect();
     let opted_out: Vec<ContactId> =
         last.into_iter().filter(|(_, consent)| *consent == Consent::OptedOut).map(|(id, _)| id).collect();
@@ -314,7 +321,8 @@ async fn project_subscriptions(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) 
     }
     let mut last = BTreeMap::new();
     for event in events {
-        let Some(topic_id) = event.topic_id else { continue };
+        // Who was only asked stands to the topic as before.
+        let Some(topic_id) = event.topic_id.filter(|_| event.consent != Consent::Pending) else { continue };
         let state = match event.consent {
             Consent::OptedIn => Subscription::Subscribed,
             _ => Subscription::Unsubscribed,

@@ -253,6 +253,8 @@ pub struct TopicName {
     pub id: TopicId,
     pub key: String,
     pub name: String,
+    /// Asks back before it subscribes anybody.
+    pub double_opt_in: bool,
 }
 
 /// All topics, by key.
@@ -260,9 +262,16 @@ pub struct TopicName {
 /// # Errors
 /// What the database says.
 pub async fn topic_names(db: &impl ConnectionTrait) -> Result<Vec<TopicName>> {
-    let rows = all(db, "SELECT id, key, name FROM topics ORDER BY key", vec![]).await?;
+    let rows = all(db, "SELECT id, key, name, double_opt_in FROM topics ORDER BY key", vec![]).await?;
     rows.iter()
-        .map(|row| Ok(TopicName { id: TopicId(row.get("id")?), key: row.get("key")?, name: row.get("name")? }))
+        .map(|row| {
+            Ok(TopicName {
+                id: TopicId(row.get("id")?),
+                key: row.get("key")?,
+                name: row.get("name")?,
+                double_opt_in: row.get("double_opt_in")?,
+            })
+        })
         .collect()
 }
 

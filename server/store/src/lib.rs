@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
+pub mod auto_replies;
 pub mod batch;
 pub mod breaker;
 pub mod campaigns;
@@ -25,6 +26,7 @@ pub mod ledger;
 pub mod messages;
 pub mod months;
 pub mod notify;
+pub mod opt_ins;
 pub mod processes;
 pub mod provider_accounts;
 pub mod receipts;

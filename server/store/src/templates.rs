@@ -154,6 +154,12 @@ pub async fn used_by(db: &impl ConnectionTrait, id: TemplateId) -> Result<Vec<St
     let rows = all(db, query, vec![id.0.into()]).await?;
     let mut used: Vec<String> =
         rows.iter().map(|row| Ok(format!("campaign “{}”", row.get::<String>("name")?))).collect::<Result<_>>()?;
+    let topics =
+        all(db, "SELECT name FROM topics WHERE question_template_id = $1 ORDER BY id LIMIT 10", vec![id.0.into()])
+            .await?;
+    for row in &topics {
+        used.push(format!("the question of topic “{}”", row.get::<String>("name")?));
+    }
     let run = "SELECT 1 AS found FROM runs WHERE template_id = $1 \
                AND status IN ('planning', 'rehearsed', 'running', 'paused') LIMIT 1";
     if one(db, run, vec![id.0.into()]).await?.is_some() {

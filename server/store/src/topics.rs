@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     consent::Subscription,
-    ids::{CampaignId, TopicId},
+    ids::{CampaignId, TemplateId, TopicId},
     text::fold,
     time::Timestamp,
     topic::{NewTopic, Topic},
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one};
 
-const SELECT: &str = "SELECT t.id, t.key, t.name, t.description, t.created_at, t.updated_at, t.version, \
+const SELECT: &str = "SELECT t.id, t.key, t.name, t.description, t.double_opt_in, t.question_template_id, t.created_at, t.updated_at, t.version, \
      (SELECT CAST(count(*) AS bigint) FROM subscriptions s WHERE s.topic_id = t.id AND s.state = $1) AS subscribers \
      FROM topics t";
 
@@ -26,6 +26,8 @@ fn topic(row: &Row) -> Result<(TopicId, Topic)> {
         key: row.get("key")?,
         name: row.get("name")?,
         description: row.get("description")?,
+        double_opt_in: row.get("double_opt_in")?,
+        question_template_id: row.get::<Option<Uuid>>("question_template_id")?.map(TemplateId),
         subscribers: row.get("subscribers")?,
         created_at: Timestamp::from_micros(row.get("created_at")?),
         updated_at: Timestamp::from_micros(row.get("updated_at")?),
@@ -102,27 +104,46 @@ pub async fn named(tx: &Tx, name: &str, own: Option<TopicId>) -> Result<Option<S
 /// # Errors
 /// [`Error::Duplicate`] when the key is taken.
 pub async fn insert(tx: &Tx, id: TopicId, new: &NewTopic, at: Timestamp) -> Result<()> {
-    let insert =
-        "INSERT INTO topics (id, key, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)";
+    let insert = "INSERT INTO topics (id, key, name, description, created_at, updated_at, double_opt_in, \
+                  question_template_id) VALUES ($1, $2, $3, $4, $5, $5, $6, $7)";
     let values = vec![
         id.0.into(),
         new.key.clone().into(),
         new.name.clone().into(),
         new.description.clone().into(),
         at.as_micros().into(),
+        new.double_opt_in.into(),
+        new.question_template_id.map(|id| id.0).into(),
     ];
     exec(tx, insert, values).await?;
     Ok(())
+}
+
+/// What of a topic can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'a> {
+    pub name: &'a str,
+    pub description: &'a str,
+    pub double_opt_in: bool,
+    pub question_template_id: Option<TemplateId>,
 }
 
 /// Stores a changed topic; `version` is the one that was read.
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not this version any more.
-pub async fn update(tx: &Tx, id: TopicId, version: i64, name: &str, description: &str, at: Timestamp) -> Result<()> {
-    let update = "UPDATE topics SET name = $1, description = $2, updated_at = $3, version = version + 1 \
-                  WHERE id = $4 AND version = $5";
-    let values = vec![name.into(), description.into(), at.as_micros().into(), id.0.into(), version.into()];
+pub async fn update(tx: &Tx, id: TopicId, version: i64, change: Change<'_>, at: Timestamp) -> Result<()> {
+    let update = "UPDATE topics SET name = $1, description = $2, updated_at = $3, version = version + 1, \
+                  double_opt_in = $6, question_template_id = $7 WHERE id = $4 AND version = $5";
+    let values = vec![
+        change.name.into(),
+        change.description.into(),
+        at.as_micros().into(),
+        id.0.into(),
+        version.into(),
+        change.double_opt_in.into(),
+        change.question_template_id.map(|id| id.0).into(),
+    ];
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
 }
 
@@ -132,6 +153,7 @@ pub async fn update(tx: &Tx, id: TopicId, version: i64, name: &str, description:
 /// [`Error::NotFound`] when it is gone already.
 pub async fn delete(tx: &Tx, id: TopicId) -> Result<()> {
     exec(tx, "DELETE FROM subscriptions WHERE topic_id = $1", vec![id.0.into()]).await?;
+    exec(tx, "DELETE FROM opt_in_requests WHERE topic_id = $1", vec![id.0.into()]).await?;
     if exec(tx, "DELETE FROM topics WHERE id = $1", vec![id.0.into()]).await? == 1 {
         Ok(())
     } else {

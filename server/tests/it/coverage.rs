@@ -231,6 +231,7 @@ fn the_document_lists_what_the_contract_promises() {
         "GET /conversations/{phone}",
         "PATCH /conversations/{phone}",
         "GET /inbound",
+        "GET /opt-ins",
         "GET /settings",
         "PATCH /settings",
         "GET /senders",

@@ -5,6 +5,7 @@ mod binary;
 mod coverage;
 mod events;
 mod journey;
+mod opt_ins;
 mod pages;
 mod processes;
 mod recipient;

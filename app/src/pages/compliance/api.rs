@@ -2,6 +2,7 @@
 
 use domain::{
     keywords::Keywords,
+    opt_in::OptIn,
     page::Page,
     review::{ConsentDay, Review},
     suppression::Suppression,
@@ -124,12 +125,32 @@ pub async fn lift(phone: String) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Words of one's own, and those that are built in: language, then its words to stop, to start and for help.
+/// Questions in one state, and how many wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub page: Page<OptIn>,
+    pub waiting: i64,
+}
+
+#[server]
+pub async fn load_asked(state: String, cursor: String) -> Result<Asked, AppError> {
+    use domain::{opt_in::OptInState, page::PageRequest};
+    let ctx = ctx()?;
+    let service = ctx.engine.opt_ins();
+    let cursor = Some(cursor).filter(|cursor| !cursor.is_empty());
+    let state = state.parse().unwrap_or(OptInState::Waiting);
+    let page = service.list(&ctx.actor, state, &PageRequest { cursor, ..PageRequest::default() }).await?;
+    Ok(Asked { page, waiting: service.waiting(&ctx.actor).await? })
+}
+
+/// Words of one's own, and those that are built in: language, then its words to stop, to start, for help and for yes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Words {
     pub own: Keywords,
+    /// How many days a yes counts after the question.
+    pub double_opt_in_days: i32,
     pub version: i64,
-    pub built_in: Vec<(String, String, [String; 3])>,
+    pub built_in: Vec<(String, String, [String; 4])>,
 }
 
 #[server]
@@ -137,10 +158,11 @@ pub async fn load_words() -> Result<Words, AppError> {
     let ctx = ctx()?;
     let settings = ctx.engine.settings().get(&ctx.actor).await?;
     let built_in = domain::keywords::LANGUAGES.iter().map(|language| {
-        let words = [language.stop, language.start, language.help].map(|words| words.join(" · "));
+        let words = [language.stop, language.start, language.help, language.yes].map(|words| words.join(" · "));
         (language.code.to_owned(), language.name.to_owned(), words)
     });
-    Ok(Words { own: settings.keywords, version: settings.version, built_in: built_in.collect() })
+    let double_opt_in_days = settings.double_opt_in_days;
+    Ok(Words { own: settings.keywords, double_opt_in_days, version: settings.version, built_in: built_in.collect() })
 }
 
 /// One word on each line.
@@ -150,10 +172,12 @@ pub async fn update_words(
     #[server(default)] stop: String,
     #[server(default)] start: String,
     #[server(default)] help: String,
+    #[server(default)] yes: String,
+    double_opt_in_days: i32,
 ) -> Result<(), AppError> {
     use domain::settings::SettingsPatch;
     let ctx = ctx()?;
-    let typed = [("stop", &*stop), ("start", &*start), ("help", &*help)];
+    let typed = [("stop", &*stop), ("start", &*start), ("help", &*help), ("yes", &*yes)];
     // The fields are called by their place in the settings.
     let keep = |mut error: AppError| {
         if let AppError::Invalid { fields, .. } = &mut error {
@@ -166,8 +190,13 @@ pub async fn update_words(
     let words = |text: &str| -> Vec<String> {
         text.lines().map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
-    let keywords = Keywords { stop: words(&stop), start: words(&start), help: words(&help) };
-    let patch = SettingsPatch { keywords: Some(keywords), version: Some(version), ..SettingsPatch::default() };
+    let keywords = Keywords { stop: words(&stop), start: words(&start), help: words(&help), yes: words(&yes) };
+    let patch = SettingsPatch {
+        keywords: Some(keywords),
+        double_opt_in_days: Some(double_opt_in_days),
+        version: Some(version),
+        ..SettingsPatch::default()
+    };
     ctx.engine.settings().update(&ctx.actor, patch).await.map_err(|error| keep(error.into()))?;
     leptos_axum::redirect(&paths::done(paths::KEYWORDS, "saved"));
     Ok(())

@@ -1,9 +1,10 @@
-//! Compliance: words in doubt, who must not be messaged, and the words by which people say so.
+//! Compliance: words in doubt, who must not be messaged, who was asked for a yes, and the words by which people say so.
 
 mod api;
 mod chart;
 mod keywords;
 mod overview;
+mod pending;
 mod suppressions;
 
 use domain::role::Permission;
@@ -16,6 +17,7 @@ use crate::{components::may, paths};
 pub enum Page {
     Overview,
     Suppressions,
+    Pending,
     Keywords,
 }
 
@@ -24,6 +26,7 @@ pub fn open(page: Page) -> AnyView {
     match page {
         Page::Overview => overview::page(),
         Page::Suppressions => suppressions::page(),
+        Page::Pending => pending::page(),
         Page::Keywords => keywords::page(),
     }
 }
@@ -37,6 +40,7 @@ fn tabs(current: &'static str) -> AnyView {
         <nav class="tabs tabs--line" aria-label="Compliance">
             {tab("To decide", paths::COMPLIANCE)}
             {tab("Suppressed numbers", paths::SUPPRESSIONS)}
+            {tab("Waiting for a yes", paths::PENDING)}
             {may(Permission::Administer).then(|| tab("Keywords", paths::KEYWORDS))}
         </nav>
     }

@@ -115,7 +115,8 @@ fn from_us(sent: &Message, view: &ConversationView) -> AnyView {
             Some(known.map_or_else(|| "Campaign".to_owned(), |one| one.name.clone()))
         }
         Kind::Test => Some("Test".to_owned()),
-        Kind::Confirmation => Some("Answered by itself".to_owned()),
+        Kind::Confirmation | Kind::AutoReply => Some("Answered by itself".to_owned()),
+        Kind::Question => Some("Asked by itself".to_owned()),
         Kind::Single => None,
     };
     let source = source.map(|source| view! { <span class="thread__source" dir="auto">{source}</span> });

@@ -1,5 +1,6 @@
 //! Settings: what messages go out from, when nobody is messaged, what the provider's errors mean, which processes are at work.
 
+mod auto_replies;
 mod error_codes;
 mod general;
 mod processes;
@@ -20,6 +21,7 @@ pub enum Page {
     ErrorCode,
     General,
     QuietHours,
+    AutoReplies,
     Processes,
 }
 
@@ -32,6 +34,7 @@ pub fn open(page: Page) -> AnyView {
         Page::ErrorCode => error_codes::one(),
         Page::General => general::page(),
         Page::QuietHours => quiet::page(),
+        Page::AutoReplies => auto_replies::page(),
         Page::Processes => processes::page(),
     }
 }
@@ -46,6 +49,7 @@ fn tabs(current: &'static str) -> AnyView {
             {tab("Senders", paths::SENDERS)}
             {may(Permission::Administer).then(|| tab("General", paths::GENERAL))}
             {may(Permission::Administer).then(|| tab("Quiet hours", paths::QUIET_HOURS))}
+            {may(Permission::Administer).then(|| tab("Automatic replies", paths::AUTO_REPLIES))}
             {tab("Error codes", paths::ERROR_CODES)}
             {tab("Processes", paths::PROCESSES)}
         </nav>

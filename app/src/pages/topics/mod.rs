@@ -5,7 +5,7 @@ mod api;
 use domain::{role::Permission, topic::Topic};
 use leptos::prelude::*;
 
-use self::api::{CreateTopic, DeleteTopic, UpdateTopic, load_topics};
+use self::api::{CreateTopic, DeleteTopic, TopicsView, UpdateTopic, load_topics};
 use crate::{components::*, paths};
 
 /// Shows the page.
@@ -23,10 +23,11 @@ fn TopicsPage() -> impl IntoView {
     // After a topic was deleted its question is left, and the list is another one.
     let source = move || (create.version().get(), update.version().get(), here.get("delete"));
     let topics = fetch(source, |_| load_topics());
-    view! { <Loaded from=topics let:topics>{page(&topics, here, create, update)}</Loaded> }.into_any()
+    view! { <Loaded from=topics let:view>{page(&view, here, create, update)}</Loaded> }.into_any()
 }
 
-fn page(topics: &[Topic], here: Here, create: FormAction<CreateTopic>, update: FormAction<UpdateTopic>) -> AnyView {
+fn page(view: &TopicsView, here: Here, create: FormAction<CreateTopic>, update: FormAction<UpdateTopic>) -> AnyView {
+    let topics = &view.topics[..];
     let writes = may(Permission::Write);
     if let Some(topic) = named(topics, &here.get("delete")).filter(|_| writes) {
         return removal(topic);
@@ -34,7 +35,7 @@ fn page(topics: &[Topic], here: Here, create: FormAction<CreateTopic>, update: F
     let list = list(topics, writes);
     let content = if writes {
         let form = match named(topics, &here.get("edit")) {
-            Some(topic) => edit_form(topic.clone(), update),
+            Some(topic) => edit_form(topic.clone(), &view.templates, update),
             None => new_form(create),
         };
         view! { <div class="grid grid--2-1">{list} {form}</div> }.into_any()
@@ -90,6 +91,7 @@ fn row(topic: &Topic, writes: bool) -> AnyView {
         <tr>
             <td class="main" data-label="Topic">
                 <b dir="auto">{topic.name.clone()}</b>
+                {topic.double_opt_in.then(|| pill((Tone::Info, "Double opt-in")))}
                 <div class="muted" dir="auto">{topic.description.clone()}</div>
             </td>
             <td data-label="Key"><code>{topic.key.clone()}</code></td>
@@ -157,6 +159,7 @@ fn new_form(create: FormAction<CreateTopic>) -> AnyView {
                     hint="What people write after SUBSCRIBE: small letters, digits, - and _. It cannot be changed later."
                 />
                 <TextAreaField name="description" label="Description" rows=3 optional=true/>
+                {asks_back(false)}
                 <FormActions><SubmitButton label="Create topic" busy="Creating…"/></FormActions>
             </FormFor>
         </Card>
@@ -164,7 +167,21 @@ fn new_form(create: FormAction<CreateTopic>) -> AnyView {
     .into_any()
 }
 
-fn edit_form(topic: Topic, update: FormAction<UpdateTopic>) -> AnyView {
+fn asks_back(checked: bool) -> AnyView {
+    view! {
+        <CheckboxField
+            name="double_opt_in"
+            label="Double opt-in"
+            checked=checked
+            hint="Whoever is to be subscribed is asked first, and is subscribed by their YES alone."
+        />
+    }
+    .into_any()
+}
+
+fn edit_form(topic: Topic, templates: &[(String, String)], update: FormAction<UpdateTopic>) -> AnyView {
+    let choices = templates.iter().map(|(id, name)| Choice::new(id.clone(), name.clone())).collect();
+    let question = topic.question_template_id.map(|id| id.to_string()).unwrap_or_default();
     view! {
         <Card title=format!("Edit {}", topic.name)>
             <FormFor action=update>
@@ -172,6 +189,15 @@ fn edit_form(topic: Topic, update: FormAction<UpdateTopic>) -> AnyView {
                 <VersionField version=topic.version/>
                 <TextField name="name" label="Name" value=topic.name required=true maxlength=100/>
                 <TextAreaField name="description" label="Description" value=topic.description rows=3 optional=true/>
+                {asks_back(topic.double_opt_in)}
+                <SelectField
+                    name="question"
+                    label="Question"
+                    choices=choices
+                    blank="The built-in question".to_owned()
+                    value=question
+                    hint="Who has not written to you within 24 hours can be asked on WhatsApp by an approved template only. It may say {{ topic }}."
+                />
                 <FormActions>
                     <SubmitButton label="Save" busy="Saving…"/>
                     <a class="btn" href=paths::TOPICS>"Cancel"</a>

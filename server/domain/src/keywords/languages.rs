@@ -7,6 +7,7 @@ const NONE: Language = Language {
     stop: &[],
     start: &[],
     help: &[],
+    yes: &[],
     strong: &[],
     phrases: &[],
     weak: &[],
@@ -18,6 +19,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "en",
         name: "English",
+        yes: &["YES", "YES PLEASE", "YEP", "I AGREE", "CONFIRM"],
         stop: &[
             "STOP",
             "STOPALL",
@@ -131,6 +133,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "es",
         name: "Spanish",
+        yes: &["SÍ", "SÍ QUIERO", "CONFIRMAR"],
         stop: &[
             "PARAR",
             "ALTO",
@@ -170,6 +173,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "pt",
         name: "Portuguese",
+        yes: &["SIM", "SIM QUERO", "CONFIRMAR"],
         stop: &["PARAR", "PARE", "SAIR", "CANCELAR", "REMOVER", "DESCADASTRAR", "DESINSCREVER"],
         start: &["INICIAR", "COMEÇAR", "VOLTAR"],
         help: &["AJUDA"],
@@ -195,6 +199,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "fr",
         name: "French",
+        yes: &["OUI", "OUI MERCI", "CONFIRMER"],
         stop: &["ARRÊT", "ARRÊTER", "ARRÊTEZ", "STOP", "DÉSABONNER", "DÉSINSCRIRE", "DÉSINSCRIPTION", "DÉSABONNEMENT"],
         start: &["DÉMARRER", "COMMENCER", "REPRENDRE"],
         help: &["AIDE"],
@@ -220,6 +225,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "de",
         name: "German",
+        yes: &["JA", "JA BITTE", "JA GERNE", "BESTÄTIGEN"],
         stop: &["STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN", "ABMELDUNG", "BEENDEN"],
         start: &["STARTEN", "ANMELDEN"],
         help: &["HILFE"],
@@ -245,6 +251,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "it",
         name: "Italian",
+        yes: &["SÌ", "SÌ GRAZIE", "CONFERMO"],
         stop: &["BASTA", "FERMA", "CANCELLA", "DISISCRIVI", "CANCELLAMI", "DISISCRIVIMI"],
         start: &["INIZIA", "AVVIA", "RIPRENDI"],
         help: &["AIUTO"],
@@ -266,6 +273,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "nl",
         name: "Dutch",
+        yes: &["JA", "JA GRAAG", "BEVESTIGEN"],
         stop: &["AFMELDEN", "STOPPEN", "UITSCHRIJVEN"],
         start: &["AANMELDEN", "HERVATTEN"],
         help: &["HULP"],
@@ -285,6 +293,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "pl",
         name: "Polish",
+        yes: &["TAK", "POTWIERDZAM"],
         stop: &["WYPISZ", "REZYGNUJĘ", "REZYGNUJE", "WYPISZ MNIE"],
         start: &["ROZPOCZNIJ", "ZAPISZ"],
         help: &["POMOC"],
@@ -296,6 +305,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "tr",
         name: "Turkish",
+        yes: &["EVET", "ONAYLIYORUM"],
         stop: &["DUR", "İPTAL", "IPTAL", "RET", "ÇIK", "CIK", "ÜYELİKTEN ÇIK", "ABONELİKTEN ÇIK"],
         start: &["BAŞLAT", "BASLAT"],
         help: &["YARDIM", "YARDİM"],
@@ -314,6 +324,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "ru",
         name: "Russian",
+        yes: &["ДА", "ПОДТВЕРЖДАЮ"],
         stop: &["СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТПИШИТЕ", "ОТПИСАТЬ"],
         start: &["СТАРТ", "НАЧАТЬ"],
         help: &["ПОМОЩЬ"],
@@ -333,6 +344,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "uk",
         name: "Ukrainian",
+        yes: &["ТАК", "ПІДТВЕРДЖУЮ"],
         stop: &["СТОП", "ВІДПИСАТИСЯ", "ВІДПИСКА", "ВІДПИШІТЬ"],
         start: &["СТАРТ", "ПОЧАТИ"],
         help: &["ДОПОМОГА"],
@@ -344,6 +356,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "ar",
         name: "Arabic",
+        yes: &["نعم", "أوافق"],
         stop: &["إيقاف", "ايقاف", "توقف", "الغاء", "إلغاء", "قف", "إلغاء الاشتراك"],
         start: &["ابدأ", "ابدا", "اشترك"],
         help: &["مساعدة"],
@@ -355,6 +368,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "he",
         name: "Hebrew",
+        yes: &["כן"],
         stop: &["הסר", "הסרה", "להסיר", "עצור"],
         start: &["התחל"],
         help: &["עזרה"],
@@ -366,6 +380,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "hi",
         name: "Hindi",
+        yes: &["हाँ", "हां"],
         stop: &["बंद", "रोकें", "रोको", "बंद करो", "बंद करें"],
         start: &["शुरू", "शुरू करें"],
         help: &["मदद", "सहायता"],
@@ -377,6 +392,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "si",
         name: "Sinhala",
+        yes: &["ඔව්"],
         stop: &["නවත්වන්න", "නවතන්න", "නවතින්න", "එපා"],
         start: &["අරඹන්න", "ආරම්භ කරන්න"],
         help: &["උදව්", "උපකාර"],
@@ -388,6 +404,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "ta",
         name: "Tamil",
+        yes: &["ஆம்", "ஆமாம்"],
         stop: &["நிறுத்து", "நிறுத்தவும்", "நிறுத்துங்கள்", "வேண்டாம்"],
         start: &["தொடங்கு", "தொடங்கவும்"],
         help: &["உதவி"],
@@ -399,6 +416,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "id",
         name: "Indonesian",
+        yes: &["YA", "SETUJU"],
         stop: &["BERHENTI", "HENTIKAN", "BERHENTI LANGGANAN", "STOP"],
         start: &["MULAI"],
         help: &["BANTUAN"],
@@ -410,6 +428,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "vi",
         name: "Vietnamese",
+        yes: &["CÓ", "ĐỒNG Ý"],
         stop: &["HUY", "HỦY", "TỪ CHỐI", "TU CHOI", "DỪNG", "DUNG LAI"],
         start: &["BẮT ĐẦU", "BAT DAU"],
         help: &["TRỢ GIÚP", "TRO GIUP"],
@@ -420,6 +439,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "zh",
         name: "Chinese",
+        yes: &["是", "好的", "同意", "确认"],
         stop: &["退订", "退訂", "取消", "停止", "TD", "T", "取消订阅"],
         start: &["开始", "開始", "订阅"],
         help: &["帮助", "幫助"],
@@ -431,6 +451,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "ja",
         name: "Japanese",
+        yes: &["はい", "同意"],
         stop: &["停止", "配信停止", "解除", "退会"],
         start: &["開始", "再開"],
         help: &["ヘルプ"],
@@ -442,6 +463,7 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         code: "ko",
         name: "Korean",
+        yes: &["네", "예", "동의"],
         stop: &["수신거부", "중지", "거부", "그만"],
         start: &["시작", "수신동의"],
         help: &["도움말"],

@@ -22,6 +22,8 @@ pub struct Language {
     pub start: &'static [&'static str],
     /// As a whole message: how does this work?
     pub help: &'static [&'static str],
+    /// As a whole message, while a question of ours waits: yes.
+    pub yes: &'static [&'static str],
     /// In a short message: no more messages.
     pub strong: &'static [&'static str],
     /// Anywhere in a message that is not long: no more messages.
@@ -40,11 +42,12 @@ pub struct Keywords {
     pub stop: Vec<String>,
     pub start: Vec<String>,
     pub help: Vec<String>,
+    pub yes: Vec<String>,
 }
 
 impl Keywords {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.stop.is_empty() && self.start.is_empty() && self.help.is_empty()
+        self.stop.is_empty() && self.start.is_empty() && self.help.is_empty() && self.yes.is_empty()
     }
 }

@@ -8,11 +8,11 @@ use domain::{
 
 use super::{Facts, No, Person};
 
-/// A test goes to people of ours and an answer to somebody who wrote: neither is marketing, whatever its template says
-/// of a test.
+/// A test goes to people of ours, an answer to somebody who wrote, and a question asks for the consent itself: none of them
+/// is marketing, whatever its template says.
 pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
     let category = match facts.kind {
-        Kind::Test => Category::Utility,
+        Kind::Test | Kind::Question | Kind::AutoReply => Category::Utility,
         Kind::Campaign | Kind::Single | Kind::Confirmation => facts.category.unwrap_or(Category::Utility),
     };
     match person.consent {
@@ -67,7 +67,10 @@ mod tests {
         assert_eq!(reason(Kind::Test, Some(Category::Marketing), Consent::Unknown), None);
         assert_eq!(reason(Kind::Single, None, Consent::Unknown), None);
         assert_eq!(reason(Kind::Single, Some(Category::Marketing), Consent::Unknown), Some(Reason::NoConsent));
-        for kind in [Kind::Test, Kind::Single] {
+        for consent in [Consent::Unknown, Consent::Pending] {
+            assert_eq!(reason(Kind::Question, Some(Category::Marketing), consent), None);
+        }
+        for kind in [Kind::Test, Kind::Single, Kind::Question] {
             assert_eq!(reason(kind, None, Consent::OptedOut), Some(Reason::OptedOut));
         }
     }

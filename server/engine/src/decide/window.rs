@@ -1,11 +1,17 @@
 //! WhatsApp: free text only within 24 hours of the person's last message to the same sender (Twilio error 63016).
 
-use domain::{message::Channel, reason::Reason, time::Timestamp};
+use domain::{
+    message::{Channel, Kind},
+    reason::Reason,
+    time::Timestamp,
+};
 
 use super::{Facts, No, Person};
 
 pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
-    let needed = facts.enforce_window && facts.channel == Channel::Whatsapp && facts.free_text;
+    // An answer by itself is for the conversation at hand, whatever it consists of.
+    let is_bound = (facts.enforce_window && facts.free_text) || facts.kind == Kind::AutoReply;
+    let needed = facts.channel == Channel::Whatsapp && is_bound;
     if !needed {
         return Ok(());
     }
@@ -30,6 +36,8 @@ mod tests {
             |ago: i64| Person { last_inbound_at: Some(facts.now.plus(-ago)), ..facts.person.expect("a person") };
         assert_eq!(check(&facts, wrote(Timestamp::DAY - 1)), Ok(()));
         assert_eq!(check(&facts, wrote(Timestamp::DAY)).err().map(|no| no.reason), Some(Reason::OutsideWindow));
+        let by_itself = Facts { enforce_window: false, free_text: false, kind: Kind::AutoReply, ..facts.clone() };
+        assert!(check(&by_itself, wrote(Timestamp::DAY)).is_err() && check(&by_itself, wrote(0)).is_ok());
         let never = facts.person.expect("a person");
         assert!(check(&facts, never).is_err());
         for free in [

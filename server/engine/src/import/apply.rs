@@ -6,7 +6,7 @@ use domain::{
     actor::Actor,
     consent::{Consent, ConsentSource, Subscription},
     contact::{Attributes, Contact},
-    ids::{ContactId, ImportId, TopicId},
+    ids::{ContactId, ImportId, SenderId, TopicId},
     time::Timestamp,
     trigger_event::{CONTACT_CREATED, CONTACT_IMPORTED},
 };
@@ -17,6 +17,7 @@ use store::{
     consent::ConsentEvent,
     contacts::{Change, New, Stored},
     imports::{Counters, Member, Seen},
+    opt_ins::AskingTopic,
     trigger_events::Own,
 };
 
@@ -26,7 +27,10 @@ use super::{
 };
 use crate::{
     secrets::KeyRing,
-    services::contacts::{event, opt_out_of_everything, still_opted_out},
+    services::{
+        contacts::{event, opt_out_of_everything, source_of, still_opted_out},
+        opt_ins,
+    },
 };
 
 /// What is the same for all chunks of an import.
@@ -37,6 +41,10 @@ pub(super) struct Job<'a> {
     pub actor: Actor,
     /// Everybody in the file is subscribed to these, except those who unsubscribed.
     pub topics: Vec<TopicId>,
+    /// Those of them that ask back, each with where its questions go out from.
+    pub asking: Vec<(AskingTopic, Option<SenderId>)>,
+    /// How long a question waits for its answer, in microseconds.
+    pub patience: i64,
 }
 
 /// Stores a chunk and moves the import on; returns who opted out by it.
@@ -130,6 +138,8 @@ struct Outcome<'a> {
     changed: Vec<Changed<'a>>,
     members: Vec<Member>,
     events: Vec<ConsentEvent>,
+    /// Who is to be asked whether they want a topic, with the consent they have then.
+    asks: Vec<(TopicId, ContactId, Consent)>,
     /// Entries of the suppression list whose people are stored again.
     claimed: Vec<(Vec<u8>, ContactId)>,
     opted_out: Vec<ContactId>,
@@ -157,7 +167,7 @@ impl<'a> Outcome<'a> {
             self.record(job, person, id, wish);
         }
         for topic in &job.topics {
-            self.subscribe(job, id, *topic);
+            self.subscribe(job, (id, consent), *topic);
         }
         self.new.push(New {
             id,
@@ -200,8 +210,15 @@ impl<'a> Outcome<'a> {
             let now = fingerprint(&changed.attributes, changed.timezone, changed.locale);
             seen.profile_changed = seen.profile_before != Some(now);
         }
+        let after = match person.wish {
+            Some(Wish::Out) => Consent::OptedOut,
+            _ if is_out => Consent::OptedOut,
+            Some(Wish::In) => Consent::OptedIn,
+            None => contact.consent,
+        };
+        let is_first = before.is_none();
         // Not `||` between them: each does its part.
-        let wishes = [self.consent(job, person, *id, contact), self.topics(job, known, *id, before.is_none())];
+        let wishes = [self.consent(job, person, *id, contact), self.topics(job, known, (*id, is_first), after)];
         seen.wishes_changed |= wishes.contains(&true);
         self.count_known(person, contact, before, &seen);
         if before != Some(&seen) {
@@ -258,13 +275,12 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    fn topics(&mut self, job: &Job<'_>, known: &Known, id: ContactId, is_first: bool) -> bool {
+    fn topics(&mut self, job: &Job<'_>, known: &Known, (id, is_first): (ContactId, bool), consent: Consent) -> bool {
         let mut is_changed = false;
         for topic in &job.topics {
             match known.subscriptions.get(&(id, *topic)) {
                 None => {
-                    self.subscribe(job, id, *topic);
-                    is_changed = true;
+                    is_changed |= self.subscribe(job, (id, consent), *topic);
                 }
                 Some((Subscription::Unsubscribed, _)) if is_first => self.warn(warning::UNSUBSCRIBED_KEPT, 1),
                 Some(_) => {}
@@ -285,9 +301,39 @@ impl<'a> Outcome<'a> {
         self.events.push(ConsentEvent { reference, ..event });
     }
 
-    fn subscribe(&mut self, job: &Job<'_>, id: ContactId, topic: TopicId) {
+    /// Whether the person is subscribed by it, and not only asked.
+    fn subscribe(&mut self, job: &Job<'_>, (id, consent): (ContactId, Consent), topic: TopicId) -> bool {
+        if job.asking.iter().any(|(asking, _)| asking.id == topic) {
+            if consent != Consent::OptedOut {
+                self.asks.push((topic, id, consent));
+            }
+            return false;
+        }
         let reference = Some(format!("import {}", job.id));
         self.events.push(ConsentEvent { reference, ..event(&job.actor, id, Some(topic), Consent::OptedIn) });
+        true
+    }
+
+    /// Queues the questions; what is to be recorded of them.
+    async fn questions(&self, tx: &Tx, job: &Job<'_>, now: Timestamp) -> store::Result<Vec<ConsentEvent>> {
+        let mut events: Vec<ConsentEvent> = Vec::new();
+        let mut pending: HashSet<ContactId> = HashSet::new();
+        for (topic, sender) in &job.asking {
+            let asked = self.asks.iter().filter(|(of, ..)| *of == topic.id);
+            let people = asked.map(|(_, id, consent)| opt_ins::Person {
+                id: *id,
+                // Asked about two topics, a person becomes pending once.
+                consent: if pending.contains(id) { Consent::Pending } else { *consent },
+                reference: Some(format!("import {}", job.id)),
+                evidence: None,
+            });
+            let times = (now, now.plus(job.patience));
+            let source = source_of(&job.actor);
+            let asked = opt_ins::ask(tx, times, (topic, *sender), source, people.collect()).await?;
+            pending.extend(asked.iter().filter(|event| event.topic_id.is_none()).map(|event| event.contact_id));
+            events.extend(asked);
+        }
+        Ok(events)
     }
 
     fn warn(&mut self, what: &'static str, times: i64) {
@@ -312,7 +358,8 @@ impl<'a> Outcome<'a> {
         store::imports::join(tx, job.id, &self.members).await?;
         store::suppressions::claim(tx, &self.claimed).await?;
         self.tell(tx, job, now).await?;
-        store::consent::record(tx, &job.actor, now, &self.events).await
+        let asked = self.questions(tx, job, now).await?;
+        store::consent::record(tx, &job.actor, now, &[&self.events[..], &asked[..]].concat()).await
     }
 
     /// Campaigns that listen learn who was stored and who stands in the file.

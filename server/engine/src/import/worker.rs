@@ -4,7 +4,7 @@ use std::{fs::File, path::PathBuf, time::Duration};
 
 use domain::{
     actor::{Actor, ActorKind},
-    ids::ImportId,
+    ids::{ImportId, SenderId, TopicId},
     role::Role,
     time::Timestamp,
 };
@@ -21,7 +21,12 @@ use super::{
     row::RowReader,
     sniff, spool,
 };
-use crate::{Engine, Error, Result, bell::Who, retry, services::contacts::topic_ids};
+use crate::{
+    Engine, Error, Result,
+    bell::Who,
+    retry,
+    services::{contacts::topic_ids, opt_ins},
+};
 
 /// How often the worker looks by itself: another process may have taken the upload, or have died over one.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -126,7 +131,8 @@ pub(super) async fn work_once(engine: &Engine, id: ImportId, rows: usize) -> Res
     let plan: Plan = serde_json::from_str(&stored.options).map_err(Error::internal)?;
     let topics = topic_ids(engine.db().reader(), &plan.options.topics).await?;
     let actor = Actor::new(ActorKind::Import, id.to_string(), Role::Marketer);
-    let job = Job { db: engine.db(), keys: &engine.config().keys, id, actor, topics };
+    let (asking, patience) = asking(engine, &topics).await?;
+    let job = Job { db: engine.db(), keys: &engine.config().keys, id, actor, topics, asking, patience };
     let mut chunks = open(engine, &stored, &plan, rows).map_err(|_| Error::NotFound { what: "file" })?;
     match chunks.next().map_err(Error::internal)? {
         Some(chunk) => store_chunk(engine, &job, &chunk).await.map(drop).map_err(Error::from),
@@ -151,12 +157,15 @@ async fn go_on(engine: &Engine, stored: &Stored, stop: &CancellationToken, rows:
         Err(Error::Invalid(_)) => return Err(Stopped::File("A topic of the import was deleted.".to_owned())),
         Err(error) => return Err(Stopped::Other(error)),
     };
+    let (asking, patience) = asking(engine, &topics).await.map_err(Stopped::Other)?;
     let job = Job {
         db: engine.db(),
         keys: &engine.config().keys,
         id,
         actor: Actor::new(ActorKind::Import, id.to_string(), Role::Marketer),
         topics,
+        asking,
+        patience,
     };
     let (sender, mut chunks) = mpsc::channel(1);
     let chunks_of_file = open(engine, stored, &plan, rows)?;
@@ -169,9 +178,29 @@ async fn go_on(engine: &Engine, stored: &Stored, stop: &CancellationToken, rows:
         }
         let opted_out = store_chunk(engine, &job, &chunk).await.map_err(Stopped::Database)?;
         engine.told_opt_outs(opted_out);
+        if !job.asking.is_empty() {
+            opt_ins::ring(engine);
+        }
     }
     reading.await.map_err(|error| Stopped::Other(Error::internal(error)))?;
     Ok(true)
+}
+
+/// Those of the topics that ask back, where their questions go out from, and how long those wait.
+async fn asking(
+    engine: &Engine,
+    topics: &[TopicId],
+) -> Result<(Vec<(store::opt_ins::AskingTopic, Option<SenderId>)>, i64)> {
+    let db = engine.db().reader();
+    let mut asking = Vec::new();
+    for topic in store::opt_ins::asking(db).await? {
+        if topics.contains(&topic.id) {
+            let sender = opt_ins::sender_for(db, &topic).await?;
+            asking.push((topic, sender));
+        }
+    }
+    let now = engine.now();
+    Ok((asking, opt_ins::expiry(engine, now).await?.since(now)))
 }
 
 fn open(engine: &Engine, stored: &Stored, plan: &Plan, rows: usize) -> Result<Chunks, Stopped> {

@@ -7,7 +7,7 @@ use domain::{
     consent::{Consent, ConsentSource, Subscription, SuppressionReason},
     contact::Attributes,
     event::WebhookOutcome,
-    ids::{ContactId, SenderId, TopicId},
+    ids::{ContactId, OptInId, SenderId, TopicId},
     keywords::Keywords,
     message::{Channel, Kind, State},
     phone::Phone,
@@ -27,17 +27,18 @@ use store::{
 use super::{
     Done,
     answers::{Answer, twiml},
+    auto_reply::{self, Heard},
     event::{Content, Event, InboundIn},
     keywords::{self, Meaning, Wish},
     sealing,
     status::{base, report},
-    wishes::{Change, Person, grant},
+    wishes::{Change, Person, Said, grant},
 };
 use crate::{
     Actor, Engine,
     services::{
         contacts::{Birth, born, seal_words},
-        settings,
+        opt_ins, settings,
     },
 };
 
@@ -46,10 +47,11 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let now = engine.now();
     let period = sealing::period(now);
     let key = engine.inner().ingest.periods().key(engine, period).await?;
-    let added = added_words(engine).await?;
+    let settings = settings::current(engine).await.map_err(settings_problem)?;
+    let until = opt_ins::expiry(engine, now).await.map_err(settings_problem)?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
     let tx = engine.db().begin().await?;
-    let mut batch = Batch::load(engine, &tx, now, &inbound, &added).await?;
+    let mut batch = Batch::load(engine, &tx, now, &inbound, &settings.keywords).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
@@ -62,22 +64,24 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let raws = inbound.iter().zip(&ids).map(|((event, _), id)| (*id, &*event.raw));
     store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::inbound::insert(&tx, &batch.messages).await?;
-    batch.record(engine, &tx, now).await?;
+    batch.record(engine, &tx, (now, until)).await?;
     // After the wishes: what somebody said clearly in the same breath is not in doubt.
     batch.ask(&tx, now).await?;
     batch.confirm(&tx, now).await?;
+    let answers = auto_reply::answer(&tx, now, &settings, &batch.heard).await?;
     tx.commit().await?;
     report(&stored);
     engine.told_opt_outs(batch.opted_out());
+    if answers || !batch.asks.is_empty() {
+        opt_ins::ring(engine);
+    }
     Ok(batch.done)
 }
 
-/// The words that were added to the built-in ones; at most half a second old. Without them nothing is stored: a wish
-/// would not be understood, and Twilio tries again.
-async fn added_words(engine: &Engine) -> store::Result<Keywords> {
-    let settings = settings::current(engine).await;
-    let problem = |error: crate::Error| store::Error::Corrupt { column: "settings.value", problem: error.to_string() };
-    settings.map(|settings| settings.keywords.clone()).map_err(problem)
+/// At most half a second old. Without them nothing is stored: a wish would not be understood, and Twilio tries again.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn settings_problem(error: crate::Error) -> store::Error {
+    store::Error::Corrupt { column: "settings.value", problem: error.to_string() }
 }
 
 const fn inbound_of<'a>(event: &&'a Event) -> Option<(&'a Event, &'a InboundIn)> {
@@ -92,6 +96,16 @@ struct Granted<'a> {
     contact_id: ContactId,
     message: &'a InboundIn,
     change: Change,
+    /// The question that these words answer.
+    confirms: Option<OptInId>,
+}
+
+/// Somebody who is to be asked whether they want a topic.
+struct Asks<'a> {
+    contact_id: ContactId,
+    topic_id: TopicId,
+    consent: Consent,
+    message: &'a InboundIn,
 }
 
 /// What the batch is about, as it stands in the database and changes with every message taken.
@@ -109,6 +123,9 @@ struct Batch<'a> {
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
     granted: Vec<Granted<'a>>,
+    asks: Vec<Asks<'a>>,
+    /// What a rule may answer by itself.
+    heard: Vec<Heard<'a>>,
     answers: Vec<(ContactId, &'a InboundIn, String)>,
     done: Vec<Done>,
 }
@@ -165,7 +182,15 @@ impl<'a> Batch<'a> {
         for person in self.people.values_mut() {
             person.stopped = stopped.contains(&person.id);
         }
-        if wishes.iter().any(|(_, wish)| matches!(wish, Wish::Subscribe(_) | Wish::Unsubscribe(_))) {
+        if wishes.iter().any(|(_, wish)| matches!(wish, Wish::Yes(_))) {
+            for question in store::opt_ins::waiting(tx, &ids).await? {
+                let person = self.people.values_mut().find(|person| person.id == question.contact_id);
+                person.into_iter().for_each(|person| person.waiting.push(question.clone()));
+            }
+        }
+        let waits = self.people.values().any(|person| !person.waiting.is_empty());
+        let names_topic = |wish: &Wish| matches!(wish, Wish::Subscribe(_) | Wish::Unsubscribe(_));
+        if waits || wishes.iter().any(|(_, wish)| names_topic(wish)) {
             self.topics = store::inbound::topic_names(tx).await?;
             let present = store::consent::subscriptions(tx, &ids).await?;
             for person in self.people.values_mut() {
@@ -192,14 +217,22 @@ impl<'a> Batch<'a> {
         let outdated = event.fetched && self.own_words.get(&person.id).is_some_and(|at| *at > event.received_at);
         let meaning = self.meanings.get(message.sid.as_str()).filter(|_| !outdated);
         let meaning = meaning.cloned().unwrap_or(Meaning::Nothing);
+        let said_nothing = !matches!(meaning, Meaning::Hint);
+        let said = Said { at: event.received_at, replied_sid: message.replied_sid.as_deref() };
+        let mut granted = super::wishes::Granted::default();
         let wish = match meaning {
-            Meaning::Wish(wish) => Some(wish),
+            Meaning::Wish(wish) => {
+                granted = grant(&wish, person, &self.topics, said);
+                // A yes to nothing is a word like any other.
+                Some(wish).filter(|wish| !matches!(wish, Wish::Yes(_)) || granted.confirms.is_some())
+            }
             Meaning::Hint if person.consent != Consent::OptedOut => {
                 self.reviews.push(NewReview { contact_id: person.id, inbound_sid: &message.sid });
                 None
             }
             Meaning::Hint | Meaning::Nothing => None,
         };
+        let wish_of_message = wish.as_ref().map(Wish::keyword);
         self.messages.push(NewInbound {
             provider_sid: &message.sid,
             contact_id: person.id,
@@ -207,18 +240,31 @@ impl<'a> Batch<'a> {
             our_address: &message.our_address,
             service: message.service.as_deref(),
             received_at: event.received_at,
-            keyword: wish.as_ref().map(Wish::keyword),
+            keyword: wish_of_message,
             media_count: i32::try_from(message.media.len()).unwrap_or(i32::MAX),
             replied_sid: message.replied_sid.as_deref(),
             event_id,
             body: &message.body,
             media: serde_json::to_string(&message.media).unwrap_or_else(|_| "[]".to_owned()),
         });
-        let granted = wish.map(|wish| grant(&wish, person, &self.topics)).unwrap_or_default();
         let contact_id = person.id;
+        let is_first = std::mem::take(&mut person.is_new);
+        // Whoever stopped hears nothing, and what was fetched is too old to be answered.
+        let is_plain = said_nothing && wish_of_message.is_none() && message.opt_out_type.is_none();
+        if is_plain && !event.fetched && !person.is_blocked() {
+            self.heard.push(Heard { contact_id, message, is_first });
+        }
         let out = |change: &Change| change.topic_id.is_none() && change.consent == Consent::OptedOut;
         let opted_out = granted.changes.iter().any(out).then_some(contact_id);
-        self.granted.extend(granted.changes.into_iter().map(|change| Granted { contact_id, message, change }));
+        let confirms = granted.confirms;
+        self.granted.extend(granted.changes.into_iter().map(|change| Granted {
+            contact_id,
+            message,
+            change,
+            confirms,
+        }));
+        let asks = granted.asks.map(|(topic_id, consent)| Asks { contact_id, topic_id, consent, message });
+        self.asks.extend(asks);
         let text = granted
             .answer
             .filter(|_| !event.fetched && is_ours_to_answer(engine, message))
@@ -229,10 +275,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes the consent events, each with the words that say so.
-    async fn record(&self, engine: &Engine, tx: &Tx, now: Timestamp) -> store::Result<()> {
+    async fn record(&self, engine: &Engine, tx: &Tx, (now, until): (Timestamp, Timestamp)) -> store::Result<()> {
         let keys = &engine.config().keys;
         let mut events = Vec::with_capacity(self.granted.len());
-        for Granted { contact_id, message, change } in &self.granted {
+        for Granted { contact_id, message, change, confirms } in &self.granted {
             let words = evidence(message);
             let evidence = seal_words(tx, keys, *contact_id, now, words).await?;
             events.push(ConsentEvent {
@@ -240,12 +286,57 @@ impl<'a> Batch<'a> {
                 topic_id: change.topic_id,
                 consent: change.consent,
                 source: ConsentSource::Keyword,
-                reference: Some(message.sid.clone()),
+                reference: Some(match confirms {
+                    Some(question) => format!("{} answers question {question}", message.sid),
+                    None => message.sid.clone(),
+                }),
                 evidence: Some(evidence),
                 suppression: suppression(engine, &message.phone, *change),
             });
         }
+        let confirmed: BTreeMap<OptInId, &str> =
+            self.granted.iter().filter_map(|granted| Some((granted.confirms?, granted.message.sid.as_str()))).collect();
+        let confirmed: Vec<(OptInId, &str)> = confirmed.into_iter().collect();
+        // Before what is asked anew, and before a STOP withdraws what is left.
+        store::opt_ins::confirm(tx, now, &confirmed).await?;
+        let asked = self.questions(engine, tx, (now, until)).await?;
+        // A wish to be asked comes before a later no of the same batch, which then withdraws the question.
+        events.splice(0..0, asked);
         store::consent::record(tx, &recipient(), now, &events).await
+    }
+
+    /// Asks those who want a topic that asks back.
+    async fn questions(
+        &self,
+        engine: &Engine,
+        tx: &Tx,
+        times: (Timestamp, Timestamp),
+    ) -> store::Result<Vec<ConsentEvent>> {
+        if self.asks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let topics = store::opt_ins::asking(tx).await?;
+        let mut events: Vec<ConsentEvent> = Vec::new();
+        for Asks { contact_id, topic_id, consent, message } in &self.asks {
+            let Some(topic) = topics.iter().find(|topic| topic.id == *topic_id) else { continue };
+            let is_theirs = topic.template.is_none_or(|(_, _, channel)| channel == message.channel);
+            let sender = if is_theirs {
+                store::inbound::sender_at(tx, message.channel, &message.our_address).await?
+            } else {
+                opt_ins::sender_for(tx, topic).await?
+            };
+            let words = seal_words(tx, &engine.config().keys, *contact_id, times.0, evidence(message)).await?;
+            // Asked about two topics at once, a person becomes pending once.
+            let is_pending = events.iter().any(|event| event.contact_id == *contact_id);
+            let person = opt_ins::Person {
+                id: *contact_id,
+                consent: if is_pending { Consent::Pending } else { *consent },
+                reference: Some(message.sid.clone()),
+                evidence: Some(words),
+            };
+            events.extend(opt_ins::ask(tx, times, (topic, sender), ConsentSource::Keyword, vec![person]).await?);
+        }
+        Ok(events)
     }
 
     /// Marketing to those whose words are in doubt waits.
@@ -311,7 +402,8 @@ async fn people<'a>(
     let mut people = BTreeMap::new();
     for Stored { id, contact } in known {
         if let Some(phone) = phones.get(&contact.phone) {
-            people.insert(*phone, person(id, contact.consent, contact.suppressed));
+            let is_new = contact.last_inbound_at.is_none();
+            people.insert(*phone, Person { is_new, ..person(id, contact.consent, contact.suppressed) });
         }
     }
     for phone in phones {
@@ -319,14 +411,23 @@ async fn people<'a>(
             let birth = Birth { phone, attributes: &Attributes::new(), timezone: None, locale: None };
             let born = born(tx, &engine.config().keys, &recipient(), now, birth).await?;
             let consent = if born.suppressed { Consent::OptedOut } else { Consent::Unknown };
-            people.insert(phone, person(born.id, consent, born.suppressed));
+            people.insert(phone, Person { is_new: true, ..person(born.id, consent, born.suppressed) });
         }
     }
     Ok(people)
 }
 
 const fn person(id: ContactId, consent: Consent, suppressed: bool) -> Person {
-    Person { id, consent, suppressed, reasons: Vec::new(), stopped: false, subscriptions: BTreeMap::new() }
+    Person {
+        id,
+        consent,
+        suppressed,
+        reasons: Vec::new(),
+        stopped: false,
+        subscriptions: BTreeMap::new(),
+        is_new: false,
+        waiting: Vec::new(),
+    }
 }
 
 fn subscriptions(

@@ -44,6 +44,7 @@ impl Table {
         let mut whole = HashMap::new();
         // What stops comes last: should two languages use a word differently, the person is left alone.
         for (kind, words) in [
+            (Keyword::Yes, all(|language| language.yes)),
             (Keyword::Help, all(|language| language.help)),
             (Keyword::Start, all(|language| language.start)),
             (Keyword::Stop, all(|language| language.stop)),
@@ -234,6 +235,8 @@ pub(super) enum Wish {
     /// The topic may be missing.
     Subscribe(String),
     Unsubscribe(String),
+    /// Yes to a question of ours; about which topic is told by a button alone.
+    Yes(String),
 }
 
 impl Wish {
@@ -245,6 +248,7 @@ impl Wish {
             Self::Help => Keyword::Help,
             Self::Subscribe(_) => Keyword::Subscribe,
             Self::Unsubscribe(_) => Keyword::Unsubscribe,
+            Self::Yes(_) => Keyword::Yes,
         }
     }
 
@@ -259,6 +263,8 @@ impl Wish {
             Some(Keyword::Start)
         } else if is_one_of(&added.help) {
             Some(Keyword::Help)
+        } else if is_one_of(&added.yes) {
+            Some(Keyword::Yes)
         } else {
             None
         };
@@ -266,6 +272,7 @@ impl Wish {
             Some(Keyword::Stop) => Some(Self::Stop),
             Some(Keyword::Start) => Some(Self::Start),
             Some(Keyword::Help) => Some(Self::Help),
+            Some(Keyword::Yes) => Some(Self::Yes(String::new())),
             _ if text == "subscribe" => Some(Self::Subscribe(String::new())),
             _ => {
                 let subscribe = text.strip_prefix("subscribe ").map(|topic| Self::Subscribe(fold(topic)));
@@ -274,14 +281,18 @@ impl Wish {
         }
     }
 
-    /// The wish behind a button: `OPT_OUT`, or `OPT_OUT:<topic>`.
+    /// The wish behind a button: `OPT_OUT`, `OPT_OUT:<topic>`, `OPT_IN`, `OPT_IN:<topic>`. The last two are the answer to a
+    /// question, and nothing else.
     pub(super) fn of_button(payload: &str) -> Option<Self> {
         let payload = payload.trim();
         let (word, topic) = payload.split_once(':').unwrap_or((payload, ""));
+        let topic = fold(topic);
+        if word.trim().eq_ignore_ascii_case("OPT_IN") {
+            return Some(Self::Yes(topic));
+        }
         if !word.trim().eq_ignore_ascii_case("OPT_OUT") {
             return None;
         }
-        let topic = fold(topic);
         Some(if topic.is_empty() { Self::Stop } else { Self::Unsubscribe(topic) })
     }
 
@@ -388,6 +399,9 @@ mod tests {
         for text in ["unstop", "Start.", "alta", "Начать", "开始"] {
             assert_eq!(of(text), Meaning::Wish(Wish::Start), "{text:?}");
         }
+        for text in ["Yes!", "sí", "Oui", "JA", "да", "はい", "confirm"] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Yes(String::new())), "{text:?}");
+        }
         for text in ["Info?", "ayuda", "Hilfe!", "помощь", "உதவி"] {
             assert_eq!(of(text), Meaning::Wish(Wish::Help), "{text:?}");
         }
@@ -413,7 +427,7 @@ mod tests {
         ] {
             assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
         }
-        for text in ["👍", "🛑👍", "!", "a b", "s t o r e", "тест", "нет", "Ок", "О К", "да", "x"] {
+        for text in ["👍", "🛑👍", "!", "a b", "s t o r e", "тест", "нет", "Ок", "О К", "x"] {
             assert_eq!(of(text), Meaning::Nothing, "{text:?}");
         }
     }
@@ -500,7 +514,6 @@ mod tests {
             "stopping by",
             "We will stop by tomorrow",
             "the end",
-            "yes",
             "",
             "🙂",
             "helpful",
@@ -522,10 +535,13 @@ mod tests {
 
     #[test]
     fn words_of_ones_own_count_as_whole_messages() {
-        let added =
-            Keywords {
-                stop: vec!["Fuera".to_owned()], start: vec!["Dale".to_owned()], help: vec!["¿Qué?".to_owned()]
-            };
+        let added = Keywords {
+            stop: vec!["Fuera".to_owned()],
+            start: vec!["Dale".to_owned()],
+            help: vec!["¿Qué?".to_owned()],
+            yes: vec!["Vale".to_owned()],
+        };
+        assert_eq!(meaning("vale", &added), Meaning::Wish(Wish::Yes(String::new())));
         assert_eq!(meaning("¡FUERA!", &added), Meaning::Wish(Wish::Stop));
         assert_eq!(meaning("dale", &added), Meaning::Wish(Wish::Start));
         assert_eq!(meaning("que", &added), Meaning::Wish(Wish::Help));

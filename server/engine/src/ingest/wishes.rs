@@ -6,10 +6,11 @@
 
 use domain::{
     consent::{Consent, Subscription, SuppressionReason},
-    ids::{ContactId, TopicId},
+    ids::{ContactId, OptInId, TopicId},
+    time::Timestamp,
 };
 use std::collections::BTreeMap;
-use store::inbound::TopicName;
+use store::{inbound::TopicName, opt_ins::Waiting};
 
 use super::{
     answers::Answer,
@@ -27,6 +28,10 @@ pub(super) struct Person {
     /// The person's own STOP stands and was confirmed.
     pub stopped: bool,
     pub subscriptions: BTreeMap<TopicId, Subscription>,
+    /// They never wrote to us before.
+    pub is_new: bool,
+    /// Questions that wait for the person's yes, the latest last.
+    pub waiting: Vec<Waiting>,
 }
 
 /// A consent event to come.
@@ -42,14 +47,33 @@ pub(super) struct Change {
 pub(super) struct Granted {
     pub changes: Vec<Change>,
     pub answer: Option<Answer>,
+    /// The topic that the person is to be asked about first, and how consent stands until then.
+    pub asks: Option<(TopicId, Consent)>,
+    /// The question that was answered with yes.
+    pub confirms: Option<OptInId>,
+}
+
+/// When a wish was said, and to which message of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    pub at: Timestamp,
+    pub replied_sid: Option<&'a str>,
 }
 
 /// Grants a wish.
-pub(super) fn grant(wish: &Wish, person: &mut Person, topics: &[TopicName]) -> Granted {
+pub(super) fn grant(wish: &Wish, person: &mut Person, topics: &[TopicName], said: Said<'_>) -> Granted {
     match wish {
+        Wish::Yes(wanted) => {
+            let named = find(topics, wanted).map(|topic| topic.id);
+            // A button that names a topic we do not have says yes to nothing.
+            if !wanted.is_empty() && named.is_none() {
+                return Granted::default();
+            }
+            person.confirm(said, named, topics)
+        }
         Wish::Stop => person.stop(Answer::OptedOut),
         Wish::Start => person.start(),
-        Wish::Help => Granted { changes: Vec::new(), answer: Some(Answer::Help) },
+        Wish::Help => Granted { answer: Some(Answer::Help), ..Granted::default() },
         Wish::Subscribe(wanted) => match find(topics, wanted) {
             Some(topic) => person.subscribe(topic),
             None => person.ask_which(topics),
@@ -73,7 +97,7 @@ fn may_lift(reasons: &[SuppressionReason]) -> bool {
 }
 
 impl Person {
-    fn is_blocked(&self) -> bool {
+    pub(super) fn is_blocked(&self) -> bool {
         self.suppressed || self.consent == Consent::OptedOut
     }
 
@@ -88,14 +112,16 @@ impl Person {
         self.reasons.retain(|reason| !reason.removable());
         self.reasons.push(SuppressionReason::Stop);
         let change = Change { topic_id: None, consent: Consent::OptedOut };
-        Granted { changes: vec![change], answer: Some(confirmation) }
+        // Who stops is not asked any more.
+        self.waiting.clear();
+        Granted { changes: vec![change], answer: Some(confirmation), ..Granted::default() }
     }
 
     fn start(&mut self) -> Granted {
         if self.is_blocked() && !may_lift(&self.reasons) {
             return Granted::default();
         }
-        Granted { changes: self.opt_in().into_iter().collect(), answer: Some(Answer::OptedIn) }
+        Granted { changes: self.opt_in().into_iter().collect(), answer: Some(Answer::OptedIn), ..Granted::default() }
     }
 
     fn opt_in(&mut self) -> Option<Change> {
@@ -112,17 +138,44 @@ impl Person {
     fn subscribe(&mut self, topic: &TopicName) -> Granted {
         // The wish for a topic is kept also after a STOP, but it is START that lifts that.
         let blocked = self.is_blocked();
+        if topic.double_opt_in && !blocked && self.subscriptions.get(&topic.id) != Some(&Subscription::Subscribed) {
+            return Granted { asks: Some((topic.id, self.consent)), ..Granted::default() };
+        }
         let mut changes = Vec::new();
         if !blocked {
             changes.extend(self.opt_in());
         }
-        changes.extend(self.set_topic(topic.id, Subscription::Subscribed));
+        // The wish for one that asks back is worth a question, once START has lifted the STOP.
+        if !(topic.double_opt_in && blocked) {
+            changes.extend(self.set_topic(topic.id, Subscription::Subscribed));
+        }
         let answer = match (blocked, may_lift(&self.reasons)) {
             (false, _) => Some(Answer::Subscribed { topic: topic.name.clone() }),
             (true, true) => Some(Answer::StillOptedOut),
             (true, false) => None,
         };
-        Granted { changes, answer }
+        Granted { changes, answer, ..Granted::default() }
+    }
+
+    /// Yes to the question that the person answers to, else to the latest, while it waits.
+    fn confirm(&mut self, said: Said<'_>, named: Option<TopicId>, topics: &[TopicName]) -> Granted {
+        let waits = |question: &Waiting| {
+            let in_time = question.asked_at <= said.at && said.at < question.expires_at;
+            in_time && named.is_none_or(|topic| topic == question.topic_id)
+        };
+        if self.is_blocked() {
+            return Granted::default();
+        }
+        let answers = |question: &Waiting| {
+            said.replied_sid.is_some() && question.question_sid.as_deref() == said.replied_sid && waits(question)
+        };
+        let found = self.waiting.iter().rposition(answers).or_else(|| self.waiting.iter().rposition(waits));
+        let Some(question) = found.map(|at| self.waiting.remove(at)) else { return Granted::default() };
+        let mut changes: Vec<Change> = self.opt_in().into_iter().collect();
+        changes.extend(self.set_topic(question.topic_id, Subscription::Subscribed));
+        let topic = topics.iter().find(|topic| topic.id == question.topic_id);
+        let answer = topic.map(|topic| Answer::Subscribed { topic: topic.name.clone() });
+        Granted { changes, answer, confirms: Some(question.id), ..Granted::default() }
     }
 
     fn ask_which(&self, topics: &[TopicName]) -> Granted {
@@ -131,15 +184,16 @@ impl Person {
             (true, true) => Some(Answer::StillOptedOut),
             (true, false) => None,
         };
-        Granted { changes: Vec::new(), answer }
+        Granted { answer, ..Granted::default() }
     }
 
     fn unsubscribe(&mut self, topic: &TopicName) -> Granted {
+        self.waiting.retain(|question| question.topic_id != topic.id);
         let change = self.set_topic(topic.id, Subscription::Unsubscribed);
         // Once per revocation, and not to somebody who is to hear nothing.
         let answer =
             (change.is_some() && !self.is_blocked()).then(|| Answer::Unsubscribed { topic: topic.name.clone() });
-        Granted { changes: change.into_iter().collect(), answer }
+        Granted { changes: change.into_iter().collect(), answer, ..Granted::default() }
     }
 
     fn set_topic(&mut self, topic: TopicId, state: Subscription) -> Option<Change> {
@@ -172,16 +226,82 @@ mod tests {
             reasons: reasons.to_vec(),
             stopped: reasons.contains(&SuppressionReason::Stop),
             subscriptions: BTreeMap::new(),
+            is_new: false,
+            waiting: Vec::new(),
         }
     }
 
     fn topics() -> Vec<TopicName> {
-        vec![TopicName { id: TopicId(Uuid::from_u128(7)), key: "offers".to_owned(), name: "Weekly Offers".to_owned() }]
+        let topic = |number, key: &str, name: &str, double_opt_in| TopicName {
+            id: TopicId(Uuid::from_u128(number)),
+            key: key.to_owned(),
+            name: name.to_owned(),
+            double_opt_in,
+        };
+        vec![topic(7, "offers", "Weekly Offers", false), topic(8, "club", "The Club", true)]
+    }
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn question(id: i64, topic: u128) -> Waiting {
+        Waiting {
+            id: OptInId(id),
+            contact_id: ContactId(1),
+            topic_id: TopicId(Uuid::from_u128(topic)),
+            asked_at: NOW,
+            expires_at: NOW.plus(Timestamp::DAY),
+            message_id: None,
+            question_sid: Some(format!("SM{id}")),
+        }
+    }
+
+    fn yes(person: &mut Person, after: i64, replied_sid: Option<&str>) -> Granted {
+        grant(&Wish::Yes(String::new()), person, &topics(), Said { at: NOW.plus(after), replied_sid })
+    }
+
+    #[test]
+    fn a_topic_that_asks_back_subscribes_nobody_before_their_yes() {
+        let mut person = person(Consent::Unknown, &[]);
+        let asked = grant_to(&mut person, "subscribe club");
+        assert_eq!(
+            (asked.asks, asked.changes.len(), asked.answer),
+            (Some((topics()[1].id, Consent::Unknown)), 0, None)
+        );
+        person.waiting = vec![question(1, 8)];
+        assert_eq!(yes(&mut person, Timestamp::DAY, None), Granted::default(), "too late");
+        assert_eq!(yes(&mut person, -1, None), Granted::default(), "before it was asked");
+        let granted = yes(&mut person, 1, None);
+        assert_eq!((granted.confirms, granted.changes.len()), (Some(OptInId(1)), 2), "consent and topic");
+        assert_eq!(yes(&mut person, 1, None), Granted::default(), "once");
+        assert_eq!(grant_to(&mut person, "subscribe club").asks, None, "subscribed already");
+    }
+
+    #[test]
+    fn a_yes_is_for_the_question_it_answers_else_for_the_latest() {
+        let mut one = person(Consent::Pending, &[]);
+        one.waiting = vec![question(1, 7), question(2, 8)];
+        let mut other = one.clone();
+        let mut named = one.clone();
+        assert_eq!(yes(&mut one, 1, None).confirms, Some(OptInId(2)));
+        assert_eq!(yes(&mut other, 1, Some("SM1")).confirms, Some(OptInId(1)));
+        let said = Said { at: NOW, replied_sid: None };
+        assert_eq!(grant(&Wish::Yes("offers".to_owned()), &mut named, &topics(), said).confirms, Some(OptInId(1)));
+        assert_eq!(grant(&Wish::Yes("other".to_owned()), &mut named, &topics(), said), Granted::default());
+    }
+
+    #[test]
+    fn stop_wins_over_a_question() {
+        let mut person = person(Consent::Pending, &[]);
+        person.waiting = vec![question(1, 8)];
+        grant_to(&mut person, "stop");
+        assert_eq!(yes(&mut person, 1, None), Granted::default());
+        assert_eq!(grant_to(&mut person, "subscribe club").asks, None);
+        assert!(person.subscriptions.is_empty(), "no subscription without a yes");
     }
 
     fn grant_to(person: &mut Person, text: &str) -> Granted {
         let Meaning::Wish(wish) = meaning(text, &Keywords::default()) else { panic!("{text:?}") };
-        grant(&wish, person, &topics())
+        grant(&wish, person, &topics(), Said { at: NOW, replied_sid: None })
     }
 
     #[test]
@@ -241,7 +361,7 @@ mod tests {
         assert_eq!(leaving.consent, Consent::OptedOut);
         let mut coming = person(Consent::OptedIn, &[]);
         let granted = grant_to(&mut coming, "subscribe nothing");
-        assert_eq!(granted.answer, Some(Answer::UnknownTopic { topics: vec!["offers".to_owned()] }));
+        assert_eq!(granted.answer, Some(Answer::UnknownTopic { topics: vec!["offers".to_owned(), "club".to_owned()] }));
         assert!(granted.changes.is_empty());
     }
 }

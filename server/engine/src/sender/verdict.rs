@@ -49,7 +49,7 @@ pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, n
         subscription: message.subscription,
         send_before: rules.and_then(|rules| rules.send_before),
         late: rules.map_or(Late::Wait, |rules| rules.late),
-        hours: hours(binding, message, text.category()),
+        hours: hours(binding, message, text.category(), now),
         caps: caps::of_message(binding.caps, message),
         enforce_window: binding.enforce_window,
         free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),
@@ -57,12 +57,15 @@ pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, n
     }
 }
 
-/// The quiet hours that bind a message: a campaign's, or a single one's that is marketing.
-fn hours(binding: &Binding<'_>, message: &Claimed, category: Option<Category>) -> Option<Hours> {
+/// The quiet hours that bind a message: a campaign's, a single one's that is marketing, and a question to somebody who has not
+/// just written.
+fn hours(binding: &Binding<'_>, message: &Claimed, category: Option<Category>, now: Timestamp) -> Option<Hours> {
+    let wrote = message.contact.as_ref().and_then(|contact| contact.last_inbound_at);
     let bound = match message.kind {
         Kind::Campaign => true,
+        Kind::Question => wrote.is_none_or(|at| now.since(at) >= Timestamp::DAY),
         Kind::Single => category == Some(Category::Marketing),
-        Kind::Test | Kind::Confirmation => false,
+        Kind::Test | Kind::Confirmation | Kind::AutoReply => false,
     };
     if !bound || binding.hours.is_free() {
         return None;

@@ -14,6 +14,7 @@ pub mod imports;
 pub mod inbound;
 pub mod installation;
 pub mod messages;
+pub mod opt_ins;
 mod plans;
 pub mod processes;
 pub mod provider_accounts;

@@ -14,9 +14,13 @@ use store::{
     Tx,
     consent::{ConsentEvent, SuppressionChange},
     contacts::Stored,
+    opt_ins::AskingTopic,
 };
 
-use super::contacts::{everything_about, open_words, seal_words};
+use super::{
+    contacts::{everything_about, open_words, seal_words},
+    opt_ins,
+};
 use crate::{
     Actor, Engine, Error, Result,
     ingest::STOP_WAIT,
@@ -165,6 +169,10 @@ impl Recipient<'_> {
         let tx = engine.begin(&actor()).await?;
         let Some(person) = locked(&tx, phone, id).await? else { return Ok(Change::Erased) };
         let Some(topic_id) = store::topics::id_of(&tx, topic).await? else { return Ok(Change::NoTopic) };
+        let asking = if on { opt_ins::asking(&tx, topic).await? } else { None };
+        if let Some(topic) = asking.filter(|_| person.consent != Consent::OptedOut && !person.suppressed) {
+            return self.ask(tx, (id, person.consent), message, &topic).await;
+        }
         if on && (person.consent != Consent::OptedIn || person.suppressed) {
             return Ok(Change::NeedsStart);
         }
@@ -180,6 +188,31 @@ impl Recipient<'_> {
         }
         tx.commit().await.map_err(store::Error::from)?;
         Ok(done)
+    }
+
+    /// A topic that asks back gets the person's yes from the number itself: whoever has the link may not have the phone.
+    async fn ask(
+        &self,
+        tx: Tx,
+        (id, consent): (ContactId, Consent),
+        message: MessageId,
+        topic: &AskingTopic,
+    ) -> Result<Change> {
+        let (engine, now) = (self.0, self.0.now());
+        let present = store::consent::subscriptions(&tx, &[id]).await?.get(&(id, topic.id)).map(|(state, _)| *state);
+        if present == Some(Subscription::Subscribed) {
+            return Ok(Change::Subscribed);
+        }
+        let until = opt_ins::expiry(engine, now).await?;
+        let sender = opt_ins::sender_for(&tx, topic).await?;
+        let pressed = format!("Turn on: {}", topic.key);
+        let event = self.event(&tx, id, (Some(topic.id), Consent::Pending), message, &pressed).await?;
+        let person = opt_ins::Person { id, consent, reference: event.reference, evidence: event.evidence };
+        let asked = opt_ins::ask(&tx, (now, until), (topic, sender), event.source, vec![person]).await?;
+        store::consent::record(&tx, &actor(), now, &asked).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        opt_ins::ring(engine);
+        Ok(Change::Asked)
     }
 
     /// What the person wished on the page, with the button they pressed and the message whose link they had as evidence.

@@ -1,12 +1,15 @@
 //! Settings of the workspace, and holding all sending.
 
+mod auto_replies;
 mod quiet;
 mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    auto_reply::AutoReplies,
     keywords::Keywords,
+    opt_in,
     problem::FieldError,
     quiet::{FrequencyCap, Holiday, WorkspaceQuiet},
     role::Permission,
@@ -68,6 +71,10 @@ struct Document {
     #[serde(skip_serializing_if = "Keywords::is_empty")]
     keywords: Keywords,
     #[serde(skip_serializing_if = "Option::is_none")]
+    double_opt_in_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auto_replies: Option<AutoReplies>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     quiet_hours: Option<WorkspaceQuiet>,
     /// Absent: the list that the program brings.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +124,8 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         whatsapp_daily_people: document.whatsapp_daily_people,
         whatsapp_reply_share: document.whatsapp_reply_share.unwrap_or(REPLY_SHARE),
         keywords: document.keywords,
+        double_opt_in_days: document.double_opt_in_days.unwrap_or(opt_in::DAYS),
+        auto_replies: document.auto_replies.unwrap_or_default(),
         quiet_hours: rule(document.quiet_hours, real),
         holidays: document.holidays.unwrap_or_else(shipped_holidays),
         frequency_caps: document.frequency_caps,
@@ -180,6 +189,7 @@ impl SettingsService<'_> {
         let real = !self.0.config().is_simulated();
         let former_rule = rule(former.quiet_hours, real);
         Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
+        Error::unless_valid(auto_replies::problems(&tx, patch.auto_replies.as_ref()).await?)?;
         let (document, changed) = apply(former.clone(), &patch, former_rule);
         if document == former {
             drop(tx);
@@ -259,6 +269,12 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
     if let Some(keywords) = &patch.keywords {
         document.keywords = words::tidy(keywords);
     }
+    if let Some(replies) = &patch.auto_replies {
+        document.auto_replies = Some(auto_replies::tidy(replies));
+    }
+    if let Some(days) = patch.double_opt_in_days {
+        document.double_opt_in_days = Some(days);
+    }
     if let Some(change) = &patch.quiet_hours
         && change.applied(former_rule) != former_rule
     {
@@ -283,6 +299,8 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
         ("whatsapp_daily_people", former.whatsapp_daily_people != document.whatsapp_daily_people),
         ("whatsapp_reply_share", former.whatsapp_reply_share != document.whatsapp_reply_share),
         ("keywords", former.keywords != document.keywords),
+        ("auto_replies", former.auto_replies != document.auto_replies),
+        ("double_opt_in_days", former.double_opt_in_days != document.double_opt_in_days),
         ("retention", former.retention != document.retention),
     ];
     let changed = changed.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect();
@@ -316,6 +334,8 @@ async fn audit(
             "whatsapp_daily_people": document.whatsapp_daily_people,
             "whatsapp_reply_share": document.whatsapp_reply_share,
             "keywords": document.keywords,
+            "auto_replies": document.auto_replies,
+            "double_opt_in_days": document.double_opt_in_days,
             "frequency_caps": document.frequency_caps,
             "retention": document.retention,
         });
@@ -357,6 +377,10 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
     }
     if patch.whatsapp_reply_share.is_some_and(|share| !(0..=100).contains(&share)) {
         errors.push(FieldError::new("whatsapp_reply_share", "Give a percentage from 0 to 100."));
+    }
+    if patch.double_opt_in_days.is_some_and(|days| !(1..=opt_in::DAYS_MAX).contains(&days)) {
+        let message = format!("Give a number of days from 1 to {}.", opt_in::DAYS_MAX);
+        errors.push(FieldError::new("double_opt_in_days", message));
     }
     errors.extend(patch.keywords.as_ref().into_iter().flat_map(words::problems));
     errors.extend(patch.retention.into_iter().flat_map(retention_problems));

@@ -1,6 +1,6 @@
 //! Forgetting what has served its time.
 
-use domain::time::Timestamp;
+use domain::{auto_reply::PAUSE_MAX, time::Timestamp};
 use serde_json::json;
 use store::texts::Texts;
 
@@ -33,6 +33,8 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     while store::imports::purge_rejects(db.writer(), before, CHUNK).await? == u64::from(CHUNK) {}
     // A while longer than they count: a clock may have been set.
     store::daily_recipients::purge(db.writer(), now.plus(-2 * Timestamp::DAY)).await?;
+    // The longest pause of a rule, and a while.
+    store::auto_replies::purge(db.writer(), now.plus(-2 * i64::from(PAUSE_MAX) * Timestamp::HOUR)).await?;
     store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
     let retention = settings::current(engine).await?.retention;
     forget_webhooks(engine, now, days(retention.raw_webhook_days)).await?;

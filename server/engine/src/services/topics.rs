@@ -1,13 +1,14 @@
 //! Topics: what people subscribe to.
 
 use domain::{
-    ids::TopicId,
+    ids::{TemplateId, TopicId},
     problem::FieldError,
     role::Permission,
     text::fold,
     topic::{NewTopic, Topic, TopicPatch},
 };
 use serde_json::json;
+use store::topics::Change;
 
 use super::{settings, stale::stale};
 use crate::{Actor, Engine, Error, Result, require};
@@ -70,14 +71,16 @@ impl Topics<'_> {
             return Err(Error::Conflict(format!("There is a topic with the key `{}` already.", new.key)));
         }
         unless_name_taken(&tx, &new.name, None).await?;
+        check_question(&tx, new.question_template_id).await?;
         store::topics::insert(&tx, TopicId(self.0.new_uuid()), &new, now).await?;
-        store::audit::append(&tx, actor, now, "create", ("topic", &new.key), &json!({ "name": new.name })).await?;
+        let detail = json!({ "name": new.name, "double_opt_in": new.double_opt_in });
+        store::audit::append(&tx, actor, now, "create", ("topic", &new.key), &detail).await?;
         let (_, topic) = store::topics::find(&tx, &new.key).await?.ok_or(NO_TOPIC)?;
         tx.commit().await.map_err(store::Error::from)?;
         Ok(topic)
     }
 
-    /// Changes name and description; the key stays, because people write it.
+    /// Changes name, description, and whether it asks back; the key stays, because people write it.
     ///
     /// # Errors
     /// `Invalid` with the fields to correct, also when another topic has the name, `NotFound`, `Stale`.
@@ -91,8 +94,14 @@ impl Topics<'_> {
         }
         let name = patch.name.unwrap_or_else(|| topic.name.clone()).trim().to_owned();
         let description = patch.description.unwrap_or_else(|| topic.description.clone()).trim().to_owned();
-        if (&name, &description) == (&topic.name, &topic.description) {
+        let double_opt_in = patch.double_opt_in.unwrap_or(topic.double_opt_in);
+        let question_template_id = patch.question_template_id.unwrap_or(topic.question_template_id);
+        let asks_the_same = (double_opt_in, question_template_id) == (topic.double_opt_in, topic.question_template_id);
+        if asks_the_same && (&name, &description) == (&topic.name, &topic.description) {
             return Ok(topic);
+        }
+        if question_template_id != topic.question_template_id {
+            check_question(&tx, question_template_id).await?;
         }
         let mut errors = Vec::new();
         check_texts(&name, &description, &mut errors);
@@ -100,8 +109,9 @@ impl Topics<'_> {
         if fold(&name) != fold(&topic.name) {
             unless_name_taken(&tx, &name, Some(id)).await?;
         }
-        store::topics::update(&tx, id, topic.version, &name, &description, now).await?;
-        let detail = json!({ "name": name, "former_name": topic.name });
+        let change = Change { name: &name, description: &description, double_opt_in, question_template_id };
+        store::topics::update(&tx, id, topic.version, change, now).await?;
+        let detail = json!({ "name": name, "former_name": topic.name, "double_opt_in": double_opt_in });
         store::audit::append(&tx, actor, now, "update", ("topic", key), &detail).await?;
         let (_, topic) = store::topics::find(&tx, key).await?.ok_or(NO_TOPIC)?;
         tx.commit().await.map_err(store::Error::from)?;
@@ -128,6 +138,15 @@ impl Topics<'_> {
     }
 }
 
+/// `Err(Invalid)` when there is no such template to ask with.
+async fn check_question(tx: &store::Tx, template: Option<TemplateId>) -> Result<()> {
+    let Some(id) = template else { return Ok(()) };
+    match store::templates::find(tx, id).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("question_template_id", "There is no template with this id.")),
+    }
+}
+
 /// `Err(Invalid)` when another topic than `own` has this name, whatever the case: nobody could tell them apart.
 async fn unless_name_taken(tx: &store::Tx, name: &str, own: Option<TopicId>) -> Result<()> {
     match store::topics::named(tx, name, own).await? {
@@ -151,6 +170,7 @@ fn checked(new: NewTopic) -> Result<NewTopic> {
         key: new.key.trim().to_owned(),
         name: new.name.trim().to_owned(),
         description: new.description.trim().to_owned(),
+        ..new
     };
     let mut errors = Vec::new();
     let well_formed = (1..=KEY_MAX).contains(&new.key.len())
@@ -183,7 +203,7 @@ mod tests {
 
     #[test]
     fn keys_are_what_people_can_write() {
-        let new = |key: &str| NewTopic { key: key.to_owned(), name: " Offers ".to_owned(), description: String::new() };
+        let new = |key: &str| NewTopic { key: key.to_owned(), name: " Offers ".to_owned(), ..NewTopic::default() };
         assert_eq!(checked(new(" spring-offers_2 ")).unwrap().key, "spring-offers_2");
         assert_eq!(checked(new("offers")).unwrap().name, "Offers");
         for key in ["", "Offers", "two words", "a.b", "ü", &"x".repeat(41)] {

@@ -116,6 +116,20 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[ContactId]) -> Result<Vec<
     all(db, query, vec![ids_json(ids)?.into()]).await?.iter().map(stored).collect()
 }
 
+/// As [`by_ids`], and nobody else changes these people before the transaction ends; in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_by_ids(tx: &Tx, ids: &[ContactId]) -> Result<Vec<Stored>> {
+    let kind = Kind::of(tx);
+    let batch = batch::table(kind, "b", "$1", &[("contact_id", Type::BigInt)]);
+    let query = format!(
+        "SELECT {COLUMNS} FROM {batch} CROSS JOIN contacts c WHERE c.contact_id = b.contact_id ORDER BY c.contact_id{}",
+        for_update(kind)
+    );
+    all(tx, query, vec![ids_json(ids)?.into()]).await?.iter().map(stored).collect()
+}
+
 /// Fills in the topics these people are subscribed to.
 ///
 /// # Errors

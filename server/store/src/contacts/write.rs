@@ -176,6 +176,8 @@ pub async fn delete(tx: &Tx, id: ContactId, phone: &Phone) -> Result<()> {
         "DELETE FROM message_texts WHERE message_id IN (SELECT id FROM messages WHERE contact_id = $1)",
         "DELETE FROM inbound_texts WHERE inbound_id IN (SELECT id FROM inbound_messages WHERE contact_id = $1)",
         "DELETE FROM subscriptions WHERE contact_id = $1",
+        "DELETE FROM opt_in_requests WHERE contact_id = $1",
+        "DELETE FROM auto_replies WHERE contact_id = $1",
         "DELETE FROM service_windows WHERE contact_id = $1",
         "DELETE FROM conversations WHERE contact_id = $1",
         "DELETE FROM contact_reads WHERE contact_id = $1",

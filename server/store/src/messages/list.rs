@@ -264,7 +264,7 @@ fn birth(message: &Message) -> HistoryEntry {
     };
     let by = match message.kind {
         MessageKind::Campaign => By::Plan,
-        MessageKind::Confirmation => By::Worker,
+        MessageKind::Confirmation | MessageKind::Question | MessageKind::AutoReply => By::Worker,
         MessageKind::Test | MessageKind::Single => By::Admin,
     };
     HistoryEntry { reason: skip.and_then(|made| made.reason), ..step(state, message.created_at, by) }

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::MessageId,
-    message::{By, State},
+    message::{By, Kind, State},
     reason::Reason,
     time::Timestamp,
 };
@@ -18,6 +18,8 @@ use crate::{ConnectionTrait, Error, Result, Row, Tx, all, ledger};
 pub struct Evidence {
     pub id: MessageId,
     pub state: State,
+    /// It went out as the answer to a webhook: it was accepted from the start, and nothing is heard of it.
+    pub answer: bool,
     /// Where its latest transition led.
     pub moved_to: Option<State>,
     /// The most that a callback reported.
@@ -38,6 +40,7 @@ impl Evidence {
     pub fn holds(&self) -> bool {
         match self.told() {
             Some(state) => state == self.state,
+            None if self.answer => self.state == State::Accepted,
             None => self.state.is_open() || (self.state == State::Skipped && self.moved_to.is_none()),
         }
     }
@@ -49,7 +52,7 @@ impl Evidence {
 /// What the database says.
 pub async fn evidence(db: &impl ConnectionTrait, after: MessageId, limit: u32) -> Result<Vec<Evidence>> {
     let query = format!(
-        "SELECT m.id, m.state, (SELECT t.to_state FROM transitions t WHERE t.message_id = m.id ORDER BY t.id DESC \
+        "SELECT m.id, m.state, m.kind, (SELECT t.to_state FROM transitions t WHERE t.message_id = m.id ORDER BY t.id DESC \
          LIMIT 1) AS moved_to, (SELECT max(r.state) FROM receipts r WHERE r.message_id = m.id) AS reported \
          FROM messages m WHERE m.id > $1 ORDER BY m.id LIMIT {limit}"
     );
@@ -65,6 +68,7 @@ fn read(row: &Row) -> Result<Evidence> {
     Ok(Evidence {
         id: MessageId(row.get("id")?),
         state: state(row)?,
+        answer: row.get::<i16>("kind")? == Kind::Confirmation.number(),
         moved_to: rank("moved_to")?,
         reported: rank("reported")?,
     })
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     fn holds(state: State, moved_to: Option<State>, reported: Option<State>) -> bool {
-        Evidence { id: MessageId(1), state, moved_to, reported }.holds()
+        Evidence { id: MessageId(1), state, answer: false, moved_to, reported }.holds()
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Bench {
     }
 
     async fn topic(&self, key: &str) {
-        let new = NewTopic { key: key.to_owned(), name: key.to_owned(), description: String::new() };
+        let new = NewTopic { key: key.to_owned(), name: key.to_owned(), ..NewTopic::default() };
         self.engine.topics().create(&self.actor, new).await.unwrap();
     }
 

@@ -15,12 +15,14 @@ use store::{
     Tx,
     consent::{ConsentEvent, SuppressionChange},
     contacts::Stored,
+    opt_ins::AskingTopic,
 };
 
 use super::{NO_CONTACT, audit, stored};
 use crate::{
     Actor, Engine, Error, Result,
     secrets::{self, KeyRing},
+    services::opt_ins,
 };
 
 /// The longest evidence, in characters.
@@ -208,9 +210,41 @@ pub(super) async fn set_topic(
         }
         _ => {}
     }
-    store::consent::record(&tx, actor, now, &[event(actor, id, Some(topic_id), consent)]).await?;
-    audit(&tx, actor, now, "set_subscription", id, &json!({ "topic": topic, "state": wanted })).await?;
+    let asking = if consent == Consent::OptedIn { opt_ins::asking(&tx, topic).await? } else { None };
+    let (events, state) = match &asking {
+        Some(_) if contact.consent == Consent::OptedOut || contact.suppressed => {
+            return Err(Error::Conflict(format!(
+                "{topic} asks people back before it subscribes them, and this person is opted out: they are not asked."
+            )));
+        }
+        Some(topic) => (ask(engine, &tx, actor, (id, contact.consent), topic).await?, "asked"),
+        None => (vec![event(actor, id, Some(topic_id), consent)], wanted.as_str()),
+    };
+    // Whoever is asked already is not asked twice.
+    if events.is_empty() {
+        return Ok(contact);
+    }
+    store::consent::record(&tx, actor, now, &events).await?;
+    audit(&tx, actor, now, "set_subscription", id, &json!({ "topic": topic, "state": state })).await?;
     let contact = stored(&tx, phone).await?.contact;
     tx.commit().await.map_err(store::Error::from)?;
+    if asking.is_some() {
+        opt_ins::ring(engine);
+    }
     Ok(contact)
+}
+
+/// Asks one person whether they want a topic.
+pub(super) async fn ask(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    (id, consent): (ContactId, Consent),
+    topic: &AskingTopic,
+) -> Result<Vec<ConsentEvent>> {
+    let now = engine.now();
+    let until = opt_ins::expiry(engine, now).await?;
+    let sender = opt_ins::sender_for(tx, topic).await?;
+    let person = opt_ins::Person { id, consent, reference: None, evidence: None };
+    Ok(opt_ins::ask(tx, (now, until), (topic, sender), source_of(actor), vec![person]).await?)
 }

@@ -30,7 +30,8 @@ use store::{
 
 pub(crate) use birth::{Birth, all_born, born};
 pub(crate) use consent::{
-    event, open as open_words, opt_out_by_provider, opt_out_of_everything, provider, seal_words, still_opted_out,
+    event, open as open_words, opt_out_by_provider, opt_out_of_everything, provider, seal_words, source_of,
+    still_opted_out,
 };
 pub(crate) use export::collect as everything_about;
 
@@ -39,7 +40,7 @@ use crate::{
     cursor::{Cursor, page_of, rows_to_ask_for},
     phone, require,
     retry::retrying,
-    services::stale::stale,
+    services::{opt_ins, stale::stale},
 };
 
 /// See [`Engine::contacts`].
@@ -115,13 +116,28 @@ impl Contacts<'_> {
             locale: new.locale.as_deref(),
         };
         let born = born(&tx, &self.0.config().keys, actor, now, birth).await?;
-        let mut events: Vec<ConsentEvent> =
-            topics.into_iter().map(|topic| event(actor, born.id, Some(topic), Consent::OptedIn)).collect();
+        let asking = store::opt_ins::asking(&tx).await?;
+        let mut events: Vec<ConsentEvent> = topics
+            .iter()
+            .filter(|id| asking.iter().all(|topic| topic.id != **id))
+            .map(|topic| event(actor, born.id, Some(*topic), Consent::OptedIn))
+            .collect();
         let opts_out = new.consent == Some(Consent::OptedOut) && !born.suppressed;
         if opts_out {
             events.push(opt_out_of_everything(&self.0.config().keys, actor, born.id, phone));
         } else if new.consent == Some(Consent::OptedIn) && !born.suppressed {
             events.push(event(actor, born.id, None, Consent::OptedIn));
+        }
+        let mut asks = false;
+        if !opts_out && !born.suppressed {
+            let consent = new.consent.unwrap_or(Consent::Unknown);
+            for topic in asking.iter().filter(|topic| topics.contains(&topic.id)) {
+                let asked = consent::ask(self.0, &tx, actor, (born.id, consent), topic).await?;
+                // One pending of everything is enough.
+                let known = events.iter().any(|event| event.topic_id.is_none());
+                events.extend(asked.into_iter().filter(|event| !known || event.topic_id.is_some()));
+                asks = true;
+            }
         }
         store::consent::record(&tx, actor, now, &events).await?;
         let detail = json!({ "consent": new.consent, "topics": new.topics });
@@ -129,6 +145,9 @@ impl Contacts<'_> {
         let contact = stored(&tx, phone).await?.contact;
         tx.commit().await.map_err(store::Error::from)?;
         self.0.told_opt_outs((opts_out || born.suppressed).then_some(born.id));
+        if asks {
+            opt_ins::ring(self.0);
+        }
         Ok(contact)
     }
 

@@ -5,8 +5,8 @@ use domain::{inbound::Keyword, keywords::Keywords, problem::FieldError};
 use crate::ingest;
 
 /// Words of one's own of each kind, and how long one may be.
-const WORDS_MAX: usize = 100;
-const WORD_MAX: usize = 40;
+pub(super) const WORDS_MAX: usize = 100;
+pub(super) const WORD_MAX: usize = 40;
 
 /// Words without blanks around them, each once.
 pub(super) fn tidy(keywords: &Keywords) -> Keywords {
@@ -19,7 +19,12 @@ pub(super) fn tidy(keywords: &Keywords) -> Keywords {
         }
         kept
     };
-    Keywords { stop: each_once(&keywords.stop), start: each_once(&keywords.start), help: each_once(&keywords.help) }
+    Keywords {
+        stop: each_once(&keywords.stop),
+        start: each_once(&keywords.start),
+        help: each_once(&keywords.help),
+        yes: each_once(&keywords.yes),
+    }
 }
 
 /// A word means one thing: of those that are built in and of those that are added.
@@ -28,6 +33,7 @@ pub(super) fn problems(keywords: &Keywords) -> Vec<FieldError> {
         ("keywords.stop", Keyword::Stop, &keywords.stop),
         ("keywords.start", Keyword::Start, &keywords.start),
         ("keywords.help", Keyword::Help, &keywords.help),
+        ("keywords.yes", Keyword::Yes, &keywords.yes),
     ];
     let mut errors = Vec::new();
     for (field, kind, words) in lists {
@@ -61,7 +67,7 @@ mod tests {
     fn a_word_means_one_thing() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let fields = |stop: &[&str], start: &[&str]| -> Vec<String> {
-            let keywords = Keywords { stop: words(stop), start: words(start), help: Vec::new() };
+            let keywords = Keywords { stop: words(stop), start: words(start), ..Keywords::default() };
             problems(&keywords).into_iter().map(|error| error.field).collect()
         };
         assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());

@@ -23,3 +23,14 @@ CREATE UNIQUE INDEX opt_in_requests_waiting ON opt_in_requests (contact_id, topi
 CREATE INDEX opt_in_requests_due ON opt_in_requests (expires_at, id) WHERE state = 'waiting';
 CREATE INDEX opt_in_requests_by_contact ON opt_in_requests (contact_id);
 CREATE INDEX opt_in_requests_by_state ON opt_in_requests (state, id);
+
+-- Which rule answered whom by itself, and when: so that none answers without end.
+CREATE TABLE auto_replies (
+    id {identity},
+    contact_id bigint NOT NULL,
+    rule text NOT NULL,
+    at bigint NOT NULL,
+    message_id bigint NOT NULL
+);
+CREATE INDEX auto_replies_by_contact ON auto_replies (contact_id, at);
+CREATE INDEX auto_replies_by_age ON auto_replies (at);

@@ -1,4 +1,4 @@
-//! Double opt-in: topics that ask back, and who was asked.
+//! Double opt-in: topics that ask back, and who was asked. Automatic replies: who got which.
 
 use sea_orm_migration::prelude::*;
 
@@ -10,7 +10,8 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let statements = dialect::translate(include_str!("sql/opt_ins.sql"), manager.get_database_backend());
+        let statements =
+            dialect::translate(include_str!("sql/opt_ins_and_auto_replies.sql"), manager.get_database_backend());
         manager.get_connection().execute_unprepared(&statements).await?;
         Ok(())
     }

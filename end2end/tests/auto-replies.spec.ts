@@ -1,0 +1,34 @@
+// Somebody writes a word, and is answered by itself.
+import { expect, test } from '../fixtures.ts'
+import { Work } from '../pages/work.ts'
+
+test('a rule answers a word and can be turned off @mobile', async ({ signedIn: page, accessible, javaScriptEnabled, isMobile }) => {
+  test.setTimeout(90_000)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const suffix = `${isMobile ? '02' : '01'}${work.scripts ? '11' : '22'}`
+  const phone = `+1415555${suffix}`
+  const rule = page.getByRole('row').filter({ hasText: `Opening ${suffix}` })
+  const conversation = page.getByRole('log', { name: 'Conversation' })
+
+  await work.open('/settings/auto-replies')
+  await page.getByLabel('Name').fill(`Opening ${suffix}`)
+  await page.getByLabel('When').selectOption({ label: 'The whole message is one of these words' })
+  await page.getByLabel('Answer', { exact: true }).fill(`We open at nine (${suffix}).`)
+  await work.button('Add the rule').click()
+  await expect(page.getByText('Give 1 to 100 words.')).toBeVisible()
+  await page.getByLabel('Words').fill(`opening ${suffix}`)
+  await work.button('Add the rule').click()
+  await expect(rule).toContainText('On')
+  await accessible()
+
+  await work.open(`/simulator?phone=${encodeURIComponent(phone)}`)
+  await page.getByLabel('Answer as this person').fill(`Opening ${suffix}?`)
+  await page.getByRole('button', { name: 'Send the answer' }).click()
+  await work.until(() => expect(conversation).toContainText(`We open at nine (${suffix}).`, { timeout: 500 }))
+
+  await work.open('/settings/auto-replies')
+  await rule.getByRole('button', { name: 'Turn off' }).click()
+  await expect(rule.getByRole('button', { name: 'Turn on' })).toBeVisible()
+  await rule.getByRole('button', { name: 'Delete' }).click()
+  await expect(rule).toHaveCount(0)
+})
