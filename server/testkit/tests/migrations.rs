@@ -130,6 +130,11 @@ async fn columns(test: &testkit::TestDb) -> Columns {
     rows.iter().map(column).collect()
 }
 
+/// Of 64 bits on PostgreSQL since events have numbers: the version before writes nothing but 0, and reads it nowhere.
+fn is_widened((table, column): &(String, String)) -> bool {
+    (table.as_str(), column.as_str()) == ("messages", "occurrence")
+}
+
 /// During a rolling update, the version before works on the new schema: what it reads is there, and what it does not know
 /// it need not write.
 #[tokio::test]
@@ -139,7 +144,7 @@ async fn migrations_only_add() {
         for _ in 0..migrations::Migrator::migrations().len() {
             migrations::Migrator::up(test.db.writer(), Some(1)).await.expect("one more");
             let after = columns(&test).await;
-            for (column, (kind, _)) in &before {
+            for (column, (kind, _)) in before.iter().filter(|(column, _)| !is_widened(column)) {
                 assert_eq!(after.get(column).map(|(kind, _)| kind), Some(kind), "{:?}: {column:?}", test.kind());
             }
             let tables: BTreeSet<&String> = before.keys().map(|(table, _)| table).collect();
