@@ -11,9 +11,9 @@ test('a rule answers a word and can be turned off @mobile', async ({ signedIn: p
   const conversation = page.getByRole('log', { name: 'Conversation' })
 
   await work.open('/settings/auto-replies')
-  await page.getByLabel('Name').fill(`Opening ${suffix}`)
+  await page.getByLabel('Name', { exact: true }).fill(`Opening ${suffix}`)
   await page.getByLabel('When').selectOption({ label: 'The whole message is one of these words' })
-  await page.getByLabel('Answer', { exact: true }).fill(`We open at nine (${suffix}).`)
+  await page.getByRole('textbox', { name: /^Answer/ }).fill(`We open at nine (${suffix}).`)
   await work.button('Add the rule').click()
   await expect(page.getByText('Give 1 to 100 words.')).toBeVisible()
   await page.getByLabel('Words').fill(`opening ${suffix}`)

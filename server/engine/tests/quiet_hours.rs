@@ -378,7 +378,8 @@ async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
         let refused = campaigns.override_quiet_hours(&world.admin, offer.id, &reason("a sale")).await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
 
-        let notice = campaign(&world, |draft| draft).await;
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        let notice = campaign(&world, |draft| NewCampaign { template_id: Some(utility), ..draft }).await;
         let run = world.launch(&notice).await;
         world.until(run.id, "everybody sleeps", |run| run.quiet.messages == 10).await;
         let refused = campaigns.override_quiet_hours(&world.admin, notice.id, &reason("  ")).await;

@@ -260,7 +260,7 @@ impl Planned {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanTally {
     pub queued: i64,
-    /// Of them, people with numbers of the United States.
+    /// Of them, people with numbers of the United States; counted by [`preview`] alone.
     pub queued_in_us: i64,
     pub skipped: Vec<(Reason, i64)>,
 }
@@ -278,10 +278,7 @@ fn tally(rows: &[Row]) -> Result<PlanTally> {
     for row in rows {
         let count: i64 = row.get("n")?;
         match row.word_or_null("reason")? {
-            None => {
-                tally.queued += count;
-                tally.queued_in_us += row.get::<i64>("in_us")?;
-            }
+            None => tally.queued += count,
             Some(reason) => tally.skipped.push((reason, count)),
         }
     }
@@ -311,7 +308,13 @@ pub async fn preview(
         "SELECT p.reason, CAST(count(*) AS bigint) AS n, \
              CAST(sum(CASE WHEN p.country = 'US' THEN 1 ELSE 0 END) AS bigint) AS in_us FROM ({people}) AS p GROUP BY p.reason ORDER BY 1"
     );
-    let tally = tally(&all(db, query, values.clone()).await?)?;
+    let rows = all(db, query, values.clone()).await?;
+    let mut tally = tally(&rows)?;
+    for row in &rows {
+        if row.word_or_null::<Reason>("reason")?.is_none() {
+            tally.queued_in_us += row.get::<i64>("in_us")?;
+        }
+    }
     let query =
         format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");
     let first = one(db, query, values).await?.map(|row| row.get("contact_id").map(ContactId)).transpose()?;
