@@ -1,5 +1,7 @@
 //! What cannot wait for the morning: an admin says so of a run, with the reason.
 
+use std::time::Duration;
+
 use domain::{
     campaign::{Campaign, OverrideQuietHours},
     consent::Category,
@@ -10,6 +12,9 @@ use serde_json::json;
 
 use super::{audit, campaign_or, commit};
 use crate::{Actor, Engine, Error, Result, bell::Who, planner::waiting};
+
+/// After so long every process goes by the new rules.
+const RULES_ARE_KNOWN: Duration = Duration::from_secs(1);
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
@@ -41,6 +46,8 @@ pub(super) async fn override_quiet_hours(
     audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
     let campaign = store::campaigns::get(&tx, id).await?;
     commit(tx).await?;
+    // Senders look the rules up four times a second: woken before that, people would be put back to sleep by the old ones.
+    tokio::time::sleep(RULES_ARE_KNOWN).await;
     waiting::wake(engine, run, &rules).await?;
     engine.inner().bell.ring(Who::Senders);
     Ok(campaign)
