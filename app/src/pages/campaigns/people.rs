@@ -67,8 +67,6 @@ pub(super) fn table(messages: &[Message], at: Timestamp, faults: &Faults) -> Any
 fn row(message: &Message, at: Timestamp, faults: &Faults) -> AnyView {
     let waits = message.state == State::Queued && message.not_before > at;
     let until = waits.then(|| view! { <span class="sub">"until " <Time at=message.not_before moment=true/></span> });
-    let whom = message.name.clone().or_else(|| message.phone.as_ref().map(|phone| format::phone(phone.as_str())));
-    let why = format!("Why? {}", whom.unwrap_or_else(|| "Erased person".to_owned()));
     let untouched = match message.state {
         State::Queued => message.attempts == 0,
         State::Skipped => message.updated_at == message.created_at,
@@ -84,12 +82,17 @@ fn row(message: &Message, at: Timestamp, faults: &Faults) -> AnyView {
             {words(message, faults)}
             <td class="num recipient__attempts" data-label="Attempts">{format::num(message.attempts)}</td>
             <td class="num recipient__at" data-label="At"><MaybeTime at=touched/></td>
-            <td class="num" data-label="">
-                <a class="link" href=paths::message(message.id) aria-label=why>"Why?"</a>
-            </td>
+            <td class="num" data-label="">{why_link(message)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// To what was decided of a message; lists have many, so each says of whom.
+pub(super) fn why_link(message: &Message) -> AnyView {
+    let whom = message.name.clone().or_else(|| message.phone.as_ref().map(|phone| format::phone(phone.as_str())));
+    let label = format!("Why? {}", whom.unwrap_or_else(|| "Erased person".to_owned()));
+    view! { <a class="link" href=paths::message(message.id) aria-label=label>"Why?"</a> }.into_any()
 }
 
 /// The text where all went well, else what stands in the way.

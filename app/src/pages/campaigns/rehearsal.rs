@@ -13,6 +13,7 @@ use leptos::{context::Provider, prelude::*};
 use super::{
     actions::ChangeCampaign,
     below, chart, may,
+    people::why_link,
     plan::{RehearsalQuery, RehearsalView, load_rehearsal},
     use_id,
 };
@@ -416,9 +417,9 @@ fn row(person: &PlannedPerson) -> AnyView {
                 <Who name=message.name.clone() phone=message.phone.as_ref().map(ToString::to_string)/>
             </td>
             <td class="recipient__state" data-label="Outcome">{pill(label)}</td>
-            <td data-label="When">{when}</td>
+            <td class="recipient__at" data-label="When">{when}</td>
             {words}
-            <td class="num" data-label=""><a class="link" href=paths::message(message.id)>"Why?"</a></td>
+            <td class="num" data-label="">{why_link(message)}</td>
         </tr>
     }
     .into_any()

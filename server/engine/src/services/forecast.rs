@@ -9,7 +9,7 @@ use std::{
 use domain::{
     ids::RunId,
     message::Channel,
-    run::{CurvePoint, Expectation, Forecast, Run, RunStatus},
+    run::{CurvePoint, Expectation, Forecast, Quiet, Run, RunStatus},
     settings::{SendingState, Settings},
     time::Timestamp,
 };
@@ -39,6 +39,15 @@ const ACTUAL_POINTS: i64 = 96;
 
 /// How long somebody who looks waits for what is being read; then what was read before has to do.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How exact a forecast has to be.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// For a page: what was read lately serves.
+    Short,
+    /// For what is kept: read now, however long it takes.
+    ToTheEnd,
+}
 
 /// What was read of the runs that were looked at lately.
 #[derive(Default)]
@@ -96,13 +105,7 @@ impl<T: Send + Sync + 'static> Reads<T> {
 }
 
 /// What `read` finds, or found lately. Who has no patience for it gets what was read before, if anything was.
-async fn look<T, F>(
-    engine: &Engine,
-    reads: fn(&Cache) -> &Reads<T>,
-    run: RunId,
-    patience: Duration,
-    read: F,
-) -> Option<Arc<Vec<T>>>
+async fn look<T, F>(engine: &Engine, reads: fn(&Cache) -> &Reads<T>, run: RunId, read: F) -> Option<Arc<Vec<T>>>
 where
     T: Send + Sync + 'static,
     F: Future<Output = store::Result<Vec<T>>> + Send + 'static,
@@ -117,7 +120,7 @@ where
         let rows = read.await.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
         reads(&engine.inner().forecasts).keep(run, rows, began.elapsed())
     });
-    match tokio::time::timeout(patience, reading).await {
+    match tokio::time::timeout(PATIENCE, reading).await {
         Ok(Ok(rows)) => rows,
         _ => known,
     }
@@ -125,10 +128,10 @@ where
 
 /// What is to be expected of a run from now on; nothing of one that does not go on by itself.
 pub(crate) async fn of(engine: &Engine, run: &Run) -> Result<Forecast> {
-    reckoned(engine, run, PATIENCE).await
+    reckoned(engine, run, Patience::Short).await
 }
 
-async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Forecast> {
+async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Forecast> {
     if !matches!(run.status, RunStatus::Planning | RunStatus::Running | RunStatus::Rehearsed) {
         return Ok(Forecast::default());
     }
@@ -143,10 +146,14 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Fore
         let holidays = Holidays::of(&settings.holidays);
         quiet::of_run(&settings, &holidays, &lane.rules)
     };
-    let waiting = waiting(engine, run, (now, !hours.is_free()), patience).await;
+    let by_clock = !hours.is_free();
+    let waiting = match patience {
+        Patience::Short => waiting(engine, run, (now, by_clock)).await,
+        Patience::ToTheEnd => Arc::new(store::runs::due(engine.db().reader(), run.id, now, by_clock).await?),
+    };
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
-    brought_up(&mut due, run.ledger.queued, now);
+    brought_up(&mut due, (run.ledger.queued, run.quiet), now);
     due.push(Due { at: now, count: run.ledger.sending, windows: None });
     let left: i64 = due.iter().map(|due| due.count).sum();
     let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
@@ -162,15 +169,10 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Duration) -> Result<Fore
 }
 
 /// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
-async fn waiting(
-    engine: &Engine,
-    run: &Run,
-    (now, by_clock): (Timestamp, bool),
-    patience: Duration,
-) -> Arc<Vec<DueGroup>> {
+async fn waiting(engine: &Engine, run: &Run, (now, by_clock): (Timestamp, bool)) -> Arc<Vec<DueGroup>> {
     let (db, id) = (engine.db().clone(), run.id);
     let read = async move { store::runs::due(db.reader(), id, now, by_clock).await };
-    if let Some(due) = look(engine, |cache| &cache.due, id, patience, read).await {
+    if let Some(due) = look(engine, |cache| &cache.due, id, read).await {
         return due;
     }
     let group = |at, count| DueGroup { at, count, someone: None };
@@ -204,12 +206,15 @@ fn by_windows(groups: &[DueGroup], hours: &Policy, within: Window) -> (Vec<Due>,
     (merged(due), windows)
 }
 
-/// What was read a moment ago, by what the ledger says now: what is queued besides is due, what is not queued any more was
-/// the first.
-fn brought_up(due: &mut Vec<Due>, queued: i64, now: Timestamp) {
+/// What was read a moment ago, by what the ledger says now: what is queued besides sleeps, as far as the ledger knows of
+/// more who do, or is due; what is not queued any more was the first.
+fn brought_up(due: &mut Vec<Due>, (queued, quiet): (i64, Quiet), now: Timestamp) {
     let mut gone = due.iter().map(|due| due.count).sum::<i64>() - queued;
     if gone < 0 {
-        due.push(Due { at: now, count: -gone, windows: None });
+        let known_asleep: i64 = due.iter().filter(|due| due.at > now).map(|due| due.count).sum();
+        let asleep = (quiet.messages - known_asleep).clamp(0, -gone);
+        due.push(Due { at: now, count: -gone - asleep, windows: None });
+        due.push(Due { at: quiet.until.unwrap_or(now), count: asleep, windows: None });
     }
     for due in due.iter_mut() {
         let part = due.count.min(gone.max(0));
@@ -263,7 +268,7 @@ pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) 
     let slot = (end.since(started) / ACTUAL_POINTS).max(Timestamp::SECOND);
     let (db, id) = (engine.db().clone(), run.id);
     let read = async move { store::runs::handed_over(db.reader(), id, slot).await };
-    let actual = look(engine, |cache| &cache.actual, id, PATIENCE, read).await;
+    let actual = look(engine, |cache| &cache.actual, id, read).await;
     forecast.actual = actual.map(|actual| actual.to_vec()).unwrap_or_default();
     Ok(())
 }
@@ -273,7 +278,7 @@ pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
     let db = engine.db();
     for id in store::runs::not_foretold(db.reader()).await? {
         let run = store::runs::get(db.reader(), id).await?;
-        let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Duration::MAX).await?;
+        let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Patience::ToTheEnd).await?;
         store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?;
     }
     Ok(())
@@ -287,14 +292,17 @@ mod tests {
     fn what_was_read_before_is_brought_up_to_the_ledger() {
         let at = |seconds| Timestamp::from_seconds(seconds);
         let due = |seconds, count| Due { at: at(seconds), count, windows: None };
-        let counts = |queued| {
+        let counts = |queued, quiet| {
             let mut known = vec![due(5, 10), due(9, 10)];
-            brought_up(&mut known, queued, at(5));
-            known.iter().map(|due| due.count).collect::<Vec<_>>()
+            brought_up(&mut known, (queued, quiet), at(5));
+            known.into_iter().map(|due| (due.at, due.count)).filter(|(_, count)| *count > 0).collect::<Vec<_>>()
         };
-        assert_eq!(counts(20), [10, 10]);
-        assert_eq!(counts(7), [0, 7], "the first are gone");
-        assert_eq!(counts(26), [10, 10, 6], "these were planned since");
-        assert_eq!(counts(0), [0, 0]);
+        let nobody = Quiet { messages: 0, until: None };
+        assert_eq!(counts(20, nobody), [(at(5), 10), (at(9), 10)]);
+        assert_eq!(counts(7, nobody), [(at(9), 7)], "the first are gone");
+        assert_eq!(counts(26, nobody), [(at(5), 10), (at(9), 10), (at(5), 6)], "these were planned since");
+        assert_eq!(counts(0, nobody), []);
+        let asleep = Quiet { messages: 14, until: Some(at(8)) };
+        assert_eq!(counts(26, asleep), [(at(5), 10), (at(9), 10), (at(5), 2), (at(8), 4)], "and of these four sleep");
     }
 }
