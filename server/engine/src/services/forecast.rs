@@ -297,12 +297,12 @@ mod tests {
             brought_up(&mut known, (queued, quiet), at(5));
             known.into_iter().map(|due| (due.at, due.count)).filter(|(_, count)| *count > 0).collect::<Vec<_>>()
         };
-        let nobody = Quiet { messages: 0, until: None };
+        let nobody = Quiet::default();
         assert_eq!(counts(20, nobody), [(at(5), 10), (at(9), 10)]);
         assert_eq!(counts(7, nobody), [(at(9), 7)], "the first are gone");
         assert_eq!(counts(26, nobody), [(at(5), 10), (at(9), 10), (at(5), 6)], "these were planned since");
         assert_eq!(counts(0, nobody), []);
-        let asleep = Quiet { messages: 14, until: Some(at(8)) };
+        let asleep = Quiet { messages: 14, until: Some(at(8)), ..Quiet::default() };
         assert_eq!(counts(26, asleep), [(at(5), 10), (at(9), 10), (at(5), 2), (at(8), 4)], "and of these four sleep");
     }
 }
