@@ -23,6 +23,8 @@ pub const AUDIENCES: &str = "/audiences";
 pub const NEW_AUDIENCE: &str = "/audiences/new";
 pub const TEMPLATES: &str = "/templates";
 pub const NEW_TEMPLATE: &str = "/templates/new";
+/// What WhatsApp has approved, as Twilio lists it.
+pub const APPROVED_TEMPLATES: &str = "/templates/approved";
 pub const CAMPAIGNS: &str = "/campaigns";
 pub const CALENDAR: &str = "/calendar";
 pub const NEW_CAMPAIGN: &str = "/campaigns/new";

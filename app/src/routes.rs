@@ -37,6 +37,7 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/audiences") view=Page::Audiences(audiences::Page::List) ssr=MODE/>
             <Route path=path!("/audiences/:id") view=Page::Audiences(audiences::Page::One) ssr=MODE/>
             <Route path=path!("/templates") view=Page::Templates(templates::Page::List) ssr=MODE/>
+            <Route path=path!("/templates/approved") view=Page::Templates(templates::Page::Approved) ssr=MODE/>
             <Route path=path!("/templates/:id") view=Page::Templates(templates::Page::One) ssr=MODE/>
             <Route path=path!("/campaigns") view=Page::Runs(campaigns::Page::List) ssr=MODE/>
             <Route path=path!("/calendar") view=Page::Drafts(Drafts::Calendar) ssr=MODE/>

@@ -7,6 +7,7 @@ use domain::{
     actor::ActorKind,
     campaign::CampaignStatus,
     consent::{Category, Consent, ConsentSource, Subscription, SuppressionReason},
+    content_template::Approval,
     event::{WebhookKind, WebhookOutcome},
     import::{ImportStatus, RejectReason},
     message::{By, Channel, CheckOutcome, Kind, Outcome, State, StepActor},
@@ -248,6 +249,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::LeaseExpired => "The worker that sent it disappeared",
         Reason::RunCancelled => "The campaign was cancelled",
         Reason::TemplateError => "The template failed for this person",
+        Reason::Unreachable => "The last messages did not come",
         Reason::AlreadyReceived => "Has had this campaign before",
     }
 }
@@ -268,6 +270,9 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
         }
         Reason::QuietHours => "Nothing: it goes out in their morning.",
         Reason::FrequencyCap => "Nothing, or raise the limit under Settings, Quiet hours.",
+        Reason::Unreachable => {
+            "Check the number. It is tried again after the days under Settings, Quiet hours, or as soon as the person writes."
+        }
         Reason::NeedsTimezone => "Give the contact a time zone.",
         Reason::TemplateError => "Open the template and preview it with this contact.",
         _ => return None,
@@ -420,6 +425,20 @@ pub const fn recorder(kind: ActorKind) -> &'static str {
         ActorKind::Recipient => "the person",
         ActorKind::CommandLine => "the command line",
         ActorKind::Import => "import",
+    }
+}
+
+/// Where WhatsApp's review of a content template stands.
+#[must_use]
+pub const fn approval(approval: Approval) -> (Tone, &'static str) {
+    match approval {
+        Approval::Approved => (Tone::Ok, "Approved"),
+        Approval::Unsubmitted => (Tone::Idle, "Not submitted"),
+        Approval::Received | Approval::Pending => (Tone::Info, "In review"),
+        Approval::Rejected => (Tone::Bad, "Rejected"),
+        Approval::Paused => (Tone::Warn, "Paused"),
+        Approval::Disabled => (Tone::Bad, "Disabled"),
+        Approval::Unknown => (Tone::Idle, "Unknown"),
     }
 }
 
@@ -586,6 +605,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "saved" => "Saved.",
         "created" => "Created.",
         "deleted" => "Deleted.",
+        "synced" => "This is what Twilio lists now.",
         "imported" => "The import has started.",
         "launched" => "The campaign has been launched.",
         "scheduled" => "Scheduled. It goes out by itself at its time.",

@@ -98,6 +98,7 @@ const groups: Record<string, Page[]> = {
   ],
   templates: [
     ['/templates', 'Templates'],
+    ['/templates/approved', 'Approved by WhatsApp'],
     ['/templates?q=zzzz', 'Templates'],
     ['/templates/new', 'New template'],
     [(world) => world.template, /a_rather_long/],

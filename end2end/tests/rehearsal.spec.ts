@@ -63,3 +63,23 @@ test('a campaign is rehearsed and launched as rehearsed', async ({ signedIn: pag
     await accessible()
   })
 })
+
+test('what people lack is written out instead, and they are taken in', async ({ signedIn: page, javaScriptEnabled }) => {
+  test.setTimeout(90_000)
+  const scripts = javaScriptEnabled !== false
+  const work = new Work(page, scripts)
+  const mark = scripts ? 'Fallback' : 'Written'
+  const base = scripts ? '+141555520' : '+141555521'
+  const file = `${mark}-people.csv`
+  await work.importFile(csv(file, ['phone,first_name,consent', `${base}01,Ann,yes`, `${base}02,,yes`]))
+  await work.template(`${mark} hello`, 'Dear {{ first_name }}, good morning.')
+  await work.draft({ name: `${mark} campaign`, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
+  await work.button('Rehearse').click()
+  await work.ready()
+  await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
+  await page.getByLabel('For people without').selectOption('first_name')
+  await page.getByLabel('write instead').fill('friend')
+  await work.button('Change the template and rehearse again').click()
+  await work.until(() => expect(page.locator('.figure').first()).toHaveText('2', { timeout: 500 }))
+  await expect(page.getByRole('table', { name: 'People of the plan' })).toContainText('Dear friend, good morning.')
+})

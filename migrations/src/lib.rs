@@ -16,6 +16,8 @@ mod m20261128_000010_opt_ins_and_auto_replies;
 mod m20261128_000011_trigger_events;
 mod m20261128_000012_rehearsal;
 mod m20261128_000013_rules;
+mod m20261128_000014_content_templates;
+mod m20261128_000015_unreachable;
 mod up;
 
 pub use up::{Error, up};
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000011_trigger_events::Migration),
             Box::new(m20261128_000012_rehearsal::Migration),
             Box::new(m20261128_000013_rules::Migration),
+            Box::new(m20261128_000014_content_templates::Migration),
+            Box::new(m20261128_000015_unreachable::Migration),
         ]
     }
 }

@@ -235,6 +235,9 @@ pub fn TextField(
     /// Suggestions offered while typing.
     #[prop(optional)]
     suggestions: Vec<String>,
+    /// The id of a list of suggestions that several fields share.
+    #[prop(optional)]
+    list: Option<&'static str>,
     /// Follows every key; its value then wins over `value`, unless a failed try brought something back.
     #[prop(optional)]
     live: Option<RwSignal<String>>,
@@ -242,8 +245,9 @@ pub fn TextField(
     let start = starting_value(&name, live.map_or(value, |live| live.get_untracked()));
     tie(live, &start);
     let field = Field::new(&name, label, hint, optional);
-    let list = (!suggestions.is_empty()).then(|| format!("{}-list", field.id));
-    let options = list.clone().map(|id| {
+    let own_list = (!suggestions.is_empty()).then(|| format!("{}-list", field.id));
+    let list = own_list.clone().or_else(|| list.map(str::to_owned));
+    let options = own_list.map(|id| {
         let options = suggestions.into_iter().map(|value| view! { <option value=value></option> }.into_any());
         view! { <datalist id=id>{options.collect::<Vec<_>>()}</datalist> }
     });

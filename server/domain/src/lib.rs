@@ -12,6 +12,7 @@ pub mod auto_reply;
 pub mod campaign;
 pub mod consent;
 pub mod contact;
+pub mod content_template;
 pub mod conversation;
 pub mod dashboard;
 pub mod deadline;

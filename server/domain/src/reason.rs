@@ -38,6 +38,8 @@ word_enum! {
         DailyLimit = "daily_limit",
         /// The worker that held the message disappeared.
         LeaseExpired = "lease_expired",
+        /// The last messages to this number did not come to it; campaigns leave it alone for a while.
+        Unreachable = "unreachable",
         /// The campaign says once per person, and an earlier run reached this one.
         AlreadyReceived = "already_received",
         RunCancelled = "run_cancelled",

@@ -81,10 +81,26 @@ pub struct Settings {
     pub holidays: Vec<Holiday>,
     /// How many campaign messages a person gets at most.
     pub frequency_caps: Vec<FrequencyCap>,
+    /// How many days campaigns leave a number alone that the last two messages did not come to; 0: never.
+    pub unreachable_days: i32,
     /// How long raw webhooks and texts are kept.
     pub retention: Retention,
     pub updated_at: Option<Timestamp>,
     pub version: i64,
+}
+
+/// The longest that a number may be left alone, in days.
+pub const UNREACHABLE_DAYS_MAX: i32 = 365;
+
+/// How long it is, where nobody said anything else.
+pub const UNREACHABLE_DAYS: i32 = 90;
+
+impl Settings {
+    /// Since when messages that did not come count against their numbers.
+    #[must_use]
+    pub fn unreachable_since(&self, now: Timestamp) -> Timestamp {
+        now.plus(-i64::from(self.unreachable_days) * Timestamp::DAY)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -133,6 +149,9 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub frequency_caps: Option<Vec<FrequencyCap>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub unreachable_days: Option<i32>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub retention: Option<Retention>,

@@ -1,10 +1,10 @@
 //! What is said: a template has variants by locale, and every change makes a new version.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{consent::Category, ids::TemplateId, message::Channel, time::Timestamp};
+use crate::{consent::Category, content_template::with_variables, ids::TemplateId, message::Channel, time::Timestamp};
 
 /// Characters of a WhatsApp content template after filling (Twilio error 63021).
 pub const MAX_CONTENT_CHARACTERS: usize = 1_024;
@@ -17,7 +17,8 @@ pub const MAX_BODY_CHARACTERS: usize = 1_600;
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     pub body: String,
-    /// The approved content template at Twilio (`HX…`); then `body` is our preview of it.
+    /// The approved content template at Twilio (`HX…`); then `body` is our copy of its text, in which `{{1}}` stands for
+    /// what the variable is filled with.
     #[serde(default)]
     pub content_sid: Option<String>,
     /// The content template's variables: number to an expression such as `{{ first_name }}`.
@@ -27,6 +28,15 @@ pub struct Variant {
     pub media_url: Option<String>,
     #[serde(default)]
     pub buttons: Vec<Button>,
+}
+
+impl Variant {
+    /// The text that is filled in: that of a content template with the places of its variables replaced by what they are
+    /// filled with.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        with_variables(&self.body, |key| self.content_variables.get(key).map(String::as_str))
+    }
 }
 
 /// A quick-reply button, shown in the preview; Twilio sends it from the content template.
@@ -88,6 +98,17 @@ pub struct TemplatePatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<i64>,
+}
+
+/// What `POST /templates/{id}/fallback` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// `first_name`
+    pub variable: String,
+    /// What is written for people who have no value.
+    pub words: String,
 }
 
 /// What `POST /templates/preview` takes: a body, and whom to fill it for: a contact, by `phone`, or the values of a

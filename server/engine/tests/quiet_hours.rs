@@ -26,6 +26,7 @@ use engine::{
     Actor, ActorKind, Error,
     clock::{Clock, SystemClock},
 };
+use simulator::MessageFilter;
 use testkit::build;
 use world::{Setup, World, handed_over, worlds};
 
@@ -394,6 +395,29 @@ async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
         let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
         let line = audit.items.iter().find(|line| line.action == "override_quiet_hours").expect("a line");
         assert!(line.detail.to_string().contains("The water is not safe"), "{line:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_sms_near_the_end_of_its_window_may_not_wait_at_the_provider_beyond_it() {
+    // Eight minutes before nine in the evening in New York.
+    const EVENING: &str = "2026-12-03T01:52:00Z";
+    let (worlds, clock) = worlds_at(EVENING).await;
+    for mut world in worlds {
+        clock.to(EVENING);
+        world.people(1, 1).await;
+        live_in(&world, 1..2, "America/New_York").await;
+        let template = world.template_for(Channel::Sms, "Hi").await;
+        let draft = NewCampaign { template_id: Some(template), quiet_hours: Some(night()), ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until_completed(run.id).await;
+        let filter = MessageFilter { to: Some(build::phone(1).to_string()), ..MessageFilter::default() };
+        let sent = world.twilio.simulator.control().messages(&filter).remove(0);
+        let seconds = sent.validity_period.expect("SMS may not wait for ever");
+        assert!((420..=480).contains(&seconds), "{seconds} s are left of the window");
         world.stop().await;
     }
 }

@@ -79,7 +79,7 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
         let plans = store::runs::to_plan(world.db.reader()).await.expect("plans");
         commit(&world.db, async |tx| {
             let now = world.engine.now();
-            store::runs::plan_chunk(tx, &plans[0], now, 100).await?;
+            store::runs::plan_chunk(tx, &plans[0], now, now, 100).await?;
             store::runs::finish_plan(tx, run.id, now).await
         })
         .await;

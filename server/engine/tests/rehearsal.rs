@@ -19,6 +19,7 @@ use domain::{
     quiet::QuietHours,
     reason::{Check, Reason},
     run::{Rehearsal, Run, RunStatus},
+    template::Fallback,
     time::Timestamp,
 };
 use engine::{
@@ -194,7 +195,8 @@ async fn a_crash_in_the_middle_changes_nothing_and_a_rehearsal_can_be_cancelled(
         // More than a chunk of either database.
         const PEOPLE: i64 = 31_000;
         world.people(1, PEOPLE).await;
-        let campaign = world.campaign("Hi {{ first_name }}").await;
+        // The link is another one in each message, and no part of the plan.
+        let campaign = world.campaign("Hi {{ first_name }} {{ preferences_url }}").await;
         let engine = world.engine.clone();
         let campaigns = engine.campaigns();
         let began = campaigns.rehearse(&world.admin, campaign.id).await.expect("a rehearsal");
@@ -290,6 +292,36 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         assert_eq!(handed_over(&world.until_completed(launched.id).await.ledger), 3);
         let over = campaigns.rehearse(&world.admin, campaign.id).await;
         assert!(matches!(over, Err(Error::Conflict(_))), "{over:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lacks_a_value_is_taken_in_by_saying_what_to_write_instead() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 20).await;
+        build::set_person(&world.db, ContactId(3), "attributes = '{}'").await;
+        let campaign = world.campaign("Hi {{ first_name|title }}, {{ first_name }}!").await;
+        world.start();
+        let first = rehearse(&world, &campaign).await;
+        assert_eq!(found(&first).missing_variables.get("first_name"), Some(&1));
+        let template = campaign.template_id.expect("a template");
+        let set = async |variable: &str, words: &str| {
+            let fallback = Fallback { variable: variable.to_owned(), words: words.to_owned() };
+            world.engine.templates().set_fallback(&world.admin, template, &fallback).await
+        };
+        for (variable, words, field) in [("city", "town", "variable"), ("first_name", "a {{ b }}", "words")] {
+            let refused = set(variable, words).await;
+            assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == field), "{refused:?}");
+        }
+        let changed = set("first_name", "there").await.expect("set");
+        assert_eq!(changed.version, 2);
+        assert_eq!(
+            changed.variants["en"].body,
+            "Hi {{ first_name|default('there')|title }}, {{ first_name|default('there') }}!"
+        );
+        let again = rehearse(&world, &campaign).await;
+        assert_eq!((found(&again).reached(), found(&again).missing_variables.len()), (20, 0));
         world.stop().await;
     }
 }

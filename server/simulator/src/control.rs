@@ -77,6 +77,8 @@ pub struct MessageInfo {
     pub content_sid: Option<String>,
     /// The variables as they were sent.
     pub content_variables: Option<String>,
+    /// Seconds that the message may wait at Twilio, as asked for.
+    pub validity_period: Option<u16>,
     /// The present status.
     pub status: String,
     /// `inbound`, `outbound-api` or `outbound-reply`.
@@ -302,6 +304,7 @@ fn info(core: &Core, message: &Message) -> MessageInfo {
         body: message.body.to_string(),
         content_sid: message.content_sid.as_deref().map(str::to_owned),
         content_variables: message.content_variables.as_deref().map(str::to_owned),
+        validity_period: message.validity_period,
         status: message.status.as_str().to_owned(),
         direction: message.direction.as_str().to_owned(),
         created_at: rfc3339(message.created),

@@ -49,6 +49,8 @@ pub(crate) struct Message {
     pub body: Box<str>,
     pub content_sid: Option<Arc<str>>,
     pub content_variables: Option<Box<str>>,
+    /// Seconds, as asked for.
+    pub validity_period: Option<u16>,
     pub tags: Option<Box<str>>,
     pub created: i64,
     pub updated: i64,
@@ -372,6 +374,7 @@ pub(crate) mod tests {
             body: "Hi".into(),
             content_sid: None,
             content_variables: None,
+            validity_period: None,
             tags: None,
             created,
             updated: created,

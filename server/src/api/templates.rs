@@ -2,16 +2,17 @@
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
+    content_template::{ContentSync, ContentTemplate},
     ids::TemplateId,
     page::Page,
-    template::{NewTemplate, Preview, PreviewRequest, Template, TemplatePatch},
+    template::{Fallback, NewTemplate, Preview, PreviewRequest, Template, TemplatePatch},
 };
 use engine::Engine;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     auth::Caller,
-    extract::{Json, NamedQuery, Path, Query},
+    extract::{Json, NamedQuery, PageQuery, Path, Query, page_of},
     versioned::Versioned,
 };
 use crate::problem::Problem;
@@ -23,6 +24,9 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(list_templates, create_template))
         .routes(routes!(get_template, update_template, delete_template))
         .routes(routes!(preview_template))
+        .routes(routes!(set_fallback))
+        .routes(routes!(sync_templates))
+        .routes(routes!(list_content_templates))
 }
 
 /// List templates
@@ -125,4 +129,54 @@ async fn preview_template(
     Json(request): Json<PreviewRequest>,
 ) -> Result<Reply<Preview>, Problem> {
     Ok(Reply(engine.templates().preview(&actor, &request).await?))
+}
+
+/// Say what to write for people without a value
+///
+/// Wherever the texts write the variable out without a fallback. Makes a new version; 422 where there is no such place.
+#[utoipa::path(
+    post, path = "/templates/{id}/fallback", tag = TAG,
+    params(("id" = TemplateId, Path)),
+    request_body = Fallback,
+    responses((status = 200, body = Template)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn set_fallback(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<TemplateId>,
+    Json(fallback): Json<Fallback>,
+) -> Result<Versioned<Template>, Problem> {
+    Ok(Versioned(engine.templates().set_fallback(&actor, id, &fallback).await?))
+}
+
+/// Sync content templates
+///
+/// Asks Twilio for every account's content templates and WhatsApp's verdicts. Done every 15 minutes by itself. 503 when an
+/// account does not give its list.
+#[utoipa::path(
+    post, path = "/templates/sync", tag = TAG,
+    responses((status = 200, body = ContentSync)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn sync_templates(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Reply<ContentSync>, Problem> {
+    Ok(Reply(engine.content_templates().sync(&actor).await?))
+}
+
+/// List content templates
+///
+/// What WhatsApp has approved, refused or still reviews, as Twilio last listed it.
+#[utoipa::path(
+    get, path = "/content-templates", tag = TAG,
+    params(PageQuery),
+    responses((status = 200, body = Page<ContentTemplate>)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn list_content_templates(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Reply<Page<ContentTemplate>>, Problem> {
+    let templates = engine.content_templates().list(&actor).await?;
+    Ok(Reply(page_of(templates, &query.page()?, |template| template.sid.clone())?))
 }

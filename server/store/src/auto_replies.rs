@@ -1,9 +1,12 @@
 //! Answers that went out by themselves: who got which, and when.
 
+use std::collections::HashMap;
+
 use domain::{
     ids::{ContactId, MessageId},
     time::Timestamp,
 };
+use sea_orm::Value;
 
 use crate::{
     ConnectionTrait, Kind, Result, Tx, all,
@@ -20,18 +23,45 @@ pub struct Lately {
     pub wrote: i64,
 }
 
-/// What this person was answered since `answered_since`, and how often they wrote since `wrote_since`.
+/// What these people were answered since `answered_since`, and how often they wrote since `wrote_since`. Who was not
+/// answered and has not written is missing.
 ///
 /// # Errors
 /// What the database says.
-pub async fn lately(tx: &Tx, person: ContactId, answered_since: Timestamp, wrote_since: Timestamp) -> Result<Lately> {
-    let query = "SELECT rule, at FROM auto_replies WHERE contact_id = $1 AND at > $2 ORDER BY at";
-    let rows = all(tx, query, vec![person.0.into(), answered_since.as_micros().into()]).await?;
-    let answered =
-        rows.iter().map(|row| Ok((row.get("rule")?, Timestamp::from_micros(row.get("at")?)))).collect::<Result<_>>()?;
-    let query = "SELECT CAST(count(*) AS bigint) AS n FROM inbound_messages WHERE contact_id = $1 AND received_at > $2";
-    let row = crate::one(tx, query, vec![person.0.into(), wrote_since.as_micros().into()]).await?;
-    Ok(Lately { answered, wrote: row.map_or(Ok(0), |row| row.get("n"))? })
+pub async fn lately(
+    tx: &Tx,
+    people: impl Iterator<Item = ContactId>,
+    answered_since: Timestamp,
+    wrote_since: Timestamp,
+) -> Result<HashMap<ContactId, Lately>> {
+    let mut found: HashMap<ContactId, Lately> = HashMap::new();
+    let people: Vec<ContactId> = people.collect();
+    let wanted = |since: Timestamp| -> Result<(String, Vec<Value>)> {
+        let mut batch = Columns::new(Kind::of(tx), [column("contact_id", Type::BigInt)]);
+        people.iter().for_each(|id| batch.push([id.0.into()]));
+        let mut values = vec![since.as_micros().into()];
+        let table = batch.table("w", &mut values)?;
+        Ok((format!("SELECT w.contact_id FROM {table}"), values))
+    };
+    if people.is_empty() {
+        return Ok(found);
+    }
+    let (these, values) = wanted(answered_since)?;
+    let query =
+        format!("SELECT contact_id, rule, at FROM auto_replies WHERE contact_id IN ({these}) AND at > $1 ORDER BY at");
+    for row in all(tx, query, values).await? {
+        let answer = (row.get("rule")?, Timestamp::from_micros(row.get("at")?));
+        found.entry(ContactId(row.get("contact_id")?)).or_default().answered.push(answer);
+    }
+    let (these, values) = wanted(wrote_since)?;
+    let query = format!(
+        "SELECT contact_id, CAST(count(*) AS bigint) AS n FROM inbound_messages WHERE contact_id IN ({these}) \
+         AND received_at > $1 GROUP BY contact_id"
+    );
+    for row in all(tx, query, values).await? {
+        found.entry(ContactId(row.get("contact_id")?)).or_default().wrote = row.get("n")?;
+    }
+    Ok(found)
 }
 
 /// Remembers answers.

@@ -19,7 +19,7 @@ use crate::{
     ConnectionTrait, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger, one,
-    runs::{PLAN_COLUMNS, RunPlan, earlier_message, read_plan, reason_sql, skip_decisions},
+    runs::{PLAN_COLUMNS, RunPlan, earlier_message, read_plan, skip_decisions},
     segments,
 };
 
@@ -134,17 +134,24 @@ pub struct Planned {
 }
 
 /// Plans messages, in the caller's transaction, which holds the run's lock: with the first decision of those who are
-/// skipped, and the ledger. Who is not in the run's audience gets none.
+/// skipped, and the ledger. Who is not in the run's audience gets none; numbers that could not be reached since
+/// `unreachable_since` are left alone.
 ///
 /// # Errors
 /// What the database says.
-pub async fn plan(tx: &Tx, plan: &RunPlan, rules: &EventRules, now: Timestamp, wanted: Vec<Wanted>) -> Result<Planned> {
+pub async fn plan(
+    tx: &Tx,
+    plan: &RunPlan,
+    rules: &EventRules,
+    (now, unreachable_since): (Timestamp, Timestamp),
+    wanted: Vec<Wanted>,
+) -> Result<Planned> {
     let mut planned = Planned::default();
     let mut wanted = wanted;
     if rules.debounce > 0 {
         wanted = merge(tx, plan.run, rules, wanted, &mut planned).await?;
     }
-    insert(tx, plan, rules, now, &wanted, &mut planned).await?;
+    insert(tx, plan, rules, (now, unreachable_since), &wanted, &mut planned).await?;
     Ok(planned)
 }
 
@@ -248,7 +255,7 @@ async fn insert(
     tx: &Tx,
     plan: &RunPlan,
     rules: &EventRules,
-    now: Timestamp,
+    (now, unreachable_since): (Timestamp, Timestamp),
     wanted: &[Wanted],
     planned: &mut Planned,
 ) -> Result<()> {
@@ -276,6 +283,7 @@ async fn insert(
         now.as_micros().into(),
         now.month().into(),
         plan.topic.map(|topic| topic.0).into(),
+        unreachable_since.as_micros().into(),
     ];
     let batch = batch.table("b", &mut values)?;
     let (people, more) = segments::compile(kind, &plan.definition, now, values.len() + 1)?;
@@ -283,7 +291,7 @@ async fn insert(
     // Two of one batch do not see each other.
     let earlier =
         (plan.rules.repeat == Repeat::OncePerPerson).then(|| format!("(b.again OR {})", earlier_message("$2", "")));
-    let reason = reason_sql(plan.rules.category, plan.topic.is_some(), earlier);
+    let reason = plan.reasons(earlier, "$7");
     let insert = format!(
         "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \
          month, reason, not_before, created_at, updated_at) \

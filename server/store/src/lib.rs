@@ -11,6 +11,7 @@ pub mod chain;
 mod connect;
 pub mod consent;
 pub mod contacts;
+pub mod content_templates;
 pub mod conversations;
 pub mod daily_recipients;
 pub mod dashboard;

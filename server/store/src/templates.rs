@@ -189,6 +189,6 @@ fn template(row: &Row) -> Result<Template> {
     })
 }
 
-fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Corrupt { column: "variants", problem: error.to_string() })
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Corrupt { column: "templates", problem: error.to_string() })
 }

@@ -130,10 +130,16 @@ async fn planning_skips_what_sql_can_see_and_gives_everybody_a_row() {
         let tallies = store::ledger::tallies(db.reader(), run.run).await.expect("tallies").skipped_by_reason;
         let expected = [("no_consent", 1), ("not_subscribed", 3), ("opted_out", 1), ("suppressed", 1)];
         assert_eq!(tallies.iter().map(|(reason, n)| (reason.as_str(), *n)).collect::<Vec<_>>(), expected);
-        let (preview, first) =
-            store::runs::preview(db.reader(), &run.definition, Some(topic), run.rules.category, START)
-                .await
-                .expect("a preview");
+        let (preview, first) = store::runs::preview(
+            db.reader(),
+            &run.definition,
+            Some(topic),
+            (run.rules.channel, run.rules.category),
+            START,
+            START,
+        )
+        .await
+        .expect("a preview");
         assert_eq!((preview.queued, preview.total(), first), (2, 8, Some(ContactId(2))));
         let claimed = claim(db, &run, 10).await;
         let who: BTreeSet<i64> = claimed.iter().map(|message| message.contact_id.0).collect();
@@ -180,18 +186,18 @@ async fn planning_goes_on_after_the_last_commit() {
         build::people(db, 1, 25, Consent::OptedIn).await;
         let run = build::run(db, build::sender(db).await, build::rules(), None).await;
         let plan = run.plan();
-        let first = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, 10).await).await;
+        let first = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, START, 10).await).await;
         assert_eq!((first.rows, first.complete), (10, false));
         // The process dies in the middle of the second chunk.
         let tx = db.begin().await.expect("a transaction");
-        store::runs::plan_chunk(&tx, &plan, START, 10).await.expect("a chunk");
+        store::runs::plan_chunk(&tx, &plan, START, START, 10).await.expect("a chunk");
         tx.rollback().await.expect("a rollback");
         assert_eq!(checked_ledger(db, run.run).await.planned, 10);
         assert_eq!(store::runs::to_plan(db.reader()).await.expect("plans").len(), 1);
         run.plan_all(db).await;
         assert_eq!(checked_ledger(db, run.run).await.planned, 25);
         assert!(store::runs::to_plan(db.reader()).await.expect("plans").is_empty());
-        let more = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, 10).await).await;
+        let more = commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, START, 10).await).await;
         assert_eq!(more.rows, 0, "a planned run takes nobody more");
     }
 }

@@ -227,7 +227,7 @@ impl TestRun {
     /// When the database refuses it.
     pub async fn plan_all(&self, db: &Db) {
         let plan = self.plan();
-        while !commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, 1_000).await).await.complete {}
+        while !commit(db, async |tx| store::runs::plan_chunk(tx, &plan, START, START, 1_000).await).await.complete {}
         assert!(commit(db, async |tx| store::runs::finish_plan(tx, self.run, START).await).await);
     }
 }

@@ -14,6 +14,7 @@ mod proxy;
 mod rolling;
 mod round;
 mod scenario;
+mod stop;
 
 use std::time::Instant;
 
@@ -57,6 +58,19 @@ async fn a_stop_that_came_while_nobody_was_there_wins() {
     for backend in backends() {
         let figures = missed::stops(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
         println!("{:<9}{figures}", backend.name);
+    }
+}
+
+/// A STOP wins, in the middle of a run, in whichever process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_in_the_middle_of_a_run_wins() {
+    for backend in backends() {
+        let figures = stop::in_one_process(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{:<9}one process: {figures}", backend.name);
+        if backend.is_postgres() {
+            let figures = stop::in_others(&backend).await.unwrap_or_else(|error| panic!("{error:#}"));
+            println!("{:<9}two for webhooks, two that send: {figures}", backend.name);
+        }
     }
 }
 

@@ -23,30 +23,33 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The processes, and what they need.
-struct Fleet {
-    twilio: Running,
-    site: Site,
+pub struct Fleet {
+    pub twilio: Running,
+    pub site: Site,
     webs: Vec<(String, Process)>,
     workers: Vec<Process>,
     proxy: Proxy,
-    api: Api,
+    pub api: Api,
     _redis: Redis,
 }
 
 impl Fleet {
-    async fn start(backend: &Backend, workers: usize) -> Result<Self> {
+    /// # Errors
+    /// When a part of it does not start.
+    pub async fn start(backend: &Backend, workers: usize) -> Result<Self> {
+        let front = free_address()?;
         let callbacks = Callbacks { delay_ms: 20, ..Callbacks::default() };
         let settings = Settings {
             account_sid: ACCOUNT_SID.to_owned(),
             auth_token: AUTH_TOKEN.to_owned(),
             callbacks,
+            inbound_url: Some(format!("http://{front}/webhooks/twilio/inbound")),
             ..Settings::default()
         };
         let twilio = Simulator::start("127.0.0.1:0", settings).await?;
         let base = twilio.base_url();
         let redis = Redis::start().await?;
         let mut site = Site::new(BINARY, backend).await?;
-        let front = free_address()?;
         site.set("REDIS_URL", redis.url());
         site.set("PUBLIC_URL", format!("http://{front}"));
         site.set("TRUSTED_PROXIES", "127.0.0.0/8");
@@ -77,8 +80,15 @@ impl Fleet {
         Ok(())
     }
 
-    async fn launch(&self, count: u32) -> Result<String> {
+    /// # Errors
+    /// When the people are not taken.
+    pub async fn import(&self, count: u32) -> Result<()> {
         self.api.import(&people(&self.site, count)?).await?;
+        Ok(())
+    }
+
+    async fn launch(&self, count: u32) -> Result<String> {
+        self.import(count).await?;
         let campaign = self.api.campaign("Rolling").await?;
         let run = self.api.post(&format!("/campaigns/{campaign}/launch"), &Value::Null).await?;
         Ok(text(&run, "id")?.to_owned())
@@ -108,7 +118,9 @@ impl Fleet {
         }
     }
 
-    async fn stop(self) -> Result<()> {
+    /// # Errors
+    /// When a process does not end well.
+    pub async fn stop(self) -> Result<()> {
         for process in self.webs.into_iter().map(|(_, process)| process).chain(self.workers) {
             process.stop().await?;
         }

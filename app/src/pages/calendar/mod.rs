@@ -82,7 +82,7 @@ fn entry(entry: EntryView) -> AnyView {
     view! {
         <li>
             <a class=format!("month__entry month__entry--{kind}") href=paths::campaign(id) title=title>
-                <b>{time}</b> <span dir="auto">{name}</span> <span class="visually-hidden">{words}</span>
+                <b>{time}</b> " " <span dir="auto">{name}</span> " " <span class="visually-hidden">{words}</span>
             </a>
         </li>
     }

@@ -7,6 +7,7 @@ use domain::{
     campaign::{Campaign, CampaignPatch, OverrideQuietHours},
     ids::{CampaignId, SegmentId},
     problem::FieldError,
+    template::Fallback,
 };
 use leptos::prelude::*;
 
@@ -25,6 +26,8 @@ pub async fn change_campaign(
     campaign: String,
     verb: String,
     #[server(default)] timezone: String,
+    #[server(default)] variable: String,
+    #[server(default)] words: String,
     #[server(default)] reason: String,
 ) -> Result<(), AppError> {
     let ctx = ctx()?;
@@ -35,6 +38,14 @@ pub async fn change_campaign(
         "set_timezone" => {
             let keep = |error: engine::Error| AppError::from(error).keep(&[("timezone", &timezone)]);
             campaigns.set_timezones(actor, id, &timezone).await.map_err(keep)?;
+            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+        }
+        "set_fallback" => {
+            let template = campaigns.get(actor, id).await?.template_id.ok_or(AppError::NotFound)?;
+            let typed = [("variable", &*variable), ("words", &*words)];
+            let fallback = Fallback { variable: variable.clone(), words: words.clone() };
+            let set = ctx.engine.templates().set_fallback(actor, template, &fallback).await;
+            set.map_err(|error| AppError::from(error).keep(&typed))?;
             (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
         }
         "discard_rehearsal" => {

@@ -331,9 +331,26 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
         }
         .into_any()
     });
+    let lacking = found.missing_variables.keys().map(|variable| Choice::new(variable.clone(), variable.clone()));
+    let lacking = lacking.collect::<Vec<_>>();
+    let fallback = (!lacking.is_empty() && may(Permission::Write)).then(|| {
+        view! {
+            <FormFor action=change>
+                <Hidden name="campaign" value=id.to_string()/>
+                <Hidden name="verb" value="set_fallback"/>
+                <div class="fields fields--2">
+                    <SelectField name="variable" label="For people without" choices=lacking required=true/>
+                    <TextField name="words" label="write instead" required=true maxlength=100 placeholder="there"/>
+                </div>
+                <FormActions><SubmitButton label="Change the template and rehearse again" busy="Starting…" class="btn"/></FormActions>
+            </FormFor>
+        }
+        .into_any()
+    });
     view! {
         <Card title="What could be mended">
             <ul class="list list--plain">{items}</ul>
+            {fallback}
             {zone}
             <p class="muted small">"After a change, rehearse again."</p>
         </Card>

@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    content_template::{Approval, ContentTemplate},
     page::Page,
     template::{Preview, Template},
+    time::Timestamp,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ pub struct EditorView {
     /// Details that contacts have.
     pub attributes: Vec<String>,
     pub sample: Option<Person>,
+    /// Content templates to choose from.
+    pub offered: Vec<Offered>,
     /// Whom nobody was found for.
     pub unknown: String,
     pub preview: Option<Preview>,
@@ -50,13 +54,113 @@ pub struct Saved {
     pub version: i64,
 }
 
+/// A page of templates, and where WhatsApp's reviews of their content templates stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TemplateList {
+    pub page: Page<Template>,
+    /// By SID: those that are known of the ones on this page.
+    pub reviews: BTreeMap<String, Approval>,
+}
+
+impl TemplateList {
+    /// The review that matters most for a template: one that is not through, if there is one.
+    #[must_use]
+    pub fn review(&self, template: &Template) -> Option<Approval> {
+        let known = template.variants.values().filter_map(|variant| self.reviews.get(variant.content_sid.as_ref()?));
+        known.copied().max_by_key(|approval| (approval.is_refused(), *approval != Approval::Approved))
+    }
+}
+
+/// A content template to choose in the editor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offered {
+    pub sid: String,
+    /// `spring_offer (en)`
+    pub label: String,
+    pub approval: Approval,
+    /// Why it was rejected.
+    pub reason: String,
+}
+
+/// What Twilio listed last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovedView {
+    pub templates: Vec<ApprovedRow>,
+    /// When it was asked last; none before the first time.
+    pub synced_at: Option<Timestamp>,
+    /// Accounts that gave no list since, with the reason.
+    pub problems: Vec<String>,
+}
+
+/// A content template as the list shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovedRow {
+    pub content: ContentTemplate,
+    /// The editor with a new template made of it, in all languages of its name; empty when nothing can be made of it.
+    pub href: String,
+    /// Templates that use it: id and name.
+    pub used_by: Vec<(String, String)>,
+}
+
 #[server]
-pub async fn load_templates(q: String, cursor: String) -> Result<Page<Template>, AppError> {
+pub async fn load_templates(q: String, cursor: String) -> Result<TemplateList, AppError> {
     use domain::page::PageRequest;
     let ctx = ctx()?;
     let page = PageRequest { cursor: Some(cursor).filter(|cursor| !cursor.is_empty()), ..PageRequest::default() };
     let q = Some(q.trim()).filter(|q| !q.is_empty());
-    Ok(ctx.engine.templates().list(&ctx.actor, q, &page).await?)
+    let page = ctx.engine.templates().list(&ctx.actor, q, &page).await?;
+    let used = |sid: &String| {
+        page.items.iter().flat_map(|template| template.variants.values()).any(|of| of.content_sid.as_ref() == Some(sid))
+    };
+    let known = ctx.engine.content_templates().list(&ctx.actor).await?;
+    let reviews =
+        known.into_iter().map(|content| (content.sid, content.approval)).filter(|(sid, _)| used(sid)).collect();
+    Ok(TemplateList { page, reviews })
+}
+
+/// How many templates are looked through for those that use a content template.
+#[cfg(feature = "ssr")]
+const LOOKED_THROUGH: u32 = 1_000;
+
+#[server]
+pub async fn load_approved() -> Result<ApprovedView, AppError> {
+    use domain::page::PageRequest;
+    let ctx = ctx()?;
+    let contents = ctx.engine.content_templates().list(&ctx.actor).await?;
+    let syncs = ctx.engine.content_templates().syncs(&ctx.actor).await?;
+    let ours = ctx.engine.templates().list(&ctx.actor, None, &PageRequest::first(LOOKED_THROUGH)).await?.items;
+    let uses = |sid: &str, template: &Template| {
+        template.variants.values().any(|variant| variant.content_sid.as_deref() == Some(sid))
+    };
+    let templates = contents.iter().map(|content| ApprovedRow {
+        content: content.clone(),
+        href: Draft::of_contents(content, &contents)
+            .and_then(|draft| draft.to_url(None))
+            .map(|draft| paths::with_query(paths::NEW_TEMPLATE, &[("draft", &draft)]))
+            .unwrap_or_default(),
+        used_by: ours
+            .iter()
+            .filter(|template| uses(&content.sid, template))
+            .map(|template| (template.id.to_string(), template.name.clone()))
+            .collect(),
+    });
+    let problem = |sync: &engine::services::content_templates::Sync| {
+        sync.problem.as_ref().map(|problem| format!("{}: {problem}", sync.account_sid))
+    };
+    Ok(ApprovedView {
+        templates: templates.collect(),
+        synced_at: syncs.iter().filter_map(|sync| sync.synced_at).min(),
+        problems: syncs.iter().filter_map(problem).collect(),
+    })
+}
+
+/// Asks Twilio now.
+#[server]
+pub async fn sync_templates() -> Result<(), AppError> {
+    let ctx = ctx()?;
+    ctx.engine.content_templates().sync(&ctx.actor).await?;
+    leptos_axum::redirect(&paths::done(paths::APPROVED_TEMPLATES, "synced"));
+    Ok(())
 }
 
 #[server]
@@ -83,12 +187,33 @@ pub async fn load_editor(id: String, draft: String, who: String, locale: String)
     attributes.push(OWN_PAGE.to_owned());
     let sample = people(&ctx, &who, 1).await?.into_iter().next();
     let unknown = if sample.is_none() { who } else { String::new() };
-    let body = draft.variants.get(draft.locale(&locale)).map(|variant| variant.body.clone()).unwrap_or_default();
+    let body = draft.variants.get(draft.locale(&locale)).map(VariantDraft::text).unwrap_or_default();
     let phone = sample.as_ref().map(|person| person.phone.clone()).unwrap_or_default();
     // A text that cannot be previewed can be edited all the same.
     let preview = if body.trim().is_empty() { None } else { preview(&ctx, &draft.channel, &body, phone).await.ok() };
     let id = stored.as_ref().map(|template| template.id.to_string()).unwrap_or_default();
-    Ok(EditorView { id, draft, stored, attributes, sample, unknown, preview })
+    let offered = offered(&ctx, &draft).await?;
+    Ok(EditorView { id, draft, stored, attributes, sample, offered, unknown, preview })
+}
+
+/// So many content templates are offered: more is not chosen from a list.
+#[cfg(feature = "ssr")]
+const OFFERED: usize = 200;
+
+/// The ones that may go out first, and those that the draft names in any case.
+#[cfg(feature = "ssr")]
+async fn offered(ctx: &Ctx, draft: &Draft) -> Result<Vec<Offered>, AppError> {
+    let mut known = ctx.engine.content_templates().list(&ctx.actor).await?;
+    let named = |sid: &str| draft.variants.values().any(|variant| variant.content_sid == sid);
+    known.sort_by_key(|content| (!named(&content.sid), content.approval != Approval::Approved));
+    known.truncate(OFFERED);
+    let offer = |content: ContentTemplate| Offered {
+        label: format!("{} ({})", content.name, content.language),
+        sid: content.sid,
+        approval: content.approval,
+        reason: content.reason.unwrap_or_default(),
+    };
+    Ok(known.into_iter().map(offer).collect())
 }
 
 #[server]

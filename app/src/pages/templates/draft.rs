@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 #[cfg(feature = "ssr")]
-use domain::template::Button;
-use domain::template::{Template, Variant};
+use domain::{consent::Category, content_template::ContentTemplate, template::Button};
+use domain::{
+    content_template::{numbered, with_variables},
+    template::{Template, Variant},
+};
 use serde::{Deserialize, Serialize};
 
 /// Two texts that belong together: a content variable and its expression, a button and what it sends back.
@@ -63,6 +66,19 @@ impl From<&Variant> for VariantDraft {
     }
 }
 
+#[cfg(feature = "ssr")]
+impl From<&ContentTemplate> for VariantDraft {
+    fn from(content: &ContentTemplate) -> Self {
+        Self {
+            body: content.body.clone(),
+            content_sid: content.sid.clone(),
+            media_url: String::new(),
+            vars: content.variables.keys().map(|key| Pair::new(key, "")).collect(),
+            buttons: content.buttons.iter().map(|title| Pair::new(title, "")).collect(),
+        }
+    }
+}
+
 impl VariantDraft {
     /// As it is stored: rows left empty do not count, and line ends are those of a text, not those of a form.
     #[cfg(feature = "ssr")]
@@ -84,12 +100,33 @@ impl VariantDraft {
         }
     }
 
+    /// The text with the places of its variables filled; those that nothing is filled in for yet stay as they are.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn text(&self) -> String {
+        let pairs = self.vars.iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect();
+        filled(&self.body, &self.content_sid, pairs)
+    }
+
     /// Whether there is more than a text: then the part about approved templates is open.
     #[must_use]
     pub fn has_more(&self) -> bool {
         let filled = |pairs: &[Pair]| pairs.iter().any(|pair| !pair.key.is_empty() || !pair.value.is_empty());
         !self.content_sid.is_empty() || !self.media_url.is_empty() || filled(&self.vars) || filled(&self.buttons)
     }
+}
+
+/// A text of the editor with the places of a content template's variables filled, as it is stored and sent. What nothing is
+/// filled in for stays readable: `{{1}}` is a place, not the number 1.
+#[must_use]
+pub fn filled(body: &str, content_sid: &str, pairs: Vec<(String, String)>) -> String {
+    if content_sid.trim().is_empty() {
+        return body.to_owned();
+    }
+    let mut values: BTreeMap<String, String> =
+        numbered(body).into_iter().map(|key| (key.to_owned(), format!("{{{{ '{{{{{key}}}}}' }}}}"))).collect();
+    values.extend(pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()));
+    with_variables(body, |key| values.get(key).map(String::as_str)).into_owned()
 }
 
 impl From<&Template> for Draft {
@@ -131,6 +168,29 @@ impl Draft {
             variants: BTreeMap::from([("en".to_owned(), VariantDraft::default())]),
             ..Self::default()
         }
+    }
+
+    /// A new template of a content template, in all languages that WhatsApp knows its name in. Nothing where there is no
+    /// text, such as of a login code.
+    #[must_use]
+    pub fn of_contents(content: &ContentTemplate, all: &[ContentTemplate]) -> Option<Self> {
+        let siblings = all.iter().filter(|other| {
+            other.name == content.name && other.account_sid == content.account_sid && !other.approval.is_refused()
+        });
+        let locale =
+            |content: &ContentTemplate| super::locales::read(&content.language).unwrap_or_else(|| "en".to_owned());
+        let mut variants: BTreeMap<String, VariantDraft> =
+            siblings.map(|sibling| (locale(sibling), sibling.into())).collect();
+        variants.insert(locale(content), content.into());
+        variants.retain(|_, variant| !variant.body.is_empty());
+        (!content.body.is_empty()).then(|| Self {
+            name: content.name.clone(),
+            channel: "whatsapp".to_owned(),
+            category: content.category.unwrap_or(Category::Marketing).as_str().to_owned(),
+            default_locale: locale(content),
+            version: 0,
+            variants,
+        })
     }
 
     #[must_use]

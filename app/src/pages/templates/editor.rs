@@ -40,7 +40,7 @@ fn page(view: EditorView, save: FormAction<SaveTemplate>, delete: FormAction<Del
     let writes = may(Permission::Write);
     let editor = Editor::new(view.draft.clone(), untrack(move || here.get("locale")));
     let live = LivePreview::new(editor, &view);
-    let EditorView { id, draft, stored, attributes, unknown, .. } = view;
+    let EditorView { id, draft, stored, attributes, offered, unknown, .. } = view;
     let versions = Versions::new(save, &id, draft.version, stored.as_ref());
     let fresh = id.is_empty();
     let removal = (!fresh && writes).then(|| removal(id.clone(), delete));
@@ -54,7 +54,7 @@ fn page(view: EditorView, save: FormAction<SaveTemplate>, delete: FormAction<Del
             <div class="grid grid--3-2">
                 <div class="stack">
                     {basics(editor, fresh)}
-                    {languages(editor, live, attributes, here)}
+                    {languages(editor, live, (attributes, offered), here)}
                 </div>
                 {preview_card(editor, live, unknown)}
             </div>

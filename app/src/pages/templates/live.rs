@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    draft::{Draft, Pair, VariantDraft},
+    draft::{Draft, Pair, VariantDraft, filled},
     locales,
 };
 
@@ -57,6 +57,13 @@ impl LiveVariant {
     #[must_use]
     pub fn field(self, part: &str) -> String {
         format!("variants[{}][{part}]", self.locale())
+    }
+
+    /// The text as it is sent, with the places of a content template filled.
+    #[must_use]
+    pub fn text(self) -> String {
+        let pairs = self.vars.get().into_iter().map(|pair| (pair.key.get(), pair.value.get())).collect();
+        filled(&self.body.get(), &self.content_sid.get(), pairs)
     }
 
     /// Another empty row.

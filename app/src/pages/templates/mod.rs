@@ -1,6 +1,7 @@
 //! Templates: the list and the editor.
 
 mod api;
+mod approved;
 mod draft;
 mod editor;
 mod live;
@@ -8,17 +9,19 @@ mod locales;
 mod preview;
 mod variants;
 
-use domain::{role::Permission, template::Template};
+use domain::{content_template::Approval, role::Permission, template::Template};
 use editor::TemplateEditorPage;
 use leptos::prelude::*;
 
-use self::api::load_templates;
+use self::api::{TemplateList, load_templates};
 use crate::{components::*, paths, text};
 
 /// The pages of this feature.
 #[derive(Clone, Copy)]
 pub enum Page {
     List,
+    /// What WhatsApp has approved.
+    Approved,
     One,
 }
 
@@ -26,6 +29,7 @@ pub enum Page {
 pub fn open(page: Page) -> AnyView {
     match page {
         Page::List => TemplatesPage().into_any(),
+        Page::Approved => approved::page(),
         Page::One => TemplateEditorPage().into_any(),
     }
 }
@@ -37,6 +41,7 @@ fn TemplatesPage() -> impl IntoView {
     let q = untrack(move || here.get("q"));
     view! {
         <PageHeader title="Templates" lead=|| "What is said, in each language. A campaign keeps the version it was launched with.">
+            <a class="btn" href=paths::APPROVED_TEMPLATES>"Approved by WhatsApp"</a>
             {may(Permission::Write).then(|| view! {
                 <a class="btn btn--primary" href=paths::NEW_TEMPLATE>{icon(Glyph::Plus)} "New template"</a>
             })}
@@ -46,12 +51,12 @@ fn TemplatesPage() -> impl IntoView {
                 <input class="input" type="search" name="q" value=q placeholder="Name" aria-label="Name"/>
                 <button class="btn" type="submit">{icon(Glyph::Search)} "Search"</button>
             </FilterForm>
-            <Loaded from=templates let:page>
-                {if page.items.is_empty() {
+            <Loaded from=templates let:list>
+                {if list.page.items.is_empty() {
                     empty(here)
                 } else {
-                    let shown = page.items.len();
-                    view! { {table(&page.items)} <Pagination next=page.next_cursor shown=shown/> }.into_any()
+                    let shown = list.page.items.len();
+                    view! { {table(&list)} <Pagination next=list.page.next_cursor shown=shown/> }.into_any()
                 }}
             </Loaded>
         </Card>
@@ -80,8 +85,8 @@ fn empty(here: Here) -> AnyView {
     .into_any()
 }
 
-fn table(templates: &[Template]) -> AnyView {
-    let rows = templates.iter().map(row).collect::<Vec<_>>();
+fn table(list: &TemplateList) -> AnyView {
+    let rows = list.page.items.iter().map(|template| row(template, list.review(template))).collect::<Vec<_>>();
     view! {
         <Table
             caption="Templates"
@@ -100,7 +105,7 @@ fn table(templates: &[Template]) -> AnyView {
     .into_any()
 }
 
-fn row(template: &Template) -> AnyView {
+fn row(template: &Template, review: Option<Approval>) -> AnyView {
     let languages = template.variants.keys().map(|locale| {
         view! { <span class="tag" title=locale.clone() dir="auto">{locales::name(locale)}</span> }.into_any()
     });
@@ -114,7 +119,9 @@ fn row(template: &Template) -> AnyView {
                     <span class="sub named__words" dir="auto">{words}</span>
                 </span>
             </td>
-            <td data-label="Channel">{text::channel(template.channel)}</td>
+            <td data-label="Channel">
+                <span>{text::channel(template.channel)} {review.map(|review| view! { " " {pill(text::approval(review))} })}</span>
+            </td>
             <td data-label="Kind">{text::category(template.category)}</td>
             <td data-label="Languages"><span class="tags">{languages.collect::<Vec<_>>()}</span></td>
             <td class="num" data-label="Version">{format::num(template.version)}</td>

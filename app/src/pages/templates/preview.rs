@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{EditorView, Person, find_people, preview_template},
-    live::Editor,
+    live::{Editor, LiveVariant},
 };
 use crate::{components::*, error::AppError, paths};
 
@@ -32,7 +32,7 @@ impl LivePreview {
         let sample = RwSignal::new(view.sample.clone());
         let question = move || Question {
             channel: editor.channel.get(),
-            body: editor.shown().map(|variant| variant.body.get()).unwrap_or_default(),
+            body: editor.shown().map(LiveVariant::text).unwrap_or_default(),
             phone: sample.with(|person| person.as_ref().map(|person| person.phone.clone()).unwrap_or_default()),
         };
         let settled = debounced(question, 250);

@@ -5,15 +5,38 @@ use domain::template::Preview;
 use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys::HtmlTextAreaElement};
 
 use super::{
+    api::Offered,
     live::{Editor, LivePair, LiveVariant},
     locales,
     preview::{LivePreview, counted},
 };
-use crate::components::*;
+use crate::{components::*, paths, text};
+
+/// What can be chosen in every language.
+#[derive(Clone, Copy)]
+struct Lists {
+    /// Details of people.
+    attributes: StoredValue<Vec<String>>,
+    /// Content templates.
+    offered: StoredValue<Vec<Offered>>,
+}
+
+/// The content templates of all languages' fields.
+const CONTENTS: &str = "content-templates";
 
 /// The card with everything that is said.
-pub fn languages(editor: Editor, live: LivePreview, attributes: Vec<String>, here: Here) -> AnyView {
-    let attributes = StoredValue::new(attributes);
+pub fn languages(
+    editor: Editor,
+    live: LivePreview,
+    (attributes, offered): (Vec<String>, Vec<Offered>),
+    here: Here,
+) -> AnyView {
+    let choices = offered.iter().map(|one| {
+        let label = format!("{} · {}", one.label, text::approval(one.approval).1);
+        view! { <option value=one.sid.clone()>{label}</option> }.into_any()
+    });
+    let choices = choices.collect::<Vec<_>>();
+    let lists = Lists { attributes: StoredValue::new(attributes), offered: StoredValue::new(offered) };
     view! {
         <section class="card" aria-label="What it says">
             <header class="card__head">
@@ -23,8 +46,9 @@ pub fn languages(editor: Editor, live: LivePreview, attributes: Vec<String>, her
             <div class="card__body">
                 {removed(editor)}
                 <For each=move || editor.variants.get() key=|variant| variant.locale() let:variant>
-                    {panel(editor, live, variant, attributes)}
+                    {panel(editor, live, variant, lists)}
                 </For>
+                <datalist id=CONTENTS>{choices}</datalist>
             </div>
         </section>
     }
@@ -145,7 +169,7 @@ fn removed(editor: Editor) -> AnyView {
     lines.into_any()
 }
 
-fn panel(editor: Editor, live: LivePreview, variant: LiveVariant, attributes: StoredValue<Vec<String>>) -> AnyView {
+fn panel(editor: Editor, live: LivePreview, variant: LiveVariant, lists: Lists) -> AnyView {
     let locale = variant.locale();
     let name = locales::name(&locale);
     let (of_tab, of_default) = (locale.clone(), locale.clone());
@@ -163,8 +187,8 @@ fn panel(editor: Editor, live: LivePreview, variant: LiveVariant, attributes: St
             <legend class="variant__name" dir="auto">{name.clone()}</legend>
             <TextAreaField name=variant.field("body") label="Message" rows=9 code=true live=variant.body/>
             {status(editor, live, variant)}
-            {insert(variant, attributes)}
-            {more(variant)}
+            {insert(variant, lists.attributes)}
+            {more(variant, lists.offered)}
             <div class="row row--between small">
                 <span class="muted">{standing}</span>
                 <button
@@ -262,8 +286,13 @@ fn write(id: &str, text: &str, body: RwSignal<String>) {
 }
 
 /// What an approved template needs, media and buttons: closed until it is used.
-fn more(variant: LiveVariant) -> AnyView {
+fn more(variant: LiveVariant, offered: StoredValue<Vec<Offered>>) -> AnyView {
     let locale = variant.locale();
+    let review = live_view(move || {
+        let sid = variant.content_sid.get();
+        let found = offered.with_value(|all| all.iter().find(|one| one.sid == sid.trim()).cloned());
+        found.map(|one| review(&one))
+    });
     view! {
         <details class="disclosure" open=variant.has_more>
             <summary>"Approved template, picture, buttons"</summary>
@@ -274,9 +303,11 @@ fn more(variant: LiveVariant) -> AnyView {
                     optional=true
                     placeholder="HX…"
                     maxlength=64
-                    hint="WhatsApp lets an approved template start a conversation. What is written above is then only its preview here."
+                    hint="WhatsApp lets an approved template start a conversation. Write its text above as it is at Twilio: {{1}} stands for its variable."
+                    list=CONTENTS
                     live=variant.content_sid
                 />
+                {review}
                 {rows(variant, Rows::variables(&locale), variant.vars)}
                 <TextField
                     name=variant.field("media_url")
@@ -290,6 +321,18 @@ fn more(variant: LiveVariant) -> AnyView {
                 {rows(variant, Rows::buttons(&locale), variant.buttons)}
             </div>
         </details>
+    }
+    .into_any()
+}
+
+/// Where WhatsApp's review of the content template stands.
+fn review(one: &Offered) -> AnyView {
+    let reason = (!one.reason.is_empty()).then(|| view! { <span class="muted">{one.reason.clone()}</span> });
+    view! {
+        <p class="row small" role="status">
+            {pill(text::approval(one.approval))} <span>{one.label.clone()}</span> {reason}
+            <a class="link" href=paths::APPROVED_TEMPLATES>"All of them"</a>
+        </p>
     }
     .into_any()
 }

@@ -32,6 +32,16 @@ word_enum! {
     }
 }
 
+/// Codes that say that nothing comes to this number on this channel, whoever sends it: not a number, a landline, not in use,
+/// switched off for days, not on WhatsApp (Twilio, "Error and Warning Dictionary").
+const UNREACHABLE: [i32; 8] = [21_211, 21_614, 21_635, 30_003, 30_005, 30_006, 63_003, 63_024];
+
+/// Whether the code says that the number itself cannot be reached.
+#[must_use]
+pub fn is_unreachable(code: i32) -> bool {
+    UNREACHABLE.contains(&code)
+}
+
 /// One code of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorCode {

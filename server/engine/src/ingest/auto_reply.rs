@@ -34,20 +34,23 @@ pub(super) async fn answer(tx: &Tx, now: Timestamp, settings: &Settings, heard: 
     if rules.rules.iter().all(|rule| !rule.enabled) {
         return Ok(false);
     }
+    let out_of_hours = is_out_of_hours(settings, now);
+    let called: Vec<(&Heard<'_>, Vec<&AutoReply>)> = heard
+        .iter()
+        .map(|one| (one, matching(rules, one, out_of_hours).collect::<Vec<_>>()))
+        .filter(|(_, matching)| !matching.is_empty())
+        .collect();
+    let longest = i64::from(rules.pause_hours).max(24) * Timestamp::HOUR;
+    let people = called.iter().map(|(one, _)| one.contact_id);
+    let since = (now.plus(-longest), now.plus(-Timestamp::MINUTE));
+    let mut lately = store::auto_replies::lately(tx, people, since.0, since.1).await?;
     let mut answered: Vec<(ContactId, &str, MessageId)> = Vec::new();
-    for one in heard {
-        let matching: Vec<&AutoReply> = matching(rules, one, is_out_of_hours(settings, now)).collect();
-        if matching.is_empty() {
-            continue;
-        }
-        let longest = i64::from(rules.pause_hours).max(24) * Timestamp::HOUR;
-        let mut lately =
-            store::auto_replies::lately(tx, one.contact_id, now.plus(-longest), now.plus(-Timestamp::MINUTE)).await?;
-        // Those of the same batch are not stored yet.
-        let of_batch = answered.iter().filter(|(id, ..)| *id == one.contact_id);
-        lately.answered.extend(of_batch.map(|(_, rule, _)| ((*rule).to_owned(), now)));
-        let Some(rule) = choose(&matching, rules, &lately, now) else { continue };
+    for (one, matching) in called {
+        let lately = lately.entry(one.contact_id).or_default();
+        let Some(rule) = choose(&matching, rules, lately, now) else { continue };
         if let Some(message) = queue(tx, now, rule, one).await? {
+            // What comes later in the batch has to know.
+            lately.answered.push((rule.name.clone(), now));
             answered.push((one.contact_id, rule.name.as_str(), message));
         }
     }
@@ -131,11 +134,6 @@ async fn queue(tx: &Tx, now: Timestamp, rule: &AutoReply, heard: &Heard<'_>) -> 
         variables: Attributes::new(),
     };
     store::messages::insert_single(tx, now, &single).await.map(Some)
-}
-
-/// Whether a zone is one.
-pub(crate) fn is_zone(name: &str) -> bool {
-    zone(name).is_some()
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ use domain::{event::WebhookKind, ids::ContactId};
 use tokio::sync::oneshot;
 
 use crate::{Engine, Error, Result, config::WebhookKeys, provider::Account, services::provider_accounts};
-pub(crate) use auto_reply::is_zone;
 use event::{Event, Form};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     run::EventRules,
     segment::{Combinator, Group, Node},
+    time::Timestamp,
     trigger_event::EventOutcome,
 };
 use store::{
@@ -16,7 +17,7 @@ use store::{
 use tokio_util::sync::CancellationToken;
 
 use super::chunk;
-use crate::{Engine, Error, Result, bell::Who, retry::retrying};
+use crate::{Engine, Error, Result, bell::Who, retry::retrying, services::settings};
 
 /// Events of one transaction.
 const BATCH: u32 = 1_000;
@@ -86,7 +87,7 @@ async fn plan_single(engine: &Engine, tx: &Tx, plan: &RunPlan, rules: &EventRule
         .filter_map(|event| Some(Wanted { contact: event.contact?, event: event.event, at: event.at }))
         .collect();
     let people: BTreeMap<i64, _> = wanted.iter().map(|one| (one.event, one.contact)).collect();
-    let planned = store::event_plans::plan(tx, plan, rules, engine.now(), wanted).await?;
+    let planned = store::event_plans::plan(tx, plan, rules, times(engine).await?, wanted).await?;
     let done: Vec<_> = people
         .into_iter()
         .map(|key| {
@@ -102,6 +103,12 @@ async fn plan_single(engine: &Engine, tx: &Tx, plan: &RunPlan, rules: &EventRule
         .collect();
     store::event_plans::done(tx, plan.run, &done).await?;
     Ok(planned.queued)
+}
+
+/// Now, and since when numbers that could not be reached are left alone.
+async fn times(engine: &Engine) -> Result<(Timestamp, Timestamp)> {
+    let now = engine.now();
+    Ok((now, settings::current(engine).await?.unreachable_since(now)))
 }
 
 /// The next people of an event about many, who are in the run's audience, too.
@@ -120,7 +127,7 @@ async fn plan_many(engine: &Engine, tx: &Tx, plan: &RunPlan, rules: &EventRules,
     let people = store::event_plans::people(tx, &both, now, event.cursor, limit).await?;
     let wanted: Vec<Wanted> =
         people.iter().map(|contact| Wanted { contact: *contact, event: event.event, at: event.at }).collect();
-    let planned = store::event_plans::plan(tx, plan, rules, now, wanted).await?;
+    let planned = store::event_plans::plan(tx, plan, rules, times(engine).await?, wanted).await?;
     let made = i64::try_from(planned.made.len()).unwrap_or(i64::MAX);
     match people.last() {
         Some(last) if people.len() == limit as usize => {

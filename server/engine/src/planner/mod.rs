@@ -126,7 +126,8 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let holidays = Holidays::of(&settings.holidays);
     let hours = quiet::of_run(&settings, &holidays, &plan.rules);
     let tx = engine.db().begin().await?;
-    let planned = store::runs::plan_chunk(&tx, plan, now, chunk(engine.db().kind())).await?;
+    let planned =
+        store::runs::plan_chunk(&tx, plan, now, settings.unreachable_since(now), chunk(engine.db().kind())).await?;
     let local = plan.rules.local_at.as_ref().and_then(|at| at.parse().ok());
     if let Some(people) = planned.people.filter(|_| local.is_some() || !hours.is_free()) {
         let queued = store::runs::planned(&tx, plan.run, people).await?;

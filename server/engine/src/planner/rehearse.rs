@@ -18,6 +18,7 @@ use crate::{
     Engine, Error, Result,
     retry::retrying,
     sender::{Found, Rehearsing, leaf},
+    services::settings,
 };
 
 /// Rehearses one chunk. True when the rehearsal is complete.
@@ -27,8 +28,9 @@ pub(super) async fn chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
         Ok(rehearsing) => Arc::new(rehearsing),
         Err(error) => return fail(engine, plan, error).await,
     };
+    let since = settings::current(engine).await?.unreachable_since(now);
     let tx = engine.db().begin().await?;
-    let planned = store::runs::plan_chunk(&tx, plan, now, size(engine.db().kind())).await?;
+    let planned = store::runs::plan_chunk(&tx, plan, now, since, size(engine.db().kind())).await?;
     if let Some(people) = planned.people {
         let which = Which::QueuedOf(people);
         let mut queued = store::messages::as_if_claimed(&tx, plan.run, plan.topic, which).await?;

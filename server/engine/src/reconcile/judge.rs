@@ -10,12 +10,12 @@ use crate::{provider::Listed, sender::MAX_ATTEMPTS};
 pub(super) const SKEW: i64 = 2 * Timestamp::MINUTE;
 
 /// `free`: what Twilio has for this person and sender since the message was made, less what belongs to other messages
-/// of ours.
-pub(super) fn judge(message: &UnknownMessage, free: &[&Listed], now: Timestamp) -> Finding {
+/// of ours. `filled`: the text as it would be now, of a message whose own is not known.
+pub(super) fn judge(message: &UnknownMessage, filled: Option<&str>, free: &[&Listed], now: Timestamp) -> Finding {
     if free.is_empty() {
         return absent(message);
     }
-    match the_one(message, free) {
+    match the_one(message, filled, free) {
         Some(listed) => found(listed),
         None => unclear(message, now),
     }
@@ -26,19 +26,19 @@ pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
     if now.since(message.since) >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
 }
 
-/// The same text proves it. Without a text of ours, a single message does, as long as no other message of ours to this
-/// person may be the one. Everything else stays open: to send again what was sent is the worse mistake.
-fn the_one<'a>(message: &UnknownMessage, free: &[&'a Listed]) -> Option<&'a Listed> {
-    if let Some(text) = &message.text {
+/// The same text proves it, be it filled anew. Without that a single message does when we do not know our text, as long as
+/// no other message of ours to this person may be the one. Everything else stays open: to send again what was sent is the
+/// worse mistake.
+fn the_one<'a>(message: &UnknownMessage, filled: Option<&str>, free: &[&'a Listed]) -> Option<&'a Listed> {
+    if let Some(text) = message.text.as_deref().or(filled) {
         let mut same =
             free.iter().filter(|listed| listed.body.as_deref().is_some_and(|body| body.trim() == text.trim()));
         if let (Some(one), None) = (same.next(), same.next()) {
             return Some(one);
         }
-        return None;
     }
     match free {
-        [one] if !message.has_rivals => Some(one),
+        [one] if message.text.is_none() && !message.has_rivals => Some(one),
         _ => None,
     }
 }
@@ -108,51 +108,62 @@ mod tests {
     #[test]
     fn absence_has_to_be_seen_twice_and_then_the_campaign_decides() {
         let once = message(None);
-        assert_eq!(judge(&once, &[], NOW), Finding::AbsentOnce);
+        assert_eq!(judge(&once, None, &[], NOW), Finding::AbsentOnce);
         let twice = UnknownMessage { absent_before: true, ..once };
-        assert_eq!(judge(&twice, &[], NOW), Finding::Requeue);
+        assert_eq!(judge(&twice, None, &[], NOW), Finding::Requeue);
         let give_up = UnknownMessage { on_unknown: Some(OnUnknown::GiveUp), ..twice.clone() };
-        assert_eq!(judge(&give_up, &[], NOW), Finding::GiveUp);
+        assert_eq!(judge(&give_up, None, &[], NOW), Finding::GiveUp);
         let often = UnknownMessage { attempt: MAX_ATTEMPTS, ..twice };
-        assert_eq!(judge(&often, &[], NOW), Finding::GiveUp);
+        assert_eq!(judge(&often, None, &[], NOW), Finding::GiveUp);
     }
 
     #[test]
     fn the_same_text_is_adopted_whatever_else_is_there() {
         let (mine, other) = (listed("SM1", "Hi Ann "), listed("SM2", "Hi Bob"));
-        assert_eq!(judge(&message(Some("Hi Ann")), &[&other, &mine], NOW), adopted("SM1"));
+        assert_eq!(judge(&message(Some("Hi Ann")), None, &[&other, &mine], NOW), adopted("SM1"));
     }
 
     #[test]
     fn a_single_message_is_adopted_only_when_no_other_of_ours_may_be_it() {
         let one = listed("SM1", "Hi Ann");
-        assert_eq!(judge(&message(None), &[&one], NOW), adopted("SM1"));
+        assert_eq!(judge(&message(None), None, &[&one], NOW), adopted("SM1"));
         let rival = UnknownMessage { has_rivals: true, ..message(None) };
-        assert_eq!(judge(&rival, &[&one], NOW), Finding::Unclear);
-        assert_eq!(judge(&message(None), &[&one, &listed("SM2", "Hi Ann")], NOW), Finding::Unclear);
+        assert_eq!(judge(&rival, None, &[&one], NOW), Finding::Unclear);
+        assert_eq!(judge(&message(None), None, &[&one, &listed("SM2", "Hi Ann")], NOW), Finding::Unclear);
+    }
+
+    #[test]
+    fn a_text_that_is_filled_anew_tells_rivals_apart() {
+        let rival = UnknownMessage { has_rivals: true, ..message(None) };
+        let both = [listed("SM1", "Event 1"), listed("SM2", "Event 2")];
+        let both: Vec<&Listed> = both.iter().collect();
+        assert_eq!(judge(&rival, Some("Event 2"), &both, NOW), adopted("SM2"));
+        assert_eq!(judge(&rival, Some("Event 3"), &both, NOW), Finding::Unclear);
+        // What is known of the person may have changed since.
+        assert_eq!(judge(&message(None), Some("Event 3"), &both[..1], NOW), adopted("SM1"));
     }
 
     #[test]
     fn another_text_is_no_proof_of_anything_and_is_never_sent_again() {
         let other = listed("SM1", "Something else");
         let seen = UnknownMessage { absent_before: true, ..message(Some("Hi Ann")) };
-        assert_eq!(judge(&seen, &[&other], NOW), Finding::Unclear);
-        assert_eq!(judge(&seen, &[&other], NOW.plus(GIVE_UP)), Finding::GiveUp);
+        assert_eq!(judge(&seen, None, &[&other], NOW), Finding::Unclear);
+        assert_eq!(judge(&seen, None, &[&other], NOW.plus(GIVE_UP)), Finding::GiveUp);
     }
 
     #[test]
     fn twice_the_same_text_stays_open() {
         let (one, two) = (listed("SM1", "Hi Ann"), listed("SM2", "Hi Ann"));
-        assert_eq!(judge(&message(Some("Hi Ann")), &[&one, &two], NOW), Finding::Unclear);
+        assert_eq!(judge(&message(Some("Hi Ann")), None, &[&one, &two], NOW), Finding::Unclear);
     }
 
     #[test]
     fn a_failure_keeps_its_code_and_an_unknown_word_is_an_acceptance() {
         let failed = Listed { status: "failed".to_owned(), error_code: Some(30_003), ..listed("SM1", "Hi") };
         let expected = Finding::Found { sid: "SM1".to_owned(), state: State::Failed, error_code: Some(30_003) };
-        assert_eq!(judge(&message(Some("Hi")), &[&failed], NOW), expected);
+        assert_eq!(judge(&message(Some("Hi")), None, &[&failed], NOW), expected);
         let odd = Listed { status: "pondering".to_owned(), ..listed("SM1", "Hi") };
         let expected = Finding::Found { sid: "SM1".to_owned(), state: State::Accepted, error_code: None };
-        assert_eq!(judge(&message(Some("Hi")), &[&odd], NOW), expected);
+        assert_eq!(judge(&message(Some("Hi")), None, &[&odd], NOW), expected);
     }
 }

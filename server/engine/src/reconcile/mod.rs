@@ -14,7 +14,7 @@ use std::time::Duration;
 use domain::{
     consent::Consent,
     error_codes::{Class, Codes},
-    ids::ContactId,
+    ids::{ContactId, MessageId, RunId},
     phone::Phone,
     time::Timestamp,
 };
@@ -22,7 +22,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use store::{
     Tx,
     contacts::Stored,
-    messages::{Finding, UnknownMessage},
+    messages::{Finding, UnknownMessage, Which},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,7 @@ use crate::{
     bell::Who,
     provider::Account,
     retry::{is_passing, retrying},
+    sender::text_for,
     services::{
         contacts::{opt_out_by_provider, provider},
         provider_accounts,
@@ -148,7 +149,21 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let sids = listed.iter().map(|listed| listed.sid.as_str());
     let bound = store::messages::bound_sids(engine.db().reader(), sids).await?;
     let free = listed.iter().filter(|listed| !bound.contains(&listed.sid)).collect::<Vec<_>>();
-    Ok(judge::judge(message, &free, now))
+    let filled = match (message.run_id, &message.text) {
+        (Some(run), None) if !free.is_empty() => filled_anew(engine, run, message.id).await?,
+        _ => None,
+    };
+    Ok(judge::judge(message, filled.as_deref(), &free, now))
+}
+
+/// The text of a run's message as it is filled now: a worker that died has told nobody what it had handed over.
+async fn filled_anew(engine: &Engine, run: RunId, message: MessageId) -> Result<Option<String>> {
+    let db = engine.db().reader();
+    let ((id, version), topic) = store::runs::frozen(db, run).await?;
+    // A version that cannot be used says nothing of what was sent.
+    let Ok(template) = engine.inner().templates.version(engine.db(), id, version).await else { return Ok(None) };
+    let found = store::messages::as_if_claimed(db, run, topic, Which::These(&[message])).await?;
+    Ok(found.first().and_then(|message| text_for(engine, &template, message).ok()))
 }
 
 async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {

@@ -22,6 +22,7 @@ use super::{Cap, RunContext, caps, content, content::Text, verdict, verdict::Bin
 use crate::{
     Engine, Result,
     decide::{self, Content, ContentFault, Decided, Verdict},
+    own_page::Link,
     planner::local,
     quiet::{self, Holidays, Policy},
     services::settings,
@@ -80,6 +81,14 @@ pub(crate) fn leaf(contact: ContactId, outcome: Outcome, reason: Option<Reason>,
         part(content.media_url.as_deref().unwrap_or_default());
     }
     hash.finalize().into()
+}
+
+/// The link to a message's own page is another one in every rehearsal of the same plan: it is no part of what is said.
+fn without_token(content: &mut Content, token: &str) {
+    content.text = content.text.replace(token, "");
+    if let Some((_, variables)) = &mut content.content {
+        *variables = variables.replace(token, "");
+    }
 }
 
 impl Rehearsing {
@@ -168,11 +177,14 @@ impl Rehearsing {
             }
         };
         count_outcome(&mut found.counts, outcome, reason);
-        let content = match (at, &decided.verdict) {
+        let mut content = match (at, &decided.verdict) {
             (None, _) => None,
             (Some(_), Verdict::Send(content)) => Some(content.clone()),
             (Some(_), _) => text.render(self.engine.config(), message).ok(),
         };
+        if let Some(content) = content.as_mut().filter(|_| self.run.template.has_own_page()) {
+            without_token(content, &Link::to(self.engine.config(), message.contact_id, message.id).token());
+        }
         found.leaves.push((message.contact_id, leaf(message.contact_id, outcome, reason, content.as_ref())));
         if let (Some(at), Some(zones)) = (at, &zones) {
             count(&mut found.counts, Counted::LocalHour, local_hour(zones, at));

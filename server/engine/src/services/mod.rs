@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod campaigns;
 pub mod contacts;
+pub mod content_templates;
 pub mod conversations;
 pub mod dashboard;
 pub mod error_codes;

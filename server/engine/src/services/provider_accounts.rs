@@ -42,6 +42,10 @@ impl Accounts {
     pub fn get(&self, sid: &str) -> Option<&Arc<Account>> {
         self.0.get(sid)
     }
+
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.0.values()
+    }
 }
 
 /// The accounts as this process last read them.

@@ -13,7 +13,7 @@ use domain::{
     problem::FieldError,
     quiet::{FrequencyCap, Holiday, WorkspaceQuiet},
     role::Permission,
-    settings::{Retention, Sending, SendingState, Settings, SettingsPatch},
+    settings::{Retention, Sending, SendingState, Settings, SettingsPatch, UNREACHABLE_DAYS},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,8 @@ struct Document {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     frequency_caps: Vec<FrequencyCap>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unreachable_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<Retention>,
 }
 
@@ -129,6 +131,7 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         quiet_hours: rule(document.quiet_hours, real),
         holidays: document.holidays.unwrap_or_else(shipped_holidays),
         frequency_caps: document.frequency_caps,
+        unreachable_days: document.unreachable_days.unwrap_or(UNREACHABLE_DAYS),
         retention: document.retention.unwrap_or_default(),
         updated_at,
         version,
@@ -286,12 +289,16 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
     if let Some(caps) = &patch.frequency_caps {
         document.frequency_caps.clone_from(caps);
     }
+    if let Some(days) = patch.unreachable_days {
+        document.unreachable_days = Some(days);
+    }
     if let Some(retention) = patch.retention {
         document.retention = Some(retention);
     }
     let changed = [
         ("holidays", former.holidays != document.holidays),
         ("frequency_caps", former.frequency_caps != document.frequency_caps),
+        ("unreachable_days", former.unreachable_days != document.unreachable_days),
         ("default_country", former.default_country != document.default_country),
         ("default_timezone", former.default_timezone != document.default_timezone),
         ("enforce_whatsapp_window", former.enforce_whatsapp_window != document.enforce_whatsapp_window),
@@ -337,6 +344,7 @@ async fn audit(
             "auto_replies": document.auto_replies,
             "double_opt_in_days": document.double_opt_in_days,
             "frequency_caps": document.frequency_caps,
+            "unreachable_days": document.unreachable_days,
             "retention": document.retention,
         });
         store::audit::append(tx, actor, now, "update", ("settings", KEY), &detail).await?;

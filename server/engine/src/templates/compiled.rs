@@ -1,6 +1,9 @@
 //! A template with all its variants, parsed once and rendered for many.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use domain::{
     contact::Attributes,
@@ -137,6 +140,13 @@ impl Compiled {
         self.place_of(locale).is_some()
     }
 
+    /// Whether a text carries the link to the recipient's own page, which is another one in each message.
+    #[must_use]
+    pub fn has_own_page(&self) -> bool {
+        let is_link = |root: &Root| root.name.starts_with("preferences_");
+        self.sources().flat_map(|source| &source.roots).any(is_link)
+    }
+
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel
@@ -145,17 +155,21 @@ impl Compiled {
     /// The attributes that the variants read, sorted.
     #[must_use]
     pub fn variables(&self) -> Vec<String> {
-        let sources = self.variants.iter().flat_map(|variant| {
-            let others = variant.content_variables.iter().map(|(_, source)| source).chain(&variant.media_url);
-            std::iter::once(&variant.body).chain(others)
-        });
-        let names: BTreeSet<String> = sources
+        let names: BTreeSet<String> = self
+            .sources()
             .flat_map(|source| &source.paths)
             .filter(|path| !matches!(path.as_slice(), [name] if OWN.contains(&name.as_str())))
             .map(|path| path.join("."))
             .map(|path| path.strip_prefix("attributes.").map_or(path.clone(), str::to_owned))
             .collect();
         names.into_iter().collect()
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.variants.iter().flat_map(|variant| {
+            let others = variant.content_variables.iter().map(|(_, source)| source).chain(&variant.media_url);
+            std::iter::once(&variant.body).chain(others)
+        })
     }
 
     fn variant(&self, locale: Option<&str>) -> &CompiledVariant {
@@ -199,14 +213,18 @@ pub(super) struct Builder {
 impl Builder {
     fn variant(&mut self, locale: &str, variant: &Variant) -> CompiledVariant {
         let field = |part: &str| format!("variants.{locale}.{part}");
+        let faults = self.errors.len();
+        let content_variables = variant
+            .content_variables
+            .iter()
+            .map(|(key, text)| (key.clone(), self.source(&field(&format!("content_variables.{key}")), text)))
+            .collect();
+        // What is wrong with a variable is said of the variable, not once more of each place where it stands.
+        let body = if self.errors.len() == faults { variant.text() } else { Cow::Borrowed(&*variant.body) };
         CompiledVariant {
-            body: self.source(&field("body"), &variant.body),
+            body: self.source(&field("body"), &body),
             content_sid: variant.content_sid.clone(),
-            content_variables: variant
-                .content_variables
-                .iter()
-                .map(|(key, text)| (key.clone(), self.source(&field(&format!("content_variables.{key}")), text)))
-                .collect(),
+            content_variables,
             media_url: variant.media_url.as_ref().map(|url| self.source(&field("media_url"), url)),
         }
     }

@@ -9,6 +9,7 @@ mod check;
 mod compiled;
 mod content_variables;
 mod facts;
+mod fallback;
 mod filters;
 mod missing;
 mod preview;
@@ -17,6 +18,7 @@ mod sandbox;
 pub use cache::Templates;
 pub use compiled::{Compiled, RenderError, Rendered};
 pub use facts::Recipient;
+pub(crate) use fallback::with_fallback;
 pub(crate) use preview::preview;
 
 #[cfg(test)]

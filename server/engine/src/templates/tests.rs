@@ -228,3 +228,19 @@ fn a_preview_answers_with_what_is_wrong() {
     assert_eq!(of(&"x".repeat(1_601)).errors.len(), 1);
     assert_eq!(of("").segments, 0);
 }
+
+#[test]
+fn places_of_a_content_template_hold_what_its_variables_are_filled_with() {
+    let approved = Variant {
+        content_sid: Some("HX1".to_owned()),
+        content_variables: BTreeMap::from([
+            ("1".to_owned(), "{{ first_name|default('there') }}".to_owned()),
+            ("2".to_owned(), "20 %".to_owned()),
+        ]),
+        ..variant("Hi {{1}}, {{ 2 }} off until Sunday.")
+    };
+    let ann = Ann::new(json!({}));
+    let done = compile(&[("en", approved)]).unwrap().render(&ann.recipient(None), &Attributes::new()).unwrap();
+    assert_eq!(done.text, "Hi there, 20 % off until Sunday.");
+    assert_eq!(done.content_variables.as_deref(), Some(r#"{"1":"there","2":"20 %"}"#));
+}

@@ -371,6 +371,7 @@ fn accept(
         body: body.as_ref().into(),
         content_sid: form.content_sid.as_deref().map(|sid| store.intern(sid)),
         content_variables: form.content_variables.as_deref().map(Into::into),
+        validity_period: form.validity_period.as_deref().and_then(|seconds| seconds.parse().ok()),
         tags: form
             .tags
             .as_deref()

@@ -178,6 +178,7 @@ pub async fn delete(tx: &Tx, id: ContactId, phone: &Phone) -> Result<()> {
         "DELETE FROM subscriptions WHERE contact_id = $1",
         "DELETE FROM opt_in_requests WHERE contact_id = $1",
         "DELETE FROM auto_replies WHERE contact_id = $1",
+        "DELETE FROM unreachable WHERE contact_id = $1",
         "DELETE FROM service_windows WHERE contact_id = $1",
         "DELETE FROM conversations WHERE contact_id = $1",
         "DELETE FROM contact_reads WHERE contact_id = $1",

@@ -15,6 +15,7 @@ mod single;
 mod sweep;
 mod unfinished;
 mod unknown;
+mod unreachable;
 
 pub use caps::{CapWindow, count_for_caps, count_for_rehearsal};
 pub use claim::{
@@ -31,3 +32,5 @@ pub use single::{NewSingle, insert_single};
 pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
 pub use unfinished::{Unfinished, settle_unfinished, take_unfinished, unfinished, unfinished_runs};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
+pub(crate) use unreachable::left_alone;
+pub use unreachable::{FAILURES, Unreachable, unreachable};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     history::{DecisionIn, Transition, write_decisions, write_transitions},
     rows::{Locked, lock, owners_of_sids, write_back},
+    unreachable,
 };
 use crate::{
     Kind, Result, Tx,
@@ -81,6 +82,7 @@ pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> R
     let changed: Vec<(&Locked, &Locked)> =
         present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
     write_back(tx, at, changed.iter().map(|(_, row)| *row)).await?;
+    unreachable::note(tx, at, changed.iter().map(|(_, row)| *row)).await?;
     write_texts(tx, outcomes, &former).await?;
     let moved = changed.iter().filter(|(was, row)| was.state != row.state && !is_release(was, row));
     let transitions: Vec<_> = moved.map(|(was, row)| transition(was, row)).collect();

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use super::{
     outcome::bind_sid,
     rows::{Locked, lock, owners_of_sids, write_back, write_progress},
+    unreachable,
 };
 use crate::{
     Kind, Result, Tx, all,
@@ -96,6 +97,7 @@ pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Re
     let (progress, others): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(was, row)| is_progress(was, row));
     write_progress(tx, at, progress.iter().map(|(_, row)| *row)).await?;
     write_back(tx, at, others.iter().map(|(_, row)| *row)).await?;
+    unreachable::note(tx, at, changed.iter().map(|(_, row)| *row)).await?;
     let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
     ledger::apply(tx, &moves).await?;
     Ok(answers)

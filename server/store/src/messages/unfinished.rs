@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{
     history::{Transition, write_transitions},
     rows::{lock, write_back},
+    unreachable,
 };
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
@@ -137,6 +138,7 @@ pub async fn settle_unfinished(
     row.state = state;
     row.error_code = error_code;
     write_back(tx, at, std::iter::once(&row)).await?;
+    unreachable::note(tx, at, std::iter::once(&row)).await?;
     let transition = Transition {
         message_id: row.id,
         month: row.month,

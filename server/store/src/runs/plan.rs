@@ -4,7 +4,7 @@ use domain::{
     campaign::Repeat,
     consent::{Category, Consent},
     ids::{CampaignId, ContactId, RunId, SenderId, TemplateId, TopicId},
-    message::{Kind as MessageKind, State},
+    message::{Channel, Kind as MessageKind, State},
     reason::{Check, Reason},
     run::Rules,
     segment::Group,
@@ -16,7 +16,9 @@ use uuid::Uuid;
 use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
-    exec, ledger, one, segments,
+    exec, ledger,
+    messages::left_alone,
+    one, segments,
 };
 
 /// A run that is being planned.
@@ -32,6 +34,14 @@ pub struct RunPlan {
     pub template: (TemplateId, i64),
     /// It only looks.
     pub rehearsal: bool,
+}
+
+impl RunPlan {
+    /// The reasons for which people are left out already at planning.
+    pub(crate) fn reasons(&self, earlier: Option<String>, unreachable_since: &str) -> String {
+        let alone = left_alone(self.rules.channel, unreachable_since);
+        reason_sql(self.rules.category, self.topic.is_some(), earlier, &alone)
+    }
 }
 
 /// What one chunk added.
@@ -77,15 +87,22 @@ pub(crate) fn read_plan(row: &Row) -> Result<RunPlan> {
 }
 
 /// Plans the next `limit` people: message rows (queued, or skipped with their reason), the first decision of each, the
-/// ledger and the cursor, in the caller's transaction. After a crash the next chunk begins where the last commit ended.
+/// ledger and the cursor, in the caller's transaction. Numbers that could not be reached since `unreachable_since` are left
+/// alone. After a crash the next chunk begins where the last commit ended.
 ///
 /// # Errors
 /// What the database says.
-pub async fn plan_chunk(tx: &Tx, plan: &RunPlan, now: Timestamp, limit: u32) -> Result<ChunkPlanned> {
+pub async fn plan_chunk(
+    tx: &Tx,
+    plan: &RunPlan,
+    now: Timestamp,
+    unreachable_since: Timestamp,
+    limit: u32,
+) -> Result<ChunkPlanned> {
     let Some(cursor) = lock_cursor(tx, plan.run).await? else {
         return Ok(ChunkPlanned { rows: 0, people: None, complete: false });
     };
-    insert_messages(tx, plan, now, cursor, limit).await?;
+    insert_messages(tx, plan, now, unreachable_since, (cursor, limit)).await?;
     let query = "SELECT max(contact_id) AS last FROM messages WHERE run_id = $1 AND contact_id > $2";
     let row = one(tx, query, vec![plan.run.0.into(), cursor.into()]).await?;
     let Some(last) = row.map(|row| row.get::<Option<i64>>("last")).transpose()?.flatten() else {
@@ -108,7 +125,13 @@ async fn lock_cursor(tx: &Tx, run: RunId) -> Result<Option<i64>> {
     Ok(Some(row.get::<Option<i64>>("plan_cursor")?.unwrap_or(-1)))
 }
 
-async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, limit: u32) -> Result<()> {
+async fn insert_messages(
+    tx: &Tx,
+    plan: &RunPlan,
+    now: Timestamp,
+    unreachable_since: Timestamp,
+    (cursor, limit): (i64, u32),
+) -> Result<()> {
     let kind = Kind::of(tx);
     let mut values: Vec<Value> = vec![
         plan.run.0.into(),
@@ -121,10 +144,11 @@ async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, l
         i64::from(limit).into(),
         // Due from the launch on, whatever the clock does meanwhile.
         plan.snapshot_at.as_micros().into(),
+        unreachable_since.as_micros().into(),
     ];
     let (people, more) = segments::compile(kind, &plan.definition, plan.snapshot_at, values.len() + 1)?;
     values.extend(more);
-    let reason = reason_sql(plan.rules.category, plan.topic.is_some(), earlier(plan.rules.repeat, "$2", "$1"));
+    let reason = plan.reasons(earlier(plan.rules.repeat, "$2", "$1"), "$10");
     let insert = format!(
         "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \
          month, reason, not_before, created_at, updated_at) \
@@ -145,7 +169,7 @@ async fn insert_messages(tx: &Tx, plan: &RunPlan, now: Timestamp, cursor: i64, l
 
 /// The SQL of the reason that a person is skipped for at planning, null for nobody's: the checks that SQL can see, in
 /// the order of `decide`.
-pub(crate) fn reason_sql(category: Category, topic: bool, earlier: Option<String>) -> String {
+fn reason_sql(category: Category, topic: bool, earlier: Option<String>, left_alone: &str) -> String {
     let refused: Vec<String> = Consent::ALL
         .iter()
         .filter(|consent| **consent != Consent::OptedOut && !category.allows(**consent))
@@ -164,6 +188,7 @@ pub(crate) fn reason_sql(category: Category, topic: bool, earlier: Option<String
     if topic {
         cases.push(format!("WHEN COALESCE(s.state, '') <> 'subscribed' THEN '{}'", Reason::NotSubscribed));
     }
+    cases.push(format!("WHEN {left_alone} THEN '{}'", Reason::Unreachable));
     cases.extend(earlier.map(|sql| format!("WHEN {sql} THEN '{}'", Reason::AlreadyReceived)));
     format!("CASE {} ELSE NULL END", cases.join(" "))
 }
@@ -293,16 +318,17 @@ pub async fn preview(
     db: &impl ConnectionTrait,
     definition: &Group,
     topic: Option<TopicId>,
-    category: Category,
+    (channel, category): (Channel, Category),
     now: Timestamp,
+    unreachable_since: Timestamp,
 ) -> Result<(PlanTally, Option<ContactId>)> {
-    let mut values: Vec<Value> = vec![topic.map(|topic| topic.0).into()];
+    let mut values: Vec<Value> = vec![topic.map(|topic| topic.0).into(), unreachable_since.as_micros().into()];
     let (people, more) = segments::compile(Kind::of(db), definition, now, values.len() + 1)?;
     values.extend(more);
     let people = format!(
         "SELECT c.contact_id, c.country, {} AS reason FROM contacts c \
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
-        reason_sql(category, topic.is_some(), None)
+        reason_sql(category, topic.is_some(), None, &left_alone(channel, "$2"))
     );
     let query = format!(
         "SELECT p.reason, CAST(count(*) AS bigint) AS n, \

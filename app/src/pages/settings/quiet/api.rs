@@ -23,6 +23,7 @@ pub struct QuietView {
     /// Messages go to Twilio, not to the simulator.
     pub real: bool,
     pub caps: String,
+    pub unreachable_days: i32,
     pub holidays: String,
     pub law: LawTable,
 }
@@ -36,6 +37,7 @@ pub async fn load_quiet() -> Result<QuietView, AppError> {
         rule: settings.quiet_hours,
         real: !ctx.engine.config().is_simulated(),
         caps: lines::write_caps(&settings.frequency_caps),
+        unreachable_days: settings.unreachable_days,
         holidays: lines::write_holidays(&settings.holidays),
         law: ctx.engine.settings().law(&ctx.actor)?,
     })
@@ -79,11 +81,21 @@ pub async fn save_rule(
 }
 
 #[server]
-pub async fn save_caps(version: i64, #[server(default)] frequency_caps: String) -> Result<(), AppError> {
+pub async fn save_caps(
+    version: i64,
+    #[server(default)] frequency_caps: String,
+    unreachable_days: i32,
+) -> Result<(), AppError> {
     let ctx = ctx()?;
-    let typed = [("frequency_caps", &*frequency_caps)];
+    let days = unreachable_days.to_string();
+    let typed = [("frequency_caps", &*frequency_caps), ("unreachable_days", &*days)];
     let caps = lines::read_caps(&frequency_caps).map_err(|errors| AppError::invalid(errors).keep(&typed))?;
-    let patch = SettingsPatch { frequency_caps: Some(caps), version: Some(version), ..SettingsPatch::default() };
+    let patch = SettingsPatch {
+        frequency_caps: Some(caps),
+        unreachable_days: Some(unreachable_days),
+        version: Some(version),
+        ..SettingsPatch::default()
+    };
     save(&ctx, patch).await.map_err(|error| in_one_field(error, "frequency_caps", &frequency_caps).keep(&typed))
 }
 

@@ -42,14 +42,14 @@ fn QuietPage() -> impl IntoView {
 }
 
 fn body(view: QuietView, actions: Actions) -> AnyView {
-    let QuietView { version, rule, real, caps, holidays, law } = view;
+    let QuietView { version, rule, real, caps, unreachable_days, holidays, law } = view;
     view! {
         <div class="stack">
             <div class="grid grid--3-2">
                 {workspace(rule, real, version, actions.rule)}
                 {whose_clock()}
             </div>
-            {frequency(caps, version, actions.caps)}
+            {frequency(caps, unreachable_days, version, actions.caps)}
             {days(holidays, version, actions.holidays)}
             {law_table(law)}
         </div>
@@ -116,7 +116,7 @@ fn whose_clock() -> AnyView {
     .into_any()
 }
 
-fn frequency(caps: String, version: i64, save: FormAction<SaveCaps>) -> AnyView {
+fn frequency(caps: String, unreachable_days: i32, version: i64, save: FormAction<SaveCaps>) -> AnyView {
     view! {
         <Card title="How often at most">
             <FormFor action=save>
@@ -130,6 +130,16 @@ fn frequency(caps: String, version: i64, save: FormAction<SaveCaps>) -> AnyView 
                     code=true
                     placeholder="3 per 7 days"
                     hint="One a line: “3 per 7 days” counts marketing of all campaigns, “1 per 2 days: offers” what is about the topic with the key offers. Who has had enough is left out of a campaign, with that reason."
+                />
+                <NumberField
+                    name="unreachable_days"
+                    label="Leave unreachable numbers alone for"
+                    value=i64::from(unreachable_days)
+                    required=true
+                    min=0
+                    max=365
+                    unit="days"
+                    hint="A number that the last two messages did not come to, because it is not on WhatsApp or not in use. It is back as soon as the person writes or something reaches it; 0 leaves nobody alone."
                 />
                 <FormActions><SubmitButton label="Save the limits" busy="Saving…"/></FormActions>
             </FormFor>

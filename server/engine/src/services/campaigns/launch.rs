@@ -26,7 +26,7 @@ use crate::{
         times::{self, Times},
     },
     sender,
-    services::{provider_accounts, settings},
+    services::{content_templates, provider_accounts, settings},
 };
 
 /// Everything a campaign names, as far as it is there, and what is missing.
@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     pub sender: Option<SenderRow>,
     pub topic: Option<TopicId>,
     pub problems: Vec<FieldError>,
+    /// What does not keep it from going out.
+    pub warnings: Vec<String>,
     /// The sender is missing or cannot be used: that is no fault of the campaign.
     pub no_sender: bool,
 }
@@ -81,15 +83,19 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         let text = format!("This sender is for {}; the template is for {}.", row.sender.channel, template.channel);
         problems.push(FieldError::new("sender_id", text));
     }
+    let mut warnings = Vec::new();
     if let Some(template) = &template {
         problems.extend(hours_problem(engine, campaign, template.category).await?);
+        let (refused, open) = content_templates::findings(db, template, &campaign.trigger).await?;
+        problems.extend(refused);
+        warnings.extend(open);
     }
     if campaign.late == Late::Drop
         && campaign.send_before.as_ref().is_some_and(|deadline| deadline.from_start(engine.now()) <= engine.now())
     {
         problems.push(FieldError::new("send_before", "This time has passed: everything would be dropped."));
     }
-    Ok(Parts { template, segment, sender, topic, problems, no_sender })
+    Ok(Parts { template, segment, sender, topic, problems, warnings, no_sender })
 }
 
 /// Says so when the quiet hours of campaign, workspace and law together leave no time at all.
@@ -169,7 +175,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         skipped: Vec::new(),
         rate_per_second: rate(&campaign, parts.sender.as_ref()),
         problems,
-        warnings: Vec::new(),
+        warnings: parts.warnings,
         sample_text: None,
         campaign,
     };
@@ -180,7 +186,9 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     }
     let (Some(template), Some(segment)) = (&parts.template, &parts.segment) else { return Ok(check) };
     let definition = store::segments::inline(db, &segment.definition).await?;
-    let (tally, first) = store::runs::preview(db, &definition, parts.topic, template.category, engine.now()).await?;
+    let kind = (template.channel, template.category);
+    let since = settings::current(engine).await?.unreachable_since(engine.now());
+    let (tally, first) = store::runs::preview(db, &definition, parts.topic, kind, engine.now(), since).await?;
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));

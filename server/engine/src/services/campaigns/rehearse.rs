@@ -9,7 +9,7 @@ use serde_json::json;
 use store::{ConnectionTrait, Tx, rehearsals::Ready};
 
 use super::{audit, campaign_or, commit, launch};
-use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, zones};
+use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, services::settings, zones};
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
 
@@ -45,7 +45,9 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
     }
     let (template, segment, _, topic) = launch::parts(engine, db, &campaign).await?.complete()?;
     let definition = launch::definition(db, segment.as_ref()).await?;
-    let (tally, _) = store::runs::preview(db, &definition, topic, template.category, engine.now()).await?;
+    let kind = (template.channel, template.category);
+    let since = settings::current(engine).await?.unreachable_since(engine.now());
+    let (tally, _) = store::runs::preview(db, &definition, topic, kind, engine.now(), since).await?;
     Ok(tally.total())
 }
 

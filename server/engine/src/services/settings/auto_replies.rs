@@ -11,7 +11,7 @@ use domain::{
 use store::Tx;
 
 use super::words::{WORD_MAX, WORDS_MAX};
-use crate::{Result, ingest};
+use crate::{Result, ingest, scheduler};
 
 /// Names and words without blanks around them.
 pub(super) fn tidy(replies: &AutoReplies) -> AutoReplies {
@@ -65,7 +65,7 @@ fn limits(replies: &AutoReplies) -> Vec<FieldError> {
         wrong("per_day", format!("Give a number from 1 to {PER_DAY_MAX}."));
     }
     let hours = &replies.office_hours;
-    if hours.timezone.as_deref().is_some_and(|name| !ingest::is_zone(name)) {
+    if hours.timezone.as_deref().is_some_and(|name| !scheduler::is_zone(name)) {
         wrong("office_hours.timezone", "Give a time zone such as Asia/Colombo.".to_owned());
     }
     if hours.start == hours.end {

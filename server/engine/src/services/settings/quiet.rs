@@ -6,7 +6,7 @@ use domain::{
     problem::FieldError,
     quiet::{FrequencyCap, Holiday, LawTable, QuietHours, WorkspaceQuiet},
     role::Permission,
-    settings::SettingsPatch,
+    settings::{SettingsPatch, UNREACHABLE_DAYS_MAX},
 };
 use jiff::civil::Date;
 use store::Tx;
@@ -56,6 +56,10 @@ pub(super) async fn problems(
     errors.extend(patch.holidays.iter().flat_map(|list| holiday_problems(list)));
     for (index, cap) in patch.frequency_caps.iter().flatten().enumerate() {
         errors.extend(cap_problem(tx, index, cap).await?);
+    }
+    if patch.unreachable_days.is_some_and(|days| !(0..=UNREACHABLE_DAYS_MAX).contains(&days)) {
+        let text = format!("Give 0 to {UNREACHABLE_DAYS_MAX} days; 0 leaves nobody alone.");
+        errors.push(FieldError::new("unreachable_days", text));
     }
     if patch.frequency_caps.as_ref().is_some_and(|caps| caps.len() > CAPS_MAX) {
         errors.push(FieldError::new("frequency_caps", format!("Give at most {CAPS_MAX} limits.")));

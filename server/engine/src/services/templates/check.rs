@@ -1,6 +1,7 @@
 //! What is wrong with a template before it is stored.
 
 use domain::{
+    content_template::numbered,
     problem::FieldError,
     template::{Button, Template, Variant},
 };
@@ -96,6 +97,13 @@ impl Fields<'_> {
                 "content_variables",
                 "These belong to a content template: give its content_sid, or remove them.",
             );
+        }
+        if variant.content_sid.is_some() {
+            for key in numbered(&variant.body).into_iter().filter(|key| !variant.content_variables.contains_key(*key)) {
+                let text =
+                    format!("The text has a place {{{{{key}}}}}: say what to fill in, such as {{{{ first_name }}}}.");
+                self.refuse(&format!("content_variables.{key}"), text);
+            }
         }
         if variant.content_variables.len() > MAX_VARIABLES {
             self.refuse("content_variables", format!("A content template has at most {MAX_VARIABLES} variables."));
@@ -202,6 +210,14 @@ mod tests {
             (json!({"en": {"body": "x", "media_url": "ftp://x"}}), "variants.en.media_url"),
             (json!({"en": {"body": "x", "content_sid": "HX1", "media_url": "https://x"}}), "variants.en.media_url"),
             (json!({"en": {"body": "x", "buttons": [{"title": ""}]}}), "variants.en.buttons[0].title"),
+            (
+                json!({"en": {"body": "{{1}} {{2}}", "content_sid": "HX1", "content_variables": {"1": "x"}}}),
+                "variants.en.content_variables.2",
+            ),
+            (
+                json!({"en": {"body": "Hi {{1}}", "content_sid": "HX1", "content_variables": {"1": "{{ x|shout }}"}}}),
+                "variants.en.content_variables.1",
+            ),
             (json!({"de": {"body": "x"}}), "default_locale"),
         ] {
             assert_eq!(fields(variants.clone()).first().map(String::as_str), Some(field), "{variants}");

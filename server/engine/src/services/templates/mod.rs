@@ -9,7 +9,7 @@ use domain::{
     phone::Phone,
     problem::FieldError,
     role::Permission,
-    template::{NewTemplate, Preview, PreviewRequest, Template, TemplatePatch, TemplateProblem},
+    template::{Fallback, NewTemplate, Preview, PreviewRequest, Template, TemplatePatch, TemplateProblem, Variant},
 };
 use serde_json::json;
 
@@ -19,13 +19,16 @@ use crate::{
     own_page::Link,
     require,
     services::stale::stale,
-    templates::{Recipient, preview},
+    templates::{Recipient, preview, with_fallback},
 };
 
 const NO_TEMPLATE: Error = Error::NotFound { what: "template" };
 
 /// Whose phone number stands in a preview for nobody in particular.
 const SAMPLE_PHONE: &str = "+14155550100";
+
+/// Characters of what is written for people without a value.
+const MAX_FALLBACK: usize = 100;
 
 /// See [`Engine::templates`].
 pub struct TemplateService<'a>(&'a Engine);
@@ -114,6 +117,35 @@ impl TemplateService<'_> {
         audit(&tx, actor, "update", &template).await?;
         tx.commit().await.map_err(store::Error::from)?;
         Ok(template)
+    }
+
+    /// Says what to write for people who have no value for a variable, wherever the texts write it out. Makes a new version.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` where the words cannot be used, or the variable is not written out without a fallback.
+    pub async fn set_fallback(&self, actor: &Actor, id: TemplateId, fallback: &Fallback) -> Result<Template> {
+        require(actor, Permission::Write)?;
+        let words = fallback.words.trim();
+        if words.is_empty() || words.chars().count() > MAX_FALLBACK || words.contains(['{', '}', '\n']) {
+            let text = format!("Use 1 to {MAX_FALLBACK} characters in one line, without braces.");
+            return Err(Error::invalid("words", text));
+        }
+        let former = self.get(actor, id).await?;
+        let filled = |text: &String| with_fallback(text, &fallback.variable, words);
+        let variants = former.variants.iter().map(|(locale, variant)| {
+            let content_variables =
+                variant.content_variables.iter().map(|(key, text)| (key.clone(), filled(text))).collect();
+            let media_url = variant.media_url.as_ref().map(filled);
+            (locale.clone(), Variant { body: filled(&variant.body), content_variables, media_url, ..variant.clone() })
+        });
+        let variants = variants.collect();
+        if variants == former.variants {
+            let text = "The template does not simply write this out: open it, and add the fallback where it is used.";
+            return Err(Error::invalid("variable", text));
+        }
+        let patch =
+            TemplatePatch { variants: Some(variants), version: Some(former.version), ..TemplatePatch::default() };
+        self.update(actor, id, patch).await
     }
 
     /// Removes a template that nothing uses.
