@@ -22,7 +22,7 @@ function binaryen(program, ...options) {
 }
 
 /** Code that at most so many groups have in common goes into the file of each of them. */
-const FEW = 3
+const FEW = 4
 
 /**
  * Every page loads two files: the main one, with what most groups need, and its group's, with the rest. What few groups have in

@@ -16,9 +16,13 @@ use crate::pages::{
 pub enum Page {
     People(People),
     Rules(Rules),
+    Settings(settings::Page),
     Audiences(audiences::Page),
-    Templates(templates::Page),
-    Drafts(Drafts),
+    /// Writing a template.
+    Template,
+    /// A campaign's making.
+    Drafts(campaigns::Editor),
+    Plans(Plans),
     Runs(campaigns::Page),
     Records(Records),
     /// Talking with single people.
@@ -40,15 +44,18 @@ pub enum People {
 pub enum Rules {
     Account,
     Topics,
-    Settings(settings::Page),
+    /// Which ones there are, and which WhatsApp has approved.
+    Templates(templates::Page),
     Compliance(compliance::Page),
 }
 
-/// What is to be sent: a campaign's making, and when which one goes out.
+/// Who gets what, and when.
 #[derive(Clone, Copy)]
-pub enum Drafts {
-    Editor(campaigns::Editor),
+pub enum Plans {
     Calendar,
+    Rehearsal,
+    Launch,
+    Recipients,
 }
 
 /// What became of single messages.
@@ -76,7 +83,7 @@ fn rules(page: Rules) -> AnyView {
     match page {
         Rules::Account => account::open(),
         Rules::Topics => topics::open(),
-        Rules::Settings(page) => settings::open(page),
+        Rules::Templates(page) => templates::open(page),
         Rules::Compliance(page) => compliance::open(page),
     }
 }
@@ -86,16 +93,28 @@ fn audiences(page: audiences::Page) -> AnyView {
     audiences::open(page)
 }
 
-#[lazy(templates)]
-fn templates(page: templates::Page) -> AnyView {
-    templates::open(page)
+#[lazy(settings)]
+fn settings(page: settings::Page) -> AnyView {
+    settings::open(page)
+}
+
+#[lazy(template)]
+fn template() -> AnyView {
+    templates::edit()
 }
 
 #[lazy(drafts)]
-fn drafts(page: Drafts) -> AnyView {
+fn drafts(page: campaigns::Editor) -> AnyView {
+    campaigns::edit(page)
+}
+
+#[lazy(plans)]
+fn plans(page: Plans) -> AnyView {
     match page {
-        Drafts::Editor(page) => campaigns::edit(page),
-        Drafts::Calendar => calendar::open(),
+        Plans::Calendar => calendar::open(),
+        Plans::Rehearsal => campaigns::rehearsal(),
+        Plans::Launch => campaigns::launch(),
+        Plans::Recipients => campaigns::recipients(),
     }
 }
 
@@ -130,8 +149,10 @@ impl ChooseView for Page {
             Self::People(_) => "people",
             Self::Rules(_) => "rules",
             Self::Audiences(_) => "audiences",
-            Self::Templates(_) => "templates",
+            Self::Settings(_) => "settings",
+            Self::Template => "template",
             Self::Drafts(_) => "drafts",
+            Self::Plans(_) => "plans",
             Self::Runs(_) => "runs",
             Self::Records(_) => "records",
             Self::Inbox(_) => "inbox",
@@ -141,8 +162,10 @@ impl ChooseView for Page {
             Self::People(page) => people(page).await,
             Self::Rules(page) => rules(page).await,
             Self::Audiences(page) => audiences(page).await,
-            Self::Templates(page) => templates(page).await,
+            Self::Settings(page) => settings(page).await,
+            Self::Template => template().await,
             Self::Drafts(page) => drafts(page).await,
+            Self::Plans(page) => plans(page).await,
             Self::Runs(page) => runs(page).await,
             Self::Records(page) => records(page).await,
             Self::Inbox(page) => inbox(page).await,

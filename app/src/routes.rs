@@ -11,7 +11,7 @@ use leptos_router::{
 use crate::{
     components::ErrorPage,
     error::AppError,
-    groups::{Drafts, Page, People, Records, Rules},
+    groups::{Page, People, Plans, Records, Rules},
     pages::{audiences, campaigns, compliance, contacts, events, imports, inbox, settings, templates},
 };
 
@@ -36,32 +36,32 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/topics") view=Page::Rules(Rules::Topics) ssr=MODE/>
             <Route path=path!("/audiences") view=Page::Audiences(audiences::Page::List) ssr=MODE/>
             <Route path=path!("/audiences/:id") view=Page::Audiences(audiences::Page::One) ssr=MODE/>
-            <Route path=path!("/templates") view=Page::Templates(templates::Page::List) ssr=MODE/>
-            <Route path=path!("/templates/approved") view=Page::Templates(templates::Page::Approved) ssr=MODE/>
-            <Route path=path!("/templates/:id") view=Page::Templates(templates::Page::One) ssr=MODE/>
+            <Route path=path!("/templates") view=Page::Rules(Rules::Templates(templates::Page::List)) ssr=MODE/>
+            <Route path=path!("/templates/approved") view=Page::Rules(Rules::Templates(templates::Page::Approved)) ssr=MODE/>
+            <Route path=path!("/templates/:id") view=Page::Template ssr=MODE/>
             <Route path=path!("/campaigns") view=Page::Runs(campaigns::Page::List) ssr=MODE/>
-            <Route path=path!("/calendar") view=Page::Drafts(Drafts::Calendar) ssr=MODE/>
-            <Route path=path!("/campaigns/new") view=Page::Drafts(Drafts::Editor(campaigns::Editor::New)) ssr=MODE/>
+            <Route path=path!("/calendar") view=Page::Plans(Plans::Calendar) ssr=MODE/>
+            <Route path=path!("/campaigns/new") view=Page::Drafts(campaigns::Editor::New) ssr=MODE/>
             <Route path=path!("/campaigns/:id") view=Page::Runs(campaigns::Page::One) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(Drafts::Editor(campaigns::Editor::Edit)) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/launch") view=Page::Runs(campaigns::Page::Launch) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/rehearsal") view=Page::Drafts(Drafts::Editor(campaigns::Editor::Rehearsal)) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/edit") view=Page::Drafts(campaigns::Editor::Edit) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/launch") view=Page::Plans(Plans::Launch) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/rehearsal") view=Page::Plans(Plans::Rehearsal) ssr=MODE/>
             <Route path=path!("/campaigns/:id/why") view=Page::Records(Records::Why) ssr=MODE/>
             <Route path=path!("/campaigns/:id/cancel") view=Page::Runs(campaigns::Page::Cancel) ssr=MODE/>
-            <Route path=path!("/campaigns/:id/recipients") view=Page::Runs(campaigns::Page::Recipients) ssr=MODE/>
+            <Route path=path!("/campaigns/:id/recipients") view=Page::Plans(Plans::Recipients) ssr=MODE/>
             <Route path=path!("/events") view=Page::Records(Records::Events(events::Page::List)) ssr=MODE/>
             <Route path=path!("/events/triggers") view=Page::Records(Records::Events(events::Page::Triggers)) ssr=MODE/>
             <Route path=path!("/events/triggers/:number") view=Page::Records(Records::Events(events::Page::Trigger)) ssr=MODE/>
             <Route path=path!("/events/:id") view=Page::Records(Records::Events(events::Page::One)) ssr=MODE/>
             <Route path=path!("/messages/:id") view=Page::Records(Records::Message) ssr=MODE/>
-            <Route path=path!("/settings/senders") view=Page::Rules(Rules::Settings(settings::Page::Senders)) ssr=MODE/>
-            <Route path=path!("/settings/senders/:id") view=Page::Rules(Rules::Settings(settings::Page::Sender)) ssr=MODE/>
-            <Route path=path!("/settings/general") view=Page::Rules(Rules::Settings(settings::Page::General)) ssr=MODE/>
-            <Route path=path!("/settings/quiet-hours") view=Page::Rules(Rules::Settings(settings::Page::QuietHours)) ssr=MODE/>
-            <Route path=path!("/settings/auto-replies") view=Page::Rules(Rules::Settings(settings::Page::AutoReplies)) ssr=MODE/>
-            <Route path=path!("/settings/error-codes") view=Page::Rules(Rules::Settings(settings::Page::ErrorCodes)) ssr=MODE/>
-            <Route path=path!("/settings/error-codes/:code") view=Page::Rules(Rules::Settings(settings::Page::ErrorCode)) ssr=MODE/>
-            <Route path=path!("/settings/processes") view=Page::Rules(Rules::Settings(settings::Page::Processes)) ssr=MODE/>
+            <Route path=path!("/settings/senders") view=Page::Settings(settings::Page::Senders) ssr=MODE/>
+            <Route path=path!("/settings/senders/:id") view=Page::Settings(settings::Page::Sender) ssr=MODE/>
+            <Route path=path!("/settings/general") view=Page::Settings(settings::Page::General) ssr=MODE/>
+            <Route path=path!("/settings/quiet-hours") view=Page::Settings(settings::Page::QuietHours) ssr=MODE/>
+            <Route path=path!("/settings/auto-replies") view=Page::Settings(settings::Page::AutoReplies) ssr=MODE/>
+            <Route path=path!("/settings/error-codes") view=Page::Settings(settings::Page::ErrorCodes) ssr=MODE/>
+            <Route path=path!("/settings/error-codes/:code") view=Page::Settings(settings::Page::ErrorCode) ssr=MODE/>
+            <Route path=path!("/settings/processes") view=Page::Settings(settings::Page::Processes) ssr=MODE/>
             <Route path=path!("/compliance") view=Page::Rules(Rules::Compliance(compliance::Page::Overview)) ssr=MODE/>
             <Route path=path!("/compliance/suppressions") view=Page::Rules(Rules::Compliance(compliance::Page::Suppressions)) ssr=MODE/>
             <Route path=path!("/compliance/pending") view=Page::Rules(Rules::Compliance(compliance::Page::Pending)) ssr=MODE/>

@@ -2,13 +2,7 @@
 
 mod world;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     campaign::{Campaign, CampaignPatch, Late, NewCampaign, OverrideQuietHours},
@@ -22,30 +16,10 @@ use domain::{
     settings::SettingsPatch,
     time::Timestamp,
 };
-use engine::{
-    Actor, ActorKind, Error,
-    clock::{Clock, SystemClock},
-};
+use engine::{Actor, ActorKind, Error};
 use simulator::MessageFilter;
 use testkit::build;
-use world::{Setup, World, handed_over, worlds};
-
-/// The machine's clock, moved to where a test wants it.
-#[derive(Default)]
-struct Moved(AtomicI64);
-
-impl Moved {
-    fn to(&self, instant: &str) {
-        let wanted: Timestamp = instant.parse().expect("an instant");
-        self.0.store(wanted.since(SystemClock.now()), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Moved {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
-    }
-}
+use world::{Moved, Setup, World, handed_over, worlds};
 
 /// Ten at night in New York, half past eight in the morning in Colombo.
 const NIGHT: &str = "2026-12-02T03:00:00Z";

@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     campaign::{NewCampaign, OnUnknown},
@@ -11,11 +11,12 @@ use domain::{
     message::{By, State},
     reason::Reason,
     run::RunStatus,
+    time::Timestamp,
 };
 use serde_json::json;
-use simulator::{ErrorRule, Fault, NumberRule, When};
+use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
 use testkit::build::{self, commit};
-use world::{Setup, handed_over, worlds};
+use world::{Moved, Setup, handed_over, worlds};
 
 /// No callbacks: only Twilio's list can tell.
 fn silent(faults: &[(&str, Fault)]) -> Setup {
@@ -142,5 +143,45 @@ async fn a_final_status_that_never_came_is_asked_for() {
         assert_eq!(told.by, By::Reconcile);
         world.assert_nobody_twice();
         world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_wrote_while_twilio_gave_no_list_is_read_when_it_does() {
+    let clock = Arc::new(Moved::default());
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 2).await;
+        world.start();
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.until_completed(run.id).await;
+        // Nobody hears the STOP, and the list is refused from then on.
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        let stop = Inbound {
+            from: format!("whatsapp:{}", build::phone(1)),
+            body: Some("STOP".to_owned()),
+            ..Inbound::default()
+        };
+        let answer = world.twilio.simulator.control().inbound(stop).await.expect("it is sent");
+        assert_eq!(answer.status, None);
+        world.simulate(&json!({ "auth_token": "another" }));
+        // More than the overlap later: only where the list was read last says how far back it is to be read.
+        clock.by(2 * Timestamp::HOUR);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let consent = async || {
+            let person = world.engine.contacts().get(&world.admin, &build::phone(1)).await;
+            person.expect("a contact").consent
+        };
+        assert_eq!(consent().await, Consent::OptedIn);
+        world.simulate(&json!({ "auth_token": simulator::AUTH_TOKEN }));
+        clock.by(6 * Timestamp::MINUTE);
+        let heard = async {
+            while consent().await != Consent::OptedOut {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the STOP is read");
+        world.stop().await;
+        clock.by(-2 * Timestamp::HOUR - 6 * Timestamp::MINUTE);
     }
 }

@@ -2,13 +2,7 @@
 
 mod world;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
@@ -24,27 +18,11 @@ use domain::{
 };
 use engine::{
     Error,
-    clock::{Clock, SystemClock},
+    clock::{Clock as _, SystemClock},
 };
 use futures::TryStreamExt as _;
 use testkit::build;
-use world::{Setup, World, handed_over, worlds};
-
-#[derive(Default)]
-struct Moved(AtomicI64);
-
-impl Moved {
-    fn to(&self, instant: &str) {
-        let wanted: Timestamp = instant.parse().expect("an instant");
-        self.0.store(wanted.since(SystemClock.now()), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Moved {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
-    }
-}
+use world::{Moved, Setup, World, handed_over, worlds};
 
 async fn rehearse(world: &World, campaign: &Campaign) -> Run {
     let run = world.engine.campaigns().rehearse(&world.admin, campaign.id).await.expect("a rehearsal");

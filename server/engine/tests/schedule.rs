@@ -2,10 +2,7 @@
 
 mod world;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
@@ -24,7 +21,7 @@ use engine::{
     scheduler,
 };
 use testkit::build;
-use world::{Setup, World, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 const START: &str = "2026-11-28T08:00:00Z";
 
@@ -50,22 +47,6 @@ impl Clock for Steps {
 async fn worlds_in_steps() -> (Vec<World>, Arc<Steps>) {
     let clock = Arc::new(Steps(ManualClock::new(at(START))));
     (worlds(Setup { clock: clock.clone(), ..Setup::default() }).await, clock)
-}
-
-/// The machine's clock, moved to where a test wants it.
-#[derive(Default)]
-struct Moved(AtomicI64);
-
-impl Moved {
-    fn to(&self, text: &str) {
-        self.0.store(at(text).since(SystemClock.now()), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Moved {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
-    }
 }
 
 fn once(text: &str) -> Trigger {

@@ -32,7 +32,10 @@ fn page(view: CalendarView, here: Here) -> AnyView {
     let month = here.once("month");
     let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let heads = weekdays.map(|day| view! { <li class="month__head" aria-hidden="true">{day}</li> });
-    let gaps = (0..lead).map(|_| view! { <li class="month__gap" aria-hidden="true"></li> }).collect::<Vec<_>>();
+    let gap = |_| view! { <li class="month__gap" aria-hidden="true"></li> }.into_any();
+    let gaps = (0..lead).map(gap).collect::<Vec<_>>();
+    let rest = (usize::from(lead) + days.len()).next_multiple_of(7) - usize::from(lead) - days.len();
+    let rest = (0..rest).map(|_| gap(0)).collect::<Vec<_>>();
     let empty = days.iter().all(|day| day.entries.is_empty());
     let days = days.into_iter().map(day).collect::<Vec<_>>();
     view! {
@@ -52,7 +55,7 @@ fn page(view: CalendarView, here: Here) -> AnyView {
         {truncated.then(|| view! {
             <Alert tone=Tone::Info title="There is more than is shown.">"This month has more campaigns than fit here. The list of campaigns has them all."</Alert>
         })}
-        <ol class="month">{heads.collect_view()} {gaps} {days}</ol>
+        <ol class="month">{heads.collect_view()} {gaps} {days} {rest}</ol>
         {empty.then(|| view! { <p class="muted">"Nothing went out in this month, and nothing is due."</p> })}
     }
     .into_any()

@@ -37,17 +37,14 @@ use crate::{
 pub enum Page {
     List,
     One,
-    Launch,
     Cancel,
-    Recipients,
 }
 
-/// The pages that make a campaign and try it out. They are a matter of their own, so that the others need not bring their code along.
+/// The pages that make a campaign. They are a matter of their own, so that the others need not bring their code along.
 #[derive(Clone, Copy)]
 pub enum Editor {
     New,
     Edit,
-    Rehearsal,
 }
 
 /// Shows a page.
@@ -55,9 +52,7 @@ pub fn open(page: Page) -> AnyView {
     match page {
         Page::List => CampaignsPage().into_any(),
         Page::One => CampaignPage().into_any(),
-        Page::Launch => LaunchCampaignPage().into_any(),
         Page::Cancel => CancelCampaignPage().into_any(),
-        Page::Recipients => RecipientsPage().into_any(),
     }
 }
 
@@ -66,8 +61,22 @@ pub fn edit(page: Editor) -> AnyView {
     match page {
         Editor::New => NewCampaignPage().into_any(),
         Editor::Edit => EditCampaignPage().into_any(),
-        Editor::Rehearsal => RehearsalPage().into_any(),
     }
+}
+
+/// Shows what a rehearsal found.
+pub fn rehearsal() -> AnyView {
+    RehearsalPage().into_any()
+}
+
+/// Shows what a launch would do, and does it.
+pub fn launch() -> AnyView {
+    LaunchCampaignPage().into_any()
+}
+
+/// Shows the people of a run.
+pub fn recipients() -> AnyView {
+    RecipientsPage().into_any()
 }
 
 /// Shows why somebody got it, or did not.

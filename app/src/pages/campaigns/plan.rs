@@ -130,7 +130,7 @@ pub async fn load_why(campaign: String, #[server(default)] phone: String) -> Res
         Err(error) => return Err(error.into()),
     };
     let why = ctx.engine.campaigns().why(&ctx.actor, view.campaign.id, &number).await?;
-    let (answer, more) = words::answer(&why);
+    let (answer, more) = words::answer(&why, view.campaign.run.is_none());
     view.is_good = why.message.as_ref().is_some_and(|message| !NOT_REACHED.contains(&message.state));
     view.answer = Some(answer);
     view.more = more;
@@ -164,7 +164,8 @@ mod words {
     /// Deeper ones are not set in further.
     const DEPTH: usize = 5;
 
-    pub fn answer(why: &Why) -> (String, String) {
+    /// `is_rehearsed`: nothing of the campaign went out yet, and its rehearsal is what there is.
+    pub fn answer(why: &Why, is_rehearsed: bool) -> (String, String) {
         let stopped = match (why.suppressed, why.consent) {
             (true, _) => " The number is on the do-not-contact list.",
             (false, Some(domain::consent::Consent::OptedOut)) => " The person has opted out, too.",
@@ -178,7 +179,9 @@ mod words {
                         Some(reason) => text::reason(reason),
                         None => text::state_meaning(message.state),
                     };
-                    (format!("{state}: {}.", words.trim_end_matches('.')), "The person is in the plan.")
+                    let rehearsed = "The person is in the rehearsed plan. Nothing is sent before it is launched.";
+                    let plan = if is_rehearsed { rehearsed } else { "The person is in the plan." };
+                    (format!("{state}: {}.", words.trim_end_matches('.')), plan)
                 }
                 None => ("The person is in the plan.".to_owned(), ""),
             },

@@ -338,7 +338,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
             <FormFor action=change>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value="set_fallback"/>
-                <div class="fields fields--2">
+                <div class="pair">
                     <SelectField name="variable" label="For people without" choices=lacking required=true/>
                     <TextField name="words" label="write instead" required=true maxlength=100 placeholder="there"/>
                 </div>
@@ -349,7 +349,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
     });
     view! {
         <Card title="What could be mended">
-            <ul class="list list--plain">{items}</ul>
+            <ul class="list list--plain lint">{items}</ul>
             {fallback}
             {zone}
             <p class="muted small">"After a change, rehearse again."</p>

@@ -42,8 +42,8 @@ fn page(view: WhyView) -> AnyView {
     view! {
         <PageHeader title="Why?" crumbs=crumbs lead=|| "Why somebody got this campaign, or did not."/>
         <div class="stack">
-            <form class="form--inline row" method="get" action=action>
-                <label for="why-phone">"Number"</label>
+            <form class="why-form" method="get" action=action>
+                <label class="field__label" for="why-phone">"Number"</label>
                 <input id="why-phone" class="input" type="tel" name="phone" value=view.asked placeholder="+94 77 123 4567" required=true/>
                 <button type="submit" class="btn">"Ask"</button>
             </form>

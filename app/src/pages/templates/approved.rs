@@ -77,12 +77,16 @@ fn row(row: ApprovedRow) -> AnyView {
     let ApprovedRow { content, href, used_by } = row;
     let language = locales::read(&content.language).unwrap_or_else(|| content.language.clone());
     let reason = content.reason.map(|reason| view! { <span class="sub">{reason}</span> });
-    let users = used_by
-        .into_iter()
-        .map(|(id, name)| view! { <a class="link" href=paths::template(id) dir="auto">{name}</a> " " }.into_any());
+    // Without any the cell stays empty, and on a phone is not there.
+    let users = (!used_by.is_empty()).then(|| {
+        let all = used_by
+            .into_iter()
+            .map(|(id, name)| view! { <a class="link" href=paths::template(id) dir="auto">{name}</a> " " }.into_any());
+        view! { <span>{all.collect::<Vec<_>>()}</span> }
+    });
     let kind = content.category.map_or("–", text::category);
     let label = format!("Make a template of {} in {}", content.name, locales::name(&language));
-    let make = (!href.is_empty() && may(Permission::Write))
+    let make = (!href.is_empty() && !content.approval.is_refused() && may(Permission::Write))
         .then(|| view! { <a class="btn btn--small" href=href aria-label=label>"Use it"</a> });
     view! {
         <tr>
@@ -93,9 +97,9 @@ fn row(row: ApprovedRow) -> AnyView {
                     <span class="sub mono">{content.sid}</span>
                 </span>
             </td>
-            <td data-label="Review"><span>{pill(text::approval(content.approval))} {reason}</span></td>
+            <td data-label="Review">{pill(text::approval(content.approval))} {reason}</td>
             <td data-label="Kind">{kind}</td>
-            <td data-label="Used by"><span>{users.collect::<Vec<_>>()}</span></td>
+            <td data-label="Used by">{users}</td>
             <td class="num">{make}</td>
         </tr>
     }

@@ -22,7 +22,6 @@ pub enum Page {
     List,
     /// What WhatsApp has approved.
     Approved,
-    One,
 }
 
 /// Shows a page.
@@ -30,8 +29,12 @@ pub fn open(page: Page) -> AnyView {
     match page {
         Page::List => TemplatesPage().into_any(),
         Page::Approved => approved::page(),
-        Page::One => TemplateEditorPage().into_any(),
     }
+}
+
+/// Shows the editor, which is heavier than the lists by far.
+pub fn edit() -> AnyView {
+    TemplateEditorPage().into_any()
 }
 
 #[component]

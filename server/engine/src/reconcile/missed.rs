@@ -6,7 +6,7 @@
 //! senders, too.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     ingest::{self, Missed},
+    provider::ListError,
     services::provider_accounts,
 };
 
@@ -34,19 +35,34 @@ const OVERLAP: i64 = 3_600 * Timestamp::SECOND;
 /// Messages that are stored in one transaction.
 const BATCH: usize = 200;
 
-/// The senders whose lists this process has read since it started.
+/// The senders whose lists this process has asked for since it started, and when last.
 #[derive(Default)]
-pub(crate) struct CaughtUp(Mutex<BTreeSet<SenderId>>);
+pub(crate) struct CaughtUp(Mutex<BTreeMap<SenderId, Timestamp>>);
 
 impl CaughtUp {
     /// Whether campaigns may go out from this sender.
     pub(crate) fn has(&self, sender: SenderId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&sender)
+        self.asked_at(sender).is_some()
     }
 
-    fn add(&self, sender: SenderId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sender)
+    fn asked_at(&self, sender: SenderId) -> Option<Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&sender).copied()
     }
+
+    /// True the first time.
+    fn add(&self, sender: SenderId, now: Timestamp) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, now).is_none()
+    }
+}
+
+/// What became of a sender's list.
+enum List {
+    /// Read to its end, and everything in it is stored.
+    Read,
+    /// Twilio does not give it: what people wrote since the last time is to be read once it does.
+    Refused,
+    /// There are no credentials to ask for it with; then nothing is sent either.
+    NotAsked,
 }
 
 /// Reads the lists until told to stop.
@@ -75,46 +91,55 @@ async fn round(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     for row in senders {
         let (id, now) = (row.sender.id, engine.now());
         let until = watermarks.get(&id).copied();
-        let is_fresh = until.is_some_and(|until| until > now.plus(-EVERY) && until <= now);
-        if stop.is_cancelled() || (is_fresh && caught_up.has(id)) {
+        let is_lately = |at: Option<Timestamp>| at.is_some_and(|at| at > now.plus(-EVERY) && at <= now);
+        let asked_at = caught_up.asked_at(id);
+        if stop.is_cancelled() || is_lately(asked_at) || (is_lately(until) && asked_at.is_some()) {
             continue;
         }
         match fetch(engine, &row, until).await {
-            // Without credentials nothing was read: the list is read from where it was once there are some.
-            Ok(false) => {}
-            Ok(true) => {
-                store::inbound::set_watermark(engine.db().writer(), id, now).await?;
-                if caught_up.add(id) {
-                    engine.inner().bell.ring_here(Who::Senders);
-                }
+            Ok(List::Read) => store::inbound::set_watermark(engine.db().writer(), id, now).await?,
+            Ok(List::Refused) => {}
+            Ok(List::NotAsked) => continue,
+            Err(error) => {
+                done = Err(error);
+                continue;
             }
-            Err(error) => done = Err(error),
+        }
+        if caught_up.add(id, now) {
+            engine.inner().bell.ring_here(Who::Senders);
         }
     }
     done
 }
 
-/// Reads one list and stores what is new. False when there are no credentials to read it with; then nothing is sent either.
-async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<bool> {
+/// Reads one list and stores what is new.
+async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<List> {
     let sender = &row.sender;
     if sender.address.starts_with("MG") {
-        return Ok(true);
+        return Ok(List::Read);
     }
     let accounts = provider_accounts::current(engine).await?;
-    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else { return Ok(false) };
+    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else {
+        return Ok(List::NotAsked);
+    };
     let since = until.unwrap_or_else(|| engine.now()).plus(-OVERLAP);
     let mut pages = engine.inner().provider.inbound_to(&account, sender.channel, &sender.address, since);
     let mut missed = Vec::new();
-    loop {
+    let list = loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => break,
+            Ok(None) => break List::Read,
             Err(error) if error.may_pass() => return Err(Error::Unavailable(error.to_string())),
+            Err(ListError::TooLong) => {
+                // What was read of it is stored; the next one would be as long.
+                tracing::error!(sender.id = %sender.id, "the list of what people wrote to this sender has no end");
+                break List::Read;
+            }
             Err(error) => {
                 // It would say the same the next time: campaigns cannot wait for it for ever.
                 tracing::error!(%error, sender.id = %sender.id, "Twilio does not list what people wrote to this sender");
                 metrics::counter!("missed_inbound_refused_total").increment(1);
-                break;
+                break List::Refused;
             }
         };
         let sids: Vec<&str> = page.iter().map(|message| message.sid.as_str()).collect();
@@ -125,7 +150,7 @@ async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Re
             channel: sender.channel,
             our_address: &sender.address,
         }));
-    }
+    };
     // The list begins with the newest, and of two wishes the later one counts.
     missed.sort_by_key(|message| message.received.at);
     for batch in missed.chunks(BATCH) {
@@ -133,5 +158,5 @@ async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Re
         metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
         tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
     }
-    Ok(true)
+    Ok(list)
 }

@@ -2,7 +2,14 @@
 
 #![allow(dead_code, reason = "every test binary uses its part of this")]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{
     campaign::{Campaign, CampaignStatus, Late, NewCampaign, OnUnknown, Repeat, Trigger},
@@ -13,6 +20,7 @@ use domain::{
     run::{Ledger, Run, RunStatus},
     segment::Group,
     template::{Template, Variant},
+    time::Timestamp,
 };
 use engine::{
     Actor, Engine, Error,
@@ -42,6 +50,28 @@ pub struct World {
     config: Config,
     workers: Option<Workers>,
     _test: TestDb,
+}
+
+/// The machine's clock, moved to where a test wants it.
+#[derive(Default)]
+pub struct Moved(AtomicI64);
+
+impl Moved {
+    pub fn to(&self, instant: &str) {
+        let wanted: Timestamp = instant.parse().expect("an instant");
+        self.0.store(wanted.since(SystemClock.now()), Ordering::SeqCst);
+    }
+
+    /// So many microseconds on.
+    pub fn by(&self, micros: i64) {
+        self.0.fetch_add(micros, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
 }
 
 /// What differs from test to test.

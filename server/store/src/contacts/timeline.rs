@@ -26,7 +26,8 @@ const SOURCES: [(TimelineKind, &str); 6] = [
         TimelineKind::Message,
         "SELECT m.created_at AS at, m.id AS id, m.state, m.reason, g.name AS subject, t.body AS text FROM messages m \
          LEFT JOIN campaigns g ON g.id = m.campaign_id LEFT JOIN message_texts t ON t.message_id = m.id \
-         WHERE m.contact_id = $1 AND {before} ORDER BY m.created_at DESC, m.id DESC LIMIT $4",
+         WHERE m.contact_id = $1 AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = m.run_id AND r.rehearsal) \
+         AND {before} ORDER BY m.created_at DESC, m.id DESC LIMIT $4",
     ),
     (
         TimelineKind::Inbound,

@@ -109,6 +109,10 @@ fn condition(filter: &MessageFilter) -> (String, Vec<Value>) {
     if let Some(since) = filter.since {
         add("m.created_at >= $?", since.as_micros().into());
     }
+    if filter.phone.is_some() && filter.run.is_none() {
+        // What was only rehearsed is nothing that happened to a person.
+        parts.push("NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = m.run_id AND r.rehearsal)".to_owned());
+    }
     (parts.join(" AND "), values)
 }
 

@@ -150,7 +150,7 @@ fn office_form(view: &RepliesView, office: FormAction<UpdateOffice>) -> AnyView 
     view! {
         <Card title="Office hours and limits">
             <FormFor action=office>
-                <FieldGroup legend="Days">{days}</FieldGroup>
+                <FieldGroup legend="Days"><div class="checks--row">{days}</div></FieldGroup>
                 <div class="pair">
                     <TextField name="start" label="From" kind="time" required=true value=start/>
                     <TextField name="end" label="Until" kind="time" required=true value=end/>
