@@ -22,7 +22,7 @@ test('a content template becomes a template', async ({ signedIn: page, accessibl
     await page.getByLabel('Name', { exact: true }).fill(`${mark} spring`)
     await page.getByLabel('Filled with').first().fill("{{ name | default('you') }}")
     await work.button('Save template').click()
-    await expect(page.getByText('The text has a place {{2}}', { exact: false }).first()).toBeVisible()
+    await expect(page.getByRole('link', { name: /^Say what to fill in/ })).toBeVisible()
   })
 
   await test.step('and it stands in the list with its review', async () => {

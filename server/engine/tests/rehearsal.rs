@@ -133,7 +133,12 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
         assert!(waiting.iter().all(|one| one.local_time.as_deref() == Some("2026-12-02 08:00")
             && one.timezone.as_deref() == Some("America/New_York")
             && one.text.as_deref() == Some("Hi Ana")));
-        let message = world.message_to(2).await;
+        assert!(
+            world.messages(MessageFilter { phone: Some(build::phone(2)), ..MessageFilter::default() }).await.is_empty()
+        );
+        let filter = MessageFilter { run: Some(run.id), phone: Some(build::phone(2)), ..MessageFilter::default() };
+        let message = world.messages(filter).await.remove(0).id;
+        let message = world.engine.messages().get(&world.admin, message).await.expect("a message");
         assert_eq!(message.decisions.first().map(|made| made.outcome), Some(Outcome::Wait), "{:?}", message.decisions);
         let file: Vec<String> = world
             .engine

@@ -40,6 +40,32 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<ContentTemplate>> {
     all(db, query, Vec::new()).await?.iter().map(read).collect()
 }
 
+/// Those with these SIDs.
+///
+/// # Errors
+/// What the database says.
+pub async fn named(db: &impl ConnectionTrait, sids: impl Iterator<Item = &str>) -> Result<Vec<ContentTemplate>> {
+    let mut batch = Columns::new(Kind::of(db), [column("sid", Type::Text)]);
+    sids.for_each(|sid| batch.push([sid.into()]));
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let wanted = batch.table("w", &mut values)?;
+    let query =
+        format!("SELECT {COLUMNS} FROM content_templates WHERE sid IN (SELECT w.sid FROM {wanted}) ORDER BY sid");
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// Whether Twilio was ever asked.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_known(db: &impl ConnectionTrait) -> Result<bool> {
+    let query = "SELECT sid FROM content_templates LIMIT 1";
+    Ok(!all(db, query, Vec::new()).await?.is_empty())
+}
+
 /// Those of one account.
 ///
 /// # Errors

@@ -109,12 +109,10 @@ pub async fn load_templates(q: String, cursor: String) -> Result<TemplateList, A
     let page = PageRequest { cursor: Some(cursor).filter(|cursor| !cursor.is_empty()), ..PageRequest::default() };
     let q = Some(q.trim()).filter(|q| !q.is_empty());
     let page = ctx.engine.templates().list(&ctx.actor, q, &page).await?;
-    let used = |sid: &String| {
-        page.items.iter().flat_map(|template| template.variants.values()).any(|of| of.content_sid.as_ref() == Some(sid))
-    };
-    let known = ctx.engine.content_templates().list(&ctx.actor).await?;
-    let reviews =
-        known.into_iter().map(|content| (content.sid, content.approval)).filter(|(sid, _)| used(sid)).collect();
+    let variants = page.items.iter().flat_map(|template| template.variants.values());
+    let used = variants.filter_map(|variant| variant.content_sid.as_deref());
+    let known = ctx.engine.content_templates().named(&ctx.actor, used).await?;
+    let reviews = known.into_iter().map(|content| (content.sid, content.approval)).collect();
     Ok(TemplateList { page, reviews })
 }
 

@@ -40,12 +40,8 @@ const BUSY_WINDOW: Duration = Duration::from_millis(30);
 /// After so many in one transaction they do.
 const BUSY: usize = 48;
 
-/// As soon as there are as many as the last time, nobody waits longer for the next one: those who would send it may all be
-/// waiting for these answers.
+/// Nobody waits longer for the next one: those who would send it may all be waiting for these answers.
 const GAP: Duration = Duration::from_millis(2);
-
-/// Before there are as many, a pause is more likely the sender's.
-const PAUSE: Duration = Duration::from_millis(6);
 
 /// How often a transaction is tried that lost against another one.
 const TRIES: u32 = 8;
@@ -197,7 +193,7 @@ async fn write(engine: &Engine, group: Group, stop: &CancellationToken) {
             () = stop.cancelled() => break,
         };
         let Some(first) = first else { break };
-        let jobs = gather(&mut queue, first, latest, most).await;
+        let jobs = gather(&mut queue, first, if latest < BUSY { WINDOW } else { BUSY_WINDOW }, most).await;
         latest = jobs.len();
         let engine = engine.clone();
         tokio::spawn(async move {
@@ -207,25 +203,23 @@ async fn write(engine: &Engine, group: Group, stop: &CancellationToken) {
     }
     queue.close();
     while let Ok(first) = queue.try_recv() {
-        let jobs = gather(&mut queue, first, 0, most).await;
+        let jobs = gather(&mut queue, first, WINDOW, most).await;
         store(engine, group, jobs).await;
     }
     // What is being stored is stored.
     let _ = room.acquire_many(*at_a_time).await;
 }
 
-/// The first one and what comes after it, until its window ends, nothing more comes, or there are enough. `latest` is how
-/// many there were the last time.
-async fn gather(queue: &mut mpsc::Receiver<Job>, first: Job, latest: usize, most: impl Fn() -> usize) -> Vec<Job> {
-    let end = Instant::now() + if latest < BUSY { WINDOW } else { BUSY_WINDOW };
+/// The first one and what comes after it, until its window ends, nothing more comes, or there are enough.
+async fn gather(queue: &mut mpsc::Receiver<Job>, first: Job, window: Duration, most: impl Fn() -> usize) -> Vec<Job> {
+    let end = Instant::now() + window;
     let mut jobs = vec![first];
     loop {
         let room = most().saturating_sub(jobs.len());
         if room == 0 {
             return jobs;
         }
-        let gap = if jobs.len() < latest { PAUSE } else { GAP };
-        match timeout_at(end.min(Instant::now() + gap), queue.recv_many(&mut jobs, room)).await {
+        match timeout_at(end.min(Instant::now() + GAP), queue.recv_many(&mut jobs, room)).await {
             Ok(0) | Err(_) => return jobs,
             Ok(_) => {}
         }

@@ -223,8 +223,9 @@ fn equal_policies_are_one() {
     assert_ne!(policy(), only(QuietHours::DEFAULT));
 }
 
-/// The reference: a window of a day is open from the last minute whose local time is before its opening until the first
-/// minute whose local time is at its closing. It knows of zones only their offset at an instant.
+/// The reference: a window of a day is open from the last minute whose local time is its opening (in a gap, from the first
+/// minute after it) until the first minute whose local time is at its closing. It knows of zones only their offset at an
+/// instant.
 fn reference(zone: &TimeZone, hours: QuietHours, from: Timestamp, minutes: i64) -> Vec<bool> {
     const MARGIN: i64 = 3 * 24 * 60;
     let start = from.plus(-MARGIN * Timestamp::MINUTE);
@@ -239,7 +240,8 @@ fn reference(zone: &TimeZone, hours: QuietHours, from: Timestamp, minutes: i64) 
     while day <= last {
         let opens = time(day, hours.end);
         let closes = time(if hours.start > hours.end { day } else { day.tomorrow().expect("a day") }, hours.start);
-        let first = local.iter().rposition(|local| *local < opens).expect("before") + 1;
+        let after = || local.iter().rposition(|local| *local < opens).expect("before") + 1;
+        let first = local.iter().rposition(|local| *local == opens).unwrap_or_else(after);
         let end = local.iter().position(|local| *local >= closes).unwrap_or(local.len());
         if first < end {
             open[first..end].fill(true);

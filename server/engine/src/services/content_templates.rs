@@ -48,6 +48,15 @@ impl ContentTemplates<'_> {
         Ok(store::content_templates::list(self.0.db().reader()).await?)
     }
 
+    /// Those with these SIDs, as far as Twilio lists them.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn named(&self, actor: &Actor, sids: impl Iterator<Item = &str>) -> Result<Vec<ContentTemplate>> {
+        require(actor, Permission::Read)?;
+        Ok(store::content_templates::named(self.0.db().reader(), sids).await?)
+    }
+
     /// When each account was last asked, and why it gave no list.
     ///
     /// # Errors
@@ -169,18 +178,19 @@ pub(crate) async fn findings(
     template: &Template,
     trigger: &Trigger,
 ) -> Result<(Vec<FieldError>, Vec<String>)> {
-    let uses = template.variants.values().any(|variant| variant.content_sid.is_some());
-    if template.channel != Channel::Whatsapp || !uses {
+    let sids: Vec<&str> = template.variants.values().filter_map(|variant| variant.content_sid.as_deref()).collect();
+    if template.channel != Channel::Whatsapp || sids.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let known = store::content_templates::list(db).await?;
+    let known = store::content_templates::named(db, sids.into_iter()).await?;
+    let was_asked = store::content_templates::is_known(db).await?;
     let mut found = Findings { problems: Vec::new(), warnings: Vec::new(), now: matches!(trigger, Trigger::Now) };
     for (locale, variant) in &template.variants {
         let Some(sid) = &variant.content_sid else { continue };
         match known.iter().find(|content| content.sid == *sid) {
             Some(content) => found.of(template.category, locale, variant, content),
             // Before the first look nothing is known of any.
-            None if known.is_empty() => {}
+            None if !was_asked => {}
             None => found.warnings.push(format!(
                 "Twilio does not list the content template {sid} ({locale}): check its SID, or look again under \
                  Templates, Approved by WhatsApp."
