@@ -70,6 +70,7 @@ fn body(operation: &str) -> Value {
         "preview_segment" => json!({"definition": {"combinator": "and", "rules": []}}),
         "create_template" => json!({"name": "Hello", "variants": {"en": {"body": "Hello"}}}),
         "preview_template" => json!({"body": "Hello"}),
+        "set_fallback" => json!({"variable": "first_name", "words": "there"}),
         "create_campaign" => json!({"name": "First"}),
         "override_quiet_hours" => json!({"reason": "The water is not safe."}),
         "set_timezones" => json!({"timezone": "Asia/Colombo"}),

@@ -13,6 +13,8 @@ pub struct Account {
     user: String,
     password: Secret,
     pub(super) api_base: String,
+    /// Of the Content API.
+    pub(super) content_base: String,
     pub(super) messages_url: String,
 }
 
@@ -25,7 +27,8 @@ pub(crate) struct Credentials {
 }
 
 impl Account {
-    pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, api_base: &str) -> Self {
+    /// `bases` are the addresses of the REST API and of the Content API.
+    pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, (api_base, content_base): (&str, &str)) -> Self {
         let Credentials { auth_token, api_key } = credentials;
         let (user, password) = api_key.unwrap_or_else(|| (sid.to_owned(), auth_token.clone()));
         let api_base = api_base.trim_end_matches('/').to_owned();
@@ -37,13 +40,15 @@ impl Account {
             user,
             password,
             api_base,
+            content_base: content_base.trim_end_matches('/').to_owned(),
         }
     }
 
     /// The one of the environment.
     pub(super) fn of_environment(config: &ProviderConfig) -> Self {
         let credentials = Credentials { auth_token: config.auth_token.clone(), api_key: config.api_key.clone() };
-        Self::new(&config.account_sid, "Main account", credentials, &config.api_base)
+        let bases = (&*config.api_base, &*config.content_base);
+        Self::new(&config.account_sid, "Main account", credentials, bases)
     }
 
     pub(crate) fn sid(&self) -> &str {

@@ -69,7 +69,7 @@ impl Provider {
         account: &Account,
         now: Timestamp,
     ) -> Result<Vec<ContentTemplate>, ListError> {
-        let base = &self.content_base;
+        let base = &account.content_base;
         let first = format!("{base}/v1/ContentAndApprovals");
         let mut request = self.client.get(first).query(&[("PageSize", PAGE)]);
         let mut found = Vec::new();

@@ -29,8 +29,6 @@ pub struct Provider {
     client: Client,
     own: Arc<Account>,
     public_url: String,
-    /// Of the Content API.
-    content_base: String,
 }
 
 /// A connection is made within this time, or it is known that nothing was sent.
@@ -56,7 +54,6 @@ impl Provider {
             client,
             own: Arc::new(Account::of_environment(provider)),
             public_url: config.public_url.trim_end_matches('/').to_owned(),
-            content_base: provider.content_base.trim_end_matches('/').to_owned(),
         })
     }
 

@@ -90,10 +90,15 @@ pub(crate) async fn current(engine: &Engine) -> Result<Arc<Accounts>> {
 async fn load(engine: &Engine) -> Result<Accounts> {
     let mut accounts = HashMap::new();
     for stored in store::provider_accounts::list(engine.db().reader()).await? {
-        let base = stored.api_base.as_deref().unwrap_or(&engine.config().provider.api_base);
+        let provider = &engine.config().provider;
+        // Where an account has an address of its own, its credentials go nowhere else.
+        let bases = match stored.api_base.as_deref() {
+            Some(own) => (own, own),
+            None => (&*provider.api_base, &*provider.content_base),
+        };
         match open(engine, &stored) {
             Ok(sealed) => {
-                let account = Account::new(&stored.account_sid, &stored.name, sealed.credentials(), base);
+                let account = Account::new(&stored.account_sid, &stored.name, sealed.credentials(), bases);
                 accounts.insert(stored.account_sid, Arc::new(account));
             }
             Err(error) if engine.inner().provider_accounts.tells(&stored.account_sid) => {
