@@ -2,7 +2,8 @@
 import { expect, test } from '../fixtures.ts'
 import { Work } from '../pages/work.ts'
 
-test('a content template becomes a template', async ({ signedIn: page, accessible, javaScriptEnabled }) => {
+test('a content template becomes a template', async ({ signedIn: page, accessible, javaScriptEnabled, problems }) => {
+  problems.expect(/status of 422/)
   const work = new Work(page, javaScriptEnabled !== false)
   const mark = javaScriptEnabled !== false ? 'Scripts' : 'Plain'
   await work.open('/templates')
