@@ -57,7 +57,7 @@ pub async fn named(db: &impl ConnectionTrait, sids: impl Iterator<Item = &str>) 
     all(db, query, values).await?.iter().map(read).collect()
 }
 
-/// Whether Twilio was ever asked.
+/// Whether Twilio has ever listed any.
 ///
 /// # Errors
 /// What the database says.

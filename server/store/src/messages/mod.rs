@@ -33,4 +33,3 @@ pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
 pub use unfinished::{Unfinished, settle_unfinished, take_unfinished, unfinished, unfinished_runs};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;
-pub use unreachable::{FAILURES, Unreachable, unreachable};

@@ -3,16 +3,15 @@
 
 use domain::{
     error_codes::is_unreachable,
-    ids::ContactId,
     message::{Channel, State},
     time::Timestamp,
 };
 
 use super::rows::{Locked, wanted};
-use crate::{ConnectionTrait, Kind, Result, Tx, exec, one};
+use crate::{Kind, Result, Tx, exec};
 
 /// So many messages in a row may fail before a number is left alone: once may be a switched-off phone.
-pub const FAILURES: i32 = 2;
+const FAILURES: i32 = 2;
 
 /// Whether something reached the number of `u` since.
 fn reached() -> String {
@@ -63,38 +62,4 @@ pub(super) async fn note(tx: &Tx, at: Timestamp, changed: impl Iterator<Item = &
     );
     exec(tx, upsert, values).await?;
     Ok(())
-}
-
-/// A number that is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unreachable {
-    pub failures: i32,
-    pub last_at: Timestamp,
-    pub error_code: i32,
-}
-
-/// How the person stands on a channel; none when nothing says that they cannot be reached since then.
-///
-/// # Errors
-/// What the database says.
-pub async fn unreachable(
-    db: &impl ConnectionTrait,
-    person: ContactId,
-    channel: Channel,
-    since: Timestamp,
-) -> Result<Option<Unreachable>> {
-    let query = format!(
-        "SELECT u.failures, u.last_at, u.error_code FROM unreachable u WHERE u.contact_id = $1 AND u.channel = $2 \
-         AND u.failures >= {FAILURES} AND u.last_at > $3 AND NOT {}",
-        reached()
-    );
-    let row = one(db, query, vec![person.0.into(), channel.as_str().into(), since.as_micros().into()]).await?;
-    row.map(|row| {
-        Ok(Unreachable {
-            failures: row.get("failures")?,
-            last_at: Timestamp::from_micros(row.get("last_at")?),
-            error_code: row.get("error_code")?,
-        })
-    })
-    .transpose()
 }
