@@ -32,10 +32,10 @@ fn page(view: CalendarView, here: Here) -> AnyView {
     let month = here.once("month");
     let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let heads = weekdays.map(|day| view! { <li class="month__head" aria-hidden="true">{day}</li> });
-    let gap = |_| view! { <li class="month__gap" aria-hidden="true"></li> }.into_any();
-    let gaps = (0..lead).map(gap).collect::<Vec<_>>();
+    let gap = || view! { <li class="month__gap" aria-hidden="true"></li> }.into_any();
+    let gaps = (0..lead).map(|_| gap()).collect::<Vec<_>>();
     let rest = (usize::from(lead) + days.len()).next_multiple_of(7) - usize::from(lead) - days.len();
-    let rest = (0..rest).map(|_| gap(0)).collect::<Vec<_>>();
+    let rest = (0..rest).map(|_| gap()).collect::<Vec<_>>();
     let empty = days.iter().all(|day| day.entries.is_empty());
     let days = days.into_iter().map(day).collect::<Vec<_>>();
     view! {
