@@ -1,4 +1,4 @@
-//! Connections: one write pool, one read pool.
+//! Connections: pools of their own for what is sent, for webhooks and for what is read, so that none waits behind another.
 
 use std::time::Duration;
 
@@ -54,11 +54,16 @@ const READER_CACHE_KIB: u32 = 2 * 1024;
 /// A write transaction.
 pub type Tx = DatabaseTransaction;
 
+/// Below so many connections they are one pool: parts of it would be too small.
+const WORTH_PARTING: u32 = 12;
+
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Db {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    /// For webhooks. On SQLite it is the one writer, too.
+    ingest: DatabaseConnection,
     kind: Kind,
 }
 
@@ -71,9 +76,19 @@ impl Db {
         if url.starts_with("sqlite:") {
             Self::connect_sqlite(url, max_connections).await
         } else {
-            let pool = Database::connect(options(url, max_connections, 0)).await?;
-            Ok(Self { write: pool.clone(), read: pool, kind: Kind::Postgres })
+            Self::connect_postgres(url, max_connections).await
         }
+    }
+
+    async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self> {
+        let part = max_connections * 5 / 16;
+        if max_connections < WORTH_PARTING {
+            let pool = Database::connect(options(url, max_connections, 0)).await?;
+            return Ok(Self { write: pool.clone(), read: pool.clone(), ingest: pool, kind: Kind::Postgres });
+        }
+        let pool = async |connections| Database::connect(options(url, connections, 0)).await;
+        let (write, read, ingest) = (pool(max_connections - 2 * part).await?, pool(part).await?, pool(part).await?);
+        Ok(Self { write, read, ingest, kind: Kind::Postgres })
     }
 
     async fn connect_sqlite(url: &str, max_connections: u32) -> Result<Self> {
@@ -81,7 +96,7 @@ impl Db {
         // The writer first: it makes the file and sets the journal mode.
         let write = Database::connect(options(&url, 1, WRITER_CACHE_KIB)).await?;
         let read = Database::connect(options(&url, max_connections.clamp(2, 8), READER_CACHE_KIB)).await?;
-        Ok(Self { write, read, kind: Kind::Sqlite })
+        Ok(Self { ingest: write.clone(), write, read, kind: Kind::Sqlite })
     }
 
     #[must_use]
@@ -107,12 +122,15 @@ impl Db {
     /// # Errors
     /// When no connection is to be had.
     pub async fn begin(&self) -> Result<Tx> {
-        crate::sql::count_transaction();
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.write.begin_with_options(options).await?)
+        begin(&self.write).await
+    }
+
+    /// The same for webhooks, which wait for no sender and no page.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin_ingest(&self) -> Result<Tx> {
+        begin(&self.ingest).await
     }
 
     /// Closes both pools; connections in use finish first.
@@ -120,12 +138,20 @@ impl Db {
     /// # Errors
     /// What the database says.
     pub async fn close(self) -> Result<()> {
+        // The same pool may be closed twice.
         self.read.close().await?;
-        if self.kind == Kind::Sqlite {
-            self.write.close().await?;
-        }
-        Ok(())
+        self.ingest.close().await?;
+        Ok(self.write.close().await?)
     }
+}
+
+async fn begin(pool: &DatabaseConnection) -> Result<Tx> {
+    crate::sql::count_transaction();
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(pool.begin_with_options(options).await?)
 }
 
 fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOptions {

@@ -50,7 +50,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let settings = settings::current(engine).await.map_err(settings_problem)?;
     let until = opt_ins::expiry(engine, now).await.map_err(settings_problem)?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
-    let tx = engine.db().begin().await?;
+    let tx = engine.db().begin_ingest().await?;
     let mut batch = Batch::load(engine, &tx, now, &inbound, &settings.keywords).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());

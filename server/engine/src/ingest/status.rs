@@ -40,7 +40,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let statuses: Vec<&StatusIn> = events.iter().filter_map(|event| status_of(event)).collect();
     let receipts: Vec<ReceiptIn> =
         events.iter().filter_map(|event| status_of(event).map(|status| receipt(event, status))).collect();
-    let tx = engine.db().begin().await?;
+    let tx = engine.db().begin_ingest().await?;
     // People before messages: the order in which everybody locks.
     let read: Vec<Named<'_>> =
         statuses.iter().filter(|status| state(status) == Some(State::Read)).map(|status| named(status)).collect();
@@ -236,7 +236,7 @@ async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> s
     let Some(code) = status.error_code.filter(|code| failed && codes.class(*code, false) == Class::OptOut) else {
         return Ok(());
     };
-    let tx = engine.db().begin().await?;
+    let tx = engine.db().begin_ingest().await?;
     // A repeat of an old callback must not undo a later START.
     let Some(id) = store::receipts::newly_failed(&tx, named(status), &status.status, code).await? else {
         return Ok(());
