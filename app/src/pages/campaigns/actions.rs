@@ -254,6 +254,7 @@ pub async fn save_when(
     #[server(default)] event: String,
     #[server(default)] delay: String,
     #[server(default)] debounce: String,
+    #[server(default)] repeat: String,
     #[server(default)] catch_up: String,
     #[server(default)] op: String,
 ) -> Result<(), AppError> {
@@ -289,11 +290,13 @@ pub async fn save_when(
         ("event", &*fields.event),
         ("delay", &*fields.delay),
         ("debounce", &*fields.debounce),
+        ("repeat", &*repeat),
         ("catch_up", &*catch_up),
     ];
     let trigger = fields.trigger().map_err(|error| error.keep(&typed))?;
     let patch = CampaignPatch {
         trigger: Some(trigger),
+        repeat: given(&repeat).and_then(|word| word.parse().ok()),
         catch_up: given(&catch_up).and_then(|word| word.parse().ok()),
         ..CampaignPatch::default()
     };

@@ -1,7 +1,7 @@
 //! A draft: what it will do, what is missing, a test to oneself.
 
 use domain::{
-    campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
+    campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Repeat, Trigger},
     message::Message,
     role::Permission,
 };
@@ -96,7 +96,7 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         ("Rate", rate, Step::Sending),
         ("Quiet hours", hours, Step::Sending),
         ("Worth sending until", deadline, Step::Sending),
-        ("When", when::told(&campaign.trigger), Step::When),
+        ("When", when::told(&campaign.trigger) + again(campaign), Step::When),
     ];
     let rows = rows.into_iter().map(|(name, value, step)| {
         let label = format!("Change: {name}");
@@ -107,6 +107,12 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
     });
     let rows = rows.collect::<Vec<_>>();
     view! { <Card title="The campaign"><Facts>{rows}</Facts></Card> }.into_any()
+}
+
+/// What becomes of people whom it would reach again.
+fn again(campaign: &Campaign) -> &'static str {
+    let recurs = !matches!(campaign.trigger, Trigger::Now | Trigger::Once { .. });
+    if recurs && campaign.repeat == Repeat::OncePerPerson { ", each person only once" } else { "" }
 }
 
 fn test(campaign: &Campaign, tests: &[Message], actions: Actions) -> AnyView {

@@ -1,6 +1,9 @@
 //! The step "When": now, once, again and again, or on an event; and how a trigger reads.
 
-use domain::{campaign::Trigger, schedule::CatchUp};
+use domain::{
+    campaign::{Repeat, Trigger},
+    schedule::CatchUp,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -241,6 +244,11 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
             .hint("As soon as the program is there again; of several missed times only the latest."),
         Choice::new(CatchUp::Skip.as_str(), "Leave it out").hint("What is more than a minute late does not go out."),
     ];
+    let repeat = vec![
+        Choice::new(Repeat::EachRun.as_str(), "Every time").hint("Whoever is meant again gets it again."),
+        Choice::new(Repeat::OncePerPerson.as_str(), "Only once")
+            .hint("For a welcome, say: whoever has had it from this campaign is left out from then on."),
+    ];
     let or = |value: String, default: &str| if value.is_empty() { default.to_owned() } else { value };
     view! {
         <div class="grid grid--3-2">
@@ -293,6 +301,9 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
                                 placeholder="10 minutes"
                                 hint="What happens to a person within this time becomes one message, with the data of the last."
                             />
+                        </div>
+                        <div class="when__part when__part--repeat">
+                            <RadioCards name="repeat" legend="How often a person gets it" choices=repeat value=campaign.repeat.as_str()/>
                         </div>
                         <div class="when__part when__part--zone">
                             <TextField name="timezone" label="Time zone" value=fields.timezone hint="Such as Asia/Colombo. A time that the clock skips in spring goes out right after the gap; one that comes twice in autumn goes out the first time."/>
