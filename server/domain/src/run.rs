@@ -26,6 +26,32 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// What messages are counted by.
+    #[derive(Default)]
+    pub enum RollupBy {
+        /// The region of the number, as two letters; empty where it is not known.
+        #[default]
+        Country = "country",
+        /// The hour in which they came so far; `2026-12-01T09:00:00Z`.
+        Hour = "hour",
+    }
+}
+
+/// How many messages of a run came how far: whoever has read it has also been counted at each part of the way before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rollup {
+    /// The country or the hour.
+    pub key: String,
+    pub accepted: i64,
+    pub sent: i64,
+    pub delivered: i64,
+    pub read: i64,
+    pub undelivered: i64,
+    pub failed: i64,
+}
+
 impl RunStatus {
     /// Whether messages of the run may be claimed.
     #[must_use]

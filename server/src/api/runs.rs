@@ -6,7 +6,7 @@ use domain::{
     message::{Message, MessageFilter, State as MessageState},
     page::Page,
     reason::Reason,
-    run::Run,
+    run::{Rollup, RollupBy, Run},
 };
 use engine::Engine;
 use serde::Deserialize;
@@ -25,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
     OpenApiRouter::new()
         .routes(routes!(get_run))
         .routes(routes!(list_run_messages))
+        .routes(routes!(list_run_rollups))
         .routes(routes!(export_run))
         .routes(routes!(export_plan))
 }
@@ -79,6 +80,33 @@ async fn list_run_messages(
     let RunMessagesQuery { state, code, reason, .. } = query;
     let filter = MessageFilter { run: Some(id), state, code, reason, ..MessageFilter::default() };
     Ok(Reply(engine.messages().list(&actor, &filter, &page).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RollupsQuery {
+    /// `country` when absent.
+    #[serde(default)]
+    by: RollupBy,
+}
+
+/// Count a run's messages
+///
+/// How many came how far, by country (the most first) or by hour.
+#[utoipa::path(
+    get, path = "/runs/{id}/rollups", tag = TAG,
+    params(("id" = RunId, Path), RollupsQuery),
+    responses((status = 200, body = Page<Rollup>)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn list_run_rollups(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<RunId>,
+    Query(query): Query<RollupsQuery>,
+) -> Result<Reply<Page<Rollup>>, Problem> {
+    Ok(Reply(Page { items: engine.runs().rollups(&actor, id, query.by).await?, next_cursor: None }))
 }
 
 /// Export a run

@@ -11,7 +11,7 @@ use domain::{
     ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
     message::{By, CheckOutcome, Outcome, State},
     reason::{Check, Reason},
-    run::{Ledger, RunStatus},
+    run::{Ledger, Rollup, RollupBy, RunStatus},
     time::Timestamp,
 };
 use store::{
@@ -54,6 +54,19 @@ async fn checked_ledger(db: &Db, run: RunId) -> Ledger {
         total += count;
     }
     assert_eq!(ledger.planned, total);
+    for by in RollupBy::ALL {
+        let rollups = store::messages::of_run(db.reader(), run, *by).await.expect("rollups");
+        let sum = |of: fn(&Rollup) -> i64| rollups.iter().map(of).sum::<i64>();
+        assert_eq!(sum(|rollup| rollup.read), ledger.read, "{rollups:?}");
+        assert_eq!(sum(|rollup| rollup.delivered), ledger.delivered + ledger.read, "{rollups:?}");
+        assert_eq!(sum(|rollup| rollup.undelivered), ledger.undelivered, "{rollups:?}");
+        assert_eq!(sum(|rollup| rollup.failed), ledger.failed, "{rollups:?}");
+        // What failed and turned out delivered may have been counted as sent twice.
+        let arrived = ledger.delivered + ledger.read;
+        let sent = ledger.sent + ledger.undelivered + arrived;
+        assert!(sum(|rollup| rollup.sent) >= sent, "{rollups:?}");
+        assert!(sum(|rollup| rollup.accepted) >= ledger.accepted + sent, "{rollups:?}");
+    }
     ledger
 }
 

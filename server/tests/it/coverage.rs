@@ -232,6 +232,7 @@ fn the_document_lists_what_the_contract_promises() {
         "GET /campaigns/{id}/why",
         "GET /runs/{id}",
         "GET /runs/{id}/messages",
+        "GET /runs/{id}/rollups",
         "GET /runs/{id}/export.csv",
         "GET /runs/{id}/plan.csv",
         "GET /messages",

@@ -206,6 +206,10 @@ async fn holds(api: &Api, ended: &Value, run: &str, scenario: &Scenario, twilio:
     for state in ["queued", "sending", "unknown", "failed", "skipped", "cancelled"] {
         ensure!(ended["ledger"][state] == json!(0), "{state} at the end: {}", ended["ledger"]);
     }
+    let rollups = patiently(api, &format!("/runs/{run}/rollups?by=hour")).await?;
+    let hours = rollups["items"].as_array().context("rollups have items")?;
+    let counted: u64 = hours.iter().filter_map(|hour| hour["accepted"].as_u64()).sum();
+    ensure!(counted == u64::from(scenario.people), "{counted} were counted as handed over: {rollups}");
     same_sids(api, run, twilio).await
 }
 

@@ -8,7 +8,7 @@ use domain::{
     message::{Channel, Message},
     page::Page,
     phone::Phone,
-    run::{Run, SinceRehearsal},
+    run::{Rollup, Run, SinceRehearsal},
     sender::Sender,
     time::Timestamp,
     trigger_event::EventOutcome,
@@ -88,6 +88,8 @@ pub struct CampaignView {
     pub curve: Option<String>,
     /// The run that is shown.
     pub run: Option<Run>,
+    /// How far its messages came, by country.
+    pub countries: Vec<Rollup>,
     /// All runs, latest first.
     pub runs: Vec<Run>,
     /// The first people of the run.
@@ -282,7 +284,7 @@ fn codes(messages: &[Message]) -> impl Iterator<Item = i32> {
 
 #[server]
 pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppError> {
-    use domain::{campaign::CampaignStatus, message::MessageFilter, page::PageRequest};
+    use domain::{campaign::CampaignStatus, message::MessageFilter, page::PageRequest, run::RollupBy};
     let ctx = ctx()?;
     let campaigns = ctx.engine.campaigns();
     let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
@@ -302,6 +304,10 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
         }
         None => Vec::new(),
     };
+    let countries = match &run {
+        Some(run) => ctx.engine.runs().rollups(&ctx.actor, run.id, RollupBy::Country).await?,
+        None => Vec::new(),
+    };
     let check = match campaign.status {
         CampaignStatus::Draft | CampaignStatus::Scheduled => {
             Some(campaigns.launch_check(&ctx.actor, campaign.id).await?)
@@ -319,7 +325,21 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     let faults = Faults::of(&ctx.engine, failed.chain(codes(&recipients)));
     let events = if campaign.trigger.is_event() && run.is_some() { events(&ctx, &campaign).await? } else { Vec::new() };
     let at = ctx.engine.now();
-    Ok(CampaignView { at, campaign, names, rehearsal, curve, run, runs, recipients, check, tests, events, faults })
+    Ok(CampaignView {
+        at,
+        campaign,
+        names,
+        rehearsal,
+        curve,
+        run,
+        countries,
+        runs,
+        recipients,
+        check,
+        tests,
+        events,
+        faults,
+    })
 }
 
 /// The latest events that a campaign listened to.

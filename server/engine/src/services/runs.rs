@@ -4,7 +4,7 @@ use domain::{
     ids::{CampaignId, RunId},
     page::{Page, PageRequest},
     role::Permission,
-    run::Run,
+    run::{Rollup, RollupBy, Run},
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use store::messages::ExportRow;
@@ -81,6 +81,17 @@ impl Runs<'_> {
         forecast::beside(self.0, &run, &mut forecast).await?;
         run.forecast = forecast;
         Ok(run)
+    }
+
+    /// How far its messages came, by country or by hour.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn rollups(&self, actor: &Actor, id: RunId, by: RollupBy) -> Result<Vec<Rollup>> {
+        require(actor, Permission::Read)?;
+        let db = self.0.db().reader();
+        run_or(store::runs::get(db, id).await)?;
+        Ok(store::messages::of_run(db, id, by).await?)
     }
 
     /// Every recipient of the run as CSV, in parts.

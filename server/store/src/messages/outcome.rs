@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     history::{DecisionIn, Transition, write_decisions, write_transitions},
+    rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
     unreachable,
 };
 use crate::{
     Kind, Result, Tx,
     batch::{Columns, Type, column},
-    exec, ledger,
+    exec,
 };
 use domain::{
     ids::{MessageId, RunId},
@@ -91,8 +92,7 @@ pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> R
         Some((outcome.id, former.get(&outcome.id)?.month, outcome.attempt, outcome.decision.as_ref()?))
     });
     write_decisions(tx, decisions).await?;
-    let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
-    ledger::apply(tx, &moves).await?;
+    rollups::moved(tx, at, &changed).await?;
     Ok(settled)
 }
 

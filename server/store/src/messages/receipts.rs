@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::{
     outcome::bind_sid,
+    rollups,
     rows::{Locked, lock, owners_of_sids, write_back, write_progress},
     unreachable,
 };
 use crate::{
     Kind, Result, Tx, all,
     batch::{Columns, Type, column, nullable},
-    exec, ledger,
+    exec,
 };
 use domain::{
     ids::{ContactId, MessageId, RunId, WebhookEventId},
@@ -98,8 +99,7 @@ pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Re
     write_progress(tx, at, progress.iter().map(|(_, row)| *row)).await?;
     write_back(tx, at, others.iter().map(|(_, row)| *row)).await?;
     unreachable::note(tx, at, changed.iter().map(|(_, row)| *row)).await?;
-    let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
-    ledger::apply(tx, &moves).await?;
+    rollups::moved(tx, at, &changed).await?;
     Ok(answers)
 }
 

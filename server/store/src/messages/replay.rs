@@ -9,9 +9,10 @@ use domain::{
 
 use super::{
     history::{Transition, write_transitions},
+    rollups,
     rows::{Locked, lock, state, write_back},
 };
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all, ledger};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all};
 
 /// A message, and what is stored of how it came to be so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +103,8 @@ pub async fn restore(tx: &Tx, at: Timestamp, found: &[Evidence]) -> Result<u64> 
         })
         .collect();
     write_transitions(tx, at, By::Admin, &transitions).await?;
-    let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
-    ledger::apply(tx, &moves).await?;
+    let moved: Vec<_> = changed.iter().map(|(was, row)| (*was, row)).collect();
+    rollups::moved(tx, at, &moved).await?;
     Ok(changed.len() as u64)
 }
 

@@ -10,9 +10,10 @@ use sea_orm::Value;
 
 use super::{
     history::{Transition, write_transitions},
+    rollups,
     rows::{COLUMNS, Locked, wanted, write_back},
 };
-use crate::{Kind, Result, Tx, all, ledger};
+use crate::{Kind, Result, Tx, all};
 
 /// Skips every queued message of these people, with ledger, tallies and transitions. Returns how many.
 ///
@@ -98,7 +99,7 @@ async fn move_all(tx: &Tx, at: Timestamp, by: By, rows: &[Locked], to: State, re
         })
         .collect();
     write_transitions(tx, at, by, &transitions).await?;
-    let moves: Vec<_> = rows.iter().zip(&moved).map(|(was, row)| row.step_from(was)).collect();
-    ledger::apply(tx, &moves).await?;
+    let changed: Vec<_> = rows.iter().zip(&moved).collect();
+    rollups::moved(tx, at, &changed).await?;
     Ok(moved.len() as u64)
 }

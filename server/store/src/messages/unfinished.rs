@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::{
     history::{Transition, write_transitions},
+    rollups,
     rows::{lock, write_back},
     unreachable,
 };
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
-    ledger,
 };
 
 /// A message without a final status.
@@ -149,6 +149,6 @@ pub async fn settle_unfinished(
         error_code,
     };
     write_transitions(tx, at, By::Reconcile, &[transition]).await?;
-    ledger::apply(tx, &[row.step_from(&was)]).await?;
+    rollups::moved(tx, at, &[(&was, &row)]).await?;
     Ok(true)
 }

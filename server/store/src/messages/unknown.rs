@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::{
     history::{Transition, write_transitions},
     outcome::bind_sid,
+    rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
 };
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all, ledger};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all};
 
 /// A message whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +171,7 @@ pub async fn settle_unknown(tx: &Tx, at: Timestamp, message: &UnknownMessage, fi
         };
         write_transitions(tx, at, By::Reconcile, &[transition]).await?;
     }
-    ledger::apply(tx, &[row.step_from(&was)]).await?;
+    rollups::moved(tx, at, &[(&was, &row)]).await?;
     Ok(true)
 }
 

@@ -1,8 +1,10 @@
 //! One campaign: a draft with what is missing, or its run with the ledger.
 
+mod countries;
 mod draft;
 mod progress;
 mod reasons;
+mod rehearsed;
 mod run;
 
 use domain::{

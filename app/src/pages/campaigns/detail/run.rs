@@ -6,7 +6,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{super::api::CampaignView, people, progress, reasons, settled};
+use super::{super::api::CampaignView, countries, people, progress, reasons, rehearsed, settled};
 use crate::{components::*, paths, text};
 
 pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
@@ -24,6 +24,8 @@ pub(super) fn body(view: CampaignView, run: Run, here: Here) -> AnyView {
                 {progress::card(&run, view.names.channel, view.at, view.curve.clone())}
                 {reasons::card(&run, latest, &view.faults)}
             </div>
+            {countries::card(&view.countries)}
+            {rehearsed::card(&run, latest)}
             {view.campaign.trigger.is_event().then(|| events(&view))}
             {recipients(&view, &run, latest, here)}
             {earlier}
