@@ -5,7 +5,6 @@ use domain::{
     consent::Category,
     contact::Attributes,
     ids::{CampaignId, RunId, TopicId},
-    message::Channel,
     problem::FieldError,
     run::{Rules, Run},
     segment::{Group, Segment},
@@ -203,7 +202,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
 
 /// Meta delivers no marketing templates to numbers of the United States (error 63049).
 fn refused_by_meta(template: &Template, in_us: i64) -> Option<String> {
-    let refused = template.channel == Channel::Whatsapp && template.category == Category::Marketing && in_us > 0;
+    let refused = sender::is_refused_in_us(template.channel, template.category) && in_us > 0;
     refused.then(|| {
         format!(
             "{in_us} of them have numbers of the United States, where WhatsApp delivers no marketing: leave them out by \
