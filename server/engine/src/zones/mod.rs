@@ -212,4 +212,6 @@ fn set_of(mut names: Vec<&'static str>) -> Option<Arc<Set>> {
 }
 
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod tests;
