@@ -196,6 +196,56 @@ pub struct LawLine {
     /// `high`, `medium` or `low`.
     pub confidence: String,
     pub source: String,
+    /// The day on which the source was read.
+    pub read_on: String,
+}
+
+/// A line that the workspace adds to the law table. It binds marketing where the table does, beside the table's lines:
+/// what it does not allow is forbidden, and what they forbid stays so. Lines of one place add up, so that days which none
+/// of them names are closed there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OwnLawLine {
+    /// ISO 3166, or `**` for all that the table has no line of their own for.
+    pub country: String,
+    /// In the US and Canada also states or provinces (`FL,GA`), or `?` where the state is not known.
+    #[serde(default = "everywhere")]
+    pub subdivision: String,
+    /// `Sun`, or `Mon-Sat`.
+    pub days: String,
+    /// Marketing is allowed from here …
+    #[cfg_attr(feature = "openapi", schema(example = "09:00"))]
+    pub from: String,
+    /// … until here, by the recipient's clock; up to 24:00.
+    #[cfg_attr(feature = "openapi", schema(example = "20:00"))]
+    pub to: String,
+    /// Not on the holidays of the list.
+    #[serde(default)]
+    pub holidays: bool,
+    /// Where it is written: a text or an address.
+    pub source: String,
+    /// The day on which the source was read.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-11-23"))]
+    pub read_on: String,
+}
+
+fn everywhere() -> String {
+    "*".to_owned()
+}
+
+impl fmt::Display for OwnLawLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.country)?;
+        if self.subdivision != "*" {
+            write!(f, " {}", self.subdivision)?;
+        }
+        write!(f, " {} {}–{}", self.days, self.from, self.to)?;
+        if self.holidays {
+            f.write_str(" not on holidays")?;
+        }
+        write!(f, " ({}, read {})", self.source, self.read_on)
+    }
 }
 
 /// The law table, and what it is applied with.
@@ -207,6 +257,8 @@ pub struct LawTable {
     /// The version of the time zones in use.
     pub tzdb_version: String,
     pub lines: Vec<LawLine>,
+    /// What the workspace added.
+    pub own: Vec<OwnLawLine>,
 }
 
 #[cfg(test)]

@@ -204,6 +204,8 @@ word_enum! {
         Variable = "variable",
         /// A language without a variant.
         Language = "language",
+        /// What WhatsApp will not deliver.
+        Refused = "refused",
     }
 }
 
@@ -231,12 +233,24 @@ pub struct Rehearsal {
     pub missing_variables: BTreeMap<String, i64>,
     /// Those who get the text in the default language for want of one in theirs, by language.
     pub without_variant: BTreeMap<String, i64>,
+    /// Those whom it is sent to although WhatsApp will not deliver it, by why: `us_marketing` are numbers of the United
+    /// States, which get no marketing (error 63049).
+    pub refused: BTreeMap<String, i64>,
 }
 
 impl Rehearsal {
+    /// The key of [`Self::refused`] for marketing to the United States.
+    pub const US_MARKETING: &str = "us_marketing";
+
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> i64 {
         self.outcomes.get(outcome.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Numbers of the United States that WhatsApp brings no marketing to.
+    #[must_use]
+    pub fn refused_in_us(&self) -> i64 {
+        self.refused.get(Self::US_MARKETING).copied().unwrap_or(0)
     }
 
     /// Those who get it, now or later.

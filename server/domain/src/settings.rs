@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auto_reply::AutoReplies,
     keywords::Keywords,
-    quiet::{FrequencyCap, Holiday, WorkspaceQuiet, WorkspaceQuietPatch},
+    quiet::{FrequencyCap, Holiday, OwnLawLine, WorkspaceQuiet, WorkspaceQuietPatch},
     time::Timestamp,
     word_enum,
 };
@@ -79,6 +79,8 @@ pub struct Settings {
     pub quiet_hours: WorkspaceQuiet,
     /// Days on which places that keep holidays allow no marketing.
     pub holidays: Vec<Holiday>,
+    /// Lines of the workspace's own in the law table.
+    pub law_lines: Vec<OwnLawLine>,
     /// How many campaign messages a person gets at most.
     pub frequency_caps: Vec<FrequencyCap>,
     /// How many days campaigns leave a number alone that the last two messages did not come to; 0: never.
@@ -145,6 +147,10 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub holidays: Option<Vec<Holiday>>,
+    /// In place of the whole list.
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub law_lines: Option<Vec<OwnLawLine>>,
     /// In place of the whole list.
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -10,7 +10,7 @@ use domain::{
     ids::{ContactId, TemplateId},
     message::{Channel, NewMessage, Outcome, State},
     page::PageRequest,
-    quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
+    quiet::{FrequencyCap, OwnLawLine, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     role::Role,
     settings::SettingsPatch,
@@ -330,6 +330,76 @@ async fn law_lets_three_a_day_through_where_people_live() {
         let campaign = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
         let run = world.launch(&campaign).await;
         assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 2, "24 hours are over");
+        world.stop().await;
+    }
+}
+
+async fn set_lines(world: &World, lines: Vec<OwnLawLine>) {
+    let patch = SettingsPatch { law_lines: Some(lines), ..SettingsPatch::default() };
+    world.engine.settings().update(&world.admin, patch).await.expect("settings");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_of_the_workspace_binds_marketing_beside_the_law_table_until_it_is_removed() {
+    // Ten in the morning in New York: the table allows it, to people with numbers of California.
+    const FORENOON: &str = "2026-12-02T15:00:00Z";
+    let noon: Timestamp = "2026-12-02T17:00:00Z".parse().expect("an instant");
+    let (worlds, clock) = worlds_at(FORENOON).await;
+    for mut world in worlds {
+        clock.to(FORENOON);
+        set_rule(&world, WorkspaceQuietPatch { law: Some(true), ..switch(false) }).await;
+        world.people(1, 3).await;
+        live_in(&world, 1..4, "America/New_York").await;
+        let line = OwnLawLine {
+            country: "US".to_owned(),
+            subdivision: "CA".to_owned(),
+            days: "Mon-Fri".to_owned(),
+            from: "12:00".to_owned(),
+            to: "23:00".to_owned(),
+            holidays: false,
+            source: "Bill 12 of California".to_owned(),
+            read_on: "2026-11-23".to_owned(),
+        };
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let offer = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+        // Planned while there was no such line: the claim goes by what holds then.
+        let hold = |state: &str| serde_json::from_str(&format!(r#"{{"sending":{{"state":"{state}","reason":"x"}}}}"#));
+        world.engine.settings().update(&world.admin, hold("held").expect("a patch")).await.expect("held");
+        let run = world.launch(&offer).await;
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.queued == 3 && run.started_at.is_some()).await;
+        set_lines(&world, vec![line.clone()]).await;
+        world.engine.settings().update(&world.admin, hold("on").expect("a patch")).await.expect("on");
+        let waiting = world.until(run.id, "waiting", |run| run.quiet.messages == 3).await;
+        assert_eq!((waiting.quiet.until, world.accepted_in_all()), (Some(noon), 0));
+        let message = world.message_to(1).await;
+        let checks = message.decisions.iter().flat_map(|decision| &decision.checks);
+        let details: Vec<_> = checks.filter_map(|check| check.detail.as_deref()).collect();
+        assert!(details.iter().any(|detail| detail.contains("Bill 12 of California")), "{details:?}");
+        // Planned with the line, the next ones wait at once. What is no marketing goes.
+        let again = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+        let again = world.launch(&again).await;
+        let again = world.until(again.id, "waiting", |run| run.quiet.messages == 3).await;
+        assert_eq!(again.quiet.until, Some(noon));
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        let notice = campaign(&world, |draft| NewCampaign { template_id: Some(utility), ..draft }).await;
+        let notice = world.launch(&notice).await;
+        assert_eq!(handed_over(&world.until_completed(notice.id).await.ledger), 3);
+        // Without the line nobody waits any more.
+        set_lines(&world, Vec::new()).await;
+        for run in [run.id, again.id] {
+            let run = world.until_completed(run).await;
+            assert_eq!((handed_over(&run.ledger), run.quiet.messages), (3, 0));
+        }
+        let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
+        let audit: Vec<_> = audit.items.iter().filter(|line| line.action == "change_law_lines").collect();
+        let line = serde_json::to_value(&line).expect("JSON");
+        let details: Vec<_> = audit.iter().map(|line| line.detail.clone()).collect();
+        let expected = [
+            serde_json::json!({ "former": [line], "lines": [] }),
+            serde_json::json!({ "former": [], "lines": [line] }),
+        ];
+        assert_eq!(details, expected);
         world.stop().await;
     }
 }

@@ -8,7 +8,7 @@ use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
     consent::Consent,
     ids::ContactId,
-    message::{MessageFilter, Outcome, State},
+    message::{Channel, MessageFilter, Outcome, State},
     page::PageRequest,
     quiet::QuietHours,
     reason::{Check, Reason},
@@ -90,6 +90,30 @@ async fn launching_sends_exactly_what_was_rehearsed() {
             world.engine.campaigns().since_rehearsal(&world.admin, campaign.id).await,
             Err(Error::NotFound { .. })
         ));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marketing_that_whatsapp_does_not_deliver_is_counted() {
+    for mut world in worlds(Setup::default()).await {
+        // Two of the United States, one of Canada with the same +1; and one of them lacks the value.
+        world.people(1, 4).await;
+        build::set_person(&world.db, ContactId(1), "country = 'CA'").await;
+        build::set_person(&world.db, ContactId(4), "country = 'US', attributes = '{}'").await;
+        for person in 2..4 {
+            build::set_person(&world.db, ContactId(person), "country = 'US'").await;
+        }
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 2));
+        // By SMS they get it.
+        let template = world.template_for(Channel::Sms, "Hi {{ first_name }}").await;
+        let draft = NewCampaign { template_id: Some(template), ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 0));
         world.stop().await;
     }
 }

@@ -476,11 +476,41 @@ async fn what_comes_to_the_same_people_within_a_day_is_told_before_the_launch() 
             campaigns.launch_check(&world.admin, later.id).await.expect("a check").warnings,
             Vec::<String>::new()
         );
+        // Another audience of the same people, and of others.
+        let warnings = async |campaign: &Campaign| {
+            campaigns.launch_check(&world.admin, campaign.id).await.expect("a check").warnings
+        };
         let others = draft(&world, Trigger::Now, CatchUp::Run).await;
         assert_ne!(others.segment_id, weekly.segment_id);
-        assert_eq!(
-            campaigns.launch_check(&world.admin, others.id).await.expect("a check").warnings,
-            Vec::<String>::new()
-        );
+        let told = warnings(&others).await;
+        assert!(matches!(&told[..], [one] if one.contains("3 people are in both audiences")), "{told:?}");
+        let audience = async |name: &str, city: &str| {
+            let rule = serde_json::json!({ "field": "attributes.city", "operator": "=", "value": city });
+            let definition = serde_json::json!({ "combinator": "and", "rules": [rule] });
+            let new = serde_json::json!({ "name": name, "definition": definition });
+            let new = serde_json::from_value(new).expect("a segment");
+            world.engine.segments().create(&world.admin, new).await.expect("a segment").id
+        };
+        let to = async |segment| {
+            let draft = NewCampaign { segment_id: Some(segment), ..new(Trigger::Now) };
+            campaigns.create(&world.admin, draft).await.expect("a draft")
+        };
+        build::set_person(&world.db, ContactId(2), "attributes = '{\"city\":\"Galle\"}'").await;
+        let told = warnings(&to(audience("Galle", "Galle").await).await).await;
+        assert!(matches!(&told[..], [one] if one.contains("1 person is in both audiences")), "{told:?}");
+        // One that goes out every Tuesday is near the third of its days, and one that is due every week on this one.
+        let tuesdays = draft(&world, every("0 8 * * TUE", None), CatchUp::Run).await;
+        assert_eq!(warnings(&tuesdays).await, Vec::<String>::new());
+        let daily = draft(&world, every("0 8 * * *", None), CatchUp::Run).await;
+        assert_eq!(warnings(&daily).await.len(), 1);
+        scheduled(&world, every("0 9 * * *", None), CatchUp::Run).await;
+        let told = warnings(&later).await;
+        assert!(matches!(&told[..], [one] if one.contains("1 December")), "its fourth day: {told:?}");
+        // What is going out comes to people from now on, whenever it began.
+        let running = draft(&world, Trigger::Now, CatchUp::Run).await;
+        world.launch(&running).await;
+        clock.to("2026-12-05T08:00:00Z");
+        let told = warnings(&others).await;
+        assert!(told.iter().any(|one| one.contains("28 November")), "{told:?}");
     }
 }

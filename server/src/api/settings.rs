@@ -29,20 +29,21 @@ async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Re
 
 /// Get the law table
 ///
-/// When marketing may be sent, by place: what is applied on top of the workspace's and the campaign's quiet hours.
+/// When marketing may be sent, by place: what is applied on top of the workspace's and the campaign's quiet hours. `own`
+/// are the lines that admins added (`law_lines` of the settings); they can only narrow what the others allow.
 #[utoipa::path(
     get, path = "/settings/law", tag = TAG,
     responses((status = 200, body = LawTable)),
     extensions(("x-permission" = json!("read"))),
 )]
 async fn get_law(State(engine): State<Engine>, Caller(actor): Caller) -> Result<Reply<LawTable>, Problem> {
-    Ok(Reply(engine.settings().law(&actor)?))
+    Ok(Reply(engine.settings().law(&actor).await?))
 }
 
 /// Change the settings
 ///
 /// `{"sending":{"state":"held","reason":"…"}}` stops all sending within a second. Lists (`holidays`,
-/// `frequency_caps`) are replaced as a whole; a change of `quiet_hours` needs its own `reason`.
+/// `law_lines`, `frequency_caps`) are replaced as a whole; a change of `quiet_hours` needs its own `reason`.
 #[utoipa::path(
     patch, path = "/settings", tag = TAG,
     request_body = SettingsPatch,

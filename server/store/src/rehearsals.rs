@@ -277,6 +277,7 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
             Counted::LocalHour => &mut rehearsal.local_hours,
             Counted::Variable => &mut rehearsal.missing_variables,
             Counted::Language => &mut rehearsal.without_variant,
+            Counted::Refused => &mut rehearsal.refused,
         };
         counts.insert(row.get("key")?, row.get("count")?);
     }

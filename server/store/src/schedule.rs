@@ -2,7 +2,7 @@
 
 use domain::{
     campaign::{Campaign, CampaignStatus},
-    ids::{CampaignId, RunId, TopicId},
+    ids::{CampaignId, RunId, SegmentId},
     schedule::{DueOutcome, DueReason, LastDue},
     time::Timestamp,
 };
@@ -142,30 +142,41 @@ pub async fn due_between(
     campaigns::list_where(db, condition, values).await
 }
 
-/// Other campaigns to the same audience or about the same topic that began or are due in `[from, to)`: their names and
-/// when, the first five.
+/// A run of another campaign.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    pub campaign: CampaignId,
+    pub name: String,
+    pub segment: Option<SegmentId>,
+    pub began: Timestamp,
+    /// It is not over.
+    pub under_way: bool,
+}
+
+/// Runs of other campaigns, to an audience, that began in `[from, to)` or are under way: the latest first.
 ///
 /// # Errors
 /// What the database says.
 pub async fn beside(
     db: &impl ConnectionTrait,
-    campaign: &Campaign,
-    topic: Option<TopicId>,
+    campaign: CampaignId,
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<(String, Timestamp)>> {
-    let query = "SELECT c.name, x.at FROM (SELECT id AS campaign_id, next_due_at AS at FROM campaigns \
-                 WHERE status IN ('scheduled', 'running') AND next_due_at >= $1 AND next_due_at < $2 UNION ALL \
-                 SELECT campaign_id, COALESCE(started_at, due_at) FROM runs WHERE NOT rehearsal \
-                 AND COALESCE(started_at, due_at) >= $1 AND COALESCE(started_at, due_at) < $2) AS x \
-                 JOIN campaigns c ON c.id = x.campaign_id \
-                 WHERE c.id <> $3 AND (c.segment_id = $4 OR c.topic_id = $5) ORDER BY x.at, c.id LIMIT 5";
-    let values = vec![
-        from.as_micros().into(),
-        to.as_micros().into(),
-        campaign.id.0.into(),
-        campaign.segment_id.map(|id| id.0).into(),
-        topic.map(|id| id.0).into(),
-    ];
-    let read = |row: &Row| Ok((row.get("name")?, Timestamp::from_micros(row.get("at")?)));
+    limit: u32,
+) -> Result<Vec<Beside>> {
+    let query = "SELECT x.*, c.name, c.segment_id FROM (SELECT campaign_id, \
+                 COALESCE(started_at, due_at) AS began, status IN ('planning', 'running', 'paused') AS under_way \
+                 FROM runs WHERE NOT rehearsal AND campaign_id <> $1) AS x JOIN campaigns c ON c.id = x.campaign_id \
+                 WHERE c.segment_id IS NOT NULL AND (x.under_way OR (x.began >= $2 AND x.began < $3)) \
+                 ORDER BY x.began DESC, c.id LIMIT $4";
+    let values = vec![campaign.0.into(), from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
+    let read = |row: &Row| {
+        Ok(Beside {
+            campaign: CampaignId(row.get("campaign_id")?),
+            name: row.get("name")?,
+            segment: row.get::<Option<uuid::Uuid>>("segment_id")?.map(SegmentId),
+            began: Timestamp::from_micros(row.get("began")?),
+            under_way: row.get("under_way")?,
+        })
+    };
     all(db, query, values).await?.iter().map(read).collect()
 }

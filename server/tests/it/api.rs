@@ -1,7 +1,7 @@
 //! How the API speaks: problems, pages of lists, strictness, repeats.
 
 use domain::role::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{answer, server, servers};
 
@@ -213,6 +213,58 @@ async fn quiet_hours_and_deadlines_are_said_and_wrong_ones_named() {
     assert_eq!((&settings["quiet_hours"]["enabled"], &settings["quiet_hours"]["law"]), (&json!(true), &json!(true)));
     let law = server.get("/settings/law").await.assert_status(200).json();
     assert!(law["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "FR")));
+}
+
+#[tokio::test]
+async fn the_law_table_takes_lines_of_the_workspace() {
+    for server in servers().await {
+        let line = json!({"country": "LK", "days": "Mon-Sat", "from": "10:00", "to": "18:00",
+                          "source": "https://www.trc.gov.lk", "read_on": "2026-11-23"});
+        let with = |field: &str, value: Value| {
+            let mut line = line.clone();
+            line[field] = value;
+            json!({"law_lines": [line]})
+        };
+        for (field, value) in [
+            ("country", json!("Lanka")),
+            ("subdivision", json!("WP")),
+            ("days", json!("weekdays")),
+            ("to", json!("25:00")),
+            ("source", json!(" ")),
+            ("read_on", json!("9999-12-31")),
+        ] {
+            let refused = server.send("PATCH", "/settings", &with(field, value)).await.assert_status(422);
+            assert_eq!(refused.fields(), [format!("law_lines[0].{field}")]);
+        }
+        for field in ["source", "read_on"] {
+            let mut without = line.clone();
+            without.as_object_mut().expect("an object").remove(field);
+            server.send("PATCH", "/settings", &json!({"law_lines": [without]})).await.assert_status(422);
+        }
+        // The table closes at eight where it has no line of its own.
+        let mut late = line.clone();
+        late["from"] = json!("20:00");
+        late["to"] = json!("24:00");
+        let refused = server.send("PATCH", "/settings", &json!({"law_lines": [late]})).await.assert_status(422);
+        assert_eq!(refused.fields(), ["law_lines[0].from"]);
+        assert!(refused.body.contains("no time at all for LK"), "{}", refused.body);
+        let settings = server.send("PATCH", "/settings", &json!({"law_lines": [line]})).await.assert_status(200).json();
+        let stored = &settings["law_lines"][0];
+        assert_eq!((&stored["subdivision"], &stored["holidays"]), (&json!("*"), &json!(false)));
+        // Everybody who may read sees it, beside lines that say when they were read.
+        let viewer = server.key_of(Role::Viewer).await;
+        let law =
+            answer(server.request("GET", "/api/v1/settings/law").bearer_auth(viewer)).await.assert_status(200).json();
+        assert_eq!(&law["own"][0], stored);
+        assert!(
+            law["lines"]
+                .as_array()
+                .is_some_and(|lines| lines.iter().all(|line| line["read_on"] == law["pack_version"]))
+        );
+        let none = server.send("PATCH", "/settings", &json!({"law_lines": []})).await.assert_status(200).json();
+        assert_eq!(none["law_lines"], json!([]));
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

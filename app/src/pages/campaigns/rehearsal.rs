@@ -283,6 +283,15 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
             "Add a text",
         ));
     }
+    let in_us = found.refused_in_us();
+    if in_us > 0 {
+        let (have, audience) = (if in_us == 1 { "has a number" } else { "have numbers" }, campaign.segment_id);
+        items.push((
+            format!("{} {have} of the United States, where WhatsApp delivers no marketing.", format::num(in_us)),
+            audience.map_or_else(|| paths::edit_campaign(campaign.id), paths::audience),
+            "Leave them out by the audience, or reach them by SMS",
+        ));
+    }
     for (reason, words, remedy, href) in [
         (Reason::TooLong, "would get too long a text.", "Shorten the template", Some(template.clone())),
         (

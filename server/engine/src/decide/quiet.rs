@@ -73,7 +73,7 @@ impl Hours {
     }
 
     fn rules(&self) -> String {
-        format!("{}; tzdb {}", self.policy.words(), zones::version())
+        format!("{}; tzdb {}", self.policy.words_at(self.place), zones::version())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Who waits for the morning is looked at anew when the rules have changed: at every start (the program may know newer
-//! clocks), and after a change of the workspace's hours or holidays. Without it, nothing wrong would be sent (the claim
+//! clocks), and after a change of the workspace's hours, holidays or lines of law. Without it, nothing wrong would be sent (the claim
 //! decides), but whom a changed rule allows would sleep on.
 
 use domain::{
     ids::{MessageId, RunId},
-    quiet::{Holiday, WorkspaceQuiet},
+    quiet::{Holiday, OwnLawLine, WorkspaceQuiet},
     run::Rules,
     time::Timestamp,
 };
@@ -23,7 +23,7 @@ use crate::{
 
 /// The rules that waiting messages were last looked at by, in this process.
 #[derive(Default)]
-pub(super) struct Looked(Option<(WorkspaceQuiet, Vec<Holiday>)>);
+pub(super) struct Looked(Option<(WorkspaceQuiet, Vec<Holiday>, Vec<OwnLawLine>)>);
 
 impl Looked {
     /// Looks at everybody who waits, when the rules are others than at the last look.
@@ -32,7 +32,7 @@ impl Looked {
     /// What the database says; the next call begins again.
     pub async fn look(&mut self, engine: &Engine, stop: &CancellationToken) -> Result<()> {
         let settings = settings::current(engine).await?;
-        let rules = (settings.quiet_hours, settings.holidays.clone());
+        let rules = (settings.quiet_hours, settings.holidays.clone(), settings.law_lines.clone());
         if self.0.as_ref() == Some(&rules) {
             return Ok(());
         }

@@ -4,12 +4,13 @@ use domain::{consent::Category, quiet::QuietHours, run::Rules, settings::Setting
 
 use super::{Holidays, Policy};
 
-/// Of a campaign's messages: the campaign's own hours and the workspace's, and for marketing the law table.
+/// Of a campaign's messages: the campaign's own hours and the workspace's, and for marketing the law table with the
+/// workspace's lines.
 #[must_use]
 pub fn of_campaign(settings: &Settings, holidays: &Holidays, category: Category, own: Option<QuietHours>) -> Policy {
     let law = settings.quiet_hours.law && category == Category::Marketing;
     let quiet = settings.quiet_hours.hours().into_iter().chain(own).collect();
-    Policy::new(law, quiet, holidays)
+    Policy::with_lines(law, &settings.law_lines, quiet, holidays)
 }
 
 /// Of a run's messages: as [`of_campaign`], unless somebody said that they cannot wait.

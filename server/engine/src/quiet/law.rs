@@ -1,9 +1,12 @@
-//! The law table (server/engine/data/law.txt): data, never code.
+//! The law table (server/engine/data/law.txt), and the lines that the workspace adds: data, never code.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use domain::{phone::Phone, quiet::LawLine};
-use jiff::{civil::Date, tz::TimeZone};
+use domain::{
+    phone::Phone,
+    quiet::{LawLine, LocalTime, OwnLawLine, QuietHours},
+};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{
     holidays::Holidays,
@@ -16,11 +19,16 @@ pub const PACK: &str = "2026-11-23";
 
 const TABLE: &str = include_str!("../../data/law.txt");
 
+/// Two letters of ISO 3166.
+type Code = [u8; 2];
+
 /// Where a person is, as far as law is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Of the number, and of the zone that the person is said to be in.
-    countries: [Option<&'static str>; 2],
+    countries: [Option<Code>; 2],
+    /// One of them has no line in the table, or none is known.
+    is_other: bool,
     /// Of the area code: a presumption that the laws themselves make.
     states: &'static [&'static str],
 }
@@ -29,25 +37,37 @@ impl Place {
     /// Where a person is: by the number and its country, and by the zone where that is said.
     #[must_use]
     pub fn of(phone: &Phone, country: Option<&str>, zones: &Zones) -> Self {
-        let known = |code: &str| RULES.countries.iter().find(|known| **known == code).copied();
-        let by_number = country.map(|code| known(code).unwrap_or(OTHER));
         let said = zones.names().first().filter(|_| zones.source() == Source::Timezone);
-        let by_zone = said.and_then(|zone| zones::country_of(zone)).map(|code| known(code).unwrap_or(OTHER));
-        let states = if matches!(by_number, Some("US" | "CA")) { zones::states_of(phone) } else { &[] };
-        Self { countries: [by_number.or(by_zone).or(Some(OTHER)), by_zone], states }
+        let countries = [country, said.and_then(|zone| zones::country_of(zone))];
+        let mut named = countries.into_iter().flatten().peekable();
+        let is_other = named.peek().is_none() || named.any(|code| !RULES.countries.contains(&code));
+        let states = if matches!(country, Some("US" | "CA")) { zones::states_of(phone) } else { &[] };
+        Self { countries: countries.map(|code| code.and_then(letters)), is_other, states }
+    }
+
+    fn is_in(self, country: &str) -> bool {
+        if country == OTHER {
+            self.is_other
+        } else {
+            letters(country).is_some_and(|code| self.countries.contains(&Some(code)))
+        }
     }
 }
 
+fn letters(code: &str) -> Option<Code> {
+    code.as_bytes().try_into().ok()
+}
+
 /// The line for all countries that have none of their own.
-const OTHER: &str = "**";
-const EVERYWHERE: &str = "*";
-const NOT_KNOWN: &str = "?";
+pub(crate) const OTHER: &str = "**";
+pub(crate) const EVERYWHERE: &str = "*";
+pub(crate) const NOT_KNOWN: &str = "?";
 
 /// Lines that add up: those of one place and one clock.
 #[derive(Debug)]
 pub(super) struct Group {
-    country: &'static str,
-    subdivision: &'static str,
+    country: String,
+    subdivision: String,
     /// Instead of the recipient's own.
     pub zone: Option<TimeZone>,
     rules: Vec<Rule>,
@@ -72,50 +92,75 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
     for fields in table() {
         let [country, subdivisions, days, from, to, zone, holidays, valid_from, valid_to, ..] = fields;
         // The table is ours; its test reads every line.
-        let window = minutes(from).zip(minutes(to)).map(|(from, to)| Window { from, to });
-        let rule = |days, window| Rule {
+        let Some((days, window)) = Days::parse(days).zip(Window::parse(from, to)) else { continue };
+        let zone = (!zone.is_empty()).then(|| zones::zone(zone)).flatten();
+        let rule = || Rule {
             days,
             window,
             holidays: holidays == "yes",
             valid_from: valid_from.parse().ok(),
             valid_to: valid_to.parse().ok(),
         };
-        for subdivision in subdivisions.split(',') {
-            let zone = (!zone.is_empty()).then(|| zones::zone(zone)).flatten();
-            let same =
-                |group: &&mut Group| group.country == country && group.subdivision == subdivision && group.zone == zone;
-            let rules = Days::parse(days).zip(window).map(|(days, window)| rule(days, window));
-            match groups.iter_mut().find(same) {
-                Some(group) => group.rules.extend(rules),
-                None => groups.push(Group { country, subdivision, zone, rules: rules.into_iter().collect() }),
-            }
-        }
+        add(&mut groups, (country, subdivisions), zone.as_ref(), rule);
     }
-    let mut countries: Vec<&str> = groups.iter().map(|group| group.country).collect();
+    let mut countries: Vec<&str> = table().map(|[country, ..]| country).collect();
     countries.sort_unstable();
     countries.dedup();
     Rules { groups, countries }
 });
+
+fn add(
+    groups: &mut Vec<Group>,
+    (country, subdivisions): (&str, &str),
+    zone: Option<&TimeZone>,
+    rule: impl Fn() -> Rule,
+) {
+    for subdivision in subdivisions.split(',') {
+        let same = |group: &&mut Group| {
+            group.country == country && group.subdivision == subdivision && group.zone.as_ref() == zone
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.rules.push(rule()),
+            None => groups.push(Group {
+                country: country.to_owned(),
+                subdivision: subdivision.to_owned(),
+                zone: zone.cloned(),
+                rules: vec![rule()],
+            }),
+        }
+    }
+}
+
+/// The lines that the workspace added, read. What cannot be read was refused when it was typed.
+pub(super) fn groups_of(own: &[OwnLawLine]) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for line in own {
+        let Some((days, window)) = Days::parse(&line.days).zip(Window::parse(&line.from, &line.to)) else { continue };
+        let rule = || Rule { days, window, holidays: line.holidays, valid_from: None, valid_to: None };
+        add(&mut groups, (&line.country, &line.subdivision), None, rule);
+    }
+    groups
+}
 
 fn table() -> impl Iterator<Item = [&'static str; 12]> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split('|').collect::<Vec<_>>().try_into().ok())
 }
 
-fn minutes(text: &str) -> Option<u16> {
-    let (hour, minute) = text.split_once(':')?;
-    Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
-}
-
 impl Group {
+    /// Whether it speaks of somebody there.
+    fn binds(&self, place: Place) -> bool {
+        place.is_in(&self.country) && in_subdivision(&self.subdivision, place.states)
+    }
+
     /// What the group allows on a local day.
     pub fn on(&self, day: Date, holidays: &Holidays) -> Vec<Window> {
         let mut in_force = self.rules.iter().filter(|rule| rule.is_in_force(day)).peekable();
         if in_force.peek().is_none() {
             // Not yet, or no longer, a rule: nothing is forbidden.
-            return vec![Window { from: 0, to: domain::quiet::LocalTime::DAY }];
+            return vec![Window { from: 0, to: LocalTime::DAY }];
         }
-        let open = in_force.filter(|rule| rule.days.has(day) && !(rule.holidays && holidays.has(self.country, day)));
+        let open = in_force.filter(|rule| rule.days.has(day) && !(rule.holidays && holidays.has(&self.country, day)));
         open.map(|rule| rule.window).collect()
     }
 }
@@ -126,16 +171,68 @@ impl Rule {
     }
 }
 
-/// The groups that all have to allow a message to somebody there.
-pub(super) fn binding(place: Place) -> impl Iterator<Item = &'static Group> {
-    RULES.groups.iter().filter(move |group| {
-        place.countries.contains(&Some(group.country))
-            && match group.subdivision {
-                EVERYWHERE => true,
-                NOT_KNOWN => place.states.is_empty(),
-                state => place.states.contains(&state),
-            }
+fn in_subdivision(subdivision: &str, states: &[&str]) -> bool {
+    match subdivision {
+        EVERYWHERE => true,
+        NOT_KNOWN => states.is_empty(),
+        state => states.contains(&state),
+    }
+}
+
+/// The groups that all have to allow a message to somebody there: the table's, and the workspace's own beside them.
+pub(super) fn binding(own: &[Group], place: Place) -> impl Iterator<Item = &Group> {
+    RULES.groups.iter().chain(own).filter(move |group| group.binds(place))
+}
+
+/// The lines that the workspace added and that bind somebody there.
+pub(super) fn own_binding(own: &[OwnLawLine], place: Place) -> impl Iterator<Item = &OwnLawLine> {
+    own.iter().filter(move |line| place.is_in(&line.country) && speaks_of(line, place.states))
+}
+
+/// A place that a line speaks of, and where the table, all of these lines and the quiet hours leave no minute of the seven
+/// days from this one on. A clock other than the recipient's is taken for theirs.
+pub(crate) fn closed_by(
+    line: &OwnLawLine,
+    all: &[OwnLawLine],
+    quiet: Option<QuietHours>,
+    from: Date,
+) -> Option<String> {
+    let own = groups_of(all);
+    // A country that only the workspace has lines for is bound by those for all others, too.
+    let is_other = !RULES.countries.contains(&line.country.as_str());
+    let here = |group: &&Group| group.country == line.country || (is_other && group.country == OTHER);
+    let groups: Vec<&Group> = RULES.groups.iter().chain(&own).filter(here).collect();
+    let mut states: BTreeSet<&str> = groups.iter().map(|group| group.subdivision.as_str()).collect();
+    states.retain(|state| *state != EVERYWHERE && *state != NOT_KNOWN);
+    let places = std::iter::once(None).chain(states.into_iter().map(Some));
+    let mut spoken_of = places.filter(|state| speaks_of(line, state.as_slice()));
+    let is_closed = |state: &Option<&str>| {
+        let binding = || groups.iter().filter(|group| in_subdivision(&group.subdivision, state.as_slice()));
+        let days = from.series(1.day()).take(7);
+        !days.into_iter().any(|day| {
+            let windows: Vec<_> = binding().map(|group| group.on(day, &Holidays::default())).collect();
+            let is_open = |minute| windows.iter().all(|open| open.iter().any(|window| window.has(minute)));
+            (0..LocalTime::DAY).any(|minute| !quiet.is_some_and(|quiet| quiet.holds(minute)) && is_open(minute))
+        })
+    };
+    spoken_of.find(is_closed).map(|state| match state {
+        Some(state) => format!("{}-{state}", line.country),
+        None => line.country.clone(),
     })
+}
+
+/// Whether these are days as the table has them: `Sun`, `Mon-Sat`.
+pub(crate) fn is_days(text: &str) -> bool {
+    Days::parse(text).is_some()
+}
+
+/// Whether these are hours as the table has them: `08:00` to `24:00`, within one day.
+pub(crate) fn is_window(from: &str, to: &str) -> bool {
+    Window::parse(from, to).is_some()
+}
+
+fn speaks_of(line: &OwnLawLine, states: &[&str]) -> bool {
+    line.subdivision.split(',').any(|part| in_subdivision(part, states))
 }
 
 /// Whether no line of the table allows a minute that is not quiet.
@@ -178,6 +275,7 @@ pub fn lines() -> Vec<LawLine> {
                     basis: basis.to_owned(),
                     confidence: confidence.to_owned(),
                     source: source.to_owned(),
+                    read_on: PACK.to_owned(),
                 }
             },
         )
@@ -195,8 +293,7 @@ mod tests {
         assert!(TABLE.contains(&format!("# pack {PACK}\n")));
         for line in lines() {
             assert!(Days::parse(&line.days).is_some(), "{line:?}");
-            let (from, to) = (minutes(&line.from).expect("a time"), minutes(&line.to).expect("a time"));
-            assert!(from < to && to <= 24 * 60, "{line:?}");
+            assert!(Window::parse(&line.from, &line.to).is_some(), "{line:?}");
             assert!(line.zone.as_deref().is_none_or(|zone| zones::zone(zone).is_some()), "{line:?}");
             for date in [&line.valid_from, &line.valid_to].into_iter().flatten() {
                 assert!(date.parse::<Date>().is_ok(), "{line:?}");
@@ -205,5 +302,51 @@ mod tests {
             assert!(["high", "medium", "low"].contains(&line.confidence.as_str()), "{line:?}");
             assert!(!line.source.is_empty(), "{line:?}");
         }
+    }
+
+    #[test]
+    fn lines_of_the_workspace_only_narrow() {
+        let line = |country: &str, subdivision: &str, days: &str, (from, to): (&str, &str)| OwnLawLine {
+            country: country.to_owned(),
+            subdivision: subdivision.to_owned(),
+            days: days.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            holidays: false,
+            source: "Act 5".to_owned(),
+            read_on: "2026-11-23".to_owned(),
+        };
+        let own = [
+            line("LK", "*", "Mon-Fri", ("10:00", "24:00")),
+            line("US", "FL,GA", "Mon-Sun", ("00:00", "24:00")),
+            line("US", "?", "Mon-Sun", ("10:00", "21:00")),
+        ];
+        // What is allowed on Wednesday and on Saturday, by the groups that bind: in minutes from and to.
+        let open = |own: &[OwnLawLine], phone: &str, country: &str| {
+            let phone: Phone = phone.parse().expect("a phone");
+            let place = Place::of(&phone, Some(country), &zones::zones_of(&phone, None));
+            let own = groups_of(own);
+            ["2026-12-02", "2026-12-05"].map(|day| {
+                let day = day.parse().expect("a day");
+                let windows: Vec<_> = binding(&own, place).map(|group| group.on(day, &Holidays::default())).collect();
+                let is_open = |minute: &u16| windows.iter().all(|open| open.iter().any(|window| window.has(*minute)));
+                let minutes: Vec<_> = (0..LocalTime::DAY).filter(is_open).collect();
+                minutes.first().copied().zip(minutes.last().map(|last| last + 1))
+            })
+        };
+        let hours = |from: u16, to: u16| Some((from * 60, to * 60));
+        assert_eq!(open(&[], "+94771234567", "LK"), [hours(9, 20), hours(9, 20)]);
+        assert_eq!(open(&own, "+94771234567", "LK"), [hours(10, 20), None], "the table closes, the line opens");
+        assert_eq!(open(&own, "+33612345673", "FR"), open(&[], "+33612345673", "FR"));
+        assert_eq!(open(&own, "+13055550100", "US"), [hours(8, 20), hours(8, 20)], "Florida's own hours stay");
+        assert_eq!(open(&own, "+18005550100", "US"), [hours(10, 20), hours(10, 20)], "toll-free: no state");
+        let named = |phone: &str, country: &str| {
+            let phone: Phone = phone.parse().expect("a phone");
+            let place = Place::of(&phone, Some(country), &zones::zones_of(&phone, None));
+            own_binding(&own, place).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(named("+94771234567", "LK"), ["LK Mon-Fri 10:00–24:00 (Act 5, read 2026-11-23)"]);
+        assert_eq!(named("+14045550100", "US"), ["US FL,GA Mon-Sun 00:00–24:00 (Act 5, read 2026-11-23)"]);
+        assert_eq!(named("+33612345673", "FR"), Vec::<String>::new());
     }
 }

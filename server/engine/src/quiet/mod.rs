@@ -14,6 +14,7 @@ mod window;
 
 pub use bound::{of_campaign, of_run, of_singles};
 pub use holidays::{Holidays, shipped as shipped_holidays};
+pub(crate) use law::{EVERYWHERE, NOT_KNOWN, OTHER, closed_by, is_days, is_window};
 pub use law::{PACK, Place, lines as law_lines};
 pub use law_caps::{LawCap, law_caps};
 pub use policy::{Answer, Policy, SEARCH_DAYS};

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
-use domain::{quiet::QuietHours, time::Timestamp};
+use domain::{
+    quiet::{OwnLawLine, QuietHours},
+    time::Timestamp,
+};
 
 use super::{
     holidays::Holidays,
@@ -20,6 +23,9 @@ pub const SEARCH_DAYS: i64 = 8;
 
 /// How long what was computed for a zone serves: until then it reaches [`SEARCH_DAYS`] ahead.
 const SERVES: i64 = Timestamp::DAY;
+
+/// Lines of the workspace that a decision names in full.
+const NAMED: usize = 3;
 
 /// Policies, and people's sets of zones of one policy, that are kept.
 const KEPT: usize = 4_096;
@@ -46,6 +52,9 @@ struct Rules {
     law: bool,
     quiet: Vec<QuietHours>,
     holidays: Holidays,
+    /// The lines that the workspace added to the law table, as they stand in the settings and as they are applied.
+    own: Vec<OwnLawLine>,
+    groups: Vec<law::Group>,
     known: RwLock<HashMap<(Zones, Place), Arc<Known>>>,
 }
 
@@ -66,12 +75,29 @@ impl Policy {
     /// `quiet` are the hours of the workspace and the campaign; `law` says whether the law table binds, too.
     #[must_use]
     pub fn new(law: bool, quiet: Vec<QuietHours>, holidays: &Holidays) -> Self {
+        Self::with_lines(law, &[], quiet, holidays)
+    }
+
+    /// As [`Self::new`], with the lines that the workspace added to the law table: they bind where it does, and only narrow.
+    #[must_use]
+    pub fn with_lines(law: bool, own: &[OwnLawLine], quiet: Vec<QuietHours>, holidays: &Holidays) -> Self {
         static ALL: LazyLock<RwLock<Vec<Policy>>> = LazyLock::new(RwLock::default);
-        let same = |policy: &&Self| policy.0.law == law && policy.0.quiet == quiet && policy.0.holidays == *holidays;
+        let own = if law { own } else { &[] };
+        let same = |policy: &&Self| {
+            let rules = &policy.0;
+            rules.law == law && rules.quiet == quiet && rules.own == own && rules.holidays == *holidays
+        };
         if let Some(policy) = ALL.read().unwrap_or_else(PoisonError::into_inner).iter().find(same) {
             return policy.clone();
         }
-        let rules = Rules { law, quiet, holidays: holidays.clone(), known: RwLock::default() };
+        let rules = Rules {
+            law,
+            quiet,
+            holidays: holidays.clone(),
+            own: own.to_vec(),
+            groups: law::groups_of(own),
+            known: RwLock::default(),
+        };
         let policy = Self(Arc::new(rules));
         let mut all = ALL.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= KEPT {
@@ -103,6 +129,21 @@ impl Policy {
             words.push(format!("law {}", law::PACK));
         }
         words.join(", ")
+    }
+
+    /// [`Self::words`], and the lines of the workspace that bind somebody at this place, with their sources.
+    #[must_use]
+    pub fn words_at(&self, place: Place) -> String {
+        let mut words = self.words();
+        let mut lines = law::own_binding(&self.0.own, place);
+        for line in lines.by_ref().take(NAMED) {
+            words.push_str(&format!(", own line {line}"));
+        }
+        match lines.count() {
+            0 => {}
+            more => words.push_str(&format!(" and {more} more")),
+        }
+        words
     }
 
     /// When a message to somebody with these zones at this place may go out.
@@ -155,7 +196,7 @@ impl Policy {
             }
         }
         if self.0.law {
-            for group in law::binding(place) {
+            for group in law::binding(&self.0.groups, place) {
                 let clocks = group.zone.as_ref().map_or(zones.zones(), std::slice::from_ref);
                 for zone in clocks {
                     let of_group = window::spans(zone, within, |day| group.on(day, &self.0.holidays));

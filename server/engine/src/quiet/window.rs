@@ -18,6 +18,21 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// `08:00` to `24:00`, as the law table has it: within one day.
+    pub fn parse(from: &str, to: &str) -> Option<Self> {
+        let minutes = |text: &str| match text {
+            "24:00" => Some(LocalTime::DAY),
+            text => text.parse().ok().map(LocalTime::minutes),
+        };
+        let (from, to) = (minutes(from)?, minutes(to)?);
+        (from < to).then_some(Self { from, to })
+    }
+
+    /// Whether it holds a minute of its day, when it ends on that.
+    pub const fn has(self, minute: u16) -> bool {
+        self.from <= minute && minute < self.to
+    }
+
     /// What quiet hours leave.
     pub const fn around(quiet: QuietHours) -> Self {
         Self { from: quiet.end.minutes(), to: quiet.start.minutes() }

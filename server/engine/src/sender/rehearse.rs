@@ -3,10 +3,11 @@
 use std::{num::NonZero, thread};
 
 use domain::{
+    consent::Category,
     ids::{ContactId, MessageId},
-    message::Outcome,
+    message::{Channel, Outcome},
     reason::Reason,
-    run::RehearsalCount as Counted,
+    run::{Rehearsal, RehearsalCount as Counted},
     time::Timestamp,
 };
 use jiff::civil::DateTime;
@@ -36,6 +37,12 @@ const THREADS: usize = 4;
 /// The longest code of a language (ISO 639), and what stands for what is none.
 const LANGUAGE_MAX: usize = 3;
 const NO_LANGUAGE: &str = "?";
+
+/// Meta delivers no marketing to numbers of the United States (error 63049, since 2025-04-01): those of +1 whose area code
+/// is there, not Canada's.
+pub(crate) fn is_refused_in_us(channel: Channel, category: Category) -> bool {
+    channel == Channel::Whatsapp && category == Category::Marketing
+}
 
 /// All that deciding about a run's people needs.
 pub(crate) struct Rehearsing {
@@ -188,6 +195,10 @@ impl Rehearsing {
         found.leaves.push((message.contact_id, leaf(message.contact_id, outcome, reason, content.as_ref())));
         if let (Some(at), Some(zones)) = (at, &zones) {
             count(&mut found.counts, Counted::LocalHour, local_hour(zones, at));
+            let country = message.contact.as_ref().and_then(|contact| contact.country.as_deref());
+            if country == Some("US") && is_refused_in_us(self.run.rules.channel, self.run.rules.category) {
+                count(&mut found.counts, Counted::Refused, Rehearsal::US_MARKETING);
+            }
             let locale = message.contact.as_ref().and_then(|contact| contact.locale.as_deref());
             if let Some(locale) = locale.filter(|locale| !self.run.template.has_variant(locale)) {
                 count(&mut found.counts, Counted::Language, language(locale));

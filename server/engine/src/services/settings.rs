@@ -1,6 +1,7 @@
 //! Settings of the workspace, and holding all sending.
 
 mod auto_replies;
+mod law;
 mod quiet;
 mod words;
 
@@ -11,7 +12,7 @@ use domain::{
     keywords::Keywords,
     opt_in,
     problem::FieldError,
-    quiet::{FrequencyCap, Holiday, WorkspaceQuiet},
+    quiet::{FrequencyCap, Holiday, OwnLawLine, WorkspaceQuiet},
     role::Permission,
     settings::{Retention, Sending, SendingState, Settings, SettingsPatch, UNREACHABLE_DAYS},
     time::Timestamp,
@@ -80,6 +81,8 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     holidays: Option<Vec<Holiday>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    law_lines: Vec<OwnLawLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     frequency_caps: Vec<FrequencyCap>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unreachable_days: Option<i32>,
@@ -130,6 +133,7 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         auto_replies: document.auto_replies.unwrap_or_default(),
         quiet_hours: rule(document.quiet_hours, real),
         holidays: document.holidays.unwrap_or_else(shipped_holidays),
+        law_lines: document.law_lines,
         frequency_caps: document.frequency_caps,
         unreachable_days: document.unreachable_days.unwrap_or(UNREACHABLE_DAYS),
         retention: document.retention.unwrap_or_default(),
@@ -192,6 +196,7 @@ impl SettingsService<'_> {
         let real = !self.0.config().is_simulated();
         let former_rule = rule(former.quiet_hours, real);
         Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
+        Error::unless_valid(law::problems(&patch, former_rule, now))?;
         Error::unless_valid(auto_replies::problems(&tx, patch.auto_replies.as_ref()).await?)?;
         let (document, changed) = apply(former.clone(), &patch, former_rule);
         if document == former {
@@ -204,6 +209,10 @@ impl SettingsService<'_> {
             let reason = patch.quiet_hours.and_then(|change| change.reason);
             let detail = json!({ "former": former_rule, "rule": rule, "reason": reason });
             store::audit::append(&tx, actor, now, "change_quiet_hours", ("settings", KEY), &detail).await?;
+        }
+        if document.law_lines != former.law_lines {
+            let detail = json!({ "former": former.law_lines, "lines": document.law_lines });
+            store::audit::append(&tx, actor, now, "change_law_lines", ("settings", KEY), &detail).await?;
         }
         let counts_from_now = former.whatsapp_daily_people.is_none() && document.whatsapp_daily_people.is_some();
         if counts_from_now {
@@ -285,6 +294,9 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
     }
     if let Some(holidays) = &patch.holidays {
         document.holidays = Some(holidays.clone());
+    }
+    if let Some(lines) = &patch.law_lines {
+        document.law_lines = law::tidy(lines);
     }
     if let Some(caps) = &patch.frequency_caps {
         document.frequency_caps.clone_from(caps);

@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 pub use local::{Overlap, civil, instant, of_jiff, to_jiff};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType, Region};
 pub use tables::{country_of, states_of};
+pub(crate) use tables::{is_country, is_state};
 
 /// Where it is known from what a person's zones are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -210,5 +211,7 @@ fn set_of(mut names: Vec<&'static str>) -> Option<Arc<Set>> {
     Some(sets.entry(names.clone()).or_insert_with(|| Arc::new(Set { names, zones })).clone())
 }
 
+#[cfg(test)]
+mod machine;
 #[cfg(test)]
 mod tests;

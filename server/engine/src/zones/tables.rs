@@ -61,6 +61,17 @@ pub(super) fn country(code: &str) -> Vec<&'static str> {
     COUNTRIES.get(code).cloned().unwrap_or_default()
 }
 
+/// Whether a number can be of this country (ISO 3166).
+pub fn is_country(code: &str) -> bool {
+    // Numbers tell these apart; the table of zones does not list them.
+    COUNTRIES.contains_key(code) || ["AC", "TA", "XK"].contains(&code)
+}
+
+/// Whether an area code of +1 can tell this state or province.
+pub fn is_state(code: &str) -> bool {
+    STATES.values().flatten().any(|state| *state == code)
+}
+
 /// The country (ISO 3166) that a zone belongs to.
 #[must_use]
 pub fn country_of(zone: &str) -> Option<&'static str> {

@@ -4,12 +4,14 @@ mod attribute;
 mod compile;
 mod holds;
 mod nested;
+mod overlap;
 mod rows;
 mod vocabulary;
 
 pub use compile::compile;
 pub use holds::holds;
 pub use nested::{NestingFault, inline, named, nest};
+pub use overlap::{among, sample};
 pub(crate) use rows::contains;
 pub use rows::{delete, find, forget, insert, is_name, list, mentioning, update, used_by};
 pub use vocabulary::{References, vocabulary};

@@ -1,8 +1,10 @@
-//! When nobody is messaged, and how often at most: the workspace's hours, limits, holidays, and the law table.
+//! When nobody is messaged, and how often at most: the workspace's hours, limits, holidays, and the law
+//! table with the workspace's own lines.
 
 mod api;
 #[cfg(any(feature = "ssr", test))]
 mod lines;
+mod own_lines;
 
 use domain::quiet::{LawLine, LawTable, WorkspaceQuiet};
 use leptos::prelude::*;
@@ -20,14 +22,22 @@ struct Actions {
     rule: FormAction<SaveRule>,
     caps: FormAction<SaveCaps>,
     holidays: FormAction<SaveHolidays>,
+    lines: own_lines::Actions,
 }
 
 #[component]
 fn QuietPage() -> impl IntoView {
-    let actions = Actions { rule: FormAction::new(), caps: FormAction::new(), holidays: FormAction::new() };
+    let here = use_here();
+    let actions = Actions {
+        rule: FormAction::new(),
+        caps: FormAction::new(),
+        holidays: FormAction::new(),
+        lines: own_lines::Actions { save: FormAction::new(), remove: FormAction::new() },
+    };
     let changes = move || {
-        let Actions { rule, caps, holidays } = actions;
-        (rule.version().get(), caps.version().get(), holidays.version().get())
+        let Actions { rule, caps, holidays, lines } = actions;
+        let lines = lines.save.version().get() + lines.remove.version().get();
+        (rule.version().get(), caps.version().get(), holidays.version().get(), lines)
     };
     let quiet = fetch(changes, |_| load_quiet());
     view! {
@@ -36,13 +46,14 @@ fn QuietPage() -> impl IntoView {
             lead=|| "When nobody is messaged, by everyone's own clock, and how often at most."
         />
         {super::tabs(paths::QUIET_HOURS)}
-        <Loaded from=quiet let:view>{body(view, actions)}</Loaded>
+        <Loaded from=quiet let:view>{body(view, actions, here)}</Loaded>
     }
     .into_any()
 }
 
-fn body(view: QuietView, actions: Actions) -> AnyView {
+fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
     let QuietView { version, rule, real, caps, unreachable_days, holidays, law } = view;
+    let own = law.own.clone();
     view! {
         <div class="stack">
             <div class="grid grid--3-2">
@@ -52,6 +63,7 @@ fn body(view: QuietView, actions: Actions) -> AnyView {
             {frequency(caps, unreachable_days, version, actions.caps)}
             {days(holidays, version, actions.holidays)}
             {law_table(law)}
+            {own_lines::cards(&own, version, actions.lines, here)}
         </div>
     }
     .into_any()
@@ -208,14 +220,18 @@ fn places(lines: Vec<LawLine>) -> Vec<Vec<LawLine>> {
 
 fn law_row(lines: Vec<LawLine>) -> AnyView {
     let Some(first) = lines.first() else { return ().into_any() };
-    let place = place(first);
+    let place = place(&first.country, &first.subdivision);
     let clock = first.zone.as_deref().map(|zone| format!("by the clock of {zone}, too"));
     let sure = format!("{}, {} confidence", first.basis, first.confidence);
     let since = first.valid_from.as_deref().map(|from| format!("from {from}"));
     let until = first.valid_to.as_deref().map(|to| format!("until {to}"));
     let dates = [clock, since, until].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let source = first.source.clone();
-    let allowed = lines.iter().map(|line| view! { <div>{hours(line)}</div> }.into_any()).collect::<Vec<_>>();
+    let (source, read_on) = (first.source.clone(), read_on(&first.read_on));
+    let allowed = lines.iter().map(|line| {
+        let hours = hours(&line.days, (&line.from, &line.to), line.holidays);
+        view! { <div>{hours}</div> }.into_any()
+    });
+    let allowed = allowed.collect::<Vec<_>>();
     view! {
         <tr>
             <td class="main" data-label="Place">{place}</td>
@@ -223,14 +239,20 @@ fn law_row(lines: Vec<LawLine>) -> AnyView {
                 <div>{allowed} {(!dates.is_empty()).then(|| view! { <div class="muted small">{dates}</div> })}</div>
             </td>
             <td data-label="How sure">{sure}</td>
-            <td data-label="Source"><span class="muted">{source}</span></td>
+            <td data-label="Source">
+                <div><span class="muted">{source}</span> <div class="muted small">{read_on}</div></div>
+            </td>
         </tr>
     }
     .into_any()
 }
 
-fn place(line: &LawLine) -> String {
-    let country = match line.country.as_str() {
+fn read_on(day: &str) -> String {
+    format!("read on {day}")
+}
+
+fn place(country: &str, subdivision: &str) -> String {
+    let country = match country {
         "**" => return "Everywhere else".to_owned(),
         "AU" => "Australia",
         "BE" => "Belgium",
@@ -243,7 +265,7 @@ fn place(line: &LawLine) -> String {
         "US" => "United States",
         code => code,
     };
-    match line.subdivision.as_str() {
+    match subdivision {
         "*" => country.to_owned(),
         "?" => format!("{country}, state not known"),
         states => format!("{country}: {}", states.replace(',', ", ")),
@@ -251,16 +273,16 @@ fn place(line: &LawLine) -> String {
 }
 
 /// `Mon–Sat 08:00–22:00, not on holidays`.
-fn hours(line: &LawLine) -> String {
-    let days = match line.days.as_str() {
+fn hours(days: &str, (from, to): (&str, &str), holidays: bool) -> String {
+    let days = match days {
         "Mon-Sun" => "Every day".to_owned(),
         days => days.replace('-', "–"),
     };
-    let hours = match (line.from.as_str(), line.to.as_str()) {
+    let hours = match (from, to) {
         ("00:00", "24:00") => "all day".to_owned(),
         (from, to) => format!("{from}–{to}"),
     };
-    let holidays = if line.holidays { ", not on holidays" } else { "" };
+    let holidays = if holidays { ", not on holidays" } else { "" };
     format!("{days} {hours}{holidays}")
 }
 
@@ -283,6 +305,7 @@ mod tests {
             basis: "law".to_owned(),
             confidence: "high".to_owned(),
             source: "x".to_owned(),
+            read_on: "2026-11-23".to_owned(),
         };
         let lines = vec![
             line("TX", "Mon-Sat", None),
@@ -292,10 +315,10 @@ mod tests {
         ];
         let places = places(lines);
         assert_eq!(places.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
-        assert_eq!(place(&places[2][0]), "United States: MD, WY");
-        assert_eq!(
-            (hours(&places[0][0]).as_str(), hours(&places[2][0]).as_str()),
-            ("Mon–Sat 09:00–21:00", "Every day 09:00–21:00")
-        );
+        let of =
+            |line: &LawLine| (place(&line.country, &line.subdivision), hours(&line.days, (&line.from, &line.to), true));
+        let row = |place: &str, hours: &str| (place.to_owned(), hours.to_owned());
+        assert_eq!(of(&places[2][0]), row("United States: MD, WY", "Every day 09:00–21:00, not on holidays"));
+        assert_eq!(of(&places[0][0]), row("United States: TX", "Mon–Sat 09:00–21:00, not on holidays"));
     }
 }

@@ -5,7 +5,6 @@ use domain::{
     consent::Category,
     contact::Attributes,
     ids::{CampaignId, RunId, TopicId},
-    message::Channel,
     problem::FieldError,
     run::{Rules, Run},
     segment::{Group, Segment},
@@ -16,15 +15,12 @@ use domain::{
 use serde_json::json;
 use store::{ConnectionTrait, Tx, contacts::Query, runs::NewRun, senders::SenderRow};
 
-use super::{audit, campaign_or, commit, rehearse, status_words};
+use super::{audit, campaign_or, collisions, commit, rehearse, status_words};
 use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays},
-    scheduler::{
-        self,
-        times::{self, Times},
-    },
+    scheduler::times::{self, Times},
     sender,
     services::{content_templates, provider_accounts, settings},
 };
@@ -192,7 +188,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
-    check.warnings.extend(collisions(engine, &check.campaign, parts.topic).await?);
+    check.warnings.extend(collisions::warnings(engine, &check.campaign, (&definition, check.audience)).await?);
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
         check.sample_text =
@@ -203,30 +199,13 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
 
 /// Meta delivers no marketing templates to numbers of the United States (error 63049).
 fn refused_by_meta(template: &Template, in_us: i64) -> Option<String> {
-    let refused = template.channel == Channel::Whatsapp && template.category == Category::Marketing && in_us > 0;
+    let refused = sender::is_refused_in_us(template.channel, template.category) && in_us > 0;
     refused.then(|| {
         format!(
             "{in_us} of them have numbers of the United States, where WhatsApp delivers no marketing: leave them out by \
              the audience, or reach them by SMS."
         )
     })
-}
-
-/// Campaigns so near, before or after, may come to the same people.
-const NEAR: i64 = Timestamp::DAY;
-
-/// Others that go to the same audience or are about the same topic within a day.
-async fn collisions(engine: &Engine, campaign: &Campaign, topic: Option<TopicId>) -> Result<Vec<String>> {
-    let now = engine.now();
-    let begins = times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now);
-    let around = (begins.plus(-NEAR), begins.plus(NEAR));
-    let zone = settings::current(engine).await?.default_timezone.clone();
-    let others = store::schedule::beside(engine.db().reader(), campaign, topic, around).await?;
-    let told = |(name, at): (String, Timestamp)| {
-        let when = scheduler::told(&zone, at);
-        format!("\u{201c}{name}\u{201d} goes to the same audience or topic within a day of it: {when} ({zone}).")
-    };
-    Ok(others.into_iter().map(told).collect())
 }
 
 async fn sample_of_event(engine: &Engine, name: &str, template: &Template) -> Result<Option<String>> {

@@ -2,6 +2,7 @@
 
 mod awake;
 mod calendar;
+mod collisions;
 mod draft;
 pub(crate) mod launch;
 mod life;

@@ -114,13 +114,15 @@ impl SettingsService<'_> {
     /// The law table with its source and date, as applied to marketing.
     ///
     /// # Errors
-    /// `Forbidden` for who may not read.
-    pub fn law(&self, actor: &Actor) -> Result<LawTable> {
+    /// `Forbidden` for who may not read; what the database says.
+    pub async fn law(&self, actor: &Actor) -> Result<LawTable> {
         require(actor, Permission::Read)?;
+        let settings = super::load(self.0.db().reader(), self.0.config()).await?;
         Ok(LawTable {
             pack_version: quiet::PACK.to_owned(),
             tzdb_version: zones::version().to_owned(),
             lines: quiet::law_lines(),
+            own: settings.law_lines,
         })
     }
 }

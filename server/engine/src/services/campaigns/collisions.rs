@@ -1,0 +1,169 @@
+//! What else comes to the same people within a day, told before the launch.
+
+use std::{collections::BTreeSet, iter};
+
+use domain::{
+    campaign::{Campaign, Trigger},
+    ids::{CampaignId, ContactId, SegmentId},
+    segment::Group,
+    time::Timestamp,
+};
+use store::{ConnectionTrait, schedule::Beside};
+
+use crate::{
+    Engine, Result,
+    scheduler::{
+        self,
+        times::{self, Times},
+    },
+    services::settings,
+};
+
+/// Campaigns so near, before or after, may come to the same people.
+const NEAR: i64 = Timestamp::DAY;
+
+/// How far ahead the times of one that goes out again and again are looked at.
+const AHEAD: i64 = 7 * Timestamp::DAY;
+
+/// Times of one campaign that are looked at: an hourly one has 168 in a week.
+const TIMES_MAX: usize = 200;
+
+/// Others that are looked at, and of which one is told.
+const LOOKED_AT: u32 = 20;
+const TOLD: usize = 5;
+
+/// People by whom it is reckoned how many are in both audiences.
+const SAMPLE: u32 = 5_000;
+
+/// Another campaign, and when it goes out near this one.
+struct Other {
+    id: CampaignId,
+    name: String,
+    segment: Option<SegmentId>,
+    at: Timestamp,
+    /// Before the time: "goes out".
+    goes: &'static str,
+}
+
+/// This campaign's people, some of them or all.
+struct People {
+    all: i64,
+    sample: Vec<ContactId>,
+}
+
+/// The sentences; `audience` is how many people the campaign's own definition holds.
+pub(super) async fn warnings(
+    engine: &Engine,
+    campaign: &Campaign,
+    (definition, audience): (&Group, i64),
+) -> Result<Vec<String>> {
+    let (db, now) = (engine.db().reader(), engine.now());
+    let others = others(db, campaign, now).await?;
+    if others.is_empty() || audience == 0 {
+        return Ok(Vec::new());
+    }
+    let zone = settings::current(engine).await?.default_timezone.clone();
+    let is_same = |other: &Other| other.segment == campaign.segment_id;
+    let sample = if others.iter().all(is_same) {
+        Vec::new()
+    } else {
+        store::segments::sample(db, definition, now, SAMPLE).await?
+    };
+    let people = People { all: audience, sample };
+    let mut told = Vec::new();
+    for other in others {
+        if told.len() == TOLD {
+            break;
+        }
+        let both =
+            if is_same(&other) { Some((audience, true)) } else { in_both(db, &people, other.segment, now).await? };
+        let Some((count, exact)) = both.filter(|(count, _)| *count > 0) else { continue };
+        let (when, people) = (scheduler::told(&zone, other.at), in_words(count, exact));
+        told.push(format!("\u{201c}{}\u{201d} {} {when} ({zone}). {people}", other.name, other.goes));
+    }
+    Ok(told)
+}
+
+fn in_words(count: i64, exact: bool) -> String {
+    let about = if exact { "" } else { "About " };
+    match count {
+        1 => format!("{about}1 person is in both audiences."),
+        count => format!("{about}{count} people are in both audiences."),
+    }
+}
+
+/// How many people are in both audiences, and whether all were counted; none when the other's is gone.
+async fn in_both(
+    db: &impl ConnectionTrait,
+    people: &People,
+    segment: Option<SegmentId>,
+    now: Timestamp,
+) -> Result<Option<(i64, bool)>> {
+    let Some(id) = segment else { return Ok(None) };
+    let Some(segment) = store::segments::find(db, id).await? else { return Ok(None) };
+    let definition = store::segments::inline(db, &segment.definition).await?;
+    let found = store::segments::among(db, &people.sample, &definition, now).await?;
+    let sampled = i64::try_from(people.sample.len()).unwrap_or(i64::MAX);
+    if sampled < i64::from(SAMPLE) {
+        return Ok(Some((found, true)));
+    }
+    Ok(Some((found.saturating_mul(people.all) / sampled.max(1), false)))
+}
+
+/// When a campaign that was launched or scheduled now would go out, within the next days.
+fn own_times(campaign: &Campaign, now: Timestamp) -> Vec<Timestamp> {
+    let Ok(times) = times::read(&campaign.trigger) else { return vec![now] };
+    match (&times, times.first(now)) {
+        (_, None) => vec![now],
+        (Times::Cron { .. }, Some(first)) => {
+            let later = iter::successors(times.next(first), |at| times.next(*at));
+            iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD)).take(TIMES_MAX).collect()
+        }
+        (_, Some(first)) => vec![first],
+    }
+}
+
+/// Others that go out near one of the campaign's times, or are going out: what has begun first.
+async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) -> Result<Vec<Other>> {
+    let own = own_times(campaign, now);
+    let near = |at: &Timestamp| own.iter().any(|own| own.since(*at).abs() < NEAR);
+    let from = own.first().map_or(now, |first| first.plus(-NEAR));
+    let to = own.last().map_or(now, |last| last.plus(NEAR));
+    let mut others = Vec::new();
+    for run in store::schedule::beside(db, campaign.id, (from, to), LOOKED_AT).await? {
+        // One that is going out comes to people from now on.
+        let at = if run.under_way { run.began.max(now) } else { run.began };
+        if near(&at) {
+            let goes = if run.under_way { "is going out since" } else { "went out within a day of it:" };
+            let Beside { campaign: id, name, segment, began: at, .. } = run;
+            others.push(Other { id, name, segment, at, goes });
+        }
+    }
+    for due in store::schedule::due_between(db, from, to, LOOKED_AT).await? {
+        let Some(at) = first_near(&due, from.max(now), to, near) else { continue };
+        if due.id == campaign.id {
+            continue;
+        }
+        let goes = "goes out within a day of it:";
+        others.push(Other { id: due.id, name: due.name, segment: due.segment_id, at, goes });
+    }
+    let mut seen = BTreeSet::new();
+    others.retain(|other| seen.insert(other.id));
+    Ok(others)
+}
+
+/// The first time in `[from, to)` at which a scheduled campaign is due, and that is near.
+fn first_near(
+    campaign: &Campaign,
+    from: Timestamp,
+    to: Timestamp,
+    near: impl Fn(&Timestamp) -> bool,
+) -> Option<Timestamp> {
+    let next = campaign.next_run_at?;
+    let later = match &campaign.trigger {
+        Trigger::Cron { .. } => times::read(&campaign.trigger).ok(),
+        _ => None,
+    };
+    let after = |at: &Timestamp| later.as_ref().and_then(|times| times.next((*at).max(from.plus(-1))));
+    iter::successors(Some(next), after).take(TIMES_MAX).take_while(|at| *at < to).find(near)
+}
