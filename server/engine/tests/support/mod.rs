@@ -40,7 +40,7 @@ pub async fn benches() -> Vec<Bench> {
     let mut benches = Vec::new();
     for test in testkit::databases().await {
         let bench = bench(test).await;
-        tokio::spawn(ingest::writer::run(bench.engine.clone(), bench.stop.clone()));
+        bench.start_writer();
         benches.push(bench);
     }
     benches
@@ -88,6 +88,11 @@ impl Drop for Bench {
 }
 
 impl Bench {
+    /// From now on webhooks are stored.
+    pub fn start_writer(&self) {
+        tokio::spawn(ingest::writer::run(self.engine.clone(), self.stop.clone()));
+    }
+
     /// A number from the database.
     pub async fn number(&self, query: &str) -> i64 {
         let query = format!("SELECT CAST(({query}) AS bigint) AS n");
