@@ -14,6 +14,7 @@ use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column, nullable},
     exec, one,
+    retention::{self, Removal},
 };
 
 /// A webhook to store.
@@ -263,8 +264,14 @@ pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option
 ///
 /// # Errors
 /// What the database says.
-pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
-    exec(tx, "DELETE FROM period_keys WHERE period < $1", vec![before.into()]).await
+pub async fn destroy_keys(tx: &Tx, at: Timestamp, before: i32) -> Result<u64> {
+    let removal = Removal {
+        at,
+        reason: "keys of raw webhooks",
+        statement: "DELETE FROM period_keys WHERE period < $1".to_owned(),
+        values: vec![before.into()],
+    };
+    retention::remove(tx, removal).await
 }
 
 /// Removes up to `limit` blocks of the periods before `before`, and as many forms that were sealed alone, the oldest first.
@@ -272,15 +279,22 @@ pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn purge_bodies(db: &Db, before: i32, limit: u32) -> Result<u64> {
+pub async fn purge_bodies(db: &Db, at: Timestamp, before: i32, limit: u32) -> Result<u64> {
+    let tx = db.begin().await?;
     let mut most = 0;
     for (table, id) in [("webhook_blocks", "id"), ("webhook_bodies", "event_id")] {
-        // Ids rise with time: the oldest are found without an index by period.
-        let delete = format!(
-            "DELETE FROM {table} WHERE period < $1 AND {id} IN (SELECT {id} FROM {table} ORDER BY {id} LIMIT $2)"
-        );
-        most = most.max(exec(db.writer(), delete, vec![before.into(), i64::from(limit).into()]).await?);
+        let removal = Removal {
+            at,
+            reason: "raw webhooks",
+            // Ids rise with time: the oldest are found without an index by period.
+            statement: format!(
+                "DELETE FROM {table} WHERE period < $1 AND {id} IN (SELECT {id} FROM {table} ORDER BY {id} LIMIT $2)"
+            ),
+            values: vec![before.into(), i64::from(limit).into()],
+        };
+        most = most.max(retention::remove(&tx, removal).await?);
     }
+    tx.commit().await?;
     Ok(most)
 }
 
