@@ -13,31 +13,7 @@ use domain::{
 };
 use engine::{Error, ingest::Webhook};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use support::{ACCOUNT, Bench, START, TOKEN, bench, benches, signed, signed_by};
-use uuid::Uuid;
-
-/// A run with so many messages that a worker holds; their ids.
-async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
-    let (run, campaign, sender) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-    let db = bench.db.writer();
-    let now = START.as_micros();
-    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
-                  sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
-                  VALUES ($1, $2, 1, $4, 'running', $3, 1, '{}', $3, '{}', $4, 'worker', 'test', $4, $4, TRUE)";
-    store::exec(db, insert, vec![run.into(), campaign.into(), sender.into(), now.into()]).await.unwrap();
-    let insert = "INSERT INTO run_ledgers (run_id, planned, sending) VALUES ($1, $2, $2)";
-    store::exec(db, insert, vec![run.into(), count.into()]).await.unwrap();
-    let mut ids = Vec::new();
-    for contact in 1..=count {
-        let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
-                      month, not_before, lease_until, lease_owner, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
-        let values = vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
-        let row = store::one(db, insert, values).await.unwrap().unwrap();
-        ids.push(MessageId(row.get("id").unwrap()));
-    }
-    ids
-}
+use support::{ACCOUNT, Bench, TOKEN, bench, benches, sending, signed, signed_by};
 
 async fn callback(bench: &Bench, id: MessageId, sid: &str, status: &str, code: Option<&str>) {
     let target = format!("/webhooks/twilio/status?m={id}&a=1");
@@ -336,6 +312,8 @@ async fn one_bad_webhook_harms_no_other() {
         assert_eq!(bad.as_deref(), Some("unprocessable failed"));
         let kept = "SELECT COUNT(*) FROM webhook_events e JOIN webhook_blocks b ON b.id = e.block";
         assert_eq!(bench.number(kept).await, 8);
+        let replay = bench.engine.replay(&bench.admin, false).await.unwrap();
+        assert_eq!((replay.webhooks, replay.differences), (8, Vec::new()), "that it failed is known");
     }
 }
 
