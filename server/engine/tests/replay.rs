@@ -33,7 +33,7 @@ async fn what_was_broken_by_hand_is_set_right() {
         for broken in [
             &*format!("UPDATE messages SET state = {sent} WHERE id = {}", ids[0]),
             "UPDATE run_ledgers SET delivered = delivered - 2, failed = failed + 2",
-            "UPDATE contacts SET consent = 'opted_in', suppressed = FALSE",
+            "UPDATE contacts SET consent = 'opted_in', suppressed = FALSE WHERE suppressed",
             "DELETE FROM suppressions",
         ] {
             assert_eq!(bench.tamper(&[], broken).await, 1, "{broken}");

@@ -212,16 +212,36 @@ pub async fn last_by(db: &impl ConnectionTrait, until: Timestamp) -> Result<Opti
     Ok(Some(WebhookEventId(low)))
 }
 
-/// Who wrote the message that came with this webhook, and what it was understood as.
+/// Whom a webhook is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Nobody that was ever known.
+    Nobody,
+    Known(Phone),
+    /// Somebody who is no longer known.
+    Erased,
+}
+
+/// Whom this webhook is about, and what their message, if it is one, was understood as.
 ///
 /// # Errors
 /// What the database says.
-pub async fn writer(db: &impl ConnectionTrait, sid: &str) -> Result<(Option<Phone>, Option<Keyword>)> {
-    let query = "SELECT c.phone, i.keyword FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
-                 WHERE i.provider_sid = $1";
-    let Some(row) = one(db, query, vec![sid.into()]).await? else { return Ok((None, None)) };
-    let phone: Option<String> = row.get("phone")?;
-    Ok((phone.and_then(|phone| phone.parse().ok()), row.word_or_null("keyword")?))
+pub async fn person(db: &impl ConnectionTrait, event: &WebhookEvent) -> Result<(Person, Option<Keyword>)> {
+    const OF_MESSAGE: &str = "SELECT c.phone, CAST(NULL AS text) AS keyword FROM messages m \
+                              LEFT JOIN contacts c ON c.contact_id = m.contact_id WHERE m.id = $1";
+    const OF_INBOUND: &str = "SELECT c.phone, i.keyword FROM inbound_messages i \
+                              LEFT JOIN contacts c ON c.contact_id = i.contact_id WHERE i.provider_sid = $1";
+    let (query, value): (_, Value) = match (event.kind, event.message_id, &event.provider_sid) {
+        (WebhookKind::Status, Some(message), _) => (OF_MESSAGE, message.0.into()),
+        (WebhookKind::Inbound, _, Some(sid)) => (OF_INBOUND, sid.as_str().into()),
+        _ => return Ok((Person::Nobody, None)),
+    };
+    let Some(row) = one(db, query, vec![value]).await? else { return Ok((Person::Nobody, None)) };
+    let person = match row.get::<Option<String>>("phone")? {
+        Some(phone) => phone.parse().map_or(Person::Nobody, Person::Known),
+        None => Person::Erased,
+    };
+    Ok((person, row.word_or_null("keyword")?))
 }
 
 /// A webhook with its sealed form.
@@ -311,6 +331,7 @@ pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
         reason: row.get("reason")?,
         phone: None,
         keyword: None,
+        erased: false,
         raw: None,
         parameters: Vec::new(),
     })

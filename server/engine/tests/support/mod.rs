@@ -156,7 +156,7 @@ impl Bench {
     }
 }
 
-/// A run with so many messages that a worker holds; their ids.
+/// A run with so many messages that a worker holds, each to a person of its own; their ids.
 pub async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
     let (run, campaign, sender) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
     let db = bench.db.writer();
@@ -169,6 +169,10 @@ pub async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
     store::exec(db, insert, vec![run.into(), count.into()]).await.unwrap();
     let mut ids = Vec::new();
     for contact in 1..=count {
+        let insert = "INSERT INTO contacts (phone, contact_id, attributes, folded, created_at, updated_at) \
+                      VALUES ($1, $2, '{}', '{}', $3, $3)";
+        let phone = format!("+1500556{contact:04}");
+        store::exec(db, insert, vec![phone.into(), contact.into(), now.into()]).await.unwrap();
         let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
                       month, not_before, lease_until, lease_owner, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
