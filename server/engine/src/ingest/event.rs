@@ -312,7 +312,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(fuzz_cases()))]
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases()))]
 
         /// Whatever bytes come: they are read, or there is a reason.
         #[test]
@@ -326,12 +326,6 @@ mod tests {
             let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
             whole(body.as_bytes(), &target)?;
         }
-    }
-
-    /// More of them with `FUZZ_CASES`.
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
-    fn fuzz_cases() -> u32 {
-        std::env::var("FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
     }
 
     /// No NUL, no SID of endless length; and the form alone says the same as the webhook.
