@@ -30,6 +30,9 @@ use crate::{
 
 const STREAM: &str = "consent";
 
+/// The reference of an opt-out that was known before its person was stored: the number is on the suppression list.
+pub const STILL_OPTED_OUT: &str = "suppression list";
+
 /// One change of a person's wish. The rules of who may lift what were applied before.
 #[derive(Clone, Debug)]
 pub struct ConsentEvent {
@@ -421,10 +424,11 @@ async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) 
     count_day(tx, at, events).await
 }
 
-/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other.
+/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other. Who
+/// was opted out before, and is only stored again, says nothing new.
 async fn count_day(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for event in global(events) {
+    for event in global(events).filter(|event| event.reference.as_deref() != Some(STILL_OPTED_OUT)) {
         *counts.entry((event.source.as_str(), event.consent.as_str())).or_default() += 1;
     }
     let upsert = "INSERT INTO consent_days (day, source, consent, count) VALUES ($1, $2, $3, $4) \
