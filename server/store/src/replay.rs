@@ -87,9 +87,9 @@ pub async fn normalised(
 /// # Errors
 /// What the database says.
 pub async fn kept_since(db: &impl ConnectionTrait) -> Result<Option<i32>> {
-    let query = "SELECT MAX(entity_id) AS before FROM audit_log WHERE action = 'forget' AND entity = 'webhook_bodies'";
+    let query = "SELECT MAX(entity_id) AS day FROM audit_log WHERE action = 'forget' AND entity = 'webhook_bodies'";
     let Some(row) = one(db, query, Vec::new()).await? else { return Ok(None) };
-    Ok(row.get::<Option<String>>("before")?.and_then(|before| before.parse().ok()))
+    Ok(row.get::<Option<String>>("day")?.and_then(|day| day.parse().ok()))
 }
 
 /// Webhooks that were stored together, and whose raw forms are gone.
