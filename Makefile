@@ -1,7 +1,7 @@
 # The commands of this project. Each is a short script in .ci/, which can be run and read on its own.
 # CARGO_TARGET_DIR (default: target) is where everything built goes, helper tools included.
 
-.PHONY: help run build test lint bench plans torture
+.PHONY: help run build test lint bench plans torture fuzz
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -27,3 +27,6 @@ plans: ## how PostgreSQL carries out the hot statements, into docs/query-plans.m
 
 torture: ## kills and faults in the middle of campaigns, many rounds: make torture ROUNDS=200 SEED=1
 	@.ci/torture.sh
+
+fuzz: ## random input to what reads webhooks, people's words and files' headings: make fuzz FUZZ_CASES=200000
+	@.ci/fuzz.sh

@@ -5,6 +5,9 @@ use sea_orm_migration::sea_orm::DbBackend;
 /// Tables that refuse UPDATE and DELETE.
 const APPEND_ONLY: &[&str] = &["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
 
+/// Tables that refuse UPDATE, and DELETE but by the retention job.
+const RETAINED: &[&str] = &["webhook_blocks", "webhook_bodies", "period_keys"];
+
 /// Tables that PostgreSQL partitions by month.
 const PARTITIONED: &[&str] = &["transitions", "decisions", "webhook_events", "receipts"];
 
@@ -84,6 +87,17 @@ pub fn guard(table: &str, backend: DbBackend) -> String {
     match backend {
         DbBackend::Postgres => format!("SELECT guard_append_only('{table}');"),
         _ => sqlite_guard(table),
+    }
+}
+
+/// The triggers of what is kept for a time, and not changed until then.
+pub fn guards_of_retained(backend: DbBackend) -> String {
+    match backend {
+        DbBackend::Postgres => {
+            let calls: String = RETAINED.iter().map(|table| format!("SELECT guard_retained('{table}');\n")).collect();
+            format!("{}{calls}", include_str!("sql/retention.postgres.sql"))
+        }
+        _ => RETAINED.iter().map(|table| sqlite_guard(table)).collect(),
     }
 }
 

@@ -19,6 +19,7 @@ mod m20261128_000013_rules;
 mod m20261128_000014_content_templates;
 mod m20261128_000015_unreachable;
 mod m20261128_000019_rollups;
+mod m20261128_000018_raw_forms;
 mod up;
 
 pub use up::{Error, up};
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000014_content_templates::Migration),
             Box::new(m20261128_000015_unreachable::Migration),
             Box::new(m20261128_000019_rollups::Migration),
+            Box::new(m20261128_000018_raw_forms::Migration),
         ]
     }
 }

@@ -116,6 +116,8 @@ pub struct Erasure {
     pub consent_lines: i64,
     /// Whether a keyed fingerprint of the number stays, because the person had opted out.
     pub keeps_suppression: bool,
+    /// Webhooks about the person stay sealed for so many days, shown to nobody.
+    pub raw_webhook_days: i32,
 }
 
 /// What a person agreed to and took back, with what proves that the record was not changed since.

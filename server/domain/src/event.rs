@@ -49,7 +49,10 @@ pub struct WebhookEvent {
     /// What the person's message was understood as. Only on a single event.
     #[serde(default)]
     pub keyword: Option<Keyword>,
-    /// The form as it came; null once its retention has passed. Only on a single event.
+    /// Its person was erased: what is kept of the form is shown to nobody. Only on a single event.
+    #[serde(default)]
+    pub erased: bool,
+    /// The form as it came; null once its retention has passed, or its person was erased. Only on a single event.
     pub raw: Option<String>,
     /// The form's parameters, decoded. Only on a single event.
     #[serde(default)]

@@ -17,6 +17,9 @@ pub struct ProviderAccount {
     pub from_environment: bool,
     /// The API key that its requests are made with; without one they are made with the auth token.
     pub api_key_sid: Option<String>,
+    /// Signatures of a second auth token are believed too.
+    #[serde(default)]
+    pub has_other_auth_token: bool,
     /// Where its API is, when that is not where the environment's is.
     pub api_base: Option<String>,
     /// Senders that belong to it.
@@ -57,6 +60,10 @@ pub struct ProviderAccountPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub auth_token: Option<String>,
+    /// The token before or after a rotation: webhooks may be signed with it too. Null removes it.
+    #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub other_auth_token: Option<Option<String>>,
     /// Comes with `api_key_secret`; null removes the key.
     #[serde(default, with = "crate::contact::double_option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
@@ -103,6 +110,7 @@ mod tests {
         };
         let patch = ProviderAccountPatch {
             auth_token: Some("hush".to_owned()),
+            other_auth_token: Some(Some("hush".to_owned())),
             api_key_secret: Some("hush".to_owned()),
             ..ProviderAccountPatch::default()
         };

@@ -39,6 +39,13 @@ use store::Db;
 
 use crate::{bell::Bell, clock::Clock, config::Config};
 
+/// How many random inputs a test tries that reads what comes from outside: more of them with `FUZZ_CASES`.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
+pub(crate) fn fuzz_cases() -> u32 {
+    std::env::var("FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
+}
+
 /// The handle to everything the product does. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);

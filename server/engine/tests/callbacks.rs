@@ -11,33 +11,9 @@ use domain::{
     provider_account::{NewProviderAccount, ProviderAccountPatch},
     time::Timestamp,
 };
-use engine::Error;
+use engine::{Error, ingest::Webhook};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use support::{ACCOUNT, Bench, START, TOKEN, bench, benches, signed, signed_by};
-use uuid::Uuid;
-
-/// A run with so many messages that a worker holds; their ids.
-async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
-    let (run, campaign, sender) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-    let db = bench.db.writer();
-    let now = START.as_micros();
-    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
-                  sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
-                  VALUES ($1, $2, 1, $4, 'running', $3, 1, '{}', $3, '{}', $4, 'worker', 'test', $4, $4, TRUE)";
-    store::exec(db, insert, vec![run.into(), campaign.into(), sender.into(), now.into()]).await.unwrap();
-    let insert = "INSERT INTO run_ledgers (run_id, planned, sending) VALUES ($1, $2, $2)";
-    store::exec(db, insert, vec![run.into(), count.into()]).await.unwrap();
-    let mut ids = Vec::new();
-    for contact in 1..=count {
-        let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
-                      month, not_before, lease_until, lease_owner, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
-        let values = vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
-        let row = store::one(db, insert, values).await.unwrap().unwrap();
-        ids.push(MessageId(row.get("id").unwrap()));
-    }
-    ids
-}
+use support::{ACCOUNT, Bench, TOKEN, bench, benches, sending, signed, signed_by};
 
 async fn callback(bench: &Bench, id: MessageId, sid: &str, status: &str, code: Option<&str>) {
     let target = format!("/webhooks/twilio/status?m={id}&a=1");
@@ -136,6 +112,54 @@ async fn what_is_not_signed_is_not_stored() {
     }
 }
 
+/// Twilio gives every try of one webhook the same token.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_tries_of_one_callback_are_one_row_and_one_receipt() {
+    for bench in benches().await {
+        let ids = sending(&bench, 1).await;
+        let form = [("MessageSid", "SM1"), ("MessageStatus", "delivered")];
+        let callback = |token: &str| Webhook {
+            idempotency_token: Some(token.to_owned()),
+            ..signed(&format!("/webhooks/twilio/status?m={}&a=1", ids[0]), &form)
+        };
+        let count = async || {
+            let forms = bench.number("SELECT COUNT(*) FROM webhook_events").await;
+            let receipts = bench.number("SELECT COUNT(*) FROM receipts").await;
+            (forms, receipts, bench.number("SELECT COALESCE(SUM(count), 0) FROM receipt_repeats").await)
+        };
+        // Many before the first is stored, many afterwards.
+        for half in 0..2 {
+            let tries = (0..5_000).map(|_| bench.engine.ingest_status(callback("one")));
+            assert!(futures::future::join_all(tries).await.iter().all(Result::is_ok), "{half}");
+            assert_eq!(count().await, (1, 1, 0));
+        }
+        assert_eq!(state(&bench, ids[0]).await, State::Delivered);
+        bench.engine.ingest_status(callback("two")).await.unwrap();
+        assert_eq!(count().await, (2, 1, 1), "another callback that says the same");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_try_is_answered_before_one_is_stored() {
+    let test = testkit::databases().await.remove(0);
+    let bench = bench(test).await;
+    let form = [("MessageSid", "SM1"), ("MessageStatus", "sent")];
+    let webhook = Webhook { idempotency_token: Some("one".to_owned()), ..signed("/s", &form) };
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let (engine, webhook) = (bench.engine.clone(), webhook.clone());
+            tokio::spawn(async move { engine.ingest_status(webhook).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(tries.iter().all(|one| !one.is_finished()), "nobody stores them yet");
+    bench.start_writer();
+    for one in tries {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_account_signs_with_its_own_token() {
     const SECOND: &str = "AC22220000000000000000000000002222";
@@ -163,6 +187,20 @@ async fn each_account_signs_with_its_own_token() {
         let turned = ProviderAccountPatch { auth_token: Some("24680".to_owned()), ..ProviderAccountPatch::default() };
         accounts.update(&bench.admin, SECOND, turned).await.unwrap();
         assert!(matches!(post(SECOND, "67890").await, Err(Error::Forbidden)), "the former one");
+        post(SECOND, "24680").await.unwrap();
+        // While Twilio changes over, both sign; requests are made with the first.
+        let other = |token: Option<&str>| ProviderAccountPatch {
+            other_auth_token: Some(token.map(str::to_owned)),
+            ..ProviderAccountPatch::default()
+        };
+        let account = accounts.update(&bench.admin, SECOND, other(Some("67890"))).await.unwrap();
+        assert!(account.has_other_auth_token);
+        post(SECOND, "67890").await.unwrap();
+        post(SECOND, "24680").await.unwrap();
+        assert!(matches!(post(SECOND, TOKEN).await, Err(Error::Forbidden)), "another account's");
+        let account = accounts.update(&bench.admin, SECOND, other(None)).await.unwrap();
+        assert!(!account.has_other_auth_token);
+        assert!(matches!(post(SECOND, "67890").await, Err(Error::Forbidden)), "it has served its time");
         post(SECOND, "24680").await.unwrap();
         accounts.delete(&bench.admin, SECOND).await.unwrap();
         assert!(matches!(post(SECOND, "24680").await, Err(Error::Forbidden)), "it is gone");
@@ -274,6 +312,8 @@ async fn one_bad_webhook_harms_no_other() {
         assert_eq!(bad.as_deref(), Some("unprocessable failed"));
         let kept = "SELECT COUNT(*) FROM webhook_events e JOIN webhook_blocks b ON b.id = e.block";
         assert_eq!(bench.number(kept).await, 8);
+        let replay = bench.engine.replay(&bench.admin, false).await.unwrap();
+        assert_eq!((replay.webhooks, replay.differences), (8, Vec::new()), "that it failed is known");
     }
 }
 

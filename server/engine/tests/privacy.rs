@@ -5,6 +5,8 @@ mod support;
 use domain::{
     consent::Consent,
     contact::{ConsentChange, NewContact},
+    event::WebhookFilter,
+    page::PageRequest,
     phone::Phone,
     role::Role,
     settings::{Retention, SettingsPatch},
@@ -12,7 +14,7 @@ use domain::{
 };
 use engine::{Actor, ActorKind, Error, services::tidy};
 use store::Kind;
-use support::{Bench, benches};
+use support::{Bench, benches, sending};
 
 const ANN: &str = "+94771234501";
 const BEN: &str = "+94771234502";
@@ -93,6 +95,48 @@ async fn erasing_says_beforehand_what_goes() {
         let after = contacts.erasure(&bench.admin, &phone(ANN)).await.unwrap();
         // The confirmation that went out is a text too.
         assert_eq!((after.inbound_texts, after.message_texts, after.keeps_suppression), (2, 1, true));
+        assert_eq!(after.raw_webhook_days, 30);
+        keep_texts(&bench, 12, None).await.unwrap();
+        assert_eq!(contacts.erasure(&bench.admin, &phone(ANN)).await.unwrap().raw_webhook_days, 12);
+    }
+}
+
+/// Raw webhooks stay until their day's key goes; nobody reads there what an erased person wrote, or was told about them.
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_webhooks_of_an_erased_person_are_shown_to_nobody() {
+    for bench in benches().await {
+        let message = sending(&bench, 2).await[0];
+        let to = bench.text("SELECT phone FROM contacts WHERE contact_id = 1").await.unwrap();
+        for id in [message.0, message.0 + 1] {
+            let (target, sid) = (format!("/webhooks/twilio/status?m={id}&a=1"), format!("SM{id}"));
+            let form = [("MessageSid", &*sid), ("MessageStatus", "delivered"), ("To", &*to)];
+            bench.status(&target, &form).await.unwrap();
+        }
+        bench.says("SMann", ANN, "my name is Ann").await;
+        bench.says("SMann", ANN, "my name is Ann").await;
+        bench.says("SMben", BEN, "my name is Ben").await;
+        let all = async || {
+            let (events, page) = (bench.engine.webhook_events(), PageRequest::default());
+            let list = events.list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+            let mut all = Vec::new();
+            for event in list.items.iter().rev() {
+                all.push(events.get(&bench.admin, event.id).await.unwrap());
+            }
+            all
+        };
+        assert!(all().await.iter().all(|event| event.raw.is_some() && !event.erased));
+        for erased in [&*to, ANN] {
+            bench.engine.contacts().erase(&bench.admin, &phone(erased)).await.unwrap();
+        }
+        // Who comes back is another person.
+        person(&bench, ANN).await;
+        let all = all().await;
+        let erased: Vec<bool> = all.iter().map(|event| event.erased).collect();
+        assert_eq!(erased, [true, false, true, true, false]);
+        for event in all {
+            assert_eq!((event.raw.is_none(), event.parameters.is_empty()), (event.erased, event.erased), "{event:?}");
+            assert!(!(event.erased && event.phone.is_some()), "{event:?}");
+        }
     }
 }
 

@@ -249,7 +249,8 @@ async fn prove_consent(
 
 /// What erasing a contact would take away
 ///
-/// Counts of what goes and of what stays, before `DELETE /contacts/{phone}`.
+/// Counts of what goes and of what stays, before `DELETE /contacts/{phone}`. Twilio keeps its own copies of messages, and
+/// backups hold what they held.
 #[utoipa::path(
     get, path = "/contacts/{phone}/erasure", tag = TAG,
     params(("phone" = Phone, Path)),

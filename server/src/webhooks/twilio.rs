@@ -1,8 +1,9 @@
 //! Twilio's two webhooks. The answer says that the event is durable; the signature over the raw form is checked by the
-//! engine, which knows the account's token.
+//! engine, which knows the account's token. What cannot be signed, by its headers, is refused before its body is read.
 //!
-//! 204 (status) or 200 with TwiML (inbound) · 400 not a form · 403 no or a wrong signature · 413 above 64 kB · 503 the
-//! queue is full or the database is away, and Twilio tries again.
+//! 204 (status) or 200 with TwiML (inbound), also for a signed form or JSON that makes no sense: it is kept raw · 400
+//! neither form nor JSON, nothing is kept · 403 no or a wrong signature · 413 above 64 kB · 503 the queue is full or the
+//! database is away, and Twilio tries again.
 
 use axum::{
     Router,
@@ -12,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use domain::event::WebhookKind;
 use engine::{Engine, Error, ingest::Webhook};
 
 use crate::problem::Problem;
@@ -28,25 +30,29 @@ pub fn router(engine: Engine) -> Router {
 }
 
 async fn status(State(engine): State<Engine>, request: Request) -> Result<StatusCode, Refusal> {
-    engine.ingest_status(read(request).await?).await?;
+    let webhook = read(&engine, WebhookKind::Status, request).await?;
+    engine.ingest_status(webhook).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn inbound(State(engine): State<Engine>, request: Request) -> Result<Response, Refusal> {
-    let twiml = engine.ingest_inbound(read(request).await?).await?;
+    let webhook = read(&engine, WebhookKind::Inbound, request).await?;
+    let twiml = engine.ingest_inbound(webhook).await?;
     Ok(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], twiml).into_response())
 }
 
-async fn read(request: Request) -> Result<Webhook, Refusal> {
+async fn read(engine: &Engine, kind: WebhookKind, request: Request) -> Result<Webhook, Refusal> {
     let (parts, body) = request.into_parts();
+    let text = |name: &str| text_of(&parts.headers, name);
+    let (content_type, signature) = (text("content-type"), text("x-twilio-signature"));
+    engine.admit_webhook(kind, content_type.as_deref(), signature.as_deref())?;
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let target = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
     let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| Refusal(Problem::too_large(BODY_LIMIT)))?;
-    let text = |name: &str| text_of(&parts.headers, name);
     Ok(Webhook {
         target,
-        content_type: text("content-type"),
-        signature: text("x-twilio-signature"),
+        content_type,
+        signature,
         signature_settings: text("x-twilio-webhooks-signature-settings"),
         idempotency_token: text("i-twilio-idempotency-token"),
         body,
@@ -67,7 +73,6 @@ impl From<Error> for Refusal {
                 StatusCode::FORBIDDEN,
                 "X-Twilio-Signature is missing or does not fit PUBLIC_URL and the auth token.",
             ),
-            // A form that cannot be read is no form to Twilio's library either.
             Error::Invalid(errors) => {
                 let detail = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
                 Problem::new(StatusCode::BAD_REQUEST, detail)

@@ -167,6 +167,8 @@ fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOpt
             .pragma("journal_mode", "WAL")
             // A commit that was answered survives a power cut, not only a crash of the program.
             .pragma("synchronous", "FULL")
+            // INSERT OR REPLACE removes rows: with this, guards against DELETE hear of it. No trigger sets off another one.
+            .pragma("recursive_triggers", "ON")
             .pragma("temp_store", "MEMORY")
             // Negative: KiB instead of pages.
             .pragma("cache_size", format!("-{sqlite_cache_kib}"))

@@ -30,6 +30,9 @@ use crate::{
 
 const STREAM: &str = "consent";
 
+/// The reference of an opt-out that was known before its person was stored: the number is on the suppression list.
+pub const STILL_OPTED_OUT: &str = "suppression list";
+
 /// One change of a person's wish. The rules of who may lift what were applied before.
 #[derive(Clone, Debug)]
 pub struct ConsentEvent {
@@ -97,25 +100,38 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
     Ok(())
 }
 
-/// Puts opt-outs into effect that are in the ledger and, for whatever reason, not on the people. Returns how many.
+/// An opt-out of everything that is in the ledger and not in effect.
+#[derive(Clone, Debug)]
+pub struct LostOptOut {
+    pub contact_id: ContactId,
+    pub phone_hash: Vec<u8>,
+    pub key_id: String,
+    /// For the suppression list, unless it says why already.
+    pub reason: SuppressionReason,
+}
+
+/// Puts opt-outs into effect that are in the ledger and, for whatever reason, not on the people or the suppression list.
+/// Returns how many.
 ///
 /// # Errors
 /// What the database says.
-pub async fn restore_opt_outs(tx: &Tx, at: Timestamp, people: &[ContactId]) -> Result<u64> {
-    let events: Vec<ConsentEvent> = people
-        .iter()
-        .map(|contact_id| ConsentEvent {
-            contact_id: *contact_id,
+pub async fn restore_opt_outs(tx: &Tx, actor: &Actor, at: Timestamp, lost: Vec<LostOptOut>) -> Result<u64> {
+    let people: Vec<ContactId> = lost.iter().map(|lost| lost.contact_id).collect();
+    let events: Vec<ConsentEvent> = lost
+        .into_iter()
+        .map(|LostOptOut { contact_id, phone_hash, key_id, reason }| ConsentEvent {
+            contact_id,
             topic_id: None,
             consent: Consent::OptedOut,
             source: ConsentSource::Api,
             reference: None,
             evidence: None,
-            suppression: SuppressionChange::None,
+            suppression: SuppressionChange::Add { phone_hash, key_id, reason },
         })
         .collect();
     project_contacts(tx, at, &events).await?;
-    messages::skip_queued(tx, at, people, Reason::OptedOut).await?;
+    project_suppressions(tx, actor, at, &events).await?;
+    messages::skip_queued(tx, at, &people, Reason::OptedOut).await?;
     Ok(people.len() as u64)
 }
 
@@ -408,10 +424,11 @@ async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) 
     count_day(tx, at, events).await
 }
 
-/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other.
+/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other. Who
+/// was opted out before, and is only stored again, says nothing new.
 async fn count_day(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for event in global(events) {
+    for event in global(events).filter(|event| event.reference.as_deref() != Some(STILL_OPTED_OUT)) {
         *counts.entry((event.source.as_str(), event.consent.as_str())).or_default() += 1;
     }
     let upsert = "INSERT INTO consent_days (day, source, consent, count) VALUES ($1, $2, $3, $4) \

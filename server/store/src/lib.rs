@@ -34,6 +34,7 @@ pub mod receipts;
 pub mod recipient;
 pub mod rehearsals;
 pub mod replay;
+mod retention;
 pub mod reviews;
 pub mod runs;
 pub mod schedule;

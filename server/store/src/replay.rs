@@ -2,17 +2,23 @@
 //! [`crate::messages::evidence`].
 
 use domain::{
-    consent::{Consent, Subscription},
+    consent::{Consent, ConsentSource, Subscription},
     event::{WebhookEvent, WebhookOutcome},
     ids::{ContactId, RunId, TopicId, WebhookEventId},
+    inbound::Keyword,
     message::State,
     run::Ledger,
+    time::Timestamp,
 };
 use sea_orm::Value;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    ConnectionTrait, Error, Result, Row, Tx, all, exec, ledger, one,
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    batch::{Type, table, to_json},
+    contacts::{for_update, ids_json},
+    exec, ledger, one,
     webhook_events::{SealedBody, event},
 };
 
@@ -43,6 +49,8 @@ fn block(row: &Row) -> Result<Block> {
 pub struct Normalised {
     pub event: WebhookEvent,
     pub kept: bool,
+    /// Who wrote, and what that was understood as; none for callbacks.
+    pub inbound: Option<(ContactId, Option<Keyword>)>,
 }
 
 /// The webhooks from `first` to `last`.
@@ -58,16 +66,104 @@ pub async fn normalised(
                  e.reason, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
                  WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
                  AND r.error_code = COALESCE(e.error_code, 0)) \
-                 ELSE EXISTS (SELECT 1 FROM inbound_messages i WHERE i.provider_sid = e.provider_sid) END AS kept \
-                 FROM webhook_events e WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id";
+                 ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \
+                 LEFT JOIN inbound_messages i ON e.kind = 'inbound' AND i.provider_sid = e.provider_sid WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id";
     let rows = all(db, query, vec![first.0.into(), last.0.into()]).await?;
     rows.iter()
         .map(|row| {
             let event = event(row)?;
             let belongs = matches!(event.outcome, WebhookOutcome::Applied | WebhookOutcome::NoChange);
-            Ok(Normalised { kept: !belongs || row.get("kept")?, event })
+            let inbound = match row.get("contact_id")? {
+                Some(contact) => Some((ContactId(contact), row.word_or_null("keyword")?)),
+                None => None,
+            };
+            Ok(Normalised { kept: !belongs || row.get("kept")?, event, inbound })
         })
         .collect()
+}
+
+/// The first day (`yyyymmdd`) whose raw forms no retention has taken, as the audit log has it.
+///
+/// # Errors
+/// What the database says.
+pub async fn kept_since(db: &impl ConnectionTrait) -> Result<Option<i32>> {
+    let query = "SELECT MAX(entity_id) AS day FROM audit_log WHERE action = 'forget' AND entity = 'webhook_bodies'";
+    let Some(row) = one(db, query, Vec::new()).await? else { return Ok(None) };
+    Ok(row.get::<Option<String>>("day")?.and_then(|day| day.parse().ok()))
+}
+
+/// Webhooks that were stored together, and whose raw forms are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub first: WebhookEventId,
+    pub last: WebhookEventId,
+    pub count: i64,
+}
+
+/// The webhooks that came at `since` or later and have no raw form any more; `limit` blocks of them at most.
+///
+/// # Errors
+/// What the database says.
+pub async fn missing_forms(db: &impl ConnectionTrait, since: Timestamp, limit: u32) -> Result<Vec<Missing>> {
+    let query = format!(
+        "SELECT MIN(e.id) AS first, MAX(e.id) AS last, CAST(count(*) AS bigint) AS n FROM webhook_events e \
+         LEFT JOIN webhook_blocks k ON k.id = e.block LEFT JOIN webhook_bodies b ON b.event_id = e.id \
+         WHERE e.received_at >= $1 AND k.id IS NULL AND b.event_id IS NULL GROUP BY e.block ORDER BY 1 LIMIT {limit}"
+    );
+    let rows = all(db, query, vec![since.as_micros().into()]).await?;
+    let missing = |row: &Row| {
+        let id = |column| row.get(column).map(WebhookEventId);
+        Ok(Missing { first: id("first")?, last: id("last")?, count: row.get("n")? })
+    };
+    rows.iter().map(missing).collect()
+}
+
+/// An opt-out that somebody said in a stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptOutSaid {
+    pub event: WebhookEventId,
+    pub contact: ContactId,
+    pub at: Timestamp,
+    /// Else of a topic, by whatever name it went then.
+    pub everything: bool,
+}
+
+/// Those of them that left no line in the ledger. Nothing is missing where the person was opted out already, or has said
+/// something else of their own will since: what was fetched late does not outweigh that.
+///
+/// # Errors
+/// What the database says.
+pub async fn unheard(db: &impl ConnectionTrait, said: &[OptOutSaid]) -> Result<Vec<WebhookEventId>> {
+    #[derive(Serialize)]
+    struct Entry {
+        event: i64,
+        contact: i64,
+        said_at: i64,
+        everything: i16,
+    }
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entry = |said: &OptOutSaid| Entry {
+        event: said.event.0,
+        contact: said.contact.0,
+        said_at: said.at.as_micros(),
+        everything: said.everything.into(),
+    };
+    let columns =
+        [("event", Type::BigInt), ("contact", Type::BigInt), ("said_at", Type::BigInt), ("everything", Type::SmallInt)];
+    let query = format!(
+        "SELECT b.event FROM {} WHERE NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact \
+         AND l.consent = 'opted_out' AND (b.everything = 0 OR (l.topic_id IS NULL AND l.at >= b.said_at))) \
+         AND NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact AND l.topic_id IS NULL \
+         AND l.at >= b.said_at AND l.source IN ('keyword', 'recipient_page')) \
+         AND COALESCE((SELECT l.consent FROM consent_ledger l WHERE l.contact_id = b.contact AND l.topic_id IS NULL \
+         AND l.at < b.said_at ORDER BY l.seq DESC LIMIT 1), '') <> 'opted_out' ORDER BY b.event",
+        table(Kind::of(db), "b", "$1", &columns)
+    );
+    let entries: Vec<Entry> = said.iter().map(entry).collect();
+    let rows = all(db, query, vec![to_json(&entries)?.into()]).await?;
+    rows.iter().map(|row| row.get("event").map(WebhookEventId)).collect()
 }
 
 /// How many webhooks there are, whether their raw forms are still there or not.
@@ -79,37 +175,94 @@ pub async fn count_webhooks(db: &impl ConnectionTrait) -> Result<i64> {
     row.map_or(Ok(0), |row| row.get("n"))
 }
 
+/// The next people behind `after`, with their numbers.
+///
+/// # Errors
+/// What the database says.
+pub async fn people(db: &impl ConnectionTrait, after: ContactId, limit: u32) -> Result<Vec<(ContactId, String)>> {
+    let query =
+        format!("SELECT contact_id, phone FROM contacts WHERE contact_id > $1 ORDER BY contact_id LIMIT {limit}");
+    let rows = all(db, query, vec![after.0.into()]).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), row.get("phone")?))).collect()
+}
+
 /// A person's wish as stored, and as the latest line of the ledger has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
     pub contact_id: ContactId,
     pub consent: Consent,
     pub suppressed: bool,
+    /// The number is on the suppression list.
+    pub listed: bool,
     /// None: nothing was ever said of this person.
     pub told: Option<Consent>,
+    /// Where that line came from.
+    pub source: Option<ConsentSource>,
 }
 
-/// The next people behind `after`.
+/// The wishes of these people, each with the hashes of the number; in one statement, so that what happens meanwhile is no
+/// difference. Those who are gone are left out.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wishes(db: &impl ConnectionTrait, after: ContactId, limit: u32) -> Result<Vec<Wish>> {
+pub async fn wishes(db: &impl ConnectionTrait, people: &[(ContactId, Vec<Vec<u8>>)]) -> Result<Vec<Wish>> {
+    #[derive(Serialize)]
+    struct Entry {
+        contact_id: i64,
+        phone_hash: String,
+    }
+    let of = |(id, hashes): &(ContactId, Vec<Vec<u8>>)| {
+        let id = id.0;
+        hashes.iter().map(move |hash| Entry { contact_id: id, phone_hash: hex::encode(hash) }).collect::<Vec<_>>()
+    };
+    let entries: Vec<Entry> = people.iter().flat_map(of).collect();
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [("contact_id", Type::BigInt), ("phone_hash", Type::Bytes)];
+    let last = |column: &str| {
+        format!(
+            "(SELECT l.{column} FROM consent_ledger l WHERE l.contact_id = c.contact_id AND l.topic_id IS NULL \
+             ORDER BY l.seq DESC LIMIT 1)"
+        )
+    };
     let query = format!(
-        "SELECT c.contact_id, c.consent, c.suppressed, (SELECT l.consent FROM consent_ledger l \
-         WHERE l.contact_id = c.contact_id AND l.topic_id IS NULL ORDER BY l.seq DESC LIMIT 1) AS told \
-         FROM contacts c WHERE c.contact_id > $1 ORDER BY c.contact_id LIMIT {limit}"
+        "SELECT c.contact_id, c.consent, c.suppressed, e.listed > 0 AS listed, {} AS told, {} AS source FROM \
+         (SELECT b.contact_id, count(s.phone_hash) AS listed FROM {} LEFT JOIN suppressions s \
+         ON s.phone_hash = b.phone_hash GROUP BY b.contact_id) e JOIN contacts c ON c.contact_id = e.contact_id \
+         ORDER BY c.contact_id",
+        last("consent"),
+        last("source"),
+        table(Kind::of(db), "b", "$1", &columns)
     );
-    let rows = all(db, query, vec![after.0.into()]).await?;
+    let rows = all(db, query, vec![to_json(&entries)?.into()]).await?;
     rows.iter()
         .map(|row| {
             Ok(Wish {
                 contact_id: ContactId(row.get("contact_id")?),
                 consent: row.word("consent")?,
                 suppressed: row.get("suppressed")?,
+                listed: row.get("listed")?,
                 told: row.word_or_null("told")?,
+                source: row.word_or_null("source")?,
             })
         })
         .collect()
+}
+
+/// Locks these people: who says something meanwhile has said it before, or says it afterwards.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_people(tx: &Tx, people: &[ContactId]) -> Result<()> {
+    let kind = Kind::of(tx);
+    let query = format!(
+        "SELECT c.contact_id FROM {} CROSS JOIN contacts c WHERE c.contact_id = b.contact_id ORDER BY c.contact_id{}",
+        table(kind, "b", "$1", &[("contact_id", Type::BigInt)]),
+        for_update(kind)
+    );
+    all(tx, query, vec![ids_json(people)?.into()]).await?;
+    Ok(())
 }
 
 /// A subscription as stored, and as the latest line of the ledger has it.
@@ -146,6 +299,21 @@ pub async fn topic_wishes(
             })
         })
         .collect()
+}
+
+/// Topics that people said something of, as the ledger has it, and that they have no subscription to, neither way; `limit`
+/// of them at most.
+///
+/// # Errors
+/// What the database says.
+pub async fn without_subscription(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<(ContactId, TopicId)>> {
+    let query = format!(
+        "SELECT DISTINCT l.contact_id, l.topic_id FROM consent_ledger l JOIN contacts c ON c.contact_id = l.contact_id \
+         JOIN topics t ON t.id = l.topic_id LEFT JOIN subscriptions s ON s.contact_id = l.contact_id \
+         AND s.topic_id = l.topic_id WHERE l.consent <> 'pending' AND s.contact_id IS NULL ORDER BY 1, 2 LIMIT {limit}"
+    );
+    let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), TopicId(row.get("topic_id")?)))).collect()
 }
 
 /// A run's counters as stored, and as its messages count.

@@ -14,6 +14,7 @@ use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column, nullable},
     exec, one,
+    retention::{self, Removal},
 };
 
 /// A webhook to store.
@@ -211,16 +212,36 @@ pub async fn last_by(db: &impl ConnectionTrait, until: Timestamp) -> Result<Opti
     Ok(Some(WebhookEventId(low)))
 }
 
-/// Who wrote the message that came with this webhook, and what it was understood as.
+/// Whom a webhook is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Nobody that was ever known.
+    Nobody,
+    Known(Phone),
+    /// Somebody who is no longer known.
+    Erased,
+}
+
+/// Whom this webhook is about, and what their message, if it is one, was understood as.
 ///
 /// # Errors
 /// What the database says.
-pub async fn writer(db: &impl ConnectionTrait, sid: &str) -> Result<(Option<Phone>, Option<Keyword>)> {
-    let query = "SELECT c.phone, i.keyword FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
-                 WHERE i.provider_sid = $1";
-    let Some(row) = one(db, query, vec![sid.into()]).await? else { return Ok((None, None)) };
-    let phone: Option<String> = row.get("phone")?;
-    Ok((phone.and_then(|phone| phone.parse().ok()), row.word_or_null("keyword")?))
+pub async fn person(db: &impl ConnectionTrait, event: &WebhookEvent) -> Result<(Person, Option<Keyword>)> {
+    const OF_MESSAGE: &str = "SELECT c.phone, CAST(NULL AS text) AS keyword FROM messages m \
+                              LEFT JOIN contacts c ON c.contact_id = m.contact_id WHERE m.id = $1";
+    const OF_INBOUND: &str = "SELECT c.phone, i.keyword FROM inbound_messages i \
+                              LEFT JOIN contacts c ON c.contact_id = i.contact_id WHERE i.provider_sid = $1";
+    let (query, value): (_, Value) = match (event.kind, event.message_id, &event.provider_sid) {
+        (WebhookKind::Status, Some(message), _) => (OF_MESSAGE, message.0.into()),
+        (WebhookKind::Inbound, _, Some(sid)) => (OF_INBOUND, sid.as_str().into()),
+        _ => return Ok((Person::Nobody, None)),
+    };
+    let Some(row) = one(db, query, vec![value]).await? else { return Ok((Person::Nobody, None)) };
+    let person = match row.get::<Option<String>>("phone")? {
+        Some(phone) => phone.parse().map_or(Person::Nobody, Person::Known),
+        None => Person::Erased,
+    };
+    Ok((person, row.word_or_null("keyword")?))
 }
 
 /// A webhook with its sealed form.
@@ -263,8 +284,14 @@ pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option
 ///
 /// # Errors
 /// What the database says.
-pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
-    exec(tx, "DELETE FROM period_keys WHERE period < $1", vec![before.into()]).await
+pub async fn destroy_keys(tx: &Tx, at: Timestamp, before: i32) -> Result<u64> {
+    let removal = Removal {
+        at,
+        reason: "keys of raw webhooks",
+        statement: "DELETE FROM period_keys WHERE period < $1".to_owned(),
+        values: vec![before.into()],
+    };
+    retention::remove(tx, removal).await
 }
 
 /// Removes up to `limit` blocks of the periods before `before`, and as many forms that were sealed alone, the oldest first.
@@ -272,15 +299,22 @@ pub async fn destroy_keys(tx: &Tx, before: i32) -> Result<u64> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn purge_bodies(db: &Db, before: i32, limit: u32) -> Result<u64> {
+pub async fn purge_bodies(db: &Db, at: Timestamp, before: i32, limit: u32) -> Result<u64> {
+    let tx = db.begin().await?;
     let mut most = 0;
     for (table, id) in [("webhook_blocks", "id"), ("webhook_bodies", "event_id")] {
-        // Ids rise with time: the oldest are found without an index by period.
-        let delete = format!(
-            "DELETE FROM {table} WHERE period < $1 AND {id} IN (SELECT {id} FROM {table} ORDER BY {id} LIMIT $2)"
-        );
-        most = most.max(exec(db.writer(), delete, vec![before.into(), i64::from(limit).into()]).await?);
+        let removal = Removal {
+            at,
+            reason: "raw webhooks",
+            // Ids rise with time: the oldest are found without an index by period.
+            statement: format!(
+                "DELETE FROM {table} WHERE period < $1 AND {id} IN (SELECT {id} FROM {table} ORDER BY {id} LIMIT $2)"
+            ),
+            values: vec![before.into(), i64::from(limit).into()],
+        };
+        most = most.max(retention::remove(&tx, removal).await?);
     }
+    tx.commit().await?;
     Ok(most)
 }
 
@@ -297,6 +331,7 @@ pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
         reason: row.get("reason")?,
         phone: None,
         keyword: None,
+        erased: false,
         raw: None,
         parameters: Vec::new(),
     })

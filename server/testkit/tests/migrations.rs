@@ -53,6 +53,56 @@ async fn fill(db: &store::Db) {
     }
 }
 
+const RETAINED: [(&str, &str); 3] =
+    [("webhook_blocks", "id"), ("webhook_bodies", "event_id"), ("period_keys", "period")];
+
+/// Raw forms and their keys are there until the retention job, and nobody else, removes them.
+#[tokio::test]
+async fn raw_forms_and_their_keys_go_with_a_permit_only() {
+    for test in testkit::databases().await {
+        let db = test.db.writer();
+        for row in [
+            "INSERT INTO webhook_blocks (id, period, sealed) VALUES (1, 20261101, $1)",
+            "INSERT INTO webhook_bodies (event_id, period, sealed) VALUES (1, 20261101, $1)",
+            "INSERT INTO period_keys (period, wrapped) VALUES (20261101, $1)",
+        ] {
+            exec(db, row, vec![vec![1_u8].into()]).await.expect("a row goes in");
+        }
+        let count = async |table: &str| {
+            let row = one(db, format!("SELECT CAST(count(*) AS bigint) AS n FROM {table}"), Vec::new()).await;
+            row.expect("counted").expect("a row").get::<i64>("n").expect("a number")
+        };
+        for (table, key) in RETAINED {
+            let mut statements = vec![
+                format!("UPDATE {table} SET period = period + 1"),
+                format!("UPDATE {table} SET {key} = {key}"),
+                format!("DELETE FROM {table}"),
+            ];
+            match test.kind() {
+                Kind::Postgres => statements.push(format!("TRUNCATE {table}")),
+                Kind::Sqlite => statements.push(format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}")),
+            }
+            for statement in statements {
+                let refused = db.execute_unprepared(&statement).await;
+                let error = refused.err().unwrap_or_else(|| panic!("{:?}: {statement} went through", test.kind()));
+                assert!(error.to_string().contains("append-only"), "{statement}: {error}");
+            }
+            assert_eq!(count(table).await, 1, "{table}");
+        }
+        let at = domain::time::Timestamp::from_seconds(1_795_392_000);
+        for (before, left) in [(20_261_101, 1), (20_261_102, 0)] {
+            let tx = test.db.begin().await.expect("begun");
+            store::webhook_events::destroy_keys(&tx, at, before).await.expect("keys");
+            tx.commit().await.expect("committed");
+            store::webhook_events::purge_bodies(&test.db, at, before, 10).await.expect("forms");
+            for (table, _) in RETAINED {
+                assert_eq!(count(table).await, left, "{table}");
+            }
+            assert_eq!(count("retention_permits").await, 0, "a permit is gone with its transaction");
+        }
+    }
+}
+
 #[tokio::test]
 async fn concurrent_starts_migrate_once() {
     for test in testkit::unmigrated().await {

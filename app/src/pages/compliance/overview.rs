@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     consent::{Consent, ConsentSource},
+    phone::Phone,
     review::{ConsentDay, Review, ReviewDecision},
     role::Permission,
 };
@@ -32,10 +33,41 @@ fn OverviewPage() -> impl IntoView {
         {super::tabs(paths::COMPLIANCE)}
         <ActionError action=decide/>
         <Loaded from=overview let:overview>
-            <div class="stack">{reviews(&overview, decide)} {wishes(&overview)}</div>
+            <div class="stack">{reviews(&overview, decide)} {wishes(&overview)} {proof(here)}</div>
         </Loaded>
     }
     .into_any()
+}
+
+/// The way to what one person agreed to and took back, for those who may read it.
+fn proof(here: Here) -> Option<AnyView> {
+    let found = move || {
+        let number = here.get("proof");
+        let plain: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+        (!plain.is_empty()).then(|| match plain.parse::<Phone>() {
+            Ok(phone) => {
+                let label = format!("Proof of consent of {}", format::phone(phone.as_str()));
+                view! { <p><a class="btn" href=paths::consent_proof(&phone) rel="external">{label}</a></p> }.into_any()
+            }
+            Err(_) => {
+                view! { <p class="muted">"That is no whole number: give it with its country code."</p> }.into_any()
+            }
+        })
+    };
+    let number = here.once("proof");
+    may(Permission::ManageConsent).then(|| {
+        view! {
+            <Card title="Proof of consent">
+                <p class="muted">"What one person agreed to and took back, with what proves it, for print. Each look is in the audit log."</p>
+                <FilterForm action=paths::COMPLIANCE label="Look for a number">
+                    <input class="input" type="search" name="proof" value=number placeholder="A whole number: +94 77 123 4567" aria-label="A whole number"/>
+                    <button class="btn" type="submit">{icon(Glyph::Search)} "Search"</button>
+                </FilterForm>
+                {found}
+            </Card>
+        }
+        .into_any()
+    })
 }
 
 fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {

@@ -76,6 +76,12 @@ fn told(erasure: &domain::contact::Erasure) -> [Vec<String>; 2] {
         erasure.keeps_suppression.then(|| {
             "a keyed fingerprint of the number, because they opted out: a later import cannot message them".to_owned()
         }),
+        Some(format!(
+            "webhooks about them as they came, sealed and shown to nobody, for {}",
+            counted(i64::from(erasure.raw_webhook_days), "day", "days")
+        )),
+        Some("what Twilio keeps of their messages: it has copies of its own, to be deleted there".to_owned()),
+        Some("what your backups hold, until they are replaced".to_owned()),
     ];
     [goes.into_iter().flatten().collect(), stays.into_iter().flatten().collect()]
 }

@@ -215,8 +215,13 @@ fn changed(event: &WebhookEvent) -> AnyView {
 
 fn parameters(event: &WebhookEvent) -> AnyView {
     if event.raw.is_none() {
+        let why = if event.erased {
+            "The person was erased: what is kept of the form until its retention has passed is shown to nobody."
+        } else {
+            "The form itself is not kept any more: its retention has passed."
+        };
         return view! {
-            <Card title="As it was read"><p class="muted">"The form itself is not kept any more: its retention has passed."</p></Card>
+            <Card title="As it was read"><p class="muted">{why}</p></Card>
         }
         .into_any();
     }

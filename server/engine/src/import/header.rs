@@ -155,7 +155,9 @@ pub(super) fn missing<'a>(headings: &[String], map: &'a [(String, String)]) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use super::{super::csv_record, *};
 
     fn of(headings: &[&str], map: &[(&str, &str)]) -> Vec<String> {
         let headings: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
@@ -204,6 +206,31 @@ mod tests {
             [("First Name", "first_name"), ("ＺＩＰ", "zip"), ("Größe (cm)", "größe__cm_"), ("देश", "देश")]
         {
             assert_eq!(key(heading), expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases()))]
+
+        /// Whatever the first record of a file says: each column becomes something, and one at most the number.
+        #[test]
+        fn any_headings_are_read(record in "[\\PC\\x00-\\x1f,;\"]{0,60}", wanted in any::<String>(), target in "(phone|consent|attributes\\.)?.{0,9}") {
+            let mut headings = Vec::new();
+            csv_record::split(&record, b',', &mut headings);
+            for map in [vec![], vec![(target, wanted)]] {
+                let targets = targets(&headings, &map);
+                prop_assert_eq!(targets.len(), headings.len());
+                let by_sense = map.is_empty() && targets.iter().filter(|target| **target == Target::Phone).count() > 1;
+                prop_assert!(!by_sense, "two numbers: {:?}", headings);
+                for target in targets {
+                    let Target::Attribute(key) = &target else { continue };
+                    let is_fine = |c: char| c == '_' || c.is_alphanumeric() || is_combining_mark(c);
+                    let is_short = key.chars().count() <= crate::services::contacts::fields::KEY_MAX;
+                    prop_assert!(!key.is_empty() && is_short && key.chars().all(is_fine), "{:?}", target);
+                }
+                check_map(&map);
+                missing(&headings, &map);
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) struct InboundIn {
 impl Event {
     /// Reads what came in.
     pub(super) fn read(kind: WebhookKind, webhook: &Webhook, form: &Form<'_>, received_at: Timestamp) -> Self {
-        let content = if is_form(webhook) {
+        let content = if BodyType::of(webhook.content_type.as_deref()) == Some(BodyType::Form) {
             match kind {
                 WebhookKind::Status => status(form, &webhook.target),
                 WebhookKind::Inbound => inbound(form),
@@ -114,12 +114,26 @@ impl Event {
     }
 }
 
-/// Twilio's form posts; a missing type is taken for one.
-fn is_form(webhook: &Webhook) -> bool {
-    webhook.content_type.as_deref().is_none_or(|of| {
+/// What a webhook's body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyType {
+    /// Twilio's posts.
+    Form,
+    /// What it posts elsewhere, signed by its hash: kept raw, since nothing here is told that way.
+    Json,
+}
+
+impl BodyType {
+    /// A missing type is taken for a form; none for all others.
+    pub(super) fn of(content_type: Option<&str>) -> Option<Self> {
+        let of = content_type.unwrap_or_default();
         let of = of.split(';').next().unwrap_or_default().trim();
-        of.is_empty() || of.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    })
+        if of.is_empty() || of.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Some(Self::Form)
+        } else {
+            of.eq_ignore_ascii_case("application/json").then_some(Self::Json)
+        }
+    }
 }
 
 fn status(form: &Form<'_>, target: &str) -> Result<Content, &'static str> {
@@ -298,7 +312,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(fuzz_cases()))]
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases()))]
 
         /// Whatever bytes come: they are read, or there is a reason.
         #[test]
@@ -312,12 +326,6 @@ mod tests {
             let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
             whole(body.as_bytes(), &target)?;
         }
-    }
-
-    /// More of them with `FUZZ_CASES`.
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
-    fn fuzz_cases() -> u32 {
-        std::env::var("FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
     }
 
     /// No NUL, no SID of endless length; and the form alone says the same as the webhook.

@@ -442,7 +442,7 @@ fn recipient() -> Actor {
 }
 
 /// Twilio's own understanding first, then a button, then the words.
-fn read(message: &InboundIn, added: &Keywords) -> Meaning {
+pub(super) fn read(message: &InboundIn, added: &Keywords) -> Meaning {
     let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
     let button = || message.button.as_deref().and_then(Wish::of_button);
     match opt_out_type.or_else(button) {

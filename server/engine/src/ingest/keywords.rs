@@ -600,6 +600,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases()))]
+
         #[test]
         fn any_text_is_folded_once_and_for_all(text in any::<String>()) {
             let once = fold(&text);

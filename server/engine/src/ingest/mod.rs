@@ -10,6 +10,7 @@ mod event;
 mod inbound;
 mod keywords;
 mod missed;
+mod repeats;
 mod replay;
 mod sealing;
 mod signature;
@@ -23,13 +24,14 @@ use bytes::Bytes;
 use domain::{event::WebhookKind, ids::ContactId};
 use tokio::sync::oneshot;
 
-use crate::{Engine, Error, Result, config::WebhookKeys, provider::Account, services::provider_accounts};
-use event::{Event, Form};
+use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
+use event::{BodyType, Event, Form};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};
+use repeats::Mark;
 pub(crate) use replay::webhooks;
 pub(crate) use sealing::{open_body, period};
-use signature::{Algorithm, Key, Settings};
+use signature::Key;
 pub use writer::Ingest;
 use writer::Job;
 
@@ -66,11 +68,16 @@ impl Default for Done {
     }
 }
 
+fn refused(kind: WebhookKind, reason: &'static str) {
+    metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
+}
+
 impl Engine {
-    /// A status callback: `Ok` once it is durable, also when it makes no sense (it is kept raw then).
+    /// A status callback: `Ok` once it is durable, also when it makes no sense (it is kept raw then). A repeat of one that
+    /// is stored is not stored again.
     ///
     /// # Errors
-    /// `Forbidden` for a missing or wrong signature, `Unavailable` when the queue is full or the database is away.
+    /// `Forbidden` for a missing or wrong signature, `Invalid` for what is neither a form nor JSON, `Unavailable` when the queue is full or the database is away.
     pub async fn ingest_status(&self, webhook: Webhook) -> Result<()> {
         self.take_in(WebhookKind::Status, &webhook).await?;
         Ok(())
@@ -91,26 +98,53 @@ impl Engine {
         Ok(done.twiml)
     }
 
+    /// Whether a webhook's body is worth reading, by its headers alone: a flood of requests that nobody signed costs
+    /// neither reading nor queries.
+    ///
+    /// # Errors
+    /// `Forbidden` when there is no signature or nothing that can be one, `Invalid` when the body is neither a form nor
+    /// JSON: nothing of it is kept but the count.
+    pub fn admit_webhook(&self, kind: WebhookKind, content_type: Option<&str>, signature: Option<&str>) -> Result<()> {
+        if !signature::is_one(signature) {
+            let is_missing = signature.is_none_or(str::is_empty);
+            refused(kind, if is_missing { "no_signature" } else { "wrong_signature" });
+            return Err(Error::Forbidden);
+        }
+        if BodyType::of(content_type).is_none() {
+            refused(kind, "not_a_form");
+            return Err(Error::invalid("Content-Type", "A webhook is a form (application/x-www-form-urlencoded)."));
+        }
+        Ok(())
+    }
+
     async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
+        self.admit_webhook(kind, webhook.content_type.as_deref(), webhook.signature.as_deref())?;
         let form = match self.believed(webhook).await? {
             Ok(form) => form,
             Err(reason) => {
-                metrics::counter!("webhooks_refused_total", "kind" => kind.as_str(), "reason" => reason).increment(1);
+                refused(kind, reason);
                 return Err(Error::Forbidden);
+            }
+        };
+        let first = match Mark::of(kind, webhook) {
+            None => None,
+            Some(mark) => {
+                let Some(first) = self.inner().ingest.repeats().first(mark).await else {
+                    metrics::counter!("webhooks_repeated_total", "kind" => kind.as_str()).increment(1);
+                    return Ok(Done::default());
+                };
+                Some(first)
             }
         };
         let event = Event::read(kind, webhook, &form, self.now());
         let (answer, answered) = oneshot::channel();
-        self.inner().ingest.queue(Job { event, answer })?;
+        self.inner().ingest.queue(Job { event, first, answer })?;
         // The writer went away without an answer: whether the webhook is stored is not known, so it has to come again.
         answered.await.unwrap_or_else(|_| Err(writer::unavailable()))
     }
 
-    /// A webhook's form, or why it is not believed. What is not signed is not even read.
+    /// A webhook's form, or why it is not believed.
     async fn believed<'a>(&self, webhook: &'a Webhook) -> Result<std::result::Result<Form<'a>, &'static str>> {
-        let Some(signature) = webhook.signature.as_deref().filter(|text| !text.is_empty()) else {
-            return Ok(Err("no_signature"));
-        };
         let form = Form::parse(&webhook.body);
         let Some(account) = self.signer(&form).await? else { return Ok(Err("unknown_account")) };
         let url = format!("{}{}", self.config().public_url, webhook.target);
@@ -120,31 +154,16 @@ impl Engine {
             body: &webhook.body,
             form: &form,
         };
-        let is_signed = request.is_signed(&self.signing_keys(webhook, &account), Some(signature));
+        let is_signed = request.is_signed(&self.signing_keys(webhook, &account), webhook.signature.as_deref());
         Ok(if is_signed { Ok(form) } else { Err("wrong_signature") })
     }
 
-    /// What may have signed this webhook. A SharedKey counts only where it is configured: the header alone, which anybody
-    /// can send, switches neither key nor algorithm.
+    /// What may have signed this webhook. SharedKeys are the environment's account's own, and count only where they are
+    /// configured: the header alone, which anybody can send, switches neither key nor algorithm.
     fn signing_keys<'a>(&'a self, webhook: &Webhook, account: &'a Account) -> Vec<Key<'a>> {
-        let token = |secret| Key { secret, algorithm: Algorithm::Sha1 };
-        if account.sid() != self.inner().provider.own_account().sid() {
-            return vec![token(account.auth_token())];
-        }
-        let WebhookKeys { other_token, shared } = &self.config().provider.webhook_keys;
-        let settings = webhook.signature_settings.as_deref().map(Settings::read);
-        let named = settings.and_then(|settings| {
-            let (_, secret) = shared.iter().find(|(id, _)| *id == settings.key)?;
-            Some((secret.reveal(), settings.algorithm))
-        });
-        match named {
-            Some((secret, Some(algorithm))) => vec![Key { secret, algorithm }],
-            Some((_, None)) => Vec::new(),
-            None => {
-                let other = other_token.as_ref().map(|other| token(other.reveal()));
-                [Some(token(account.auth_token())), other].into_iter().flatten().collect()
-            }
-        }
+        let is_own = account.sid() == self.inner().provider.own_account().sid();
+        let shared = if is_own { &self.config().provider.webhook_keys.shared[..] } else { &[] };
+        signature::keys(webhook.signature_settings.as_deref(), account.auth_tokens(), shared)
     }
 
     /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the

@@ -1,10 +1,18 @@
-//! Stored webhooks, read once more: do their raw forms still say what was made of them?
+//! Stored webhooks, read once more: do their raw forms still say what was made of them, and was every opt-out heard?
 
-use domain::{event::WebhookKind, ids::WebhookEventId};
-use store::replay::Normalised;
+use domain::{
+    event::{WebhookKind, WebhookOutcome},
+    ids::WebhookEventId,
+    inbound::Keyword,
+    keywords::Keywords,
+    time::Timestamp,
+};
+use store::replay::{Missing, Normalised, OptOutSaid};
 
 use super::{
-    event::{Content, Event},
+    event::{Content, Event, InboundIn},
+    inbound,
+    keywords::{Meaning, Wish},
     sealing,
 };
 use crate::{Engine, Result};
@@ -12,53 +20,114 @@ use crate::{Engine, Result};
 /// Blocks that are opened at a time.
 const BLOCKS: u32 = 50;
 
+/// Blocks that are gone and told of one by one.
+const MISSING: u32 = 1_000;
+
 /// What a look at all stored webhooks found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Webhooks {
     /// Raw forms that were read.
     pub read: u64,
+    /// Raw forms that should be there.
+    pub missing: u64,
     /// In words, one for each webhook that differs.
     pub differences: Vec<String>,
 }
 
 /// Reads every raw form that is kept.
 pub(crate) async fn webhooks(engine: &Engine) -> Result<Webhooks> {
-    let db = engine.db().reader();
     let mut found = Webhooks::default();
+    let without_key = kept(engine, &mut found).await?;
+    gone(engine, &without_key, &mut found).await?;
+    Ok(found)
+}
+
+/// Returns the blocks whose key is gone, with their days.
+async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEventId, i32)>> {
+    let db = engine.db().reader();
+    let mut without_key = Vec::new();
     let mut after = WebhookEventId(i64::MIN);
     loop {
         let blocks = store::replay::blocks(db, after, BLOCKS).await?;
-        let Some(last) = blocks.last() else { return Ok(found) };
+        let Some(last) = blocks.last() else { return Ok(without_key) };
         after = last.id;
+        let mut said = Vec::new();
         for block in &blocks {
-            let Some(forms) = sealing::open_block(engine, block).await? else { continue };
+            let Some(forms) = sealing::open_block(engine, block).await? else {
+                without_key.push((block.id, block.body.period));
+                continue;
+            };
             let ids = forms.iter().map(|(id, _)| *id);
             let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) else { continue };
             let rows = store::replay::normalised(db, first, last).await?;
             for (id, form) in &forms {
                 found.read += 1;
                 let row = rows.iter().find(|row| row.event.id == *id);
-                found.differences.extend(difference(*id, form, row));
+                let Some(row) = row else {
+                    found.differences.push(format!("webhook {id}: its row is missing"));
+                    continue;
+                };
+                let content = Event::read_again(row.event.kind, form);
+                found.differences.extend(difference(row, &content));
+                said.extend(opt_out(row, &content));
             }
+        }
+        let unheard = store::replay::unheard(db, &said).await?;
+        let tell = |id: &WebhookEventId| format!("webhook {id}: an opt-out, and the consent ledger has no line of it");
+        found.differences.extend(unheard.iter().map(tell));
+    }
+}
+
+/// Raw forms that no retention has taken, and their keys, are there.
+async fn gone(engine: &Engine, without_key: &[(WebhookEventId, i32)], found: &mut Webhooks) -> Result<()> {
+    let (since, missing) = missing(engine).await?;
+    for Missing { first, last, count } in missing {
+        found.missing += u64::try_from(count).unwrap_or(0);
+        found
+            .differences
+            .push(format!("webhooks {first} to {last}: {count} raw forms are gone, and no retention took them"));
+    }
+    let too_early = without_key.iter().filter(|(_, period)| *period >= since);
+    found.differences.extend(too_early.map(|(block, period)| {
+        format!("webhooks stored with {block}: the key of their day ({period}) is gone, and no retention destroyed it")
+    }));
+    Ok(())
+}
+
+/// The first day whose raw forms are to be there, and those that are not.
+async fn missing(engine: &Engine) -> Result<(i32, Vec<Missing>)> {
+    let db = engine.db().reader();
+    loop {
+        let since = store::replay::kept_since(db).await?.unwrap_or(0);
+        let begins = sealing::start_of(since).unwrap_or(Timestamp::from_seconds(0));
+        let missing = store::replay::missing_forms(db, begins, MISSING).await?;
+        // The retention job may have begun meanwhile.
+        if store::replay::kept_since(db).await?.unwrap_or(0) == since {
+            return Ok((since, missing));
         }
     }
 }
 
-fn difference(id: WebhookEventId, form: &[u8], row: Option<&Normalised>) -> Option<String> {
-    let Some(Normalised { event, kept }) = row else { return Some(format!("webhook {id}: its row is missing")) };
+fn difference(row: &Normalised, content: &Content) -> Option<String> {
+    let Normalised { event, kept, .. } = row;
+    let id = event.id;
     // What was not a form when it came is not read as one now, and what nothing could be made of after all (an unknown
     // person without a key, say) reads well.
-    if event.reason.as_deref().is_some_and(|reason| reason == "not_a_form") {
+    if event.reason.as_deref() == Some("not_a_form") {
         return None;
     }
-    let same = match (event.kind, Event::read_again(event.kind, form)) {
+    let same = match (event.kind, content) {
+        // It could not be stored as what it is: nothing but its SID is told of it.
+        (WebhookKind::Status, Content::Status(status)) if event.reason.as_deref() == Some("failed") => {
+            event.provider_sid.as_ref() == Some(&status.sid)
+        }
         (WebhookKind::Status, Content::Status(status)) => {
             event.provider_sid.as_ref() == Some(&status.sid)
                 && event.status.as_ref() == Some(&status.status)
                 && event.error_code == status.error_code
         }
         (WebhookKind::Inbound, Content::Inbound(inbound)) => event.provider_sid.as_ref() == Some(&inbound.sid),
-        (_, Content::Nonsense { reason, .. }) => event.reason.as_deref() == Some(reason),
+        (_, Content::Nonsense { reason, .. }) => event.reason.as_deref() == Some(*reason),
         _ => false,
     };
     if !same {
@@ -66,4 +135,24 @@ fn difference(id: WebhookEventId, form: &[u8], row: Option<&Normalised>) -> Opti
     }
     let what = if event.kind == WebhookKind::Status { "receipt" } else { "inbound message" };
     (!kept).then(|| format!("webhook {id}: there is no {what} of it"))
+}
+
+/// The opt-out that a message says, read as when it came; of words that were added then, what they were taken for is told by
+/// the message's row. Repeats say nothing new.
+fn opt_out(row: &Normalised, content: &Content) -> Option<OptOutSaid> {
+    let Content::Inbound(message) = content else { return None };
+    let (contact, taken_for) = row.inbound.filter(|_| row.event.outcome == WebhookOutcome::Applied)?;
+    let everything = match (taken_for, wish(message)) {
+        (Some(Keyword::Stop), _) | (None, Some(Wish::Stop)) => true,
+        (Some(Keyword::Unsubscribe), _) | (None, Some(Wish::Unsubscribe(_))) => false,
+        _ => return None,
+    };
+    Some(OptOutSaid { event: row.event.id, contact, at: row.event.received_at, everything })
+}
+
+fn wish(message: &InboundIn) -> Option<Wish> {
+    match inbound::read(message, &Keywords::default()) {
+        Meaning::Wish(wish) => Some(wish),
+        Meaning::Hint | Meaning::Nothing => None,
+    }
 }

@@ -19,6 +19,12 @@ pub(crate) fn period(at: Timestamp) -> i32 {
     at.date().replace('-', "").parse().unwrap_or_default()
 }
 
+/// When a period begins.
+pub(super) fn start_of(period: i32) -> Option<Timestamp> {
+    let (year, month, day) = (period / 10_000, period / 100 % 100, period % 100);
+    format!("{year:04}-{month:02}-{day:02}T00:00:00Z").parse().ok()
+}
+
 /// Keys of the last days, so that storing asks for none.
 #[derive(Default)]
 pub(super) struct Periods(Mutex<Vec<(i32, [u8; 32])>>);
@@ -161,5 +167,7 @@ mod tests {
         let at: Timestamp = "2026-11-23T23:59:59Z".parse().unwrap();
         assert_eq!(period(at), 20_261_123);
         assert_eq!(period(at.plus(Timestamp::SECOND)), 20_261_124);
+        assert_eq!(start_of(20_261_124), Some(at.plus(Timestamp::SECOND)));
+        assert_eq!(start_of(0), None);
     }
 }

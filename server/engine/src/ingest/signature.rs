@@ -8,7 +8,8 @@ use hmac::{Hmac, Mac, digest::KeyInit};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::event::Form;
+use super::event::{BodyType, Form};
+use crate::config::Secret;
 
 /// What was signed.
 pub(super) struct Request<'a> {
@@ -21,11 +22,27 @@ pub(super) struct Request<'a> {
     pub form: &'a Form<'a>,
 }
 
+/// Bytes of an HMAC with SHA-1, and with SHA-256.
+const LENGTHS: [usize; 2] = [20, 32];
+
+/// Whether a header can be a signature at all; what it says is another matter.
+pub(super) fn is_one(header: Option<&str>) -> bool {
+    header.is_some_and(|text| decoded(text).is_some())
+}
+
+/// The signature that a header carries.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    // In Base64, four characters for three bytes: anything else is not worth decoding.
+    let fits = LENGTHS.iter().any(|length| text.len() == length.div_ceil(3) * 4);
+    let bytes = if fits { BASE64_STANDARD.decode(text).ok()? } else { return None };
+    LENGTHS.contains(&bytes.len()).then_some(bytes)
+}
+
 impl Request<'_> {
     /// Whether one of the keys made the signature. Several serve the time of a rotation.
     #[must_use]
     pub(super) fn is_signed(&self, keys: &[Key<'_>], signature: Option<&str>) -> bool {
-        let Some(signature) = signature.and_then(|text| BASE64_STANDARD.decode(text).ok()) else { return false };
+        let Some(signature) = signature.and_then(decoded) else { return false };
         let Some(parameters) = self.signed_parameters() else { return false };
         let signs = |url: &str| {
             let keys = keys.iter().filter(|key| !key.secret.is_empty());
@@ -42,9 +59,7 @@ impl Request<'_> {
             let actual = hex::encode(Sha256::digest(self.body));
             return (expected == actual).then(Vec::new);
         }
-        let is_json =
-            self.content_type.is_some_and(|of| of.trim_start().to_ascii_lowercase().starts_with("application/json"));
-        if is_json {
+        if BodyType::of(self.content_type) == Some(BodyType::Json) {
             return None;
         }
         let pairs = self.form.pairs().iter();
@@ -57,7 +72,7 @@ impl Request<'_> {
 }
 
 /// What signs: an account's auth token, or a SharedKey.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key<'a> {
     pub secret: &'a str,
     pub algorithm: Algorithm,
@@ -76,6 +91,25 @@ impl Key<'_> {
             Algorithm::Sha1 => is_mac::<Hmac<Sha1>>(self.secret, signature, url, parameters),
             Algorithm::Sha256 => is_mac::<Hmac<Sha256>>(self.secret, signature, url, parameters),
         }
+    }
+}
+
+/// The keys that may have signed: the SharedKey that the header names, where it is configured, else the account's tokens.
+/// An algorithm that we do not know leaves none.
+pub(super) fn keys<'a>(
+    settings: Option<&str>,
+    tokens: impl Iterator<Item = &'a str>,
+    shared: &'a [(String, Secret)],
+) -> Vec<Key<'a>> {
+    let settings = settings.map(Settings::read);
+    let named = settings.and_then(|settings| {
+        let (_, secret) = shared.iter().find(|(id, _)| *id == settings.key)?;
+        Some((secret.reveal(), settings.algorithm))
+    });
+    match named {
+        Some((secret, Some(algorithm))) => vec![Key { secret, algorithm }],
+        Some((_, None)) => Vec::new(),
+        None => tokens.map(|secret| Key { secret, algorithm: Algorithm::Sha1 }).collect(),
     }
 }
 

@@ -145,6 +145,37 @@ fn a_shared_key_may_sign_with_sha_256() {
 }
 
 #[test]
+fn a_header_chooses_among_configured_keys_only() {
+    let shared = [("CR1".to_owned(), Secret::new("shared".to_owned()))];
+    let of = |header: Option<&str>, shared: &[(String, Secret)]| {
+        let keys = keys(header, ["new", "old"].into_iter(), shared);
+        keys.iter().map(|key| (key.secret.to_owned(), key.algorithm)).collect::<Vec<_>>()
+    };
+    let tokens = [("new".to_owned(), Algorithm::Sha1), ("old".to_owned(), Algorithm::Sha1)];
+    for header in [None, Some(""), Some("algorithm=HMAC_SHA256"), Some("key=CR2,algorithm=HMAC_SHA256")] {
+        assert_eq!(of(header, &shared[..]), tokens, "{header:?}: both tokens, with SHA-1");
+    }
+    let named = "key=CR1,algorithm=HMAC_SHA256";
+    assert_eq!(of(Some(named), &shared[..]), [("shared".to_owned(), Algorithm::Sha256)]);
+    assert_eq!(of(Some("key=CR1"), &shared[..]), [("shared".to_owned(), Algorithm::Sha1)]);
+    assert!(of(Some("key=CR1,algorithm=MD5"), &shared[..]).is_empty(), "none that we know");
+    assert_eq!(of(Some(named), &[]), tokens, "another account has none");
+}
+
+#[test]
+fn only_what_has_the_shape_of_a_signature_is_looked_at() {
+    for fine in ["RSOYDt4T1cUTdK1PDd93/VVr8B8=", "033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s="] {
+        assert!(is_one(Some(fine)), "{fine}");
+        for bad in [&fine[1..], &fine[..fine.len() - 1], &format!("{fine}="), &fine.replace('=', "!")] {
+            assert!(!is_one(Some(bad)), "{bad}");
+        }
+    }
+    for bad in [None, Some(""), Some("not base64"), Some("bm90IHRoaXMgb25l"), Some("RSOYDt4T1cUTdK1PDd93/VVr8B8A")] {
+        assert!(!is_one(bad), "{bad:?}");
+    }
+}
+
+#[test]
 fn the_settings_name_a_key_and_an_algorithm() {
     let read = |header| {
         let settings = Settings::read(header);

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Done,
     event::{Content, Event},
-    inbound, sealing, status,
+    inbound,
+    repeats::{First, Repeats},
+    sealing, status,
 };
 use crate::{Engine, Error, Result};
 
@@ -50,6 +52,8 @@ const TRIES: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(super) event: Event,
+    /// Where its repeats can be told from it.
+    pub(super) first: Option<First>,
     pub(super) answer: oneshot::Sender<Result<Done>>,
 }
 
@@ -120,6 +124,7 @@ pub struct Ingest {
     statuses: Queue,
     inbound: Queue,
     periods: sealing::Periods,
+    repeats: Repeats,
 }
 
 impl Default for Ingest {
@@ -128,6 +133,7 @@ impl Default for Ingest {
             statuses: Queue::new(Group::Statuses),
             inbound: Queue::new(Group::Inbound),
             periods: sealing::Periods::default(),
+            repeats: Repeats::default(),
         }
     }
 }
@@ -149,6 +155,10 @@ impl Ingest {
 
     pub(super) const fn periods(&self) -> &sealing::Periods {
         &self.periods
+    }
+
+    pub(super) const fn repeats(&self) -> &Repeats {
+        &self.repeats
     }
 
     /// The most webhooks of this kind in one transaction now.
@@ -281,6 +291,11 @@ async fn settle_alone(engine: &Engine, group: Group, job: Job) {
 }
 
 fn answer(job: Job, result: Result<Done>) {
+    if result.is_ok()
+        && let Some(first) = job.first
+    {
+        first.stored();
+    }
     // Whoever asked may have gone away; the webhook is stored all the same.
     let _ = job.answer.send(result);
 }

@@ -9,6 +9,7 @@ pub struct Account {
     sid: String,
     name: String,
     auth_token: Secret,
+    other_auth_token: Option<Secret>,
     /// Whom requests come from: the API key when there is one, else the account itself.
     user: String,
     password: Secret,
@@ -22,6 +23,8 @@ pub struct Account {
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub auth_token: Secret,
+    /// The token before or after a rotation: Twilio changes over some time after the program does, or before.
+    pub other_auth_token: Option<Secret>,
     /// SID and secret.
     pub api_key: Option<(String, Secret)>,
 }
@@ -29,7 +32,7 @@ pub(crate) struct Credentials {
 impl Account {
     /// `bases` are the addresses of the REST API and of the Content API.
     pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, (api_base, content_base): (&str, &str)) -> Self {
-        let Credentials { auth_token, api_key } = credentials;
+        let Credentials { auth_token, other_auth_token, api_key } = credentials;
         let (user, password) = api_key.unwrap_or_else(|| (sid.to_owned(), auth_token.clone()));
         let api_base = api_base.trim_end_matches('/').to_owned();
         Self {
@@ -37,6 +40,7 @@ impl Account {
             sid: sid.to_owned(),
             name: name.to_owned(),
             auth_token,
+            other_auth_token,
             user,
             password,
             api_base,
@@ -46,7 +50,11 @@ impl Account {
 
     /// The one of the environment.
     pub(super) fn of_environment(config: &ProviderConfig) -> Self {
-        let credentials = Credentials { auth_token: config.auth_token.clone(), api_key: config.api_key.clone() };
+        let credentials = Credentials {
+            auth_token: config.auth_token.clone(),
+            other_auth_token: config.webhook_keys.other_token.clone(),
+            api_key: config.api_key.clone(),
+        };
         let bases = (&*config.api_base, &*config.content_base);
         Self::new(&config.account_sid, "Main account", credentials, bases)
     }
@@ -59,9 +67,9 @@ impl Account {
         &self.name
     }
 
-    /// What Twilio signs this account's webhooks with.
-    pub(crate) fn auth_token(&self) -> &str {
-        self.auth_token.reveal()
+    /// What Twilio may sign this account's webhooks with: two while one takes the place of the other.
+    pub(crate) fn auth_tokens(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.auth_token).chain(&self.other_auth_token).map(Secret::reveal)
     }
 
     pub(super) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

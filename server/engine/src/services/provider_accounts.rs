@@ -130,6 +130,8 @@ pub(crate) fn find(engine: &Engine, accounts: &Accounts, sid: &str) -> Option<Ar
 struct Sealed {
     auth_token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    other_auth_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     api_key: Option<(String, String)>,
 }
 
@@ -137,6 +139,7 @@ impl Sealed {
     fn credentials(self) -> Credentials {
         Credentials {
             auth_token: Secret::new(self.auth_token),
+            other_auth_token: self.other_auth_token.map(Secret::new),
             api_key: self.api_key.map(|(sid, secret)| (sid, Secret::new(secret))),
         }
     }
@@ -197,6 +200,7 @@ impl ProviderAccounts<'_> {
             name: self.0.inner().provider.own_account().name().to_owned(),
             from_environment: true,
             api_key_sid: config.api_key.as_ref().map(|(sid, _)| sid.clone()),
+            has_other_auth_token: config.webhook_keys.other_token.is_some(),
             api_base: None,
             senders: 0,
             created_at: None,
@@ -205,12 +209,15 @@ impl ProviderAccounts<'_> {
     }
 
     fn shown(&self, stored: &StoredAccount, senders: i64) -> ProviderAccount {
-        let key = open(self.0, stored).ok().and_then(|sealed| sealed.api_key);
+        let sealed = open(self.0, stored).ok();
+        let has_other_auth_token = sealed.as_ref().is_some_and(|sealed| sealed.other_auth_token.is_some());
+        let key = sealed.and_then(|sealed| sealed.api_key);
         ProviderAccount {
             account_sid: stored.account_sid.clone(),
             name: stored.name.clone(),
             from_environment: false,
             api_key_sid: key.map(|(sid, _)| sid),
+            has_other_auth_token,
             api_base: stored.api_base.clone(),
             senders,
             created_at: Some(stored.created_at),
@@ -233,7 +240,11 @@ impl ProviderAccounts<'_> {
             return Err(own_stays());
         }
         let now = self.0.now();
-        let sealed = Sealed { auth_token: new.auth_token, api_key: new.api_key_sid.zip(new.api_key_secret) };
+        let sealed = Sealed {
+            auth_token: new.auth_token,
+            other_auth_token: None,
+            api_key: new.api_key_sid.zip(new.api_key_secret),
+        };
         let stored = StoredAccount {
             credentials: seal(self.0, &new.account_sid, &sealed)?,
             account_sid: new.account_sid,
@@ -274,7 +285,8 @@ impl ProviderAccounts<'_> {
         if patch.version.is_some_and(|read| read != former.version) {
             return Err(self.stale(patch, &former));
         }
-        let new_credentials = patch.auth_token.is_some() || patch.api_key_sid.is_some();
+        let new_credentials =
+            patch.auth_token.is_some() || patch.other_auth_token.is_some() || patch.api_key_sid.is_some();
         let stored = patched(self.0, former.clone(), patch)?;
         let senders = store::senders::names_of_account(&tx, sid).await?.len();
         let senders = i64::try_from(senders).unwrap_or(i64::MAX);
@@ -313,7 +325,7 @@ impl ProviderAccounts<'_> {
 
     /// What is sealed is not told.
     fn stale(&self, patch: ProviderAccountPatch, stored: &StoredAccount) -> Error {
-        let shown = ProviderAccountPatch { auth_token: None, api_key_secret: None, ..patch };
+        let shown = ProviderAccountPatch { auth_token: None, other_auth_token: None, api_key_secret: None, ..patch };
         stale(&shown, &self.shown(stored, 0))
     }
 
@@ -375,6 +387,9 @@ fn patched(engine: &Engine, stored: StoredAccount, patch: ProviderAccountPatch) 
     if let Some(token) = patch.auth_token {
         token.trim().clone_into(&mut sealed.auth_token);
     }
+    if let Some(other) = patch.other_auth_token {
+        sealed.other_auth_token = given(other.as_deref());
+    }
     if let Some(sid) = patch.api_key_sid {
         sealed.api_key = sid.zip(patch.api_key_secret).map(|(sid, secret)| trimmed_key(&sid, &secret));
     }
@@ -410,7 +425,7 @@ fn checked(engine: &Engine, new: NewProviderAccount) -> Result<NewProviderAccoun
         errors.push(FieldError::new("account_sid", text));
     }
     check_name(&new.name, &mut errors);
-    check_token(&new.auth_token, &mut errors);
+    check_token("auth_token", &new.auth_token, &mut errors);
     check_key(new.api_key_sid.as_deref(), new.api_key_secret.as_deref(), &mut errors);
     check_base(engine, new.api_base.as_deref(), &mut errors);
     Error::unless_valid(errors)?;
@@ -423,7 +438,10 @@ fn problems_of_patch(engine: &Engine, patch: &ProviderAccountPatch) -> Vec<Field
         check_name(name.trim(), &mut errors);
     }
     if let Some(token) = &patch.auth_token {
-        check_token(token.trim(), &mut errors);
+        check_token("auth_token", token.trim(), &mut errors);
+    }
+    if let Some(other) = patch.other_auth_token.as_ref().and_then(|other| given(other.as_deref())) {
+        check_token("other_auth_token", &other, &mut errors);
     }
     let sid = patch.api_key_sid.as_ref().and_then(Option::as_deref).map(str::trim);
     check_key(sid, patch.api_key_secret.as_deref().map(str::trim), &mut errors);
@@ -438,10 +456,10 @@ fn check_name(name: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn check_token(token: &str, errors: &mut Vec<FieldError>) {
+fn check_token(field: &str, token: &str, errors: &mut Vec<FieldError>) {
     if !is_secret(token) {
         let text = "Give the account's auth token, from the Twilio console: its webhooks are signed with it.";
-        errors.push(FieldError::new("auth_token", text));
+        errors.push(FieldError::new(field, text));
     }
 }
 

@@ -51,14 +51,14 @@ fn days(count: i32) -> i64 {
 async fn forget_webhooks(engine: &Engine, now: Timestamp, keep: i64) -> Result<()> {
     let before = crate::ingest::period(now.plus(-keep));
     let tx = engine.db().begin().await?;
-    let days = store::webhook_events::destroy_keys(&tx, before).await?;
+    let days = store::webhook_events::destroy_keys(&tx, now, before).await?;
     if days > 0 {
         let detail = json!({ "before": before, "days": days });
         let actor = Actor::worker("retention");
         store::audit::append(&tx, &actor, now, "forget", ("webhook_bodies", &before.to_string()), &detail).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
-    while store::webhook_events::purge_bodies(engine.db(), before, CHUNK).await? == u64::from(CHUNK) {}
+    while store::webhook_events::purge_bodies(engine.db(), now, before, CHUNK).await? == u64::from(CHUNK) {}
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use domain::{
     role::Permission,
 };
 
+use store::webhook_events::Person;
+
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
@@ -54,19 +56,25 @@ impl WebhookEvents<'_> {
     }
 
     /// One webhook with its raw form, unsealed, and its parameters, decoded; without both once their retention has
-    /// passed.
+    /// passed, or the person was erased whom it is about.
     ///
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn get(&self, actor: &Actor, id: WebhookEventId) -> Result<WebhookEvent> {
         require(actor, Permission::Read)?;
-        let found = store::webhook_events::get(self.0.db().reader(), id).await?;
+        let db = self.0.db().reader();
+        let found = store::webhook_events::get(db, id).await?;
         let found = found.ok_or(Error::NotFound { what: "webhook event" })?;
         let mut event = found.event;
-        if event.kind == WebhookKind::Inbound
-            && let Some(sid) = &event.provider_sid
-        {
-            (event.phone, event.keyword) = store::webhook_events::writer(self.0.db().reader(), sid).await?;
+        let (person, keyword) = store::webhook_events::person(db, &event).await?;
+        event.keyword = keyword;
+        match person {
+            Person::Erased => {
+                event.erased = true;
+                return Ok(event);
+            }
+            Person::Known(phone) if event.kind == WebhookKind::Inbound => event.phone = Some(phone),
+            Person::Known(_) | Person::Nobody => {}
         }
         if let Some(body) = found.body
             && let Some(raw) = open_body(self.0, id, &body).await?

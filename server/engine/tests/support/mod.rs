@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use domain::time::Timestamp;
+use domain::{ids::MessageId, time::Timestamp};
 use engine::{
     Actor, Engine,
     clock::ManualClock,
@@ -18,6 +18,7 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub const TOKEN: &str = "12345";
@@ -31,6 +32,7 @@ pub struct Bench {
     pub clock: Arc<ManualClock>,
     pub db: store::Db,
     pub admin: Actor,
+    keys: String,
     stop: CancellationToken,
     _test: TestDb,
 }
@@ -40,7 +42,7 @@ pub async fn benches() -> Vec<Bench> {
     let mut benches = Vec::new();
     for test in testkit::databases().await {
         let bench = bench(test).await;
-        tokio::spawn(ingest::writer::run(bench.engine.clone(), bench.stop.clone()));
+        bench.start_writer();
         benches.push(bench);
     }
     benches
@@ -49,10 +51,11 @@ pub async fn benches() -> Vec<Bench> {
 /// One without the writer: whatever comes in stays in the queue.
 pub async fn bench(test: TestDb) -> Bench {
     let clock = Arc::new(ManualClock::new(START));
-    let config = config(&test, KeyRing::parse(&KeyRing::generate()).unwrap());
+    let keys = KeyRing::generate();
+    let config = config(&test, KeyRing::parse(&keys).unwrap());
     let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();
     let admin = Actor::command_line();
-    Bench { engine, clock, db: test.db.clone(), admin, stop: CancellationToken::new(), _test: test }
+    Bench { engine, clock, db: test.db.clone(), admin, keys, stop: CancellationToken::new(), _test: test }
 }
 
 pub fn config(test: &TestDb, keys: KeyRing) -> Config {
@@ -88,6 +91,33 @@ impl Drop for Bench {
 }
 
 impl Bench {
+    /// Changes something as somebody with the database in their hands would: past the guards of these tables.
+    pub async fn tamper(&self, tables: &[&str], change: &str) -> u64 {
+        for table in tables {
+            let statements = match self.db.kind() {
+                store::Kind::Postgres => vec![format!("ALTER TABLE {table} DISABLE TRIGGER ALL")],
+                store::Kind::Sqlite => ["update", "delete"]
+                    .iter()
+                    .map(|what| format!("DROP TRIGGER IF EXISTS {table}_no_{what}"))
+                    .collect(),
+            };
+            for statement in statements {
+                store::exec(self.db.writer(), statement, vec![]).await.unwrap();
+            }
+        }
+        store::exec(self.db.writer(), change, vec![]).await.unwrap()
+    }
+
+    /// The keys that the engine has, too.
+    pub fn engine_keys(&self) -> KeyRing {
+        KeyRing::parse(&self.keys).unwrap()
+    }
+
+    /// From now on webhooks are stored.
+    pub fn start_writer(&self) {
+        tokio::spawn(ingest::writer::run(self.engine.clone(), self.stop.clone()));
+    }
+
     /// A number from the database.
     pub async fn number(&self, query: &str) -> i64 {
         let query = format!("SELECT CAST(({query}) AS bigint) AS n");
@@ -124,6 +154,33 @@ impl Bench {
         form.extend_from_slice(more);
         self.engine.ingest_inbound(signed("/webhooks/twilio/inbound", &form)).await
     }
+}
+
+/// A run with so many messages that a worker holds, each to a person of its own; their ids.
+pub async fn sending(bench: &Bench, count: i64) -> Vec<MessageId> {
+    let (run, campaign, sender) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let db = bench.db.writer();
+    let now = START.as_micros();
+    let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
+                  sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, planned) \
+                  VALUES ($1, $2, 1, $4, 'running', $3, 1, '{}', $3, '{}', $4, 'worker', 'test', $4, $4, TRUE)";
+    store::exec(db, insert, vec![run.into(), campaign.into(), sender.into(), now.into()]).await.unwrap();
+    let insert = "INSERT INTO run_ledgers (run_id, planned, sending) VALUES ($1, $2, $2)";
+    store::exec(db, insert, vec![run.into(), count.into()]).await.unwrap();
+    let mut ids = Vec::new();
+    for contact in 1..=count {
+        let insert = "INSERT INTO contacts (phone, contact_id, attributes, folded, created_at, updated_at) \
+                      VALUES ($1, $2, '{}', '{}', $3, $3)";
+        let phone = format!("+1500556{contact:04}");
+        store::exec(db, insert, vec![phone.into(), contact.into(), now.into()]).await.unwrap();
+        let insert = "INSERT INTO messages (run_id, contact_id, campaign_id, sender_id, kind, priority, state, attempt, \
+                      month, not_before, lease_until, lease_owner, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, 0, 5, 1, 1, $5, $6, $6, 7, $6, $6) RETURNING id";
+        let values = vec![run.into(), contact.into(), campaign.into(), sender.into(), START.month().into(), now.into()];
+        let row = store::one(db, insert, values).await.unwrap().unwrap();
+        ids.push(MessageId(row.get("id").unwrap()));
+    }
+    ids
 }
 
 /// A form post with the account's SID and the right signature.

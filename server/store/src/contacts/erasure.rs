@@ -3,11 +3,11 @@ use domain::{consent::Consent, contact::Erasure, message::State};
 use super::Stored;
 use crate::{ConnectionTrait, Error, Result, one};
 
-/// What [`super::delete`] would take away.
+/// What [`super::delete`] would take away, where raw webhooks are kept for so many days.
 ///
 /// # Errors
 /// What the database says.
-pub async fn erasure(db: &impl ConnectionTrait, stored: &Stored) -> Result<Erasure> {
+pub async fn erasure(db: &impl ConnectionTrait, stored: &Stored, raw_webhook_days: i32) -> Result<Erasure> {
     let query = "SELECT \
          (SELECT count(*) FROM messages m JOIN message_texts t ON t.message_id = m.id WHERE m.contact_id = $1) AS message_texts, \
          (SELECT count(*) FROM inbound_messages i JOIN inbound_texts t ON t.inbound_id = i.id WHERE i.contact_id = $1) AS inbound_texts, \
@@ -23,5 +23,6 @@ pub async fn erasure(db: &impl ConnectionTrait, stored: &Stored) -> Result<Erasu
         queued: row.get("queued")?,
         consent_lines: row.get("consent_lines")?,
         keeps_suppression: stored.contact.consent == Consent::OptedOut || stored.contact.suppressed,
+        raw_webhook_days,
     })
 }

@@ -256,6 +256,7 @@ pub async fn update_account(
         api_key_secret: secret,
         api_base: Some(given(&api_base)),
         version: Some(version),
+        ..ProviderAccountPatch::default()
     };
     let typed = [("name", &*name), ("api_key_sid", &*api_key_sid), ("api_base", &*api_base)];
     let changed = accounts.update(&ctx.actor, &sid, patch).await;

@@ -13,7 +13,7 @@ use domain::{
 use serde_json::json;
 use store::{
     Tx,
-    consent::{ConsentEvent, SuppressionChange},
+    consent::{ConsentEvent, STILL_OPTED_OUT, SuppressionChange},
     contacts::Stored,
     opt_ins::AskingTopic,
 };
@@ -80,7 +80,7 @@ pub(crate) fn opt_out_by_provider(keys: &KeyRing, id: ContactId, phone: &Phone, 
 
 /// A number that is on the suppression list is stored again.
 pub(crate) fn still_opted_out(actor: &Actor, id: ContactId) -> ConsentEvent {
-    ConsentEvent { reference: Some("suppression list".to_owned()), ..event(actor, id, None, Consent::OptedOut) }
+    ConsentEvent { reference: Some(STILL_OPTED_OUT.to_owned()), ..event(actor, id, None, Consent::OptedOut) }
 }
 
 pub(super) fn check(change: &ConsentChange) -> Result<()> {

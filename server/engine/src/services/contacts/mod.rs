@@ -40,7 +40,7 @@ use crate::{
     cursor::{Cursor, page_of, rows_to_ask_for},
     phone, require,
     retry::retrying,
-    services::{opt_ins, stale::stale},
+    services::{opt_ins, settings, stale::stale},
 };
 
 /// See [`Engine::contacts`].
@@ -212,7 +212,8 @@ impl Contacts<'_> {
         require(actor, Permission::ManageConsent)?;
         let db = self.0.db().reader();
         let person = store::contacts::find(db, phone).await?.ok_or(NO_CONTACT)?;
-        Ok(store::contacts::erasure(db, &person).await?)
+        let retention = settings::current(self.0).await?.retention;
+        Ok(store::contacts::erasure(db, &person, retention.raw_webhook_days).await?)
     }
 
     /// Everything that is stored about a person, with the words of their consent; written to the audit log.
