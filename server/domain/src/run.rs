@@ -131,6 +131,9 @@ pub struct Rules {
     /// Everybody's own clock says this when their message is due; a local time without offset.
     #[serde(default)]
     pub local_at: Option<String>,
+    /// Whose own time was over when the run began gets nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave_late: bool,
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,
@@ -181,7 +184,7 @@ word_enum! {
     }
 }
 
-/// What a rehearsal found: every person decided as at sending, by the clock of the rehearsal. Nothing was sent.
+/// What a rehearsal found: every person decided as at sending, by the clock of when the campaign is due. Nothing was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rehearsal {
@@ -191,6 +194,8 @@ pub struct Rehearsal {
     pub stale: bool,
     /// How many people were in the audience when it began.
     pub audience: i64,
+    /// When the campaign is due first, with `local` where the day begins first; by hand it is when the rehearsal began.
+    pub due_at: Timestamp,
     /// None while it is under way; `ledger.planned` of `audience` says how far it is.
     pub finished_at: Option<Timestamp>,
     /// SHA-256 over everybody's decision and text. Two rehearsals with the same hash would send the same.
@@ -274,7 +279,7 @@ pub struct Forecast {
     pub finish_at: Option<Timestamp>,
     /// Messages handed over per second, over the last ten seconds.
     pub rate_now: f64,
-    /// From now on. Of a rehearsal: if it were launched now.
+    /// From now on. Of a rehearsal: from when the campaign is due; by hand as if it were launched now.
     pub curve: Vec<CurvePoint>,
     /// What was expected when it began.
     pub at_launch: Option<Expectation>,

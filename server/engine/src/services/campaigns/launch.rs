@@ -4,10 +4,12 @@ use domain::{
     campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     consent::Category,
     contact::Attributes,
+    deadline::SendBefore,
     ids::{CampaignId, RunId, TopicId},
     message::Channel,
     problem::FieldError,
     run::{Rules, Run},
+    schedule::CatchUp,
     segment::{Group, Segment},
     sender::Sender,
     template::Template,
@@ -90,6 +92,7 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         problems.extend(refused);
         warnings.extend(open);
     }
+    problems.extend(deadline_problem(campaign));
     if campaign.late == Late::Drop
         && campaign.send_before.as_ref().is_some_and(|deadline| deadline.from_start(engine.now()) <= engine.now())
     {
@@ -110,6 +113,20 @@ pub(super) async fn hours_problem(
         let text = format!("Nothing could ever be sent: quiet is {}. Shorten the quiet hours.", hours.words());
         FieldError::new("quiet_hours", text)
     }))
+}
+
+/// Says so when a duration would count from an instant that nobody has chosen.
+pub(super) fn deadline_problem(campaign: &Campaign) -> Option<FieldError> {
+    let Some(SendBefore::After { .. }) = campaign.send_before else { return None };
+    let text = match &campaign.trigger {
+        Trigger::Event { .. } => "It would count from when the campaign begins to listen. Give a time, or none.",
+        Trigger::Once { local: true, .. } => {
+            "It would count from when the day begins at the first place on earth, long before most people's time. Give a \
+             time, or none."
+        }
+        Trigger::Now | Trigger::Once { .. } | Trigger::Cron { .. } => return None,
+    };
+    Some(FieldError::new("send_before", text))
 }
 
 /// Why nothing would go out from this sender however long one waits.
@@ -293,7 +310,8 @@ pub(crate) async fn start(
     due_at: Timestamp,
 ) -> Result<RunId> {
     store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
-    let (run, template_version) = insert(engine, tx, actor, campaign, due_at).await?;
+    let begins = Begins { due_at, from: engine.now() };
+    let (run, template_version) = insert(engine, tx, actor, campaign, begins).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     let action = if campaign.trigger.is_event() { "schedule" } else { "launch" };
     audit(tx, actor, engine.now(), action, campaign.id, detail).await?;
@@ -308,13 +326,22 @@ pub(super) async fn definition(db: &impl ConnectionTrait, segment: Option<&Segme
     })
 }
 
+/// When a run begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begins {
+    /// The instant that it is for: no two of a campaign's runs have the same.
+    pub due_at: Timestamp,
+    /// When it begins: everybody is taken as they are then, and is due from then on.
+    pub from: Timestamp,
+}
+
 /// A run with everything frozen as it is now, and the version of its template.
 pub(super) async fn insert(
     engine: &Engine,
     tx: &Tx,
     actor: &Actor,
     campaign: &Campaign,
-    due_at: Timestamp,
+    Begins { due_at, from }: Begins,
 ) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
     let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
@@ -327,6 +354,7 @@ pub(super) async fn insert(
         Trigger::Once { at, local: true } => Some(at.clone()),
         _ => None,
     };
+    let leave_late = local_at.is_some() && campaign.catch_up == CatchUp::Skip;
     let rules = Rules {
         category: template.category,
         channel: template.channel,
@@ -335,13 +363,15 @@ pub(super) async fn insert(
         on_unknown: campaign.on_unknown,
         quiet_hours: campaign.quiet_hours,
         quiet_off: false,
-        send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
+        send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(from)),
         local_at,
+        leave_late,
         event,
     };
     let run = NewRun {
         id: RunId(engine.new_uuid()),
         due_at,
+        snapshot_at: from,
         campaign_id: id,
         template_id: template.id,
         template_version: template.version,
