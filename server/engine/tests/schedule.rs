@@ -535,6 +535,36 @@ async fn a_month_shows_what_ran_and_what_is_due_by_the_clock_of_a_zone() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_shows_no_rehearsal_and_nothing_after_the_last_run() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to("2026-11-01T00:00:00Z");
+        let campaigns = world.engine.campaigns();
+        let weekly = scheduled(&world, every("30 23 * * MON", Some(3)), CatchUp::Run).await;
+        assert_eq!(campaigns.upcoming(&world.admin, &weekly, 5).await.expect("times").len(), 3);
+        clock.to("2026-11-02T23:30:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        end_run(&world).await;
+        clock.to("2026-11-03T12:00:00Z");
+        let looked_at = draft(&world, Trigger::Now, CatchUp::Run).await;
+        campaigns.rehearse(&world.admin, looked_at.id).await.expect("a rehearsal");
+        clock.to("2026-11-03T12:00:01Z");
+        campaigns.rehearse(&world.admin, looked_at.id).await.expect("another in its place");
+        let month = campaigns.calendar(&world.admin, Some("2026-11"), Some("UTC")).await.expect("a month");
+        let days: Vec<_> = month.days.iter().filter(|day| !day.entries.is_empty()).map(|day| &*day.date).collect();
+        assert_eq!(days, ["2026-11-02", "2026-11-09", "2026-11-16"], "{:?}", world.db.kind());
+
+        let count =
+            |count| CampaignPatch { trigger: Some(every("30 23 * * MON", Some(count))), ..CampaignPatch::default() };
+        let refused = campaigns.update(&world.admin, weekly.id, count(1)).await;
+        assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == "trigger.count"), "{refused:?}");
+        let fewer = campaigns.update(&world.admin, weekly.id, count(2)).await.expect("one is left");
+        assert_eq!(campaigns.upcoming(&world.admin, &fewer, 5).await.expect("times"), [at("2026-11-09T23:30:00Z")]);
+        campaigns.update(&world.admin, weekly.id, count(3)).await.expect("two again");
+    }
+}
+
 /// What a loaded machine may add to the second that the promise is about.
 const LOADED: i64 = 500_000;
 

@@ -12,7 +12,7 @@ mod test;
 use domain::{
     campaign::{
         Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
-        TestRequest, Trigger,
+        TestRequest,
     },
     ids::CampaignId,
     message::Message,
@@ -219,13 +219,13 @@ impl<'a> Campaigns<'a> {
         retrying!(schedule::schedule(self.0, actor, id).await)
     }
 
-    /// The next times that a trigger is due, at most twenty; as it is, or as a form has it.
+    /// The next times that a campaign is due, at most twenty, or would be if it were scheduled now.
     ///
     /// # Errors
     /// `Invalid` with the fields to correct.
-    pub async fn upcoming(&self, actor: &Actor, trigger: &Trigger, most: usize) -> Result<Vec<Timestamp>> {
+    pub async fn upcoming(&self, actor: &Actor, campaign: &Campaign, most: usize) -> Result<Vec<Timestamp>> {
         require(actor, Permission::Read)?;
-        schedule::upcoming(self.0, trigger, most).await
+        schedule::upcoming(self.0, campaign, most).await
     }
 
     /// Nothing more of the campaign is handed over until it is resumed.
