@@ -565,6 +565,28 @@ async fn a_month_shows_no_rehearsal_and_nothing_after_the_last_run() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_is_over_is_said_before_the_rehearsal_and_the_launch() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaigns = world.engine.campaigns();
+        let campaign = draft(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems, vec![]);
+        assert!(check.warnings.iter().any(|text| text.contains("nobody in the audience as of now")), "{check:?}");
+        clock.to("2026-11-28T09:00:00Z");
+        let refused = |result: Result<Run, Error>| match result {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "trigger.at"),
+            other => panic!("{other:?}"),
+        };
+        refused(campaigns.rehearse(&world.admin, campaign.id).await);
+        refused(campaigns.launch(&world.admin, campaign.id).await);
+        let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), ["trigger.at"]);
+    }
+}
+
 /// What a loaded machine may add to the second that the promise is about.
 const LOADED: i64 = 500_000;
 

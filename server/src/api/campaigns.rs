@@ -2,7 +2,10 @@
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, OverrideQuietHours, TestRequest},
+    campaign::{
+        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
+        TestRequest,
+    },
     ids::CampaignId,
     message::Message,
     page::Page,
@@ -32,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(rehearse_campaign))
         .routes(routes!(get_rehearsal, discard_rehearsal))
         .routes(routes!(set_timezones))
+        .routes(routes!(launch_check))
         .routes(routes!(launch_campaign))
         .routes(routes!(schedule_campaign))
         .routes(routes!(pause_campaign))
@@ -243,6 +247,24 @@ async fn set_timezones(
 ) -> Result<Reply<TimezonesSet>, Problem> {
     let changed = engine.campaigns().set_timezones(&actor, id, &request.timezone).await?;
     Ok(Reply(TimezonesSet { changed }))
+}
+
+/// What a launch would do
+///
+/// Without doing it: how many people are in the audience as it is, who would be left out, what keeps it from going out and
+/// what should be known before.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/launch-check", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = LaunchCheck)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn launch_check(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Reply<LaunchCheck>, Problem> {
+    Ok(Reply(engine.campaigns().launch_check(&actor, id).await?))
 }
 
 /// Launch a campaign

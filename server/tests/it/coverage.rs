@@ -221,6 +221,7 @@ fn the_document_lists_what_the_contract_promises() {
         "POST /campaigns/{id}/rehearsal/timezone",
         "POST /campaigns/{id}/override-quiet-hours",
         "GET /calendar",
+        "GET /campaigns/{id}/launch-check",
         "POST /campaigns/{id}/launch",
         "POST /campaigns/{id}/schedule",
         "POST /campaigns/{id}/pause",

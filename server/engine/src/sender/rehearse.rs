@@ -269,7 +269,7 @@ pub(crate) fn local_time(zones: &Zones, at: Timestamp) -> DateTime {
 }
 
 /// What a locale's language is called in the counts: few, whatever stands in a file.
-fn language(locale: &str) -> String {
+pub(crate) fn language(locale: &str) -> String {
     let language = locale.trim().split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
     let is_code =
         (2..=LANGUAGE_MAX).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -1,5 +1,7 @@
 //! Launching: what it needs, what it would do, doing it.
 
+use std::collections::BTreeMap;
+
 use domain::{
     campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     consent::Category,
@@ -16,7 +18,12 @@ use domain::{
     time::Timestamp,
 };
 use serde_json::json;
-use store::{ConnectionTrait, Tx, contacts::Query, runs::NewRun, senders::SenderRow};
+use store::{
+    ConnectionTrait, Tx,
+    contacts::Query,
+    runs::{NewRun, PlanTally},
+    senders::SenderRow,
+};
 
 use super::{audit, campaign_or, commit, rehearse, status_words};
 use crate::{
@@ -29,6 +36,7 @@ use crate::{
     },
     sender,
     services::{content_templates, provider_accounts, settings},
+    templates::Compiled,
 };
 
 /// Everything a campaign names, as far as it is there, and what is missing.
@@ -181,7 +189,9 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
     let parts = parts(engine, db, &campaign).await?;
     let mut problems = parts.problems;
-    if !may_launch(campaign.status) {
+    if may_launch(campaign.status) {
+        problems.extend(untimely(&campaign, engine.now()));
+    } else {
         problems.push(FieldError::new("status", launched_before(campaign.status)));
     }
     let mut check = LaunchCheck {
@@ -189,7 +199,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         template_name: parts.template.as_ref().map(|template| template.name.clone()).unwrap_or_default(),
         sender_name: parts.sender.as_ref().map(|row| row.sender.name.clone()).unwrap_or_default(),
         audience: 0,
-        skipped: Vec::new(),
+        skipped: BTreeMap::new(),
         rate_per_second: rate(&campaign, parts.sender.as_ref()),
         problems,
         warnings: parts.warnings,
@@ -209,6 +219,11 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
+    check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
+    if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
+        check.warnings.extend(without_variant(&compiled, &locales));
+    }
     check.warnings.extend(collisions(engine, &check.campaign, parts.topic).await?);
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
@@ -225,6 +240,38 @@ fn refused_by_meta(template: &Template, in_us: i64) -> Option<String> {
         format!(
             "{in_us} of them have numbers of the United States, where WhatsApp delivers no marketing: leave them out by \
              the audience, or reach them by SMS."
+        )
+    })
+}
+
+/// Said when nobody would get it as it is.
+fn nobody(tally: &PlanTally, trigger: &Trigger) -> Option<String> {
+    if tally.queued > 0 {
+        return None;
+    }
+    let who = if tally.total() == 0 { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
+    let then = if *trigger == Trigger::Now { "." } else { " as of now. Its time decides: it goes to who is in it by then." };
+    Some(format!("{who}{then}"))
+}
+
+/// Languages that are named.
+const LANGUAGES_SHOWN: usize = 5;
+
+/// Said when people read languages that the template has no text for.
+fn without_variant(template: &Compiled, locales: &[(String, i64)]) -> Option<String> {
+    let mut languages: BTreeMap<String, i64> = BTreeMap::new();
+    for (locale, count) in locales.iter().filter(|(locale, _)| !template.has_variant(locale)) {
+        *languages.entry(sender::language(locale)).or_default() += count;
+    }
+    let people: i64 = languages.values().sum();
+    let mut named: Vec<_> = languages.into_iter().collect();
+    named.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown: Vec<_> = named.iter().take(LANGUAGES_SHOWN).map(|(language, _)| language.as_str()).collect();
+    let more = if named.len() > shown.len() { ", …" } else { "" };
+    (people > 0).then(|| {
+        format!(
+            "{people} of them read languages that the template has no text for ({}{more}): they get the default one.",
+            shown.join(", ")
         )
     })
 }
@@ -260,6 +307,11 @@ fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
     if narrower == i32::MAX { 0 } else { narrower }
 }
 
+/// Says so when a campaign's time is over or never comes. Nothing of it concerns a run that is due just now.
+pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Option<FieldError> {
+    times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now))
+}
+
 pub(super) const fn may_launch(status: CampaignStatus) -> bool {
     matches!(status, CampaignStatus::Draft | CampaignStatus::Scheduled)
 }
@@ -280,6 +332,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         let text = "The campaign waits for events: schedule it, and it listens from then on.";
         return Err(Error::Conflict(text.to_owned()));
     }
+    Error::unless_valid(untimely(&campaign, now).into_iter().collect())?;
     let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,

@@ -52,7 +52,9 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
         let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    let (template, segment, _, topic) = launch::parts(engine, db, &campaign).await?.complete()?;
+    let mut parts = launch::parts(engine, db, &campaign).await?;
+    parts.problems.extend(launch::untimely(&campaign, engine.now()));
+    let (template, segment, _, topic) = parts.complete()?;
     let definition = launch::definition(db, segment.as_ref()).await?;
     let kind = (template.channel, template.category);
     let due = due(&campaign, engine.now());
