@@ -169,6 +169,8 @@ pub struct Quiet {
     pub from: Option<Timestamp>,
     /// … and the last.
     pub until: Option<Timestamp>,
+    /// An admin said that the run cannot wait: until that is taken back, no quiet hours hold for it.
+    pub overridden: bool,
 }
 
 word_enum! {

@@ -41,7 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(pause_campaign))
         .routes(routes!(resume_campaign))
         .routes(routes!(cancel_campaign))
-        .routes(routes!(override_quiet_hours))
+        .routes(routes!(override_quiet_hours, restore_quiet_hours))
         .routes(routes!(duplicate_campaign))
         .routes(routes!(test_campaign))
         .routes(routes!(list_runs))
@@ -324,7 +324,8 @@ async fn pause_campaign(
 
 /// Send also in quiet hours
 ///
-/// The campaign's present run, when it cannot wait until everybody's morning. Not of marketing. The reason stands in the audit log.
+/// The campaign's present run, when it cannot wait until everybody's morning, until that is taken back (`quiet.overridden` of
+/// the run). Not of marketing. The reason stands in the audit log.
 #[utoipa::path(
     post, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
     params(("id" = CampaignId, Path)),
@@ -339,6 +340,23 @@ async fn override_quiet_hours(
     Json(asked): Json<OverrideQuietHours>,
 ) -> Result<Versioned<Campaign>, Problem> {
     Ok(Versioned(engine.campaigns().override_quiet_hours(&actor, id, &asked).await?))
+}
+
+/// Keep to quiet hours again
+///
+/// Takes back that the campaign's present run goes out in quiet hours, too. 409 when it does not.
+#[utoipa::path(
+    delete, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("administer"))),
+)]
+async fn restore_quiet_hours(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().restore_quiet_hours(&actor, id).await?))
 }
 
 /// Resume a campaign

@@ -220,6 +220,7 @@ fn the_document_lists_what_the_contract_promises() {
         "DELETE /campaigns/{id}/rehearsal",
         "POST /campaigns/{id}/rehearsal/timezone",
         "POST /campaigns/{id}/override-quiet-hours",
+        "DELETE /campaigns/{id}/override-quiet-hours",
         "GET /calendar",
         "GET /campaigns/{id}/launch-check",
         "POST /campaigns/{id}/launch",

@@ -165,14 +165,15 @@ pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Woken)]) -> Result<()> {
     Ok(())
 }
 
-/// How many of a run's messages wait for their people's morning, and until when.
+/// How many of a run's messages wait for their people's morning and until when, and whether they have to.
 ///
 /// # Errors
 /// What the database says.
 pub async fn quiet(db: &impl ConnectionTrait, run: RunId) -> Result<Quiet> {
-    let query = "SELECT CAST(count(*) AS bigint) AS n, min(quiet_until) AS first, max(quiet_until) AS last \
-                 FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
+    let query = "SELECT CAST(count(*) AS bigint) AS n, min(quiet_until) AS first, max(quiet_until) AS last, \
+                 (SELECT rules FROM runs WHERE id = $1) AS rules FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
     let Some(row) = one(db, query, vec![run.0.into()]).await? else { return Ok(Quiet::default()) };
     let time = |column| row.get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_micros));
-    Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")? })
+    let overridden = row.json_or_null::<Rules>("rules")?.is_some_and(|rules| rules.quiet_off);
+    Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")?, overridden })
 }

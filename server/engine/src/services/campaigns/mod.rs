@@ -133,6 +133,15 @@ impl<'a> Campaigns<'a> {
         retrying!(awake::override_quiet_hours(self.0, actor, id, asked).await)
     }
 
+    /// Quiet hours hold again for the campaign's present run, which an admin had sent also to those who sleep.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `Conflict` when they hold already.
+    pub async fn restore_quiet_hours(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Administer)?;
+        retrying!(awake::restore_quiet_hours(self.0, actor, id).await)
+    }
+
     /// Makes a draft like this campaign.
     ///
     /// # Errors
