@@ -15,6 +15,8 @@ use std::{
 };
 
 pub use canary::stale;
+#[cfg(test)]
+pub(crate) use database::names;
 pub use database::{system_version, version, zone, zone_name};
 use domain::phone::Phone;
 use jiff::tz::TimeZone;
