@@ -170,7 +170,10 @@ async fn a_launch_check_says_what_would_happen() {
         assert_eq!((check.audience, check.rate_per_second), (6, 10));
         let skipped: Vec<_> = check.skipped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(skipped, [("no_consent", 2), ("not_subscribed", 1), ("suppressed", 1)]);
-        assert!(matches!(&check.warnings[..], [one] if one.starts_with("1 of them") && one.contains("(de)")), "{check:?}");
+        assert!(
+            matches!(&check.warnings[..], [one] if one.starts_with("1 of them") && one.contains("(de)")),
+            "{check:?}"
+        );
         assert_eq!((check.problems, check.sample_text), (vec![], Some("Hi there".to_owned())));
     }
 }

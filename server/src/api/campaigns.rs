@@ -6,7 +6,7 @@ use domain::{
         Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
         TestRequest,
     },
-    ids::CampaignId,
+    ids::{CampaignId, RunId},
     message::Message,
     page::Page,
     phone::Phone,
@@ -455,12 +455,14 @@ struct WhyQuery {
     #[serde(default, deserialize_with = "phone")]
     #[param(value_type = String, required = true)]
     phone: Option<Phone>,
+    /// Which of the campaign's runs is asked about; the latest when absent.
+    run: Option<RunId>,
 }
 
 /// Why somebody got it, or did not
 ///
-/// Of somebody in the plan, the message with every decision. Of anybody else, whether the number is known, came later, or
-/// which rules of the audience left the person out.
+/// Of somebody in the plan, the message with every decision. Of anybody else, whether the number is known, came later, was
+/// named by no event, or which rules of the audience left the person out. `messages` are those of all runs.
 #[utoipa::path(
     get, path = "/campaigns/{id}/why", tag = TAG,
     params(("id" = CampaignId, Path), WhyQuery),
@@ -477,5 +479,5 @@ async fn why(
         let missing = FieldError::new("phone", "Say whose message you ask about: `?phone=+…`.");
         return Err(engine::Error::Invalid(vec![missing]).into());
     };
-    Ok(Reply(engine.campaigns().why(&actor, id, &phone).await?))
+    Ok(Reply(engine.campaigns().why(&actor, id, &phone, query.run).await?))
 }

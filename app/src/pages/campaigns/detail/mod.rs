@@ -70,7 +70,8 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     let campaign = view.campaign.clone();
     let header = header(&campaign, view.names.clone(), (view.run.as_ref(), view.rehearsal.is_some()), actions);
     let trouble = trouble(view.run.as_ref());
-    let quiet = view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer)).map(|run| run.quiet);
+    let quiet =
+        view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer)).map(|run| run.quiet);
     let wake = quiet.and_then(|quiet| match (quiet.overridden, quiet.messages) {
         (true, _) => Some(awake(campaign.id, actions.change)),
         (false, 0) => None,

@@ -249,8 +249,10 @@ fn nobody(tally: &PlanTally, trigger: &Trigger) -> Option<String> {
     if tally.queued > 0 {
         return None;
     }
-    let who = if tally.total() == 0 { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
-    let then = if *trigger == Trigger::Now { "." } else { " as of now. Its time decides: it goes to who is in it by then." };
+    let who =
+        if tally.total() == 0 { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
+    let then =
+        if *trigger == Trigger::Now { "." } else { " as of now. Its time decides: it goes to who is in it by then." };
     Some(format!("{who}{then}"))
 }
 

@@ -46,8 +46,12 @@ pub(super) async fn problems(
             errors.push(FieldError::new("quiet_hours.end", "Give another time than the start."));
         }
         let hours = rule.hours().into_iter().collect();
-        if rule != former && rule.start != rule.end && Policy::new(rule.law, hours, &Holidays::default()).leaves_nothing() {
-            let text = "No marketing could ever be sent: beside the law table these hours leave no time at all. Shorten them.";
+        if rule != former
+            && rule.start != rule.end
+            && Policy::new(rule.law, hours, &Holidays::default()).leaves_nothing()
+        {
+            let text =
+                "No marketing could ever be sent: beside the law table these hours leave no time at all. Shorten them.";
             errors.push(FieldError::new("quiet_hours.end", text));
         }
         if rule != former && reason.is_empty() {
