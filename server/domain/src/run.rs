@@ -186,7 +186,8 @@ word_enum! {
     }
 }
 
-/// What a rehearsal found: every person decided as at sending, by the clock of when the campaign is due. Nothing was sent.
+/// What a rehearsal found: every person decided as at sending, by the clock of when the campaign is due. Nothing was
+/// sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rehearsal {

@@ -108,9 +108,21 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         assert_eq!((decision.outcome, decision.reason), (Outcome::Wait, Some(Reason::QuietHours)));
         let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
         let detail = check.detail.as_deref().unwrap_or_default();
-        assert!(detail.contains("America/New_York (timezone)") && detail.contains("21:00–08:00"), "{detail}");
+        let until = "until Thu 3 December 2026, 08:00 in America/New_York (the contact's time zone)";
+        assert!(detail.contains(until) && detail.contains("21:00–08:00"), "{detail}");
+        assert!(decision.rules_version.is_some(), "{decision:?}");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
+        // And what was sent says when that was where the person is.
+        clock.to("2026-12-03T14:00:00Z");
+        world.until_completed(run.id).await;
+        let sent = world.message_to(1).await;
+        let decision = sent.decisions.last().expect("a decision");
+        assert_eq!(decision.outcome, Outcome::Send);
+        let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
+        let detail = check.detail.as_deref().unwrap_or_default();
+        let window = "in America/New_York: allowed from Thu 3 Dec, 08:00 to Thu 3 Dec, 21:00";
+        assert!(detail.starts_with("Thu 3 Dec, 09:0") && detail.contains(window), "{detail}");
         world.stop().await;
     }
 }

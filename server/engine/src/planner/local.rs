@@ -83,8 +83,8 @@ impl DueTimes {
     }
 }
 
-/// When it is this time for everybody in these zones: with several it is the last of them, without any it is when the time
-/// has come everywhere.
+/// When it is this time for everybody in these zones: with several it is the last of them, without any it is when the
+/// time has come everywhere.
 fn instant(zones: &Zones, local: DateTime) -> Option<Timestamp> {
     let last_place = TimeZone::fixed(tz::offset(LAST_PLACE));
     let zones = if zones.is_empty() { std::slice::from_ref(&last_place) } else { zones.zones() };

@@ -156,7 +156,8 @@ struct Placed {
 }
 
 impl Placed {
-    /// Who has no zone, or would be dropped in the morning, is due when awake people are: the claim says why nothing is sent.
+    /// Who has no zone, or would be dropped in the morning, is due when awake people are: the claim says why nothing is
+    /// sent.
     fn of(queued: &[Planned], due: &DueTimes, (hours, rules): (&Policy, &Rules)) -> Self {
         let deadline = rules.send_before.filter(|_| rules.late == Late::Drop);
         let mut placed = Self::default();

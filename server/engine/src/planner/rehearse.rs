@@ -1,6 +1,6 @@
-//! Rehearsals: planned like a run, and everybody decided as at sending, by the clock of when they are due. What would leave a person out
-//! leaves them out of the plan; nothing is claimed. Each chunk is one transaction with cursor, counts and hash, so that
-//! whatever stops the process, the next one goes on after the last chunk.
+//! Rehearsals: planned like a run, and everybody decided as at sending, by the clock of when they are due. What would
+//! leave a person out leaves them out of the plan; nothing is claimed. Each chunk is one transaction with cursor, counts and
+//! hash, so that whatever stops the process, the next one goes on after the last chunk.
 
 use std::sync::Arc;
 

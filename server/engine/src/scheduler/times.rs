@@ -222,8 +222,8 @@ impl Times {
         }
     }
 
-    /// Whether an instant of its is over by `now` without anybody having been there. By everybody's own clock it is over when
-    /// it is everywhere: until then there are people whose time is still to come.
+    /// Whether an instant of its is over by `now` without anybody having been there. By everybody's own clock it is over
+    /// when it is everywhere: until then there are people whose time is still to come.
     pub(crate) fn is_missed(&self, at: Timestamp, now: Timestamp) -> bool {
         let last = match self {
             Self::Once { at, local: Some(_) } => at.plus(FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND),

@@ -127,8 +127,8 @@ impl Rehearsing {
         caps::count_planned(tx, self.due(), &self.caps, people).await
     }
 
-    /// Decides about some people by when they are due, on as many processors as there are. It takes a while: not for a thread that others
-    /// wait for.
+    /// Decides about some people by when they are due, on as many processors as there are. It takes a while: not for a
+    /// thread that others wait for.
     pub fn decide(&self, people: &[Claimed], now: Timestamp) -> Found {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
         let part = people.len().div_ceil(threads).max(1);

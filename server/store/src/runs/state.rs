@@ -17,7 +17,7 @@ pub struct NewRun<'a> {
     pub id: RunId,
     /// The instant that it was due: unique among the campaign's runs.
     pub due_at: Timestamp,
-    /// When everybody is taken as they are then, and messages are due from: now, of a rehearsal when the campaign is due.
+    /// Everybody is taken as they are then, and messages are due from then on: now, of a rehearsal when the campaign is due.
     pub snapshot_at: Timestamp,
     pub campaign_id: CampaignId,
     pub template_id: TemplateId,
@@ -120,6 +120,14 @@ pub async fn sender_of_open(db: &impl ConnectionTrait, campaign: CampaignId) -> 
 pub async fn lock_rules(tx: &Tx, run: RunId) -> Result<Rules> {
     let query = format!("SELECT rules FROM runs WHERE id = $1{}", Kind::of(tx).for_update());
     one(tx, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?.json("rules")
+}
+
+/// The rules of a run.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn rules(db: &impl ConnectionTrait, run: RunId) -> Result<Rules> {
+    one(db, "SELECT rules FROM runs WHERE id = $1", vec![run.0.into()]).await?.ok_or(Error::NotFound)?.json("rules")
 }
 
 /// Changes the rules of a run that is under way: they are frozen but for what an admin decides about it.
