@@ -610,6 +610,7 @@ pub fn done(code: &str) -> Option<&'static str> {
         "launched" => "The campaign has been launched.",
         "scheduled" => "Scheduled. It goes out by itself at its time.",
         "woken" => "Whoever sleeps gets it now. It stands in the audit log.",
+        "hours_kept" => "Quiet hours hold again for this run. It stands in the audit log.",
         "rehearsed" => "The rehearsal is under way. Nothing is sent.",
         "discarded" => "The rehearsal is discarded.",
         "paused" => "Paused. Nothing more is handed over until you resume.",

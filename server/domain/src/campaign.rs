@@ -1,5 +1,7 @@
 //! The intention: what to say, to whom, from where, when.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -241,15 +243,16 @@ pub struct CampaignFilter {
 
 /// What launching would do: shown before the button that sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LaunchCheck {
     pub campaign: Campaign,
     pub audience_name: String,
     pub template_name: String,
     pub sender_name: String,
-    /// Everybody in the audience.
+    /// Everybody in the audience; of a campaign that waits for events nobody is counted.
     pub audience: i64,
-    /// Of them, who would be skipped already at planning, by reason code.
-    pub skipped: Vec<(String, i64)>,
+    /// Of them, who would be skipped already at planning, by reason.
+    pub skipped: BTreeMap<String, i64>,
     /// The messages per second that the sender and the campaign allow.
     pub rate_per_second: i32,
     /// What keeps it from being launched.

@@ -232,6 +232,9 @@ pub struct Decision {
     pub outcome: Outcome,
     pub reason: Option<Reason>,
     pub checks: Vec<CheckResult>,
+    /// By which version of the rules; null of the first decision of a message that was queued: it is not stored, but follows
+    /// from the plan.
+    pub rules_version: Option<i32>,
     pub at: Timestamp,
 }
 

@@ -157,6 +157,9 @@ pub struct Rules {
     /// Everybody's own clock says this when their message is due; a local time without offset.
     #[serde(default)]
     pub local_at: Option<String>,
+    /// Whose own time was over when the run began gets nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave_late: bool,
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,
@@ -192,6 +195,8 @@ pub struct Quiet {
     pub from: Option<Timestamp>,
     /// … and the last.
     pub until: Option<Timestamp>,
+    /// An admin said that the run cannot wait: until that is taken back, no quiet hours hold for it.
+    pub overridden: bool,
 }
 
 word_enum! {
@@ -209,7 +214,8 @@ word_enum! {
     }
 }
 
-/// What a rehearsal found: every person decided as at sending, by the clock of the rehearsal. Nothing was sent.
+/// What a rehearsal found: every person decided as at sending, by the clock of when the campaign is due. Nothing was
+/// sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rehearsal {
@@ -219,6 +225,8 @@ pub struct Rehearsal {
     pub stale: bool,
     /// How many people were in the audience when it began.
     pub audience: i64,
+    /// When the campaign is due first, with `local` where the day begins first; by hand it is when the rehearsal began.
+    pub due_at: Timestamp,
     /// None while it is under way; `ledger.planned` of `audience` says how far it is.
     pub finished_at: Option<Timestamp>,
     /// SHA-256 over everybody's decision and text. Two rehearsals with the same hash would send the same.
@@ -314,7 +322,7 @@ pub struct Forecast {
     pub finish_at: Option<Timestamp>,
     /// Messages handed over per second, over the last ten seconds.
     pub rate_now: f64,
-    /// From now on. Of a rehearsal: if it were launched now.
+    /// From now on. Of a rehearsal: from when the campaign is due; by hand as if it were launched now.
     pub curve: Vec<CurvePoint>,
     /// What was expected when it began.
     pub at_launch: Option<Expectation>,

@@ -9,6 +9,7 @@ use crate::{
     message::Message,
     phone::Phone,
     segment::{Combinator, Operator},
+    trigger_event::TriggerEvent,
     word_enum,
 };
 
@@ -27,6 +28,10 @@ word_enum! {
         ChangedLater = "changed_later",
         /// Nothing is planned yet; the person is in the audience.
         NotPlanned = "not_planned",
+        /// The campaign answers events, and none was about the person.
+        NoEvent = "no_event",
+        /// Events were about the person, and none of them came to a message.
+        EventsLeftOut = "events_left_out",
         /// The campaign has no audience.
         NoAudience = "no_audience",
     }
@@ -38,10 +43,14 @@ word_enum! {
 pub struct Why {
     pub phone: Phone,
     pub answer: WhyNot,
-    /// The run that was looked into: the latest one, else the rehearsal.
+    /// The run that was looked into: the one that was asked for, else the latest one, else the rehearsal.
     pub run_id: Option<RunId>,
-    /// With history and decisions, when the person is in the plan.
+    /// With history and decisions, when the person is in the plan of that run; of several the newest.
     pub message: Option<Message>,
+    /// All messages of the campaign to the person, in every run, newest first, without histories; at most 100.
+    pub messages: Vec<Message>,
+    /// The events about this person that the campaign heard, newest first, each with what it came to; at most 100.
+    pub events: Vec<TriggerEvent>,
     /// Null for a number that nobody is stored with.
     pub consent: Option<Consent>,
     /// The number is on the suppression list, whoever it belongs to.

@@ -151,6 +151,9 @@ async fn a_launch_check_says_what_would_happen() {
         world.people(1, 4).await;
         build::people(&world.db, 5, 2, Consent::Unknown).await;
         build::set_person(&world.db, ContactId(1), "suppressed = TRUE").await;
+        for (person, locale) in [(1, "de"), (2, "de-AT"), (3, "en-GB")] {
+            build::set_person(&world.db, ContactId(person), &format!("locale = '{locale}'")).await;
+        }
         let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
         world.engine.topics().create(&world.admin, new).await.expect("a topic");
         let row = store::one(world.db.reader(), "SELECT id FROM topics", vec![]).await.expect("a row").expect("a row");
@@ -167,6 +170,10 @@ async fn a_launch_check_says_what_would_happen() {
         assert_eq!((check.audience, check.rate_per_second), (6, 10));
         let skipped: Vec<_> = check.skipped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(skipped, [("no_consent", 2), ("not_subscribed", 1), ("suppressed", 1)]);
+        assert!(
+            matches!(&check.warnings[..], [one] if one.starts_with("1 of them") && one.contains("(de)")),
+            "{check:?}"
+        );
         assert_eq!((check.problems, check.sample_text), (vec![], Some("Hi there".to_owned())));
     }
 }

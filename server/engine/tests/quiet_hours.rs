@@ -5,7 +5,7 @@ mod world;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    campaign::{Campaign, CampaignPatch, Late, NewCampaign, OverrideQuietHours},
+    campaign::{Campaign, CampaignPatch, Late, NewCampaign, OverrideQuietHours, Trigger},
     consent::Category,
     ids::{ContactId, TemplateId},
     message::{Channel, NewMessage, Outcome, State},
@@ -108,9 +108,21 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         assert_eq!((decision.outcome, decision.reason), (Outcome::Wait, Some(Reason::QuietHours)));
         let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
         let detail = check.detail.as_deref().unwrap_or_default();
-        assert!(detail.contains("America/New_York (timezone)") && detail.contains("21:00–08:00"), "{detail}");
+        let until = "until Thu 3 December 2026, 08:00 in America/New_York (the contact's time zone)";
+        assert!(detail.contains(until) && detail.contains("21:00–08:00"), "{detail}");
+        assert!(decision.rules_version.is_some(), "{decision:?}");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
+        // And what was sent says when that was where the person is.
+        clock.to("2026-12-03T14:00:00Z");
+        world.until_completed(run.id).await;
+        let sent = world.message_to(1).await;
+        let decision = sent.decisions.last().expect("a decision");
+        assert_eq!(decision.outcome, Outcome::Send);
+        let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
+        let detail = check.detail.as_deref().unwrap_or_default();
+        let window = "in America/New_York: allowed from Thu 3 Dec, 08:00 to Thu 3 Dec, 21:00";
+        assert!(detail.starts_with("Thu 3 Dec, 09:0") && detail.contains(window), "{detail}");
         world.stop().await;
     }
 }
@@ -242,6 +254,17 @@ async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch
         // The law table beside a campaign's hours: nobody allows marketing at night.
         let law = WorkspaceQuietPatch { law: Some(true), ..switch(false) };
         set_rule(&world, law).await;
+        // Nor beside the workspace's.
+        let night = WorkspaceQuietPatch {
+            start: Some("06:00".parse().expect("a time")),
+            end: Some("23:30".parse().expect("a time")),
+            ..switch(true)
+        };
+        let patch = SettingsPatch { quiet_hours: Some(night), ..SettingsPatch::default() };
+        match world.engine.settings().update(&world.admin, patch).await {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "quiet_hours.end"),
+            other => panic!("{other:?}"),
+        }
         let patch = CampaignPatch { quiet_hours: Some(Some(hours("06:00", "23:30"))), ..CampaignPatch::default() };
         assert_eq!(field(campaigns.update(&world.admin, allowed.id, patch).await), "quiet_hours");
     }
@@ -439,6 +462,49 @@ async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
         let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
         let line = audit.items.iter().find(|line| line.action == "override_quiet_hours").expect("a line");
         assert!(line.detail.to_string().contains("The water is not safe"), "{line:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_listens_keeps_to_quiet_hours_again_when_an_admin_says_so() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        set_rule(&world, switch(true)).await;
+        world.people(1, 2).await;
+        live_in(&world, 1..3, "America/New_York").await;
+        world.start();
+        let campaigns = world.engine.campaigns();
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        let trigger = Trigger::Event { name: "water".to_owned(), delay: None, debounce: None };
+        let notice = campaign(&world, |draft| NewCampaign { template_id: Some(utility), trigger, ..draft }).await;
+        campaigns.schedule(&world.admin, notice.id).await.expect("it listens");
+        let refused = campaigns.restore_quiet_hours(&world.admin, notice.id).await;
+        assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+        let asked = OverrideQuietHours { reason: "The water is not safe".to_owned() };
+        let run = campaigns.override_quiet_hours(&world.admin, notice.id, &asked).await.expect("woken").run;
+        let run = run.expect("a run").id;
+        let event = |person: i64| {
+            let phone = build::phone(person);
+            format!(r#"{{"id":"{person}","name":"water","phone":"{phone}"}}"#)
+        };
+        let take = async |person| {
+            let body = futures::stream::iter([Ok(event(person).into_bytes().into())]);
+            world.engine.trigger_events().ingest(&world.admin, body, None).await.expect("taken");
+        };
+        take(1).await;
+        world.until(run, "woken", |run| handed_over(&run.ledger) == 1 && run.quiet.overridden).await;
+        let marketer = Actor::new(ActorKind::ApiKey, "a program", Role::Marketer);
+        let refused = campaigns.restore_quiet_hours(&marketer, notice.id).await;
+        assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+        campaigns.restore_quiet_hours(&world.admin, notice.id).await.expect("taken back");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        take(2).await;
+        let run = world.until(run, "asleep", |run| run.quiet.messages == 1).await;
+        assert_eq!((handed_over(&run.ledger), run.quiet.overridden), (1, false));
+        let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
+        assert!(audit.items.iter().any(|line| line.action == "restore_quiet_hours"));
         world.stop().await;
     }
 }

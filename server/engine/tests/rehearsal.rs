@@ -197,6 +197,92 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_of_a_later_time_is_decided_by_the_clock_of_then() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        // In the afternoon, for ten at night in New York and half past eight in the morning in Colombo.
+        clock.to("2026-12-01T15:00:00Z");
+        let due: Timestamp = "2026-12-02T03:00:00Z".parse().expect("an instant");
+        world.people(1, 20).await;
+        for person in 1..21 {
+            let zone = if person <= 10 { "America/New_York" } else { "Asia/Colombo" };
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
+        }
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            quiet_hours: Some(QuietHours::DEFAULT),
+            trigger: Trigger::Once { at: due.to_string(), local: false },
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.outcome(Outcome::Send), of.outcome(Outcome::Wait), of.due_at), (10, 10, due));
+        let hours: Vec<_> = of.local_hours.iter().map(|(hour, count)| (hour.as_str(), *count)).collect();
+        assert_eq!(hours, [("2026-12-02T08", 20)], "eight by everybody's own clock");
+        let morning: Timestamp = "2026-12-02T13:00:00Z".parse().expect("an instant");
+        assert!(run.forecast.finish_at.is_some_and(|at| at >= morning), "{:?}", run.forecast);
+        assert!(run.forecast.curve.first().is_some_and(|point| point.at >= due), "{:?}", run.forecast);
+        let filter = MessageFilter { reason: Some(Reason::QuietHours), ..MessageFilter::default() };
+        let asleep = world.engine.runs().planned(&world.admin, run.id, &filter, &PageRequest::first(50)).await;
+        let asleep = asleep.expect("people").items;
+        assert_eq!(asleep.len(), 10);
+        assert!(asleep.iter().all(|one| one.local_time.as_deref() == Some("2026-12-02 08:00")), "{asleep:?}");
+
+        // Who would get it in the morning is left out when that is too late.
+        let late = CampaignPatch {
+            send_before: Some(Some("2026-12-02T10:00:00Z".parse().expect("a time"))),
+            late: Some(domain::campaign::Late::Drop),
+            ..CampaignPatch::default()
+        };
+        world.engine.campaigns().update(&world.admin, campaign.id, late).await.expect("changed");
+        let again = rehearse(&world, &campaign).await;
+        assert_eq!((found(&again).reached(), found(&again).reasons.get("deadline_passed")), (10, Some(&10)));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_in_quiet_hours_is_rehearsed_for_the_morning() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-12-01T15:00:00Z");
+        world.people(1, 4).await;
+        for person in 1..5 {
+            let zone = if person <= 2 { "America/New_York" } else { "Asia/Colombo" };
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
+        }
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            quiet_hours: Some(QuietHours::DEFAULT),
+            trigger: Trigger::Once { at: "2026-12-02T22:00".to_owned(), local: true },
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.outcome(Outcome::Wait), of.reasons.get("quiet_hours")), (4, Some(&4)), "{of:?}");
+        let hours: Vec<_> = of.local_hours.iter().map(|(hour, count)| (hour.as_str(), *count)).collect();
+        assert_eq!(hours, [("2026-12-03T08", 4)]);
+        assert_eq!(run.quiet.until, Some("2026-12-03T13:00:00Z".parse().expect("an instant")));
+
+        // Colombo's morning is before that, New York's is not.
+        let late = CampaignPatch {
+            send_before: Some(Some("2026-12-03T06:00:00Z".parse().expect("a time"))),
+            late: Some(domain::campaign::Late::Drop),
+            ..CampaignPatch::default()
+        };
+        world.engine.campaigns().update(&world.admin, campaign.id, late).await.expect("changed");
+        let again = rehearse(&world, &campaign).await;
+        let of = found(&again);
+        assert_eq!((of.outcome(Outcome::Wait), of.reasons.get("deadline_passed")), (2, Some(&2)), "{of:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_in_the_middle_changes_nothing_and_a_rehearsal_can_be_cancelled() {
     for mut world in worlds(Setup::default()).await {
         // More than a chunk of either database.

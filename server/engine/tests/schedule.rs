@@ -9,6 +9,7 @@ use domain::{
     ids::ContactId,
     message::State,
     page::PageRequest,
+    quiet::QuietHours,
     reason::Reason,
     run::Run,
     schedule::{CatchUp, DueOutcome, DueReason, LastDue},
@@ -339,6 +340,120 @@ async fn everybody_is_due_by_their_own_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_in_quiet_hours_waits_for_the_morning_from_the_start() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for mut world in worlds {
+        clock.to(START);
+        world.people(1, 2).await;
+        for (person, zone) in [(1, "Asia/Colombo"), (2, "America/New_York")] {
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
+        }
+        let new = NewCampaign {
+            trigger: Trigger::Once { at: "2026-12-01T22:00".to_owned(), local: true },
+            template_id: Some(world.template("Hi").await),
+            quiet_hours: Some(QuietHours::DEFAULT),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, new).await.expect("a draft");
+        world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        clock.to("2026-12-01T08:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        let run = runs(&world, &campaign).await.remove(0);
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.planned == 2 && run.started_at.is_some()).await;
+        for (person, morning) in [(1, "2026-12-02T02:30:00Z"), (2, "2026-12-02T13:00:00Z")] {
+            let message = world.message_to(person).await;
+            assert_eq!((message.not_before, message.reason), (at(morning), Some(Reason::QuietHours)), "{person}");
+            assert_eq!(message.attempts, 0, "nobody is claimed only to wait");
+        }
+        // Whom quiet hours do not bind any more is due at ten by their own clock, not before.
+        build::commit(&world.db, async |tx| {
+            let rules = store::runs::lock_rules(tx, run.id).await?;
+            store::runs::set_rules(tx, run.id, &domain::run::Rules { quiet_off: true, ..rules }).await
+        })
+        .await;
+        world.stop().await;
+        world.start();
+        let woken = async {
+            while world.message_to(2).await.reason.is_some() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), woken).await.expect("looked at anew");
+        assert_eq!(world.message_to(1).await.not_before, at("2026-12-01T16:30:00Z"));
+        assert_eq!(world.message_to(2).await.not_before, at("2026-12-02T03:00:00Z"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_is_missed_only_by_those_for_whom_it_is_over() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for mut world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        for (person, zone) in [(1, "Pacific/Kiritimati"), (2, "Asia/Colombo"), (3, "America/New_York")] {
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
+        }
+        let local = || Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true };
+        let campaign = scheduled(&world, local(), CatchUp::Skip).await;
+        // Nobody was there from the first place's morning until after Colombo's.
+        clock.to("2026-12-01T05:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        let run = runs(&world, &campaign).await.remove(0);
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.planned == 3 && run.started_at.is_some()).await;
+        for person in [1, 2] {
+            let message = world.message_to(person).await;
+            assert_eq!((message.state, message.reason), (State::Skipped, Some(Reason::DeadlinePassed)), "{person}");
+            let [decision] = &message.decisions[..] else { panic!("{:?}", message.decisions) };
+            let detail = decision.checks.iter().find_map(|check| check.detail.clone()).expect("a detail");
+            assert!(detail.contains("2026-12-01 09:00"), "{detail}");
+        }
+        let due = world.message_to(3).await;
+        assert_eq!((due.state, due.not_before), (State::Queued, at("2026-12-01T14:00:00Z")));
+        world.stop().await;
+
+        // Once it is over everywhere, it was missed as a whole.
+        clock.to(START);
+        let missed = scheduled(&world, local(), CatchUp::Skip).await;
+        clock.to("2026-12-01T21:01:01Z");
+        assert_eq!(tick(&world.engine).await, 0);
+        let failed = now(&world, &missed).await;
+        assert_eq!(failed.status, CampaignStatus::Failed);
+        assert!(failed.reason.is_some_and(|reason| reason.contains("does not catch up")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_time_has_a_deadline_that_is_an_instant() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let new = |send_before: &str, local, blank: &NewCampaign| NewCampaign {
+            trigger: match local {
+                true => Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true },
+                false => once("2026-12-01T09:00:00Z"),
+            },
+            send_before: Some(send_before.parse().expect("a deadline")),
+            ..blank.clone()
+        };
+        let blank = world.draft().await;
+        let campaigns = world.engine.campaigns();
+        let refused = campaigns.create(&world.admin, new("PT6H", true, &blank)).await;
+        assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == "send_before"), "{refused:?}");
+        campaigns.create(&world.admin, new("2026-12-02T09:00:00Z", true, &blank)).await.expect("an instant");
+        let fine = campaigns.create(&world.admin, new("PT6H", false, &blank)).await.expect("for all at once");
+        // One that was made before is told at the launch.
+        let local = r#"{"type":"once","at":"2026-12-01T09:00","local":true}"#;
+        let update = "UPDATE campaigns SET trigger_json = $1 WHERE id = $2";
+        build::commit(&world.db, async |tx| store::exec(tx, update, vec![local.into(), fine.id.0.into()]).await).await;
+        let check = campaigns.launch_check(&world.admin, fine.id).await.expect("a check");
+        assert!(check.problems.iter().any(|problem| problem.field == "send_before"), "{:?}", check.problems);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_that_wait_cost_one_small_query() {
     let (worlds, clock) = worlds_in_steps().await;
     for world in worlds {
@@ -417,6 +532,58 @@ async fn a_month_shows_what_ran_and_what_is_due_by_the_clock_of_a_zone() {
                 other => panic!("{month_} {zone}: {other:?}"),
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_shows_no_rehearsal_and_nothing_after_the_last_run() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to("2026-11-01T00:00:00Z");
+        let campaigns = world.engine.campaigns();
+        let weekly = scheduled(&world, every("30 23 * * MON", Some(3)), CatchUp::Run).await;
+        assert_eq!(campaigns.upcoming(&world.admin, &weekly, 5).await.expect("times").len(), 3);
+        clock.to("2026-11-02T23:30:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        end_run(&world).await;
+        clock.to("2026-11-03T12:00:00Z");
+        let looked_at = draft(&world, Trigger::Now, CatchUp::Run).await;
+        campaigns.rehearse(&world.admin, looked_at.id).await.expect("a rehearsal");
+        clock.to("2026-11-03T12:00:01Z");
+        campaigns.rehearse(&world.admin, looked_at.id).await.expect("another in its place");
+        let month = campaigns.calendar(&world.admin, Some("2026-11"), Some("UTC")).await.expect("a month");
+        let days: Vec<_> = month.days.iter().filter(|day| !day.entries.is_empty()).map(|day| &*day.date).collect();
+        assert_eq!(days, ["2026-11-02", "2026-11-09", "2026-11-16"], "{:?}", world.db.kind());
+
+        let count =
+            |count| CampaignPatch { trigger: Some(every("30 23 * * MON", Some(count))), ..CampaignPatch::default() };
+        let refused = campaigns.update(&world.admin, weekly.id, count(1)).await;
+        assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == "trigger.count"), "{refused:?}");
+        let fewer = campaigns.update(&world.admin, weekly.id, count(2)).await.expect("one is left");
+        assert_eq!(campaigns.upcoming(&world.admin, &fewer, 5).await.expect("times"), [at("2026-11-09T23:30:00Z")]);
+        campaigns.update(&world.admin, weekly.id, count(3)).await.expect("two again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_is_over_is_said_before_the_rehearsal_and_the_launch() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaigns = world.engine.campaigns();
+        let campaign = draft(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems, vec![]);
+        assert!(check.warnings.iter().any(|text| text.contains("nobody in the audience as of now")), "{check:?}");
+        clock.to("2026-11-28T09:00:00Z");
+        let refused = |result: Result<Run, Error>| match result {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "trigger.at"),
+            other => panic!("{other:?}"),
+        };
+        refused(campaigns.rehearse(&world.admin, campaign.id).await);
+        refused(campaigns.launch(&world.admin, campaign.id).await);
+        let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), ["trigger.at"]);
     }
 }
 

@@ -15,9 +15,11 @@ use domain::{
     reason::Reason,
     role::Role,
     run::{Run, RunStatus},
+    segment::NewSegment,
     time::Timestamp,
     topic::NewTopic,
     trigger_event::{EventOutcome, EventsReport, TriggerEvent, TriggerEventFilter},
+    why::WhyNot,
 };
 use engine::{
     Actor, Engine, Error,
@@ -97,6 +99,43 @@ async fn events(world: &World, filter: TriggerEventFilter) -> Vec<TriggerEvent> 
 async fn number(world: &World, query: &str) -> i64 {
     let query = format!("SELECT CAST(({query}) AS bigint) AS n");
     store::one(world.db.reader(), query, vec![]).await.expect("a query").expect("a row").get("n").expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_told_why_an_event_came_to_nothing_and_that_none_came() {
+    for world in worlds(Setup::default()).await {
+        world.people(1, 3).await;
+        build::set_person(&world.db, ContactId(2), r#"attributes = '{"city":"Kandy"}'"#).await;
+        let definition = json!({"combinator": "and", "not": true, "rules": [
+            {"field": "attributes.city", "operator": "=", "value": "Kandy"}]});
+        let new = NewSegment { name: "Not in Kandy".to_owned(), definition };
+        let audience = world.engine.segments().create(&world.admin, new).await.expect("a segment").id;
+        let narrow =
+            |new| NewCampaign { segment_id: Some(audience), trigger: event("price_drop", None, Some("PT1H")), ..new };
+        let campaign = listening(&world, "Hi", narrow).await;
+        let why = async |person: i64| {
+            let phone = build::phone(person);
+            world.engine.campaigns().why(&world.admin, campaign.id, &phone, None).await.expect("an answer")
+        };
+        assert_eq!(why(1).await.answer, WhyNot::NoEvent);
+        let one = drop_for("a", 1, json!({}));
+        let other = drop_for("b", 1, json!({}));
+        ingest(&world, &[one, other, drop_for("c", 2, json!({}))]).await;
+        plan_events(&world.engine).await.expect("planned");
+        let told = why(1).await;
+        assert_eq!((told.answer, told.messages.len()), (WhyNot::InPlan, 1));
+        let outcomes: Vec<_> =
+            told.events.iter().map(|event| (event.id.as_deref(), event.effects[0].outcome)).collect();
+        let (merged, planned) = (Some(EventOutcome::Merged), Some(EventOutcome::Planned));
+        assert_eq!(outcomes, [(Some("b"), planned), (Some("a"), merged)], "the earlier one went into the later");
+        let left_out = why(2).await;
+        assert_eq!((left_out.answer, left_out.messages.len(), left_out.events.len()), (WhyNot::NotInAudience, 0, 1));
+        build::set_person(&world.db, ContactId(2), r#"attributes = '{"city":"Galle"}'"#).await;
+        let left_out = why(2).await;
+        assert_eq!(left_out.answer, WhyNot::EventsLeftOut);
+        assert_eq!(left_out.events[0].effects[0].outcome, Some(EventOutcome::LeftOut));
+        assert_eq!(why(3).await.answer, WhyNot::NoEvent);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -450,7 +489,7 @@ async fn an_audience_narrows_whom_events_reach() {
             build::set_person(&world.db, ContactId(person), "locale = 'fr'").await;
         }
         let french = json!({"combinator": "and", "rules": [{"field": "locale", "operator": "=", "value": "fr"}]});
-        let segment = domain::segment::NewSegment { name: "French".to_owned(), definition: french.clone() };
+        let segment = NewSegment { name: "French".to_owned(), definition: french.clone() };
         let segment = world.engine.segments().create(&world.admin, segment).await.expect("a segment").id;
         let narrowed = listening(&world, "Hi", |new| NewCampaign { segment_id: Some(segment), ..new }).await;
         let everybody = json!({"combinator": "and", "rules": []});

@@ -61,7 +61,7 @@ async fn two_failures_in_a_row_are_enough_and_any_sign_of_life_ends_it() {
         }
         let campaign = world.campaign("Hi").await;
         let check = world.engine.campaigns().launch_check(&world.admin, campaign.id).await.expect("a check");
-        assert_eq!(check.skipped, [("unreachable".to_owned(), 2)]);
+        assert_eq!(check.skipped, [("unreachable".to_owned(), 2)].into());
         let third = sent_to_all(&world).await;
         assert_eq!(left_alone(&world, &third).await, [1, 2]);
         assert_eq!(world.accepted(3), 3, "everybody else goes on");

@@ -18,7 +18,7 @@ use testkit::build;
 use world::{Setup, World, handed_over, worlds};
 
 async fn why(world: &World, campaign: domain::ids::CampaignId, phone: &Phone) -> Why {
-    world.engine.campaigns().why(&world.admin, campaign, phone).await.expect("an answer")
+    world.engine.campaigns().why(&world.admin, campaign, phone, None).await.expect("an answer")
 }
 
 fn failing(rule: &RuleResult, found: &mut Vec<String>) {
@@ -99,6 +99,59 @@ async fn rules_say_who_was_left_out_and_by_which_of_them() {
         assert_eq!(why(&world, campaign, &late).await.answer, WhyNot::CameLater);
         build::set_person(&world.db, ContactId(2), r#"attributes = '{"city":"Colombo"}'"#).await;
         assert_eq!(why(&world, campaign, &build::phone(2)).await.answer, WhyNot::ChangedLater);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_run_of_a_campaign_can_be_asked_about() {
+    let clock = std::sync::Arc::new(world::Moved::default());
+    clock.to("2026-11-28T08:59:00Z");
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-11-28T08:59:00Z");
+        world.people(1, 1).await;
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            trigger: domain::campaign::Trigger::Cron {
+                expression: "0 * * * *".to_owned(),
+                timezone: Some("UTC".to_owned()),
+                until: None,
+                count: None,
+            },
+            ..world.draft().await
+        };
+        let campaigns = world.engine.campaigns();
+        let campaign = campaigns.create(&world.admin, draft).await.expect("a campaign").id;
+        campaigns.schedule(&world.admin, campaign).await.expect("scheduled");
+        world.start();
+        let mut runs = Vec::new();
+        for (due, number) in [("2026-11-28T09:00:00Z", 1), ("2026-11-28T10:00:00Z", 2)] {
+            clock.to(due);
+            let run = async {
+                loop {
+                    let page = domain::page::PageRequest::first(5);
+                    let all = world.engine.runs().list(&world.admin, campaign, &page).await.expect("runs").items;
+                    match all.first().filter(|run| run.number == number) {
+                        Some(run) => return run.id,
+                        None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                    }
+                }
+            };
+            let run = tokio::time::timeout(std::time::Duration::from_secs(20), run).await.expect("a run");
+            world.until_completed(run).await;
+            runs.push(run);
+        }
+        let phone = build::phone(1);
+        let ask = async |run| world.engine.campaigns().why(&world.admin, campaign, &phone, run).await;
+        let latest = ask(None).await.expect("an answer");
+        assert_eq!((latest.run_id, latest.answer), (Some(runs[1]), WhyNot::InPlan));
+        let of: Vec<_> = latest.messages.iter().map(|message| message.run_id).collect();
+        assert_eq!(of, [Some(runs[1]), Some(runs[0])], "newest first");
+        let first = ask(Some(runs[0])).await.expect("an answer");
+        assert_eq!((first.run_id, first.message.and_then(|message| message.run_id)), (Some(runs[0]), Some(runs[0])));
+        let other = world.campaign("Ciao").await.id;
+        let not_its_own = world.engine.campaigns().why(&world.admin, other, &phone, Some(runs[0])).await;
+        assert!(matches!(not_its_own, Err(engine::Error::NotFound { .. })), "{not_its_own:?}");
         world.stop().await;
     }
 }

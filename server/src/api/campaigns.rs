@@ -2,8 +2,11 @@
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, OverrideQuietHours, TestRequest},
-    ids::CampaignId,
+    campaign::{
+        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
+        TestRequest,
+    },
+    ids::{CampaignId, RunId},
     message::Message,
     page::Page,
     phone::Phone,
@@ -32,12 +35,13 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(rehearse_campaign))
         .routes(routes!(get_rehearsal, discard_rehearsal))
         .routes(routes!(set_timezones))
+        .routes(routes!(launch_check))
         .routes(routes!(launch_campaign))
         .routes(routes!(schedule_campaign))
         .routes(routes!(pause_campaign))
         .routes(routes!(resume_campaign))
         .routes(routes!(cancel_campaign))
-        .routes(routes!(override_quiet_hours))
+        .routes(routes!(override_quiet_hours, restore_quiet_hours))
         .routes(routes!(duplicate_campaign))
         .routes(routes!(test_campaign))
         .routes(routes!(list_runs))
@@ -245,6 +249,24 @@ async fn set_timezones(
     Ok(Reply(TimezonesSet { changed }))
 }
 
+/// What a launch would do
+///
+/// Without doing it: how many people are in the audience as it is, who would be left out, what keeps it from going out and
+/// what should be known before.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/launch-check", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = LaunchCheck)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn launch_check(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Reply<LaunchCheck>, Problem> {
+    Ok(Reply(engine.campaigns().launch_check(&actor, id).await?))
+}
+
 /// Launch a campaign
 ///
 /// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead.
@@ -302,7 +324,8 @@ async fn pause_campaign(
 
 /// Send also in quiet hours
 ///
-/// The campaign's present run, when it cannot wait until everybody's morning. Not of marketing. The reason stands in the audit log.
+/// The campaign's present run, when it cannot wait until everybody's morning, until that is taken back (`quiet.overridden` of
+/// the run). Not of marketing. The reason stands in the audit log.
 #[utoipa::path(
     post, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
     params(("id" = CampaignId, Path)),
@@ -317,6 +340,23 @@ async fn override_quiet_hours(
     Json(asked): Json<OverrideQuietHours>,
 ) -> Result<Versioned<Campaign>, Problem> {
     Ok(Versioned(engine.campaigns().override_quiet_hours(&actor, id, &asked).await?))
+}
+
+/// Keep to quiet hours again
+///
+/// Takes back that the campaign's present run goes out in quiet hours, too. 409 when it does not.
+#[utoipa::path(
+    delete, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("administer"))),
+)]
+async fn restore_quiet_hours(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().restore_quiet_hours(&actor, id).await?))
 }
 
 /// Resume a campaign
@@ -415,12 +455,14 @@ struct WhyQuery {
     #[serde(default, deserialize_with = "phone")]
     #[param(value_type = String, required = true)]
     phone: Option<Phone>,
+    /// Which of the campaign's runs is asked about; the latest when absent.
+    run: Option<RunId>,
 }
 
 /// Why somebody got it, or did not
 ///
-/// Of somebody in the plan, the message with every decision. Of anybody else, whether the number is known, came later, or
-/// which rules of the audience left the person out.
+/// Of somebody in the plan, the message with every decision. Of anybody else, whether the number is known, came later, was
+/// named by no event, or which rules of the audience left the person out. `messages` are those of all runs.
 #[utoipa::path(
     get, path = "/campaigns/{id}/why", tag = TAG,
     params(("id" = CampaignId, Path), WhyQuery),
@@ -437,5 +479,5 @@ async fn why(
         let missing = FieldError::new("phone", "Say whose message you ask about: `?phone=+…`.");
         return Err(engine::Error::Invalid(vec![missing]).into());
     };
-    Ok(Reply(engine.campaigns().why(&actor, id, &phone).await?))
+    Ok(Reply(engine.campaigns().why(&actor, id, &phone, query.run).await?))
 }

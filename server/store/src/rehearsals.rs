@@ -147,6 +147,8 @@ pub struct Ready {
     pub template: (TemplateId, i64),
     pub definition: Group,
     pub rules: Rules,
+    /// When the campaign is due: everybody was decided as of then.
+    pub due_at: Timestamp,
     pub rehearsed_at: Timestamp,
     pub stale: bool,
 }
@@ -157,7 +159,8 @@ pub struct Ready {
 /// What the database says.
 pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) -> Result<Option<Ready>> {
     let query = format!(
-        "SELECT id, sender_id, template_id, template_version, definition, rules, rehearsed_at, stale FROM runs \
+        "SELECT id, sender_id, template_id, template_version, definition, rules, snapshot_at, rehearsed_at, stale \
+         FROM runs \
          WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
         if lock { Kind::of(db).for_update() } else { "" }
     );
@@ -168,6 +171,7 @@ pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) 
         template: (TemplateId(row.get("template_id")?), row.get("template_version")?),
         definition: row.json("definition")?,
         rules: row.json("rules")?,
+        due_at: Timestamp::from_micros(row.get("snapshot_at")?),
         rehearsed_at: Timestamp::from_micros(row.get("rehearsed_at")?),
         stale: row.get("stale")?,
     }))
@@ -248,7 +252,7 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
     let kind = Kind::of(db);
     let wanted = format!("(SELECT wanted.id FROM {})", table(kind, "wanted", "$1", &[("id", Type::Uuid)]));
     let query = format!(
-        "SELECT id, rehearsal, stale, audience, rehearsed_at, plan_hash FROM runs \
+        "SELECT id, rehearsal, stale, audience, snapshot_at, rehearsed_at, plan_hash FROM runs \
          WHERE audience IS NOT NULL AND id IN {wanted}"
     );
     let mut found = BTreeMap::new();
@@ -258,6 +262,7 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
             launched: !row.get::<bool>("rehearsal")?,
             stale: row.get("stale")?,
             audience: row.get("audience")?,
+            due_at: Timestamp::from_micros(row.get("snapshot_at")?),
             finished_at,
             // Until it is complete it says nothing.
             plan_hash: row.get::<Option<String>>("plan_hash")?.filter(|_| finished_at.is_some()),
@@ -291,7 +296,7 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
 pub async fn since(db: &impl ConnectionTrait, ready: &Ready, now: Timestamp) -> Result<SinceRehearsal> {
     let mut since = SinceRehearsal::default();
     let mut values: Vec<Value> = vec![ready.run.0.into()];
-    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now, values.len() + 1)?;
+    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now.max(ready.due_at), values.len() + 1)?;
     values.extend(more);
     let count = async |query: String, values: Vec<Value>| -> Result<i64> {
         one(db, query, values).await?.ok_or(Error::NotFound)?.get("n")

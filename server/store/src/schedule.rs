@@ -1,5 +1,7 @@
 //! When campaigns are due, and what became of it.
 
+use std::collections::BTreeMap;
+
 use domain::{
     campaign::{Campaign, CampaignStatus},
     ids::{CampaignId, RunId, SegmentId},
@@ -83,6 +85,17 @@ pub async fn runs_made(db: &impl ConnectionTrait, campaign: CampaignId) -> Resul
     Ok(row.map(|row| row.get("due_runs")).transpose()?.unwrap_or(0))
 }
 
+/// How many runs the schedules of the campaigns that are due again have made; who is missing has made none.
+///
+/// # Errors
+/// What the database says.
+pub async fn runs_made_by_all(db: &impl ConnectionTrait) -> Result<BTreeMap<CampaignId, i32>> {
+    let query = "SELECT id, due_runs FROM campaigns WHERE next_due_at IS NOT NULL \
+                 AND status IN ('scheduled', 'running') AND due_runs > 0";
+    let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((CampaignId(row.get("id")?), row.get("due_runs")?))).collect()
+}
+
 /// Why the scheduler paused or failed the campaign.
 ///
 /// # Errors
@@ -107,9 +120,9 @@ pub struct Started {
 /// # Errors
 /// What the database says.
 pub async fn started(db: &impl ConnectionTrait, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<Started>> {
-    // One that is being planned has not started to send.
+    // A rehearsal begins nothing, whatever became of it.
     let query = "SELECT r.campaign_id, c.name, c.status, r.number, COALESCE(r.started_at, r.due_at) AS began FROM runs r \
-                 JOIN campaigns c ON c.id = r.campaign_id WHERE r.status <> 'rehearsed' \
+                 JOIN campaigns c ON c.id = r.campaign_id WHERE NOT r.rehearsal \
                  AND COALESCE(r.started_at, r.due_at) >= $1 AND COALESCE(r.started_at, r.due_at) < $2 \
                  ORDER BY began, r.id LIMIT $3";
     let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];

@@ -130,6 +130,7 @@ pub const fn rules() -> Rules {
         quiet_hours: None,
         quiet_off: false,
         local_at: None,
+        leave_late: false,
         event: None,
         send_before: None,
     }
@@ -190,6 +191,7 @@ pub async fn next_run(
     let new = NewRun {
         id: test.run,
         due_at: at,
+        snapshot_at: at,
         campaign_id: campaign,
         template_id: TemplateId(Uuid::new_v4()),
         template_version: 1,

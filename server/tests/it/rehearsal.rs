@@ -30,6 +30,8 @@ async fn a_program_rehearses_launches_and_asks_why() {
         let campaign = server.send("POST", "/campaigns", &new).await.assert_status(201).json();
         let path = format!("/campaigns/{}", campaign["id"].as_str().expect("an id"));
 
+        let check = server.get(&format!("{path}/launch-check")).await.assert_status(200).json();
+        assert_eq!((&check["audience"], &check["skipped"], &check["problems"]), (&json!(2), &json!({}), &json!([])));
         server.get(&format!("{path}/rehearsal")).await.assert_status(404);
         let begun = server.act(&format!("{path}/rehearse")).await.assert_status(202).json();
         assert!(["planning", "rehearsed"].contains(&begun["status"].as_str().unwrap_or_default()), "{begun}");
@@ -70,6 +72,9 @@ async fn a_program_rehearses_launches_and_asks_why() {
             let told = why(phone).await.assert_status(200).json();
             assert_eq!(told["answer"], expected, "{told}");
         }
+        let of_run = format!("+14155550101&run={}", begun["id"].as_str().expect("an id"));
+        let told = why(&of_run).await.assert_status(200).json();
+        assert_eq!((&told["run_id"], told["messages"].as_array().map(Vec::len)), (&begun["id"], Some(1)), "{told}");
         let rule = &why("+14155550103").await.json()["rules"]["rules"][0];
         assert_eq!(
             (&rule["field"], &rule["actual"], &rule["holds"]),

@@ -61,6 +61,7 @@ pub async fn change_campaign(
             let asked = OverrideQuietHours { reason: reason.clone() };
             (paths::campaign(campaigns.override_quiet_hours(actor, id, &asked).await.map_err(keep)?.id), "woken")
         }
+        "keep_hours" => (paths::campaign(campaigns.restore_quiet_hours(actor, id).await?.id), "hours_kept"),
         "cancel" => (paths::campaign(campaigns.cancel(actor, id).await?.id), "cancelled"),
         "duplicate" => (paths::campaign(campaigns.duplicate(actor, id).await?.id), "duplicated"),
         "delete" => {

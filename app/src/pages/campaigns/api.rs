@@ -477,7 +477,7 @@ async fn when(ctx: &Ctx, campaign: &Campaign) -> Result<WhenView, AppError> {
     use domain::campaign::Trigger;
     let default_zone = ctx.engine.settings().default_timezone(&ctx.actor).await?;
     let fields = WhenFields::of(&campaign.trigger, &default_zone);
-    let next = ctx.engine.campaigns().upcoming(&ctx.actor, &campaign.trigger, 5).await.unwrap_or_default();
+    let next = ctx.engine.campaigns().upcoming(&ctx.actor, campaign, 5).await.unwrap_or_default();
     let by_everybodys_clock = matches!(campaign.trigger, Trigger::Once { local: true, .. });
     let zone = if by_everybodys_clock { "UTC" } else { fields.timezone.as_str() };
     let suffix = if by_everybodys_clock { ", for the first of them" } else { "" };

@@ -58,6 +58,8 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     let reached = plan.map_or_else(|| reached(check), |(run, _)| run.ledger.queued);
     let facts = facts(check, names);
     let nobody = if plan.is_some() { (reached == 0).then_some(NOBODY_PLANNED) } else { nobody(check) };
+    // By its time there may be somebody: only what goes out now is refused for it.
+    let nobody = nobody.filter(|_| by_hand);
     let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
     let why = nobody.map(|words| view! { <p class="muted">{words}</p> }.into_any());
     let people = format::counted(reached, "person", "people");
@@ -140,7 +142,7 @@ fn planned(run: &Run) -> AnyView {
 
 /// Whom planning does not leave out.
 fn reached(check: &LaunchCheck) -> i64 {
-    check.audience - check.skipped.iter().map(|(_, count)| count).sum::<i64>()
+    check.audience - check.skipped.values().sum::<i64>()
 }
 
 /// Whether people were counted: that takes an audience and a template.
@@ -187,7 +189,7 @@ pub(super) fn numbers(check: &LaunchCheck) -> AnyView {
     if check.campaign.trigger.is_event() {
         return on_event(check);
     }
-    let mut skipped = check.skipped.clone();
+    let mut skipped: Vec<_> = check.skipped.clone().into_iter().collect();
     skipped.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let left_out = check.audience - reached(check);
     let rows = skipped.iter().filter(|(_, count)| *count > 0);

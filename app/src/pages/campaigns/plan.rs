@@ -3,9 +3,11 @@
 use domain::{
     campaign::Campaign,
     ids::MessageId,
+    message::Message,
     page::Page,
     run::{PlannedPerson, Run, SinceRehearsal},
     time::Timestamp,
+    trigger_event::TriggerEvent,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,10 @@ pub struct WhyView {
     pub is_good: bool,
     pub more: String,
     pub message: Option<MessageId>,
+    /// All of the campaign to this person, where it is more than the one above.
+    pub messages: Vec<Message>,
+    /// What the campaign heard about this person.
+    pub events: Vec<TriggerEvent>,
     pub contact: Option<String>,
     pub rules: Vec<WhyRow>,
 }
@@ -105,7 +111,11 @@ pub async fn load_rehearsal(query: RehearsalQuery) -> Result<RehearsalView, AppE
 }
 
 #[server]
-pub async fn load_why(campaign: String, #[server(default)] phone: String) -> Result<WhyView, AppError> {
+pub async fn load_why(
+    campaign: String,
+    #[server(default)] phone: String,
+    #[server(default)] run: String,
+) -> Result<WhyView, AppError> {
     use domain::{problem::FieldError, why::WhyNot};
     let ctx = ctx()?;
     let campaign = ctx.engine.campaigns().get(&ctx.actor, id(&campaign)?).await?;
@@ -117,6 +127,8 @@ pub async fn load_why(campaign: String, #[server(default)] phone: String) -> Res
         is_good: false,
         more: String::new(),
         message: None,
+        messages: Vec::new(),
+        events: Vec::new(),
         contact: None,
         rules: Vec::new(),
     };
@@ -129,12 +141,15 @@ pub async fn load_why(campaign: String, #[server(default)] phone: String) -> Res
         }
         Err(error) => return Err(error.into()),
     };
-    let why = ctx.engine.campaigns().why(&ctx.actor, view.campaign.id, &number).await?;
+    let run = given(&run).map(id).transpose()?;
+    let why = ctx.engine.campaigns().why(&ctx.actor, view.campaign.id, &number, run).await?;
     let (answer, more) = words::answer(&why, view.campaign.run.is_none());
     view.is_good = why.message.as_ref().is_some_and(|message| !NOT_REACHED.contains(&message.state));
     view.answer = Some(answer);
     view.more = more;
     view.message = why.message.as_ref().map(|message| message.id);
+    view.messages = why.messages.iter().filter(|one| Some(one.id) != view.message).cloned().collect();
+    view.events.clone_from(&why.events);
     view.contact = (why.answer != WhyNot::UnknownNumber).then(|| number.to_string());
     if let Some(rules) = &why.rules {
         words::rows(rules, 0, &mut view.rules);
@@ -202,6 +217,14 @@ mod words {
             WhyNot::NotPlanned => (
                 "Nothing is planned yet.".to_owned(),
                 "The person is in the audience; a rehearsal says what they would get.",
+            ),
+            WhyNot::NoEvent => (
+                "No event was about this person.".to_owned(),
+                "The campaign answers events; those it heard were about others.",
+            ),
+            WhyNot::EventsLeftOut => (
+                "Events were about this person, and none of them came to a message.".to_owned(),
+                "Below, what became of each.",
             ),
             WhyNot::NoAudience => ("The campaign has no audience.".to_owned(), ""),
         };

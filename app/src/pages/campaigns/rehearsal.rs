@@ -156,13 +156,19 @@ fn results(
     let look = (campaign.trigger != Trigger::Now).then(|| {
         view! {
             <Alert title="A look only.">
-                "This campaign goes out by itself: at its time it is planned anew, by the audience and the clock of then."
+                "This campaign goes out by itself. Everybody was decided by the clock of its next time, with what is known of them today; at its time it is planned anew, by the audience of then."
             </Alert>
         }
         .into_any()
     });
+    let by_hand = campaign.trigger == Trigger::Now;
     let finish = run.forecast.finish_at.map(|at| {
-        view! { <Fact name="If launched now, the last one goes out"><Time at moment=true/></Fact> }
+        let name = if by_hand { "If launched now, the last one goes out" } else { "The last one goes out" };
+        view! { <Fact name=name><Time at moment=true/></Fact> }
+    });
+    let decided_for = (!by_hand).then(|| {
+        let at = found.due_at;
+        view! { <Fact name="Decided for"><Time at moment=true/></Fact> }
     });
     let hash = found.plan_hash.clone().map(|hash| {
         view! { <Fact name="Plan"><code title="SHA-256 over everybody's decision and text">{hash}</code></Fact> }
@@ -173,14 +179,14 @@ fn results(
             {look}
             {since}
             <div class="grid grid--2">
-                {totals(run, found)}
+                {totals(&campaign, run, found)}
                 {lint(&campaign, run, found, change)}
             </div>
             <div class="grid grid--2">
                 <Card title="By the hour on their own clocks">{chart(hours, "Nobody gets it.")}</Card>
                 <Card title="Forecast">
                     {chart(curve, "Nothing would be sent.")}
-                    <Facts>{finish} {made} {hash}</Facts>
+                    <Facts>{decided_for} {finish} {made} {hash}</Facts>
                 </Card>
             </div>
             {list(run, found, people, here)}
@@ -226,7 +232,7 @@ pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) ->
         .into_any()
 }
 
-fn totals(run: &Run, found: &Rehearsal) -> AnyView {
+fn totals(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
     let here = paths::rehearsal(run.campaign_id);
     let mut reasons: Vec<(String, i64, Option<String>)> = found
         .reasons
@@ -239,6 +245,7 @@ fn totals(run: &Run, found: &Rehearsal) -> AnyView {
     reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
     let (now, later, out) = (found.outcome(Outcome::Send), found.outcome(Outcome::Wait), found.outcome(Outcome::Skip));
     let reached = found.reached();
+    let awake = if campaign.trigger == Trigger::Now { "At once" } else { "At its time" };
     let of = format!("of {} in the audience get it", format::num(reached + out));
     let nobody = (reached == 0).then(|| {
         let words =
@@ -250,7 +257,7 @@ fn totals(run: &Run, found: &Rehearsal) -> AnyView {
             <div><p class="figure">{format::num(reached)}</p><p class="muted">{of}</p></div>
             {nobody}
             <Facts>
-                <Fact name="At once">{format::num(now)}</Fact>
+                <Fact name=awake>{format::num(now)}</Fact>
                 <Fact name="In their morning">{format::num(later)}</Fact>
                 <Fact name="Left out">{format::num(out)}</Fact>
             </Facts>

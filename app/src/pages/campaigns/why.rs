@@ -1,5 +1,6 @@
 //! "Why?" for any number: also of people who were never in the plan.
 
+use domain::{ids::CampaignId, message::Message, trigger_event::TriggerEvent};
 use leptos::prelude::*;
 
 use super::{
@@ -7,13 +8,14 @@ use super::{
     plan::{WhyRow, WhyView, load_why},
     use_id,
 };
-use crate::{components::*, paths};
+use crate::{components::*, paths, text};
 
 #[component]
 pub fn WhyPage() -> impl IntoView {
     let id = use_id();
     let here = use_here();
-    let why = fetch(move || (id(), here.get("phone")), |(id, phone)| load_why(id, phone));
+    let asked = move || (id(), here.get("phone"), here.get("run"));
+    let why = fetch(asked, |(id, phone, run)| load_why(id, phone, run));
     view! { <Loaded from=why let:view>{page(view)}</Loaded> }.into_any()
 }
 
@@ -38,6 +40,16 @@ fn page(view: WhyView) -> AnyView {
             </Card>
         }
     });
+    let campaign = view.campaign.id;
+    let asked = view.asked.clone();
+    let messages = (!view.messages.is_empty()).then(|| {
+        let rows = view.messages.iter().map(|one| message(campaign, &asked, one)).collect::<Vec<_>>();
+        view! { <Card title="More messages of this campaign to this person" flush=true><ul class="list">{rows}</ul></Card> }
+    });
+    let events = (!view.events.is_empty()).then(|| {
+        let rows = view.events.iter().map(event).collect::<Vec<_>>();
+        view! { <Card title="What the campaign heard about this person" flush=true><ul class="list">{rows}</ul></Card> }
+    });
     let action = paths::why(view.campaign.id);
     view! {
         <PageHeader title="Why?" crumbs=crumbs lead=|| "Why somebody got this campaign, or did not."/>
@@ -49,8 +61,40 @@ fn page(view: WhyView) -> AnyView {
             </form>
             {view.problem.map(|problem| view! { <Alert tone=Tone::Warn title=problem/> })}
             {answer}
+            {events}
+            {messages}
             {rules}
         </div>
+    }
+    .into_any()
+}
+
+/// A message of another run, or by another event, with the way to ask about that run.
+fn message(campaign: CampaignId, asked: &str, message: &Message) -> AnyView {
+    let at = message.not_before;
+    let run = message.run_id.map(|run| {
+        let run = run.to_string();
+        let href = paths::with_query(&paths::why(campaign), &[("phone", asked), ("run", &run)]);
+        view! { <a class="link" href=href>"Ask about this run"</a> }
+    });
+    view! {
+        <li class="list__item">
+            <span class="list__main">{pill(message.state)} " " <Time at moment=true/></span>
+            {run}
+            <a class="link" href=paths::message(message.id)>"Every decision"</a>
+        </li>
+    }
+    .into_any()
+}
+
+fn event(event: &TriggerEvent) -> AnyView {
+    let outcome = event.effects.first().and_then(|effect| effect.outcome);
+    let (name, at) = (event.name.clone(), event.received_at);
+    view! {
+        <li class="list__item">
+            <span class="list__main" dir="auto">{name} " " <Time at moment=true/></span>
+            {pill(text::event_outcome(outcome))}
+        </li>
     }
     .into_any()
 }

@@ -82,6 +82,7 @@ fn decision(decision: &Decision) -> AnyView {
         0 => "Decided at planning".to_owned(),
         n => format!("Decided at attempt {n}"),
     };
+    let version = decision.rules_version.map(|version| format!(" By version {version} of the rules."));
     let (at, outcome) = (decision.at, decision.outcome);
     let rows = decision.checks.iter().map(|check| {
         let result = match check.result {
@@ -102,7 +103,7 @@ fn decision(decision: &Decision) -> AnyView {
     let rows = rows.collect::<Vec<_>>();
     view! {
         <Card title=title flush=true aside=move || view! { {pill(outcome)} <Time at moment=true/> }>
-            <p class="card__text">{what} "."</p>
+            <p class="card__text">{what} "." {version}</p>
             <Table
                 caption="Checks of this decision"
                 columns=vec![Col::text("Check"), Col::text("Result")]

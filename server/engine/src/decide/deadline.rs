@@ -2,12 +2,12 @@
 
 use domain::{campaign::Late, reason::Reason};
 
-use super::{Facts, No};
+use super::{Facts, No, quiet};
 
 pub(super) fn check(facts: &Facts) -> Result<(), No> {
     match facts.send_before {
         Some(deadline) if facts.late == Late::Drop && facts.now >= deadline => {
-            Err(No::with(Reason::DeadlinePassed, format!("send before {deadline}")))
+            Err(No::with(Reason::DeadlinePassed, format!("to be sent before {}", quiet::told(facts, deadline))))
         }
         _ => Ok(()),
     }

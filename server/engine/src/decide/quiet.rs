@@ -1,6 +1,7 @@
 //! Nobody is messaged in their quiet hours: it waits for their morning.
 
 use domain::{campaign::Late, reason::Reason, time::Timestamp};
+use jiff::tz::TimeZone;
 
 use super::{Facts, No};
 use crate::{
@@ -11,6 +12,17 @@ use crate::{
 /// What a message is handed over before its window closes: the request may take 15 seconds, and the provider needs some to
 /// pass it on.
 pub const MARGIN: i64 = 30 * Timestamp::SECOND;
+
+/// `Wed 2 December 2026, 08:00`
+const DAY_AND_TIME: &str = "%a %-d %B %Y, %H:%M";
+
+/// An instant by the person's clock where that binds the message, else in UTC.
+pub(super) fn told(facts: &Facts, at: Timestamp) -> String {
+    match facts.hours.as_ref().filter(|hours| !hours.zones.is_empty()) {
+        Some(hours) => hours.told(at),
+        None => format!("{} UTC", zones::civil(&TimeZone::UTC, at).strftime(DAY_AND_TIME)),
+    }
+}
 
 /// The rules that bind a message, and whose clock they go by.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,16 +45,20 @@ pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
             ));
         }
         Answer::Never => {
-            let seen = format!("never within {SEARCH_DAYS} days; {}", hours.words());
+            let seen = format!("never within {SEARCH_DAYS} days in {}; {}", hours.place(), hours.rules());
             return Err(No::with(Reason::NeedsTimezone, seen));
         }
     };
     match facts.send_before.filter(|deadline| facts.late == Late::Drop && *deadline <= until) {
         Some(deadline) => {
-            let seen = format!("send before {deadline}, quiet until {until}; {}", hours.words());
+            let (deadline, until) = (hours.local(deadline), hours.told(until));
+            let seen = format!("to be sent before {deadline}, and quiet until {until}; {}", hours.rules());
             Err(No::with(Reason::DeadlinePassed, seen))
         }
-        None => Err(No::until(Reason::QuietHours, until, format!("until {until}; {}", hours.words()))),
+        None => {
+            let seen = format!("until {}; {}", hours.told(until), hours.rules());
+            Err(No::until(Reason::QuietHours, until, seen))
+        }
     }
 }
 
@@ -60,8 +76,8 @@ impl Hours {
         }
     }
 
-    /// Zones, where they are known from, rules and versions: what it takes to decide again.
-    fn words(&self) -> String {
+    /// Zones, and where they are known from.
+    fn place(&self) -> String {
         const SHOWN: usize = 3;
         let names = self.zones.names();
         let more = names.len().saturating_sub(SHOWN);
@@ -69,11 +85,23 @@ impl Hours {
         if more > 0 {
             zones.push_str(&format!(" and {more} more"));
         }
-        format!("{zones} ({}); {}", self.zones.source().as_str(), self.rules())
+        format!("{zones} ({})", self.zones.source().as_str())
     }
 
+    /// An instant by the person's clock, which is that of the first zone where there are several.
+    fn local(&self, at: Timestamp) -> String {
+        let zone = self.zones.zones().first().cloned().unwrap_or(TimeZone::UTC);
+        zones::civil(&zone, at).strftime(DAY_AND_TIME).to_string()
+    }
+
+    /// And whose clock that is.
+    fn told(&self, at: Timestamp) -> String {
+        format!("{} in {}", self.local(at), self.place())
+    }
+
+    /// Rules and versions: with the zones they are what it takes to decide again.
     fn rules(&self) -> String {
-        format!("{}; tzdb {}", self.policy.words_at(self.place), zones::version())
+        format!("quiet hours {}; tzdb {}", self.policy.words_at(self.place), zones::version())
     }
 }
 
@@ -96,7 +124,8 @@ mod tests {
         let no = check(&facts("+12125550100", "2027-03-14T02:00:00Z")).expect_err("it is night");
         assert_eq!((no.reason, no.until), (Reason::QuietHours, Some("2027-03-14T12:00:00Z".parse().expect("a time"))));
         let detail = no.detail.expect("a detail");
-        for part in ["America/New_York", "prefix", "21:00–08:00", "tzdb 20"] {
+        let until = "until Sun 14 March 2027, 08:00 in America/New_York (by the number's prefix)";
+        for part in [until, "21:00–08:00", "tzdb 20"] {
             assert!(detail.contains(part), "{detail}");
         }
         let closes = check(&facts("+12125550100", "2027-03-14T12:00:00Z")).expect("it is day");

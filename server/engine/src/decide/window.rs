@@ -6,7 +6,7 @@ use domain::{
     time::Timestamp,
 };
 
-use super::{Facts, No, Person};
+use super::{Facts, No, Person, quiet};
 
 pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
     // An answer by itself is for the conversation at hand, whatever it consists of.
@@ -18,7 +18,8 @@ pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
     match person.last_inbound_at {
         Some(last) if facts.now.since(last) < Timestamp::DAY => Ok(()),
         Some(last) => {
-            Err(No::with(Reason::OutsideWindow, format!("last message from the person to this sender: {last}")))
+            let seen = format!("last message from the person to this sender: {}", quiet::told(facts, last));
+            Err(No::with(Reason::OutsideWindow, seen))
         }
         None => Err(No::with(Reason::OutsideWindow, "the person never wrote to this sender")),
     }

@@ -8,19 +8,22 @@ pub(crate) mod waiting;
 
 use std::time::Duration;
 
-use domain::{campaign::Late, ids::MessageId, run::Rules, time::Timestamp};
+use domain::{campaign::Late, ids::MessageId, reason::Reason, run::Rules, time::Timestamp};
 use store::{
     Kind, Tx,
+    rehearsals::LeftOut,
     runs::{Planned, RunPlan},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::local::{Due, DueTimes};
 use crate::{
     Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays, Policy},
     retry::retrying,
     services::{forecast, settings},
+    zones::zones_of,
 };
 
 /// How often runs to plan are looked for without a bell.
@@ -128,14 +131,10 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let tx = engine.db().begin().await?;
     let planned =
         store::runs::plan_chunk(&tx, plan, now, settings.unreachable_since(now), chunk(engine.db().kind())).await?;
-    let local = plan.rules.local_at.as_ref().and_then(|at| at.parse().ok());
-    if let Some(people) = planned.people.filter(|_| local.is_some() || !hours.is_free()) {
+    let due = DueTimes::of(&plan.rules, plan.snapshot_at, now);
+    if let Some(people) = planned.people.filter(|_| due.is_local() || !hours.is_free()) {
         let queued = store::runs::planned(&tx, plan.run, people).await?;
-        match local {
-            // Whoever is asleep at that time waits at the claim.
-            Some(local) => local::wait(&tx, local, &queued, now).await?,
-            None => wait_for_morning(&tx, (&hours, &plan.rules), &queued, now).await?,
-        }
+        Placed::of(&queued, &due, (&hours, &plan.rules)).write(&tx, plan, &due, now).await?;
     }
     if planned.complete {
         store::runs::finish_plan(&tx, plan.run, now).await?;
@@ -145,19 +144,47 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     Ok::<_, Error>(planned.complete)
 }
 
-/// Whoever is asleep now is due in the morning, instead of being claimed only to wait. Who has no zone, or would be
-/// dropped in the morning, is due at once: the claim says why nothing is sent.
-async fn wait_for_morning(
-    tx: &Tx,
-    (hours, rules): (&Policy, &Rules),
-    queued: &[Planned],
-    now: Timestamp,
-) -> Result<()> {
-    let deadline = rules.send_before.filter(|_| rules.late == Late::Drop);
-    let until = |planned: &Planned| {
-        let until = waiting::morning(hours, planned, now)?;
-        deadline.is_none_or(|deadline| until < deadline).then_some((planned.id, until))
-    };
-    let asleep: Vec<(MessageId, Timestamp)> = queued.iter().filter_map(until).collect();
-    Ok(store::runs::wait_for_morning(tx, &asleep).await?)
+/// The people of a chunk by when they are due: who is not named is due at once.
+#[derive(Default)]
+struct Placed {
+    /// In the morning, instead of being claimed only to wait.
+    asleep: Vec<(MessageId, Timestamp)>,
+    /// When their own clock says so.
+    later: Vec<(MessageId, Timestamp)>,
+    /// Not any more.
+    over: Vec<MessageId>,
+}
+
+impl Placed {
+    /// Who has no zone, or would be dropped in the morning, is due when awake people are: the claim says why nothing is
+    /// sent.
+    fn of(queued: &[Planned], due: &DueTimes, (hours, rules): (&Policy, &Rules)) -> Self {
+        let deadline = rules.send_before.filter(|_| rules.late == Late::Drop);
+        let mut placed = Self::default();
+        for planned in queued {
+            let zones = zones_of(&planned.phone, planned.timezone.as_deref());
+            let at = match due.of_person(&zones) {
+                Due::At(at) => at,
+                Due::Over => {
+                    placed.over.push(planned.id);
+                    continue;
+                }
+            };
+            let morning = waiting::morning(hours, planned, &zones, at);
+            match morning.filter(|until| deadline.is_none_or(|deadline| *until < deadline)) {
+                Some(until) => placed.asleep.push((planned.id, until)),
+                None if due.is_local() => placed.later.push((planned.id, at)),
+                None => {}
+            }
+        }
+        placed
+    }
+
+    async fn write(&self, tx: &Tx, plan: &RunPlan, due: &DueTimes, now: Timestamp) -> Result<()> {
+        store::runs::wait_for_morning(tx, &self.asleep).await?;
+        store::runs::due_then(tx, &self.later).await?;
+        let left_out = |id: &MessageId| LeftOut { id: *id, reason: Reason::DeadlinePassed, decision: due.over(now) };
+        let over: Vec<_> = self.over.iter().map(left_out).collect();
+        Ok(store::rehearsals::leave_out(tx, plan.run, now.month(), &over).await?)
+    }
 }

@@ -1,6 +1,6 @@
-//! Rehearsals: planned like a run, and everybody decided as at sending, by the clock of now. What would leave a person out
-//! leaves them out of the plan; nothing is claimed. Each chunk is one transaction with cursor, counts and hash, so that
-//! whatever stops the process, the next one goes on after the last chunk.
+//! Rehearsals: planned like a run, and everybody decided as at sending, by the clock of when they are due. What would
+//! leave a person out leaves them out of the plan; nothing is claimed. Each chunk is one transaction with cursor, counts and
+//! hash, so that whatever stops the process, the next one goes on after the last chunk.
 
 use std::sync::Arc;
 
@@ -24,17 +24,17 @@ use crate::{
 /// Rehearses one chunk. True when the rehearsal is complete.
 pub(super) async fn chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let now = engine.now();
-    let rehearsing = match Rehearsing::of(engine, plan).await {
+    let rehearsing = match Rehearsing::of(engine, plan, now).await {
         Ok(rehearsing) => Arc::new(rehearsing),
         Err(error) => return fail(engine, plan, error).await,
     };
-    let since = settings::current(engine).await?.unreachable_since(now);
+    let since = settings::current(engine).await?.unreachable_since(rehearsing.due());
     let tx = engine.db().begin().await?;
     let planned = store::runs::plan_chunk(&tx, plan, now, since, size(engine.db().kind())).await?;
     if let Some(people) = planned.people {
         let which = Which::QueuedOf(people);
         let mut queued = store::messages::as_if_claimed(&tx, plan.run, plan.topic, which).await?;
-        rehearsing.count_for_caps(&tx, now, &mut queued).await?;
+        rehearsing.count_for_caps(&tx, &mut queued).await?;
         let deciding = tokio::task::spawn_blocking(move || rehearsing.decide(&queued, now));
         let mut found = deciding.await.map_err(Error::internal)?;
         for (contact, reason) in store::rehearsals::skipped(&tx, plan.run, people).await? {

@@ -8,17 +8,20 @@ use domain::{
     run::Rules,
     time::Timestamp,
 };
-use store::runs::{Planned, Waiting};
+use store::runs::{Planned, Waiting, Woken};
 use tokio_util::sync::CancellationToken;
 
-use super::chunk;
+use super::{
+    chunk,
+    local::{Due, DueTimes},
+};
 use crate::{
     Engine, Error, Result,
     bell::Who,
     quiet::{self, Answer, Holidays, Place, Policy},
     retry::retrying,
     services::settings,
-    zones::zones_of,
+    zones::{Zones, zones_of},
 };
 
 /// The rules that waiting messages were last looked at by, in this process.
@@ -37,9 +40,9 @@ impl Looked {
             return Ok(());
         }
         let holidays = Holidays::of(&settings.holidays);
-        for (run, of_run) in store::runs::asleep(engine.db().reader()).await? {
+        for (run, of_run, began) in store::runs::asleep(engine.db().reader()).await? {
             let hours = quiet::of_run(&settings, &holidays, &of_run);
-            look_at(engine, stop, Some(run), &hours).await?;
+            look_at(engine, stop, Some((run, &of_run, began)), &hours).await?;
         }
         look_at(engine, stop, None, &quiet::of_singles(&settings, &holidays)).await?;
         if !stop.is_cancelled() {
@@ -56,20 +59,27 @@ impl Looked {
 pub(crate) async fn wake(engine: &Engine, run: RunId, rules: &Rules) -> Result<()> {
     let settings = settings::current(engine).await?;
     let hours = quiet::of_run(&settings, &Holidays::of(&settings.holidays), rules);
-    look_at(engine, &CancellationToken::new(), Some(run), &hours).await
+    look_at(engine, &CancellationToken::new(), Some((run, rules, engine.now())), &hours).await
 }
 
-/// The waiting messages of a run, or the single ones, chunk by chunk.
-async fn look_at(engine: &Engine, stop: &CancellationToken, run: Option<RunId>, hours: &Policy) -> Result<()> {
+/// The waiting messages of a run with these rules from an instant on, or the single ones, chunk by chunk.
+async fn look_at(
+    engine: &Engine,
+    stop: &CancellationToken,
+    run: Option<(RunId, &Rules, Timestamp)>,
+    hours: &Policy,
+) -> Result<()> {
     let limit = chunk(engine.db().kind());
     let (mut after, mut moved) = (None, 0);
     while !stop.is_cancelled() {
         let now = engine.now();
+        let due = run.map(|(_, rules, began)| DueTimes::of(rules, began, now));
         let (last, count) = retrying!(
             async {
                 let tx = engine.db().begin().await?;
-                let waiting = store::runs::waiting(&tx, run, after, limit).await?;
-                let changes = waiting.iter().filter_map(|one| change(hours, one, now)).collect::<Vec<_>>();
+                let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), after, limit).await?;
+                let changes =
+                    waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now)).collect::<Vec<_>>();
                 store::runs::wait_until(&tx, &changes).await?;
                 tx.commit().await.map_err(store::Error::from)?;
                 Ok::<_, Error>((waiting.last().map(|last| (last.until, last.planned.id)), changes.len()))
@@ -89,22 +99,28 @@ async fn look_at(engine: &Engine, stop: &CancellationToken, run: Option<RunId>, 
     Ok(())
 }
 
-/// The other time that a message waits for by now; none in it: it is due.
-fn change(hours: &Policy, one: &Waiting, now: Timestamp) -> Option<(MessageId, Option<Timestamp>)> {
-    match morning(hours, &one.planned, now) {
+/// What becomes of a message by now, when it is something else than what it waits for.
+fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp) -> Option<(MessageId, Woken)> {
+    let zones = zones_of(&one.planned.phone, one.planned.timezone.as_deref());
+    let at = match due.map(|due| due.of_person(&zones)) {
+        // Nobody is woken before their time.
+        Some(Due::At(at)) => at,
+        Some(Due::Over) | None => now,
+    };
+    match morning(hours, &one.planned, &zones, at) {
         Some(until) if until == one.until => None,
-        until => Some((one.planned.id, until)),
+        Some(until) => Some((one.planned.id, Woken::Asleep(until))),
+        None => Some((one.planned.id, Woken::Due(at))),
     }
 }
 
-/// Until when a person sleeps; none for who does not, or has no zone.
-pub(super) fn morning(hours: &Policy, planned: &Planned, now: Timestamp) -> Option<Timestamp> {
+/// Until when a person sleeps who is due at an instant; none for who does not, or has no zone.
+pub(super) fn morning(hours: &Policy, planned: &Planned, zones: &Zones, at: Timestamp) -> Option<Timestamp> {
     if hours.is_free() {
         return None;
     }
-    let zones = zones_of(&planned.phone, planned.timezone.as_deref());
-    let place = Place::of(&planned.phone, planned.country.as_deref(), &zones);
-    match hours.answer(&zones, place, now) {
+    let place = Place::of(&planned.phone, planned.country.as_deref(), zones);
+    match hours.answer(zones, place, at) {
         Answer::Quiet { until } => Some(until),
         Answer::Allowed { .. } | Answer::Never => None,
     }

@@ -55,15 +55,12 @@ struct Rules {
     /// The lines that the workspace added to the law table, as they stand in the settings and as they are applied.
     own: Vec<OwnLawLine>,
     groups: Vec<law::Group>,
-    known: RwLock<HashMap<(Zones, Place), Arc<Known>>>,
+    known: RwLock<HashMap<Key, Arc<Vec<Span>>>>,
 }
 
-/// What is allowed somewhere, over some days.
-#[derive(Debug)]
-struct Known {
-    from: Timestamp,
-    spans: Vec<Span>,
-}
+/// What is computed together: for people with these zones at this place who are asked about on a day. Runs are sent today
+/// while others are rehearsed for next week.
+type Key = (Zones, Place, Timestamp);
 
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
@@ -155,9 +152,9 @@ impl Policy {
         if zones.is_empty() {
             return Answer::Never;
         }
-        let known = self.known(zones, place, now);
-        let next = known.spans.partition_point(|(_, to)| *to <= now);
-        match known.spans.get(next) {
+        let spans = self.known(zones, place, now);
+        let next = spans.partition_point(|(_, to)| *to <= now);
+        match spans.get(next) {
             Some((from, to)) if *from <= now => Answer::Allowed { until: *to },
             Some((from, _)) if from.since(now) <= SEARCH_DAYS * Timestamp::DAY => Answer::Quiet { until: *from },
             _ => Answer::Never,
@@ -170,16 +167,15 @@ impl Policy {
         if self.is_free() { vec![within] } else { self.spans(zones, place, within) }
     }
 
-    fn known(&self, zones: &Zones, place: Place, now: Timestamp) -> Arc<Known> {
-        let key = (zones.clone(), place);
-        let serves = |known: &&Arc<Known>| now >= known.from && now.since(known.from) < SERVES;
-        if let Some(known) = self.0.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).filter(serves) {
-            return known.clone();
-        }
+    fn known(&self, zones: &Zones, place: Place, now: Timestamp) -> Arc<Vec<Span>> {
         // Whole days, so that all who ask within one share it.
         let from = Timestamp(now.as_micros().div_euclid(SERVES) * SERVES);
+        let key = (zones.clone(), place, from);
+        if let Some(known) = self.0.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
         let to = from.plus((SEARCH_DAYS + 2) * Timestamp::DAY);
-        let known = Arc::new(Known { from, spans: self.spans(zones, place, (from, to)) });
+        let known = Arc::new(self.spans(zones, place, (from, to)));
         let mut all = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= KEPT {
             all.clear();

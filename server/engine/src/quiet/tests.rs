@@ -1,5 +1,7 @@
 //! Windows against vectors computed by another program, and against a slow reference that walks minute by minute.
 
+use std::collections::HashSet;
+
 use domain::{
     phone::Phone,
     quiet::{Holiday, LocalTime, QuietHours},
@@ -278,6 +280,77 @@ fn hours() -> impl Strategy<Value = QuietHours> {
 fn zone_names() -> Vec<&'static str> {
     let listed = include_str!("../../data/zones_of_countries.txt").lines().filter(|line| !line.starts_with('#'));
     listed.flat_map(|line| line.split_once(' ').map_or("", |(_, zones)| zones).split(',')).collect()
+}
+
+/// A change of a zone's clock: when, and by how many microseconds it is put back (on: less than nothing).
+type Change = (Timestamp, i64);
+
+fn changes(zone: &TimeZone, (from, to): (Timestamp, Timestamp)) -> Vec<Change> {
+    let seconds = |at: Timestamp| zone.to_offset(zones::to_jiff(at)).seconds();
+    let mut before = seconds(from);
+    let mut found = Vec::new();
+    for change in zone.following(zones::to_jiff(from)) {
+        let (at, after) = (zones::of_jiff(change.timestamp()), change.offset().seconds());
+        if at >= to {
+            break;
+        }
+        if after != before {
+            found.push((at, i64::from(before - after) * Timestamp::SECOND));
+        }
+        before = after;
+    }
+    found
+}
+
+/// Around a change nothing is allowed inside the quiet hours, and everything outside, but for what comes twice: of it a
+/// window opens the second time and closes the first.
+fn keeps_its_hours(name: &str, hours: QuietHours, (change, back): Change) {
+    const STEP: i64 = 15 * Timestamp::MINUTE;
+    let zones = in_zone(name);
+    let (policy, zone) = (only(hours), &zones.zones()[0]);
+    let is_quiet = |at| {
+        let local = zones::civil(zone, at);
+        hours.holds(u16::try_from(i32::from(local.hour()) * 60 + i32::from(local.minute())).expect("a minute"))
+    };
+    let comes_twice = |at: Timestamp| at.since(change).abs() <= back;
+    for step in -120..120 {
+        let now = change.plus(step * STEP);
+        let told = || format!("{name} {hours} at {now}, change {change}");
+        match policy.answer(&zones, Place::default(), now) {
+            Answer::Allowed { until } => {
+                assert!(!is_quiet(now) && !is_quiet(until.plus(-1)), "inside the quiet hours: {}", told());
+            }
+            Answer::Quiet { until } => {
+                assert!(is_quiet(now) || comes_twice(now), "not the earliest: {}", told());
+                assert!(until > now && !is_quiet(until), "inside the quiet hours: {}", told());
+                assert!(is_quiet(until.plus(-1)) || comes_twice(until), "not the earliest: {}", told());
+            }
+            Answer::Never => panic!("never: {}", told()),
+        }
+    }
+}
+
+#[test]
+fn every_zone_keeps_its_hours_around_every_change_of_ten_years() {
+    let ten_years = (at("2024-01-01T00:00:00Z"), at("2034-01-01T00:00:00Z"));
+    let nights = [QuietHours::DEFAULT, quiet("01:30", "02:30"), quiet("23:45", "00:15")];
+    let names = zones::names();
+    let (mut clocks, mut seen) = (HashSet::new(), 0);
+    for name in &names {
+        let zones = in_zone(name);
+        let zone = &zones.zones()[0];
+        let changes = changes(zone, ten_years);
+        // Many names stand for one clock.
+        if !clocks.insert((zone.to_offset(zones::to_jiff(ten_years.0)), changes.clone())) {
+            continue;
+        }
+        seen += changes.len();
+        let around = if changes.is_empty() { vec![(ten_years.0, 0)] } else { changes };
+        for change in around {
+            nights.iter().for_each(|hours| keeps_its_hours(name, *hours, change));
+        }
+    }
+    assert!(names.len() > 400 && clocks.len() > 60 && seen > 500, "{} {} {seen}", names.len(), clocks.len());
 }
 
 proptest! {

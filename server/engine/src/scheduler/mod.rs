@@ -152,7 +152,7 @@ async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bo
     let skip = if status == CampaignStatus::Running {
         Some(DueReason::StillRunning)
     } else {
-        (now.since(at) > ON_TIME && campaign.catch_up == CatchUp::Skip).then_some(DueReason::Missed)
+        (times.is_missed(at, now) && campaign.catch_up == CatchUp::Skip).then_some(DueReason::Missed)
     };
     let run = match skip {
         Some(_) => None,

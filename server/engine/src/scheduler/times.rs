@@ -7,6 +7,7 @@ use croner::{
 use domain::{campaign::Trigger, deadline, problem::FieldError, run::EventRules, time::Timestamp, trigger_event};
 use jiff::{civil::DateTime, tz::TimeZone};
 
+use super::ON_TIME;
 use crate::zones;
 
 /// The clock of the first place on earth is so far ahead of UTC.
@@ -168,6 +169,14 @@ fn parsed(expression: &str) -> Result<Cron, String> {
     parser.parse(expression).map_err(|error| format!("This is no cron expression: {error}."))
 }
 
+/// How many times a trigger is still due that has made so many runs; none when nobody counts them.
+pub(crate) fn runs_left(trigger: &Trigger, made: i32) -> Option<usize> {
+    match trigger {
+        Trigger::Cron { count: Some(count), .. } => Some(usize::try_from(count - made).unwrap_or(0)),
+        _ => None,
+    }
+}
+
 impl Times {
     /// The first instant after `after` at which it is due.
     pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
@@ -211,6 +220,16 @@ impl Times {
                 None => FieldError::new("trigger.expression", "It is never due: there is no such day."),
             }),
         }
+    }
+
+    /// Whether an instant of its is over by `now` without anybody having been there. By everybody's own clock it is over
+    /// when it is everywhere: until then there are people whose time is still to come.
+    pub(crate) fn is_missed(&self, at: Timestamp, now: Timestamp) -> bool {
+        let last = match self {
+            Self::Once { at, local: Some(_) } => at.plus(FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND),
+            _ => at,
+        };
+        now.since(last) > ON_TIME
     }
 
     /// When it is due first once it is scheduled at `now`.

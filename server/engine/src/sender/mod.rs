@@ -45,7 +45,7 @@ pub use in_hand::InHand;
 pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
-pub(crate) use rehearse::{Found, Rehearsing, is_refused_in_us, leaf, local_time, text_for};
+pub(crate) use rehearse::{Found, Rehearsing, is_refused_in_us, language, leaf, local_time, text_for};
 pub(crate) use stop::stop_run;
 use store::{
     messages::{Claimed, Lane, Lease},

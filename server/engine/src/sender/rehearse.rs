@@ -24,7 +24,7 @@ use crate::{
     Engine, Result,
     decide::{self, Content, ContentFault, Decided, Verdict},
     own_page::Link,
-    planner::local,
+    planner::local::{Due, DueTimes},
     quiet::{self, Holidays, Policy},
     services::settings,
     templates::Compiled,
@@ -51,8 +51,7 @@ pub(crate) struct Rehearsing {
     hours: Policy,
     caps: Vec<Cap>,
     enforce_window: bool,
-    /// Everybody's own clock says this when their message is due.
-    local_at: Option<DateTime>,
+    due: DueTimes,
 }
 
 /// What is found of some people.
@@ -103,7 +102,7 @@ impl Rehearsing {
     ///
     /// # Errors
     /// What the database says, or that the template cannot be used.
-    pub async fn of(engine: &Engine, plan: &RunPlan) -> Result<Self> {
+    pub async fn of(engine: &Engine, plan: &RunPlan, now: Timestamp) -> Result<Self> {
         let settings = settings::current(engine).await?;
         let holidays = Holidays::of(&settings.holidays);
         let template = content::compiled(engine, plan.template).await?;
@@ -112,7 +111,7 @@ impl Rehearsing {
             hours: quiet::of_run(&settings, &holidays, &plan.rules),
             caps: caps::of_run(engine, &settings, plan.rules.category, plan.topic).await?,
             enforce_window: settings.enforce_whatsapp_window,
-            local_at: plan.rules.local_at.as_ref().and_then(|at| at.parse().ok()),
+            due: DueTimes::of(&plan.rules, plan.snapshot_at, now),
             run: RunContext { rules: plan.rules.clone(), topic: plan.topic, template },
         })
     }
@@ -122,16 +121,21 @@ impl Rehearsing {
         content::fault_of_version(error)
     }
 
-    /// Counts what the people had of late, for the caps that bind the run.
+    /// When the first of its people are due.
+    pub const fn due(&self) -> Timestamp {
+        self.due.from()
+    }
+
+    /// Counts what the people will have had of late by then, as far as it is known, for the caps that bind the run.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn count_for_caps(&self, tx: &Tx, now: Timestamp, people: &mut [Claimed]) -> Result<()> {
-        caps::count_planned(tx, now, &self.caps, people).await
+    pub async fn count_for_caps(&self, tx: &Tx, people: &mut [Claimed]) -> Result<()> {
+        caps::count_planned(tx, self.due(), &self.caps, people).await
     }
 
-    /// Decides about some people, on as many processors as there are. It takes a while: not for a thread that others
-    /// wait for.
+    /// Decides about some people by when they are due, on as many processors as there are. It takes a while: not for a
+    /// thread that others wait for.
     pub fn decide(&self, people: &[Claimed], now: Timestamp) -> Found {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
         let part = people.len().div_ceil(threads).max(1);
@@ -159,9 +163,17 @@ impl Rehearsing {
     }
 
     fn decide_one(&self, text: &Text<'_>, message: &Claimed, now: Timestamp, found: &mut Found) {
-        let decided = self.verdict(text, message, now);
         let id = message.id;
         let zones = message.contact.as_ref().map(|one| zones_of(&one.phone, one.timezone.as_deref()));
+        let due = zones.as_ref().map_or(Due::At(self.due()), |zones| self.due.of_person(zones));
+        let Due::At(due) = due else {
+            let reason = Reason::DeadlinePassed;
+            found.left_out.push(LeftOut { id, reason, decision: self.due.over(now) });
+            count_outcome(&mut found.counts, Outcome::Skip, Some(reason));
+            let leaf = leaf(message.contact_id, Outcome::Skip, Some(reason), None);
+            return found.leaves.push((message.contact_id, leaf));
+        };
+        let decided = self.verdict(text, message, due);
         let (outcome, reason, at) = match &decided.verdict {
             Verdict::Skip(reason) => {
                 if let (Reason::MissingVariable, Some(variable)) = (reason, &decided.detail) {
@@ -171,13 +183,12 @@ impl Rehearsing {
                 found.left_out.push(LeftOut { id, reason: *reason, decision });
                 (Outcome::Skip, Some(*reason), None)
             }
-            Verdict::Send(_) | Verdict::Wait { .. } if self.local_at.is_some() => {
-                let due = self.local_at.zip(zones.as_ref()).and_then(|(at, zones)| local::instant(zones, at));
-                let due = due.map_or(now, |due| due.max(now));
-                found.due.push((id, due));
+            Verdict::Send(_) => {
+                if self.due.is_local() {
+                    found.due.push((id, due));
+                }
                 (Outcome::Send, None, Some(due))
             }
-            Verdict::Send(_) => (Outcome::Send, None, Some(now)),
             Verdict::Wait { until, reason } => {
                 found.asleep.push((id, *until));
                 (Outcome::Wait, Some(*reason), Some(*until))
@@ -207,8 +218,8 @@ impl Rehearsing {
     }
 
     /// As at sending, but that whoever sleeps is asked for a text, too: what it lacks, it lacks in the morning.
-    fn verdict(&self, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
-        let facts = verdict::facts(&self.binding(), text, message, now);
+    fn verdict(&self, text: &Text<'_>, message: &Claimed, at: Timestamp) -> Decided {
+        let facts = verdict::facts(&self.binding(), text, message, at);
         let render = || text.render(self.engine.config(), message);
         let decided = decide::decide(&facts, render);
         if !matches!(decided.verdict, Verdict::Wait { .. }) {
@@ -269,7 +280,7 @@ pub(crate) fn local_time(zones: &Zones, at: Timestamp) -> DateTime {
 }
 
 /// What a locale's language is called in the counts: few, whatever stands in a file.
-fn language(locale: &str) -> String {
+pub(crate) fn language(locale: &str) -> String {
     let language = locale.trim().split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
     let is_code =
         (2..=LANGUAGE_MAX).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -142,6 +142,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
         return Ok(Forecast { rate_now, ..Forecast::default() });
     }
     let lane = store::runs::lane(engine.db().reader(), run.id).await?;
+    let now = now.max(lane.snapshot_at);
     let hours = {
         let holidays = Holidays::of(&settings.holidays);
         quiet::of_run(&settings, &holidays, &lane.rules)

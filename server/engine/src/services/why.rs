@@ -2,14 +2,15 @@
 
 use domain::{
     contact::Contact,
-    ids::{CampaignId, SegmentId},
-    message::MessageFilter,
+    ids::{CampaignId, RunId, SegmentId},
+    message::{Kind, MessageFilter},
     page::PageRequest,
     phone::Phone,
     role::Permission,
     run::Run,
     segment::{Combinator, Group, Node, Operator, Rule},
     time::Timestamp,
+    trigger_event::{TriggerEvent, TriggerEventFilter},
     why::{RuleResult, Why, WhyNot},
 };
 use serde_json::Value;
@@ -28,25 +29,31 @@ impl Campaigns<'_> {
         phone::parse(text, region.as_deref()).map_err(|error| Error::invalid("phone", error.to_string()))
     }
 
-    /// Why the person with this number got the campaign's message, or did not: by the latest run, else by the rehearsal,
-    /// else by the audience as it is.
+    /// Why the person with this number got the campaign's message, or did not: by the run that is asked for, else by the
+    /// latest one, else by the rehearsal, else by the audience as it is.
     ///
     /// # Errors
-    /// `NotFound` for a campaign that is not there.
-    pub async fn why(&self, actor: &Actor, id: CampaignId, phone: &Phone) -> Result<Why> {
+    /// `NotFound` for a campaign that is not there, or a run that is not one of its own.
+    pub async fn why(&self, actor: &Actor, id: CampaignId, phone: &Phone, run: Option<RunId>) -> Result<Why> {
         require(actor, Permission::Read)?;
         let engine = self.engine();
         let campaign = self.get(actor, id).await?;
         let db = engine.db().reader();
-        let run = match campaign.run {
-            Some(run) => Some(engine.runs().get(actor, run.id).await?),
-            None => self.rehearsal(actor, id).await?,
+        let rehearsal = self.rehearsal(actor, id).await?;
+        let run = match run.or(campaign.run.as_ref().map(|run| run.id)) {
+            Some(run) => Some(engine.runs().get(actor, run).await?),
+            None => rehearsal.clone(),
         };
+        if run.as_ref().is_some_and(|run| run.campaign_id != id) {
+            return Err(Error::NotFound { what: "run" });
+        }
         let mut why = Why {
             phone: phone.clone(),
             answer: WhyNot::UnknownNumber,
             run_id: run.as_ref().map(|run| run.id),
             message: None,
+            messages: Vec::new(),
+            events: Vec::new(),
             consent: None,
             suppressed: is_suppressed(engine, phone).await?,
             rules: None,
@@ -54,6 +61,15 @@ impl Campaigns<'_> {
         let Some(person) = store::contacts::find(db, phone).await? else { return Ok(why) };
         why.consent = Some(person.contact.consent);
         why.suppressed |= person.contact.suppressed;
+        let filter = MessageFilter { campaign: Some(id), phone: Some(phone.clone()), ..MessageFilter::default() };
+        let mut messages = engine.messages().list(actor, &filter, &PageRequest::first(SHOWN)).await?.items;
+        // What is only looked at is no message yet, but where it is all there is.
+        let looked_at = rehearsal.map(|run| run.id).filter(|rehearsal| why.run_id != Some(*rehearsal));
+        messages.retain(|one| one.kind == Kind::Campaign && (looked_at.is_none() || one.run_id != looked_at));
+        why.messages = messages;
+        if campaign.trigger.is_event() {
+            why.events = heard(engine, actor, id, phone).await?;
+        }
         if let Some(run) = &run {
             let filter = MessageFilter { run: Some(run.id), phone: Some(phone.clone()), ..MessageFilter::default() };
             let found = engine.messages().list(actor, &filter, &PageRequest::first(1)).await?.items;
@@ -63,20 +79,51 @@ impl Campaigns<'_> {
                 return Ok(why);
             }
         }
-        let Some(audience) = audience(db, campaign.segment_id, run.as_ref()).await? else {
-            why.answer = WhyNot::NoAudience;
-            return Ok(why);
+        why.rules = match audience(db, campaign.segment_id, run.as_ref()).await? {
+            Some(audience) => Some(explain(db, &audience, &person, engine.now()).await?),
+            None => None,
         };
-        let rules = explain(db, &audience, &person, engine.now()).await?;
-        why.answer = match (&run, rules.holds) {
-            (_, false) => WhyNot::NotInAudience,
-            (None, true) => WhyNot::NotPlanned,
-            (Some(run), true) if person.contact.created_at > run.created_at => WhyNot::CameLater,
-            (Some(_), true) => WhyNot::ChangedLater,
+        why.answer = if campaign.trigger.is_event() {
+            by_events(run.as_ref(), why.rules.as_ref(), &why.events)
+        } else {
+            by_rules(run.as_ref(), why.rules.as_ref(), &person)
         };
-        why.rules = Some(rules);
         Ok(why)
     }
+}
+
+/// Messages and events that are told at most.
+const SHOWN: u32 = 100;
+
+/// Why somebody is not in the plan of a run that was made for an audience.
+fn by_rules(run: Option<&Run>, rules: Option<&RuleResult>, person: &Stored) -> WhyNot {
+    match (run, rules) {
+        (_, None) => WhyNot::NoAudience,
+        (_, Some(rules)) if !rules.holds => WhyNot::NotInAudience,
+        (None, Some(_)) => WhyNot::NotPlanned,
+        (Some(run), Some(_)) if person.contact.created_at > run.created_at => WhyNot::CameLater,
+        (Some(_), Some(_)) => WhyNot::ChangedLater,
+    }
+}
+
+/// Why a campaign that answers events has no message for somebody. An audience only narrows whom they reach.
+fn by_events(run: Option<&Run>, rules: Option<&RuleResult>, events: &[TriggerEvent]) -> WhyNot {
+    match (run, rules) {
+        (Some(_), _) if events.is_empty() => WhyNot::NoEvent,
+        (_, Some(rules)) if !rules.holds => WhyNot::NotInAudience,
+        (Some(_), _) => WhyNot::EventsLeftOut,
+        (None, _) => WhyNot::NotPlanned,
+    }
+}
+
+/// The events about a person that a campaign heard, each with what it came to there.
+async fn heard(engine: &Engine, actor: &Actor, id: CampaignId, phone: &Phone) -> Result<Vec<TriggerEvent>> {
+    let filter = TriggerEventFilter { name: None, phone: Some(phone.clone()), campaign: Some(id) };
+    let mut events = engine.trigger_events().list(actor, &filter, &PageRequest::first(SHOWN)).await?.items;
+    for event in &mut events {
+        event.effects.retain(|effect| effect.campaign_id == id);
+    }
+    Ok(events)
 }
 
 async fn is_suppressed(engine: &Engine, phone: &Phone) -> Result<bool> {

@@ -77,6 +77,12 @@ pub fn zone_name(name: &str) -> Option<&'static str> {
     NAMES.get(at).map(String::as_str).filter(|name| zone(name).is_some())
 }
 
+/// The names of all zones.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<String> {
+    CHOSEN.zones.available().map(|name| name.to_string()).filter(|name| zone(name).is_some()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

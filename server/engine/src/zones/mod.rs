@@ -15,6 +15,8 @@ use std::{
 };
 
 pub use canary::stale;
+#[cfg(test)]
+pub(crate) use database::names;
 pub use database::{system_version, version, zone, zone_name};
 use domain::phone::Phone;
 use jiff::tz::TimeZone;
@@ -37,14 +39,14 @@ pub enum Source {
 }
 
 impl Source {
-    /// As stored with a decision.
+    /// In the words that are stored with a decision.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Timezone => "timezone",
-            Self::Prefix => "prefix",
-            Self::Country => "country",
-            Self::Nowhere => "nowhere",
+            Self::Timezone => "the contact's time zone",
+            Self::Prefix => "by the number's prefix",
+            Self::Country => "by the number's country",
+            Self::Nowhere => "the number belongs to no place",
         }
     }
 }

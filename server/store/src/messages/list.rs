@@ -171,7 +171,7 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
 
 async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decision>> {
     let query =
-        "SELECT at, attempt, outcome, reason, checks, detail FROM decisions WHERE message_id = $1 ORDER BY at, id";
+        "SELECT at, attempt, outcome, reason, checks, detail, rules_version FROM decisions WHERE message_id = $1 ORDER BY at, id";
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
 }
 
@@ -195,6 +195,7 @@ fn planned(message: &Message, rehearsed: bool) -> Decision {
         outcome: if rehearsed && waits { Outcome::Wait } else { Outcome::Send },
         reason: message.reason.filter(|_| rehearsed && waits),
         checks: checks(passed, (rehearsed && waits).then_some(Check::QuietHours), None),
+        rules_version: None,
         at: message.created_at,
     }
 }
@@ -207,6 +208,7 @@ fn decision(row: &Row) -> Result<Decision> {
         outcome,
         reason,
         checks: checks(row.get("checks")?, reason.and_then(Reason::check), row.get("detail")?),
+        rules_version: Some(i32::from(row.get::<i16>("rules_version")?)),
         at: Timestamp::from_micros(row.get("at")?),
     })
 }

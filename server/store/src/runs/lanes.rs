@@ -18,6 +18,8 @@ pub struct RunLane {
     pub template: (TemplateId, i64),
     pub topic: Option<TopicId>,
     pub rules: Rules,
+    /// Nothing of it is due before.
+    pub snapshot_at: Timestamp,
     pub rate_per_second: Option<i32>,
     pub weight: i32,
     /// Otherwise all that is left is claimed already.
@@ -56,7 +58,7 @@ pub async fn lane(db: &impl ConnectionTrait, run: RunId) -> Result<RunLane> {
 fn columns() -> String {
     format!(
         "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
-         r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r \
+         r.snapshot_at, r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r \
          JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
         crate::senders::COLUMNS
     )
@@ -78,6 +80,7 @@ fn read(row: &Row) -> Result<RunLane> {
         template: (TemplateId(row.get("template_id")?), row.get("template_version")?),
         topic: row.get::<Option<Uuid>>("topic_id")?.map(TopicId),
         rules: row.json("rules")?,
+        snapshot_at: Timestamp::from_micros(row.get("snapshot_at")?),
         rate_per_second: row.get("run_rate")?,
         weight: row.get("weight")?,
         has_queued: row.get("has_queued")?,

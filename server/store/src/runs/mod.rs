@@ -8,12 +8,14 @@ mod read;
 mod state;
 
 pub use lanes::{RunLane, lane, lanes, probing};
-pub use morning::{Planned, Waiting, asleep, due_then, planned, quiet, wait_for_morning, wait_until, waiting};
+pub use morning::{Planned, Waiting, Woken, asleep, due_then, planned, quiet, wait_for_morning, wait_until, waiting};
 pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
-pub use plan::{ChunkPlanned, PlanTally, RunPlan, finish_plan, plan_chunk, preview, refresh_statistics, to_plan};
+pub use plan::{
+    ChunkPlanned, PlanTally, RunPlan, finish_plan, locales, plan_chunk, preview, refresh_statistics, to_plan,
+};
 pub(crate) use plan::{PLAN_COLUMNS, earlier_message, read_plan, skip_decisions};
 pub use read::{definition, frozen, get, latest, list};
 pub use state::{
-    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, sender_of_open, set_rate,
+    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, rules, sender_of_open, set_rate,
     set_rules, set_status,
 };

@@ -12,7 +12,7 @@ use sea_orm::Value;
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Columns, Type, column, nullable},
+    batch::{Columns, Type, column},
     exec, one,
 };
 
@@ -86,14 +86,16 @@ pub struct Waiting {
     pub until: Timestamp,
 }
 
-/// The runs with messages that wait for their people's morning, and their rules.
+/// The runs with messages that wait for their people's morning, their rules, and when they are due from.
 ///
 /// # Errors
 /// What the database says.
-pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules)>> {
-    let query = "SELECT r.id, r.rules FROM runs r WHERE r.finished_at IS NULL AND EXISTS \
+pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Timestamp)>> {
+    let query = "SELECT r.id, r.rules, r.snapshot_at FROM runs r WHERE r.finished_at IS NULL AND EXISTS \
                  (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.quiet_until IS NOT NULL)";
-    all(db, query, Vec::new()).await?.iter().map(|row| Ok((RunId(row.get("id")?), row.json("rules")?))).collect()
+    let read =
+        |row: &Row| Ok((RunId(row.get("id")?), row.json("rules")?, Timestamp::from_micros(row.get("snapshot_at")?)));
+    all(db, query, Vec::new()).await?.iter().map(read).collect()
 }
 
 /// The next of them after a time and a message, of a run or of single messages; of people who are still there.
@@ -127,20 +129,35 @@ pub async fn waiting(
         .collect()
 }
 
+/// What becomes of a message that waited for its person's morning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The morning is at another time.
+    Asleep(Timestamp),
+    /// Nobody sleeps: it is due from then on.
+    Due(Timestamp),
+}
+
 /// These wait until another time, or are due; whoever was claimed meanwhile is left alone.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Option<Timestamp>)]) -> Result<()> {
-    let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt), nullable("until", Type::BigInt)]);
-    rows.iter().for_each(|(id, until)| batch.push([id.0.into(), until.map(Timestamp::as_micros).into()]));
+pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Woken)]) -> Result<()> {
+    let columns = [column("id", Type::BigInt), column("until", Type::BigInt), column("asleep", Type::Bool)];
+    let mut batch = Columns::new(Kind::of(tx), columns);
+    for (id, woken) in rows {
+        let (until, asleep) = match woken {
+            Woken::Asleep(until) => (until, true),
+            Woken::Due(at) => (at, false),
+        };
+        batch.push([id.0.into(), until.as_micros().into(), asleep.into()]);
+    }
     if batch.is_empty() {
         return Ok(());
     }
     let mut values = Vec::new();
     let update = format!(
-        "UPDATE messages SET not_before = COALESCE(w.until, messages.created_at), \
-         reason = CASE WHEN w.until IS NULL THEN NULL ELSE messages.reason END \
+        "UPDATE messages SET not_before = w.until, reason = CASE WHEN w.asleep THEN messages.reason ELSE NULL END \
          FROM {} WHERE messages.id = w.id AND messages.quiet_until IS NOT NULL",
         batch.table("w", &mut values)?
     );
@@ -148,14 +165,15 @@ pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Option<Timestamp>)]) -> Res
     Ok(())
 }
 
-/// How many of a run's messages wait for their people's morning, and until when.
+/// How many of a run's messages wait for their people's morning and until when, and whether they have to.
 ///
 /// # Errors
 /// What the database says.
 pub async fn quiet(db: &impl ConnectionTrait, run: RunId) -> Result<Quiet> {
-    let query = "SELECT CAST(count(*) AS bigint) AS n, min(quiet_until) AS first, max(quiet_until) AS last \
-                 FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
+    let query = "SELECT CAST(count(*) AS bigint) AS n, min(quiet_until) AS first, max(quiet_until) AS last, \
+                 (SELECT rules FROM runs WHERE id = $1) AS rules FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
     let Some(row) = one(db, query, vec![run.0.into()]).await? else { return Ok(Quiet::default()) };
     let time = |column| row.get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_micros));
-    Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")? })
+    let overridden = row.json_or_null::<Rules>("rules")?.is_some_and(|rules| rules.quiet_off);
+    Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")?, overridden })
 }

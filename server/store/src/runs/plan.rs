@@ -322,14 +322,7 @@ pub async fn preview(
     now: Timestamp,
     unreachable_since: Timestamp,
 ) -> Result<(PlanTally, Option<ContactId>)> {
-    let mut values: Vec<Value> = vec![topic.map(|topic| topic.0).into(), unreachable_since.as_micros().into()];
-    let (people, more) = segments::compile(Kind::of(db), definition, now, values.len() + 1)?;
-    values.extend(more);
-    let people = format!(
-        "SELECT c.contact_id, c.country, {} AS reason FROM contacts c \
-         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
-        reason_sql(category, topic.is_some(), None, &left_alone(channel, "$2"))
-    );
+    let (people, values) = audience(Kind::of(db), definition, topic, (channel, category), (now, unreachable_since))?;
     let query = format!(
         "SELECT p.reason, CAST(count(*) AS bigint) AS n, \
              CAST(sum(CASE WHEN p.country = 'US' THEN 1 ELSE 0 END) AS bigint) AS in_us FROM ({people}) AS p GROUP BY p.reason ORDER BY 1"
@@ -345,6 +338,48 @@ pub async fn preview(
         format!("SELECT p.contact_id FROM ({people}) AS p WHERE p.reason IS NULL ORDER BY p.contact_id LIMIT 1");
     let first = one(db, query, values).await?.map(|row| row.get("contact_id").map(ContactId)).transpose()?;
     Ok((tally, first))
+}
+
+/// Locales that are counted; of more different ones the rarest are left out.
+const LOCALES_MAX: i64 = 1_000;
+
+/// The locales of those who would be queued, the most frequent first.
+///
+/// # Errors
+/// What the database says.
+pub async fn locales(
+    db: &impl ConnectionTrait,
+    definition: &Group,
+    topic: Option<TopicId>,
+    kind: (Channel, Category),
+    now: Timestamp,
+    unreachable_since: Timestamp,
+) -> Result<Vec<(String, i64)>> {
+    let (people, values) = audience(Kind::of(db), definition, topic, kind, (now, unreachable_since))?;
+    let query = format!(
+        "SELECT p.locale, CAST(count(*) AS bigint) AS n FROM ({people}) AS p \
+         WHERE p.reason IS NULL AND p.locale IS NOT NULL GROUP BY p.locale ORDER BY 2 DESC, 1 LIMIT {LOCALES_MAX}"
+    );
+    all(db, query, values).await?.iter().map(|row| Ok((row.get("locale")?, row.get("n")?))).collect()
+}
+
+/// The query of everybody in an audience, with why planning would leave them out.
+fn audience(
+    kind: Kind,
+    definition: &Group,
+    topic: Option<TopicId>,
+    (channel, category): (Channel, Category),
+    (now, unreachable_since): (Timestamp, Timestamp),
+) -> Result<(String, Vec<Value>)> {
+    let mut values: Vec<Value> = vec![topic.map(|topic| topic.0).into(), unreachable_since.as_micros().into()];
+    let (people, more) = segments::compile(kind, definition, now, values.len() + 1)?;
+    values.extend(more);
+    let people = format!(
+        "SELECT c.contact_id, c.country, c.locale, {} AS reason FROM contacts c \
+         LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
+        reason_sql(category, topic.is_some(), None, &left_alone(channel, "$2"))
+    );
+    Ok((people, values))
 }
 
 /// Tells PostgreSQL what a large plan made of the table: with old statistics it would look for one person's messages

@@ -58,7 +58,7 @@ pub async fn list(
     let mut tallies = tallies_of(db, &runs).await?;
     let mut rehearsals = rehearsals::of_runs(db, &ids(runs.iter().map(|run| run.id.to_string()))?).await?;
     for run in &mut runs {
-        if run.finished_at.is_none() && run.ledger.queued > 0 {
+        if run.finished_at.is_none() {
             run.quiet = super::quiet(db, run.id).await?;
         }
         if let Some(of) = tallies.remove(&run.id) {

@@ -17,6 +17,8 @@ pub struct NewRun<'a> {
     pub id: RunId,
     /// The instant that it was due: unique among the campaign's runs.
     pub due_at: Timestamp,
+    /// Everybody is taken as they are then, and messages are due from then on: now, of a rehearsal when the campaign is due.
+    pub snapshot_at: Timestamp,
     pub campaign_id: CampaignId,
     pub template_id: TemplateId,
     pub template_version: i64,
@@ -41,7 +43,7 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
     let insert = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
                   topic_id, sender_id, rules, rate_per_second, weight, snapshot_at, actor_kind, actor_id, created_at, \
                   event_name, planned, started_at) \
-                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3, $13, $14, $3, \
+                  SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $19, $13, $14, $3, \
                   $16, $17, $18 \
                   FROM runs WHERE campaign_id = $2";
     let event = run.rules.event.as_ref();
@@ -65,6 +67,7 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
         event.map(|event| event.name.clone()).into(),
         event.is_some().into(),
         event.map(|_| at.as_micros()).into(),
+        run.snapshot_at.as_micros().into(),
     ];
     exec(tx, insert, values).await?;
     ledger::open(tx, run.id).await
@@ -117,6 +120,14 @@ pub async fn sender_of_open(db: &impl ConnectionTrait, campaign: CampaignId) -> 
 pub async fn lock_rules(tx: &Tx, run: RunId) -> Result<Rules> {
     let query = format!("SELECT rules FROM runs WHERE id = $1{}", Kind::of(tx).for_update());
     one(tx, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?.json("rules")
+}
+
+/// The rules of a run.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn rules(db: &impl ConnectionTrait, run: RunId) -> Result<Rules> {
+    one(db, "SELECT rules FROM runs WHERE id = $1", vec![run.0.into()]).await?.ok_or(Error::NotFound)?.json("rules")
 }
 
 /// Changes the rules of a run that is under way: they are frozen but for what an admin decides about it.

@@ -64,8 +64,12 @@ fn summary(check: &LaunchCheck, send: bool, rehearsed: bool) -> Option<AnyView> 
 
 fn reaches_nobody(check: &LaunchCheck, words: &'static str) -> AnyView {
     let href = Step::Audience.path(check.campaign.id);
+    let schedule = (check.campaign.trigger != Trigger::Now && check.campaign.status == CampaignStatus::Draft).then(|| {
+        let href = paths::launch_campaign(check.campaign.id);
+        view! { ", or " <a class="link" href=href>"schedule it all the same"</a> ": it goes to whoever is in it by then." }
+    });
     view! {
-        <Alert tone=Tone::Warn title=words><a class="link" href=href>"Choose another audience"</a></Alert>
+        <Alert tone=Tone::Warn title=words><a class="link" href=href>"Choose another audience"</a>{schedule}</Alert>
     }
     .into_any()
 }

@@ -72,9 +72,13 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     let campaign = view.campaign.clone();
     let header = header(&campaign, view.names.clone(), (view.run.as_ref(), view.rehearsal.is_some()), actions);
     let trouble = trouble(view.run.as_ref());
-    let sleepers = view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer));
-    let sleepers = sleepers.map_or(0, |run| run.quiet.messages);
-    let wake = (sleepers > 0).then(|| wake(campaign.id, sleepers, actions.change));
+    let quiet =
+        view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer)).map(|run| run.quiet);
+    let wake = quiet.and_then(|quiet| match (quiet.overridden, quiet.messages) {
+        (true, _) => Some(awake(campaign.id, actions.change)),
+        (false, 0) => None,
+        (false, sleepers) => Some(wake(campaign.id, sleepers, actions.change)),
+    });
     let body = match view.run.clone() {
         Some(run) => run::body(view, run, here),
         None => draft::body(view, actions),
@@ -246,6 +250,17 @@ fn wake(id: CampaignId, sleepers: i64, change: FormAction<ChangeCampaign>) -> An
                 <FormActions><SubmitButton label="Send it to them now" busy="Waking…" class="btn btn--danger"/></FormActions>
             </FormFor>
         </details>
+    }
+    .into_any()
+}
+
+/// That nobody's night is kept, and the way back.
+fn awake(id: CampaignId, change: FormAction<ChangeCampaign>) -> AnyView {
+    view! {
+        <Alert tone=Tone::Warn title="It goes out by night, too.">
+            "An admin said that it cannot wait: no quiet hours hold for this run. "
+            {verb(change, id, "keep_hours", "Keep to quiet hours again", "Saving…", "btn")}
+        </Alert>
     }
     .into_any()
 }

@@ -1,4 +1,4 @@
-//! What cannot wait for the morning: an admin says so of a run, with the reason.
+//! What cannot wait for the morning: an admin says so of a run, with the reason, and takes it back.
 
 use std::time::Duration;
 
@@ -50,5 +50,25 @@ pub(super) async fn override_quiet_hours(
     tokio::time::sleep(RULES_ARE_KNOWN).await;
     waiting::wake(engine, run, &rules).await?;
     engine.inner().bell.ring(Who::Senders);
+    Ok(campaign)
+}
+
+/// From now on quiet hours hold for the campaign's present run again. What sleeping people were sent meanwhile is sent.
+pub(super) async fn restore_quiet_hours(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+    let now = engine.now();
+    let tx = engine.begin(actor).await?;
+    campaign_or(store::campaigns::lock(&tx, id).await)?;
+    let overridden = match store::runs::lock_open_run(&tx, id).await? {
+        Some((run, ..)) => Some((run, store::runs::lock_rules(&tx, run).await?)).filter(|(_, rules)| rules.quiet_off),
+        None => None,
+    };
+    let Some((run, rules)) = overridden else {
+        return Err(Error::Conflict("Quiet hours hold for the campaign: there is nothing to take back.".to_owned()));
+    };
+    // Who is due by night from now on waits at the claim.
+    store::runs::set_rules(&tx, run, &Rules { quiet_off: false, ..rules }).await?;
+    audit(&tx, actor, now, "restore_quiet_hours", id, json!({ "run": run.to_string() })).await?;
+    let campaign = store::campaigns::get(&tx, id).await?;
+    commit(tx).await?;
     Ok(campaign)
 }

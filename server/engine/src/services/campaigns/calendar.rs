@@ -27,6 +27,9 @@ const CAMPAIGNS_MAX: u32 = 1_000;
 /// Times of one campaign in a month: an hourly one has 744.
 const TIMES_MAX: usize = 800;
 
+/// Of a campaign that has more runs to come the last one is not looked for.
+const COUNTED_MAX: usize = 10_000;
+
 /// How far a local time can be from the same one in UTC, either way.
 const DAY: i64 = Timestamp::DAY;
 
@@ -49,13 +52,15 @@ pub(super) async fn calendar(engine: &Engine, month: Option<&str>, timezone: Opt
         first.series(1.day()).take_while(|day| *day <= last).map(|day| (day, Vec::new())).collect();
     let started = store::schedule::started(db, from, to, CAMPAIGNS_MAX).await?;
     let due = store::schedule::due_between(db, from.plus(-DAY), to.plus(DAY), CAMPAIGNS_MAX).await?;
+    let made = store::schedule::runs_made_by_all(db).await?;
     let mut truncated = [started.len(), due.len()].iter().any(|count| *count >= CAMPAIGNS_MAX as usize);
     for run in started {
         let at = zones::civil(&zone, run.started_at);
         put(&mut days, at, ran(run, at));
     }
     for campaign in &due {
-        let planned = planned(campaign, &zone, from, to);
+        let made = made.get(&campaign.id).copied().unwrap_or(0);
+        let planned = planned(campaign, made, &zone, (from, to));
         truncated |= planned.len() >= TIMES_MAX;
         for (at, entry) in planned {
             put(&mut days, at, entry);
@@ -114,8 +119,13 @@ fn ran(run: Started, at: DateTime) -> CalendarEntry {
     }
 }
 
-/// When a campaign is still to run in that time, by the clock of the zone.
-fn planned(campaign: &Campaign, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Vec<(DateTime, CalendarEntry)> {
+/// When a campaign that has made so many runs is still to run in that time, by the clock of the zone.
+fn planned(
+    campaign: &Campaign,
+    made: i32,
+    zone: &TimeZone,
+    (from, to): (Timestamp, Timestamp),
+) -> Vec<(DateTime, CalendarEntry)> {
     let Some(next) = campaign.next_run_at else { return Vec::new() };
     let entry = |at: DateTime, instant: Option<Timestamp>| {
         let entry = CalendarEntry {
@@ -135,8 +145,17 @@ fn planned(campaign: &Campaign, zone: &TimeZone, from: Timestamp, to: Timestamp)
     if let Times::Once { local: Some(local), .. } = times {
         return vec![entry(local, None)];
     }
-    let first = std::iter::once(next).filter(|at| *at >= from);
-    let later = times.upcoming(next.max(from.plus(-1)), TIMES_MAX);
-    let all = first.chain(later).take_while(|at| *at < to).take(TIMES_MAX);
-    all.map(|at| entry(zones::civil(zone, at), Some(at))).collect()
+    let all: Vec<Timestamp> = match times::runs_left(&campaign.trigger, made).filter(|left| *left <= COUNTED_MAX) {
+        // Which one is the last is known by counting from the next.
+        Some(left) => {
+            let all = std::iter::successors(Some(next), |at| times.next(*at)).take(left);
+            all.take_while(|at| *at < to).collect()
+        }
+        None => {
+            let first = std::iter::once(next).filter(|at| *at >= from);
+            first.chain(times.upcoming(next.max(from.plus(-1)), TIMES_MAX)).collect()
+        }
+    };
+    let within = all.into_iter().skip_while(|at| *at < from).take_while(|at| *at < to).take(TIMES_MAX);
+    within.map(|at| entry(zones::civil(zone, at), Some(at))).collect()
 }

@@ -3,7 +3,6 @@
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign},
     consent::Category,
-    deadline::SendBefore,
     ids::{CampaignId, TopicId},
     problem::FieldError,
     time::Timestamp,
@@ -11,7 +10,11 @@ use domain::{
 use serde_json::json;
 use store::Tx;
 
-use super::{audit, campaign_or, commit, launch::hours_problem, named, status_words};
+use super::{
+    audit, campaign_or, commit,
+    launch::{deadline_problem, hours_problem},
+    named, status_words,
+};
 use crate::{
     Actor, Engine, Error, Result,
     scheduler::times,
@@ -122,10 +125,7 @@ async fn checked(engine: &Engine, tx: &Tx, campaign: &Campaign) -> Result<Option
         None => {}
     }
     errors.extend(times::read(&campaign.trigger).err().unwrap_or_default());
-    if campaign.trigger.is_event() && matches!(campaign.send_before, Some(SendBefore::After { .. })) {
-        let text = "It would count from when the campaign begins to listen. Give a time, or none.";
-        errors.push(FieldError::new("send_before", text));
-    }
+    errors.extend(deadline_problem(campaign));
     Error::unless_valid(errors)?;
     Ok(topic)
 }
@@ -153,7 +153,8 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
     }
     let topic = checked(engine, &tx, &changed).await?;
     if former.trigger != changed.trigger {
-        changed.next_run_at = rescheduled(&former, &changed, engine.now())?;
+        let made = store::schedule::runs_made(&tx, id).await?;
+        changed.next_run_at = rescheduled(&former, &changed, made, engine.now())?;
     }
     store::campaigns::update(&tx, &changed, topic).await?;
     if !fixed.is_empty() {
@@ -171,12 +172,16 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
     Ok(stored)
 }
 
-/// When a campaign with another trigger is due next: one that is scheduled stays so.
-fn rescheduled(former: &Campaign, changed: &Campaign, now: Timestamp) -> Result<Option<Timestamp>> {
+/// When a campaign with another trigger is due next that has made so many runs: one that is scheduled stays so.
+fn rescheduled(former: &Campaign, changed: &Campaign, made: i32, now: Timestamp) -> Result<Option<Timestamp>> {
     let times = times::read(&changed.trigger).map_err(Error::Invalid)?;
     Error::unless_valid(times.untimely(now).into_iter().collect())?;
     if former.next_run_at.is_none() {
         return Ok(None);
+    }
+    if times::runs_left(&changed.trigger, made) == Some(0) {
+        let text = format!("It has run {made} times already. Give a greater number, or cancel it.");
+        return Err(Error::invalid("trigger.count", text));
     }
     let first = times.first(now);
     match first {

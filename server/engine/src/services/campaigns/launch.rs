@@ -1,19 +1,28 @@
 //! Launching: what it needs, what it would do, doing it.
 
+use std::collections::BTreeMap;
+
 use domain::{
     campaign::{Campaign, CampaignStatus, Late, LaunchCheck, Trigger},
     consent::Category,
     contact::Attributes,
+    deadline::SendBefore,
     ids::{CampaignId, RunId, TopicId},
     problem::FieldError,
     run::{Rules, Run},
+    schedule::CatchUp,
     segment::{Group, Segment},
     sender::Sender,
     template::Template,
     time::Timestamp,
 };
 use serde_json::json;
-use store::{ConnectionTrait, Tx, contacts::Query, runs::NewRun, senders::SenderRow};
+use store::{
+    ConnectionTrait, Tx,
+    contacts::Query,
+    runs::{NewRun, PlanTally},
+    senders::SenderRow,
+};
 
 use super::{audit, campaign_or, collisions, commit, rehearse, status_words};
 use crate::{
@@ -23,6 +32,7 @@ use crate::{
     scheduler::times::{self, Times},
     sender,
     services::{content_templates, provider_accounts, settings},
+    templates::Compiled,
 };
 
 /// Everything a campaign names, as far as it is there, and what is missing.
@@ -86,6 +96,7 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         problems.extend(refused);
         warnings.extend(open);
     }
+    problems.extend(deadline_problem(campaign));
     if campaign.late == Late::Drop
         && campaign.send_before.as_ref().is_some_and(|deadline| deadline.from_start(engine.now()) <= engine.now())
     {
@@ -106,6 +117,20 @@ pub(super) async fn hours_problem(
         let text = format!("Nothing could ever be sent: quiet is {}. Shorten the quiet hours.", hours.words());
         FieldError::new("quiet_hours", text)
     }))
+}
+
+/// Says so when a duration would count from an instant that nobody has chosen.
+pub(super) fn deadline_problem(campaign: &Campaign) -> Option<FieldError> {
+    let Some(SendBefore::After { .. }) = campaign.send_before else { return None };
+    let text = match &campaign.trigger {
+        Trigger::Event { .. } => "It would count from when the campaign begins to listen. Give a time, or none.",
+        Trigger::Once { local: true, .. } => {
+            "It would count from when the day begins at the first place on earth, long before most people's time. Give a \
+             time, or none."
+        }
+        Trigger::Now | Trigger::Once { .. } | Trigger::Cron { .. } => return None,
+    };
+    Some(FieldError::new("send_before", text))
 }
 
 /// Why nothing would go out from this sender however long one waits.
@@ -160,7 +185,9 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
     let parts = parts(engine, db, &campaign).await?;
     let mut problems = parts.problems;
-    if !may_launch(campaign.status) {
+    if may_launch(campaign.status) {
+        problems.extend(untimely(&campaign, engine.now()));
+    } else {
         problems.push(FieldError::new("status", launched_before(campaign.status)));
     }
     let mut check = LaunchCheck {
@@ -168,7 +195,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         template_name: parts.template.as_ref().map(|template| template.name.clone()).unwrap_or_default(),
         sender_name: parts.sender.as_ref().map(|row| row.sender.name.clone()).unwrap_or_default(),
         audience: 0,
-        skipped: Vec::new(),
+        skipped: BTreeMap::new(),
         rate_per_second: rate(&campaign, parts.sender.as_ref()),
         problems,
         warnings: parts.warnings,
@@ -188,6 +215,11 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
+    check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
+    if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
+        check.warnings.extend(without_variant(&compiled, &locales));
+    }
     check.warnings.extend(collisions::warnings(engine, &check.campaign, (&definition, check.audience)).await?);
     if let Some(first) = first {
         let person = store::contacts::by_ids(db, &[first]).await?.pop();
@@ -208,6 +240,40 @@ fn refused_by_meta(template: &Template, in_us: i64) -> Option<String> {
     })
 }
 
+/// Said when nobody would get it as it is.
+fn nobody(tally: &PlanTally, trigger: &Trigger) -> Option<String> {
+    if tally.queued > 0 {
+        return None;
+    }
+    let who =
+        if tally.total() == 0 { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
+    let then =
+        if *trigger == Trigger::Now { "." } else { " as of now. Its time decides: it goes to who is in it by then." };
+    Some(format!("{who}{then}"))
+}
+
+/// Languages that are named.
+const LANGUAGES_SHOWN: usize = 5;
+
+/// Said when people read languages that the template has no text for.
+fn without_variant(template: &Compiled, locales: &[(String, i64)]) -> Option<String> {
+    let mut languages: BTreeMap<String, i64> = BTreeMap::new();
+    for (locale, count) in locales.iter().filter(|(locale, _)| !template.has_variant(locale)) {
+        *languages.entry(sender::language(locale)).or_default() += count;
+    }
+    let people: i64 = languages.values().sum();
+    let mut named: Vec<_> = languages.into_iter().collect();
+    named.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown: Vec<_> = named.iter().take(LANGUAGES_SHOWN).map(|(language, _)| language.as_str()).collect();
+    let more = if named.len() > shown.len() { ", …" } else { "" };
+    (people > 0).then(|| {
+        format!(
+            "{people} of them read languages that the template has no text for ({}{more}): they get the default one.",
+            shown.join(", ")
+        )
+    })
+}
+
 async fn sample_of_event(engine: &Engine, name: &str, template: &Template) -> Result<Option<String>> {
     let db = engine.db().reader();
     let data = store::trigger_events::sample(db, Some(name)).await?.unwrap_or_default();
@@ -220,6 +286,11 @@ fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
     let sender = sender.map_or(i32::MAX, |row| row.sender.rate_per_second);
     let narrower = campaign.rate_per_second.unwrap_or(i32::MAX).min(sender);
     if narrower == i32::MAX { 0 } else { narrower }
+}
+
+/// Says so when a campaign's time is over or never comes. Nothing of it concerns a run that is due just now.
+pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Option<FieldError> {
+    times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now))
 }
 
 pub(super) const fn may_launch(status: CampaignStatus) -> bool {
@@ -242,6 +313,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         let text = "The campaign waits for events: schedule it, and it listens from then on.";
         return Err(Error::Conflict(text.to_owned()));
     }
+    Error::unless_valid(untimely(&campaign, now).into_iter().collect())?;
     let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,
@@ -272,7 +344,8 @@ pub(crate) async fn start(
     due_at: Timestamp,
 ) -> Result<RunId> {
     store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
-    let (run, template_version) = insert(engine, tx, actor, campaign, due_at).await?;
+    let begins = Begins { due_at, from: engine.now() };
+    let (run, template_version) = insert(engine, tx, actor, campaign, begins).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     let action = if campaign.trigger.is_event() { "schedule" } else { "launch" };
     audit(tx, actor, engine.now(), action, campaign.id, detail).await?;
@@ -287,13 +360,22 @@ pub(super) async fn definition(db: &impl ConnectionTrait, segment: Option<&Segme
     })
 }
 
+/// When a run begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begins {
+    /// The instant that it is for: no two of a campaign's runs have the same.
+    pub due_at: Timestamp,
+    /// When it begins: everybody is taken as they are then, and is due from then on.
+    pub from: Timestamp,
+}
+
 /// A run with everything frozen as it is now, and the version of its template.
 pub(super) async fn insert(
     engine: &Engine,
     tx: &Tx,
     actor: &Actor,
     campaign: &Campaign,
-    due_at: Timestamp,
+    Begins { due_at, from }: Begins,
 ) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
     let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
@@ -306,6 +388,7 @@ pub(super) async fn insert(
         Trigger::Once { at, local: true } => Some(at.clone()),
         _ => None,
     };
+    let leave_late = local_at.is_some() && campaign.catch_up == CatchUp::Skip;
     let rules = Rules {
         category: template.category,
         channel: template.channel,
@@ -314,13 +397,15 @@ pub(super) async fn insert(
         on_unknown: campaign.on_unknown,
         quiet_hours: campaign.quiet_hours,
         quiet_off: false,
-        send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(now)),
+        send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(from)),
         local_at,
+        leave_late,
         event,
     };
     let run = NewRun {
         id: RunId(engine.new_uuid()),
         due_at,
+        snapshot_at: from,
         campaign_id: id,
         template_id: template.id,
         template_version: template.version,

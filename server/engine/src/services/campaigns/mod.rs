@@ -13,7 +13,7 @@ mod test;
 use domain::{
     campaign::{
         Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
-        TestRequest, Trigger,
+        TestRequest,
     },
     ids::CampaignId,
     message::Message,
@@ -134,6 +134,15 @@ impl<'a> Campaigns<'a> {
         retrying!(awake::override_quiet_hours(self.0, actor, id, asked).await)
     }
 
+    /// Quiet hours hold again for the campaign's present run, which an admin had sent also to those who sleep.
+    ///
+    /// # Errors
+    /// `Forbidden` for all but admins, `Conflict` when they hold already.
+    pub async fn restore_quiet_hours(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+        require(actor, Permission::Administer)?;
+        retrying!(awake::restore_quiet_hours(self.0, actor, id).await)
+    }
+
     /// Makes a draft like this campaign.
     ///
     /// # Errors
@@ -220,13 +229,13 @@ impl<'a> Campaigns<'a> {
         retrying!(schedule::schedule(self.0, actor, id).await)
     }
 
-    /// The next times that a trigger is due, at most twenty; as it is, or as a form has it.
+    /// The next times that a campaign is due, at most twenty, or would be if it were scheduled now.
     ///
     /// # Errors
     /// `Invalid` with the fields to correct.
-    pub async fn upcoming(&self, actor: &Actor, trigger: &Trigger, most: usize) -> Result<Vec<Timestamp>> {
+    pub async fn upcoming(&self, actor: &Actor, campaign: &Campaign, most: usize) -> Result<Vec<Timestamp>> {
         require(actor, Permission::Read)?;
-        schedule::upcoming(self.0, trigger, most).await
+        schedule::upcoming(self.0, campaign, most).await
     }
 
     /// Nothing more of the campaign is handed over until it is resumed.

@@ -4,17 +4,19 @@ use domain::{
     campaign::{Campaign, Trigger},
     ids::{CampaignId, RunId},
     run::{Rules, Run, SinceRehearsal},
+    time::Timestamp,
 };
 use serde_json::json;
 use store::{ConnectionTrait, Tx, rehearsals::Ready};
 
 use super::{audit, campaign_or, commit, launch};
-use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, services::settings, zones};
+use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, scheduler::times, services::settings, zones};
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
 
 pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
-    let (now, audience) = (engine.now(), audience(engine, id).await?);
+    let audience = audience(engine, id).await?;
+    let now = engine.now();
     let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
     if !launch::may_launch(status) {
@@ -22,7 +24,9 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     }
     let campaign = store::campaigns::get(&tx, id).await?;
     store::rehearsals::discard(&tx, id, now).await?;
-    let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, now).await?;
+    // Runs are told apart by their instants: that of its time is kept for the run that goes out then.
+    let begins = launch::Begins { due_at: now, from: due(&campaign, now) };
+    let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, begins).await?;
     store::rehearsals::open(&tx, run, audience).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     audit(&tx, actor, now, "rehearse", id, detail).await?;
@@ -30,6 +34,11 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     commit(tx).await?;
     engine.inner().bell.ring(Who::Planner);
     Ok(rehearsed)
+}
+
+/// When a campaign is due first: by that clock everybody is decided.
+fn due(campaign: &Campaign, now: Timestamp) -> Timestamp {
+    times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now)
 }
 
 /// How many people there are in the audience; counted before the transaction, because it may take a second.
@@ -43,11 +52,14 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
         let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    let (template, segment, _, topic) = launch::parts(engine, db, &campaign).await?.complete()?;
+    let mut parts = launch::parts(engine, db, &campaign).await?;
+    parts.problems.extend(launch::untimely(&campaign, engine.now()));
+    let (template, segment, _, topic) = parts.complete()?;
     let definition = launch::definition(db, segment.as_ref()).await?;
     let kind = (template.channel, template.category);
-    let since = settings::current(engine).await?.unreachable_since(engine.now());
-    let (tally, _) = store::runs::preview(db, &definition, topic, kind, engine.now(), since).await?;
+    let due = due(&campaign, engine.now());
+    let since = settings::current(engine).await?.unreachable_since(due);
+    let (tally, _) = store::runs::preview(db, &definition, topic, kind, due, since).await?;
     Ok(tally.total())
 }
 

@@ -53,11 +53,13 @@ async fn listen(engine: &Engine, tx: Tx, actor: &Actor, campaign: &Campaign) -> 
     Ok(listening)
 }
 
-pub(super) async fn upcoming(engine: &Engine, trigger: &Trigger, most: usize) -> Result<Vec<Timestamp>> {
+pub(super) async fn upcoming(engine: &Engine, campaign: &Campaign, most: usize) -> Result<Vec<Timestamp>> {
     let now = engine.now();
-    let trigger = times::completed(trigger, &settings::current(engine).await?.default_timezone);
+    let trigger = times::completed(&campaign.trigger, &settings::current(engine).await?.default_timezone);
     let times = times::read(&trigger).map_err(Error::Invalid)?;
     Error::unless_valid(times.untimely(now).into_iter().collect())?;
+    let made = store::schedule::runs_made(engine.db().reader(), campaign.id).await?;
+    let most = times::runs_left(&trigger, made).map_or(most, |left| most.min(left));
     Ok(match times.first(now) {
         Some(first) if most > 0 => {
             let mut all = vec![first];

@@ -12,7 +12,11 @@ use jiff::civil::Date;
 use store::Tx;
 
 use super::SettingsService;
-use crate::{Actor, Result, quiet, require, zones};
+use crate::{
+    Actor, Result,
+    quiet::{self, Holidays, Policy},
+    require, zones,
+};
 
 const HOLIDAYS_MAX: usize = 2_000;
 const CAPS_MAX: usize = 20;
@@ -40,6 +44,15 @@ pub(super) async fn problems(
         let reason = change.reason.as_deref().unwrap_or_default().trim();
         if rule.start == rule.end {
             errors.push(FieldError::new("quiet_hours.end", "Give another time than the start."));
+        }
+        let hours = rule.hours().into_iter().collect();
+        if rule != former
+            && rule.start != rule.end
+            && Policy::new(rule.law, hours, &Holidays::default()).leaves_nothing()
+        {
+            let text =
+                "No marketing could ever be sent: beside the law table these hours leave no time at all. Shorten them.";
+            errors.push(FieldError::new("quiet_hours.end", text));
         }
         if rule != former && reason.is_empty() {
             let text = "Say why the quiet hours are changed: it goes to the audit log.";
