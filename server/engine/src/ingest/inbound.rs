@@ -18,7 +18,7 @@ use store::{
     Tx,
     consent::{ConsentEvent, SuppressionChange},
     contacts::Stored,
-    inbound::{NewInbound, TopicName},
+    inbound::{NewInbound, OwnWords, TopicName},
     messages::NewSingle,
     reviews::NewReview,
     webhook_events::NewEvent,
@@ -32,7 +32,7 @@ use super::{
     keywords::{self, Meaning, Wish},
     sealing,
     status::{base, report},
-    wishes::{Change, Person, Said, grant},
+    wishes::{self, Change, Person, Said, grant},
 };
 use crate::{
     Actor, Engine,
@@ -118,7 +118,7 @@ struct Batch<'a> {
     /// Those that may be an opt-out, for somebody to read.
     reviews: Vec<NewReview<'a>>,
     /// When these people last said themselves what they wish; only for what was fetched.
-    own_words: BTreeMap<ContactId, Timestamp>,
+    own_words: OwnWords,
     /// SIDs that are stored already, or were taken.
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
@@ -213,13 +213,14 @@ impl<'a> Batch<'a> {
             self.done.push(Done::default());
             return false;
         };
+        let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
         // What was fetched is old: what the person said of their own will since then is newer.
-        let outdated = event.fetched && self.own_words.get(&person.id).is_some_and(|at| *at > event.received_at);
-        let meaning = self.meanings.get(message.sid.as_str()).filter(|_| !outdated);
-        let meaning = meaning.cloned().unwrap_or(Meaning::Nothing);
+        let said_since = |topic| self.own_words.get(&(person.id, topic)).copied();
+        let outdated = event.fetched && is_outdated(&meaning, &self.topics, event.received_at, said_since);
+        let meaning = if outdated { Meaning::Nothing } else { meaning };
         let said_nothing = !matches!(meaning, Meaning::Hint);
         let said = Said { at: event.received_at, replied_sid: message.replied_sid.as_deref() };
-        let mut granted = super::wishes::Granted::default();
+        let mut granted = wishes::Granted::default();
         let wish = match meaning {
             Meaning::Wish(wish) => {
                 granted = grant(&wish, person, &self.topics, said);
@@ -448,6 +449,25 @@ fn read(message: &InboundIn, added: &Keywords) -> Meaning {
     match opt_out_type.or_else(button) {
         Some(wish) => Meaning::Wish(wish),
         None => keywords::meaning(&message.body, added),
+    }
+}
+
+/// Whether a person has said something else since `at`, as `said` tells of everything (no topic) and of each topic. To
+/// leave a topic is a wish besides all others; within the same second the wish to hear less counts.
+fn is_outdated(
+    meaning: &Meaning,
+    topics: &[TopicName],
+    at: Timestamp,
+    said: impl Fn(Option<TopicId>) -> Option<Timestamp>,
+) -> bool {
+    let topic = |wanted: &str| wishes::find(topics, wanted).map(|topic| topic.id);
+    let before = |topic| said(topic).is_some_and(|said| said > at);
+    let until = |topic| said(topic).is_some_and(|said| said >= at);
+    match meaning {
+        Meaning::Wish(Wish::Unsubscribe(wanted)) => before(topic(wanted)),
+        Meaning::Wish(Wish::Subscribe(wanted)) => until(None) || topic(wanted).is_some_and(|topic| until(Some(topic))),
+        Meaning::Wish(Wish::Stop) | Meaning::Hint => before(None),
+        Meaning::Wish(Wish::Start | Wish::Help | Wish::Yes(_)) | Meaning::Nothing => until(None),
     }
 }
 

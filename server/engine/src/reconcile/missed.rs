@@ -151,7 +151,8 @@ async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Re
             our_address: &sender.address,
         }));
     };
-    // The list begins with the newest, and of two wishes the later one counts.
+    // The list begins with the newest, its times are full seconds, and of two wishes the later one counts.
+    missed.reverse();
     missed.sort_by_key(|message| message.received.at);
     for batch in missed.chunks(BATCH) {
         ingest::store_missed(engine, batch).await?;
