@@ -70,7 +70,7 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         return Ok(());
     }
     let Projected { in_review, said_yes } = project_contacts(tx, at, events).await?;
-    // Whatever was in doubt: there are clear words now.
+    // Whatever was in doubt: there are clear words of the person's own now, or an opt-out.
     reviews::settle(tx, actor, at, &in_review, ReviewDecision::Answered).await?;
     project_suppressions(tx, actor, at, events).await?;
     let mut own = newly_subscribed(tx, events).await?;
@@ -172,12 +172,14 @@ fn global(events: &[ConsentEvent]) -> impl Iterator<Item = &ConsentEvent> {
 struct Outcome {
     consent: Consent,
     suppressed: Option<bool>,
+    /// Whatever was in doubt is not any more.
+    ends_doubt: bool,
 }
 
 /// Whom a batch concerns besides.
 #[derive(Default)]
 struct Projected {
-    /// It was in doubt whether they had opted out.
+    /// It was in doubt whether they had opted out, and is not any more.
     in_review: Vec<ContactId>,
     /// They say yes, and had not.
     said_yes: Vec<ContactId>,
@@ -234,7 +236,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
         let id = ContactId(row.get("contact_id")?);
         let Some(outcome) = outcomes.get(&id) else { continue };
-        if row.get::<Option<i64>>("review_since")?.is_some() {
+        if outcome.ends_doubt && row.get::<Option<i64>>("review_since")?.is_some() {
             in_review.push(id);
         }
         let former: Consent = row.word("consent")?;
@@ -278,8 +280,10 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
     let mut outcomes = BTreeMap::<ContactId, Outcome>::new();
     for event in global(events) {
-        let outcome = outcomes.entry(event.contact_id).or_insert(Outcome { consent: event.consent, suppressed: None });
+        let former = Outcome { consent: event.consent, suppressed: None, ends_doubt: false };
+        let outcome = outcomes.entry(event.contact_id).or_insert(former);
         outcome.consent = event.consent;
+        outcome.ends_doubt |= ends_doubt(event);
         match event.suppression {
             SuppressionChange::None => {}
             SuppressionChange::Add { .. } => outcome.suppressed = Some(true),
@@ -287,6 +291,16 @@ fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
         }
     }
     outcomes
+}
+
+/// Whether this says clearly what a message left in doubt: only the person can say that they go on, and nobody has to doubt
+/// an opt-out. That a question waits, or was not answered, says nothing.
+fn ends_doubt(event: &ConsentEvent) -> bool {
+    match event.consent {
+        Consent::OptedOut => true,
+        Consent::OptedIn => matches!(event.source, ConsentSource::Keyword | ConsentSource::RecipientPage),
+        Consent::Unknown | Consent::Pending => false,
+    }
 }
 
 async fn project_suppressions(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
