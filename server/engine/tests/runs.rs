@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use domain::{
-    campaign::CampaignStatus,
+    campaign::{CampaignStatus, NewCampaign},
     consent::Consent,
     error_codes,
     ids::ContactId,
@@ -13,6 +13,7 @@ use domain::{
     reason::Reason,
     run::RunStatus,
     time::Timestamp,
+    topic::NewTopic,
 };
 use futures::TryStreamExt as _;
 use serde_json::json;
@@ -263,6 +264,54 @@ async fn an_opt_out_after_the_claim_stops_the_hand_over() {
         assert_eq!((run.ledger.skipped, run.skipped_by_reason["opted_out"]), (1, 1));
         let message = world.until_message(last, State::Skipped).await;
         assert_eq!((message.reason, message.attempts), (Some(Reason::OptedOut), 0), "it was not handed over");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_the_topic_after_the_claim_stops_the_hand_over() {
+    let mut setup = Setup { concurrency: 1, ..Setup::default() };
+    setup.simulator.latency_ms = 300;
+    for mut world in worlds(setup).await {
+        world.people(1, 8).await;
+        let topic = |key: &str| NewTopic { key: key.to_owned(), name: key.to_owned(), ..NewTopic::default() };
+        for key in ["news", "offers"] {
+            world.engine.topics().create(&world.admin, topic(key)).await.expect("a topic");
+        }
+        for person in 1..=8 {
+            let came = world.engine.contacts().subscribe(&world.admin, &build::phone(person), "offers").await;
+            came.expect("subscribed");
+        }
+        let draft = NewCampaign { topic: Some("offers".to_owned()), ..world.draft().await };
+        let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..draft };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = world.launch(&campaign).await;
+        world.start();
+        // All are claimed, one is on the wire: the others wait for the only slot.
+        world.until(run.id, "all claimed", |run| run.ledger.sending == 8).await;
+        let waiting: Vec<i64> = (1..=8).filter(|person| world.accepted(*person) == 0).collect();
+        let [.., other, told, wrote] = waiting[..] else { panic!("{waiting:?} wait") };
+        world.engine.contacts().unsubscribe(&world.admin, &build::phone(told), "offers").await.expect("unsubscribed");
+        for (person, words) in [(wrote, "UNSUBSCRIBE offers"), (other, "UNSUBSCRIBE news")] {
+            let inbound = simulator::Inbound {
+                from: format!("whatsapp:{}", build::phone(person)),
+                body: Some(words.to_owned()),
+                ..simulator::Inbound::default()
+            };
+            world.twilio.simulator.control().inbound(inbound).await.expect("taken");
+        }
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.skipped, run.skipped_by_reason["not_subscribed"]), (2, 2));
+        for person in [told, wrote] {
+            let filter =
+                MessageFilter { phone: Some(build::phone(person)), run: Some(run.id), ..MessageFilter::default() };
+            let messages = world.messages(filter).await;
+            let [message] = &messages[..] else { panic!("{messages:?}") };
+            assert_eq!((message.state, message.reason), (State::Skipped, Some(Reason::NotSubscribed)));
+            assert_eq!(message.attempts, 0, "it was not handed over");
+            let said = world.twilio.simulator.control().conversation(build::phone(person).as_str());
+            assert!(said.iter().all(|message| message.body != "Hi"), "{said:?}");
+        }
         world.stop().await;
     }
 }

@@ -128,15 +128,22 @@ pub async fn head(db: &impl ConnectionTrait) -> Result<i64> {
     row.map_or(Ok(0), |row| row.get("seq"))
 }
 
-/// Who opted out of everything behind `after`, up to `to`.
+/// Who left what behind `after`, up to `to`: everything (no topic), or a topic.
 ///
 /// # Errors
 /// What the database says.
-pub async fn opt_outs_between(db: &impl ConnectionTrait, after: i64, to: i64) -> Result<Vec<ContactId>> {
-    let query = "SELECT contact_id FROM consent_ledger WHERE stream = $1 AND seq > $2 AND seq <= $3 \
-                 AND consent = $4 AND topic_id IS NULL";
+pub async fn opt_outs_between(
+    db: &impl ConnectionTrait,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(ContactId, Option<TopicId>)>> {
+    let query = "SELECT contact_id, topic_id FROM consent_ledger WHERE stream = $1 AND seq > $2 AND seq <= $3 \
+                 AND consent = $4";
     let values = vec![STREAM.into(), after.into(), to.into(), Consent::OptedOut.as_str().into()];
-    all(db, query, values).await?.iter().map(|row| row.get("contact_id").map(ContactId)).collect()
+    let rows = all(db, query, values).await?;
+    rows.iter()
+        .map(|row| Ok((ContactId(row.get("contact_id")?), row.get::<Option<Uuid>>("topic_id")?.map(TopicId))))
+        .collect()
 }
 
 /// How these people stand to these topics now; those who never said anything are left out.

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
     Actor, Engine,
+    optouts::Left,
     services::{
         contacts::{Birth, born, seal_words},
         opt_ins, settings,
@@ -71,7 +72,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let answers = auto_reply::answer(&tx, now, &settings, &batch.heard).await?;
     tx.commit().await?;
     report(&stored);
-    engine.told_opt_outs(batch.opted_out());
+    engine.told_left(batch.left());
     if answers || !batch.asks.is_empty() {
         opt_ins::ring(engine);
     }
@@ -255,8 +256,7 @@ impl<'a> Batch<'a> {
         if is_plain && !event.fetched && !person.is_blocked() {
             self.heard.push(Heard { contact_id, message, is_first });
         }
-        let out = |change: &Change| change.topic_id.is_none() && change.consent == Consent::OptedOut;
-        let opted_out = granted.changes.iter().any(out).then_some(contact_id);
+        let opted_out = granted.changes.iter().any(|change| change.consent == Consent::OptedOut).then_some(contact_id);
         let confirms = granted.confirms;
         self.granted.extend(granted.changes.into_iter().map(|change| Granted {
             contact_id,
@@ -383,10 +383,15 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The people who are opted out now, also those who only repeated themselves: the answer to their first message may
-    /// have been lost together with what follows from it.
-    fn opted_out(&self) -> impl Iterator<Item = ContactId> {
-        self.people.values().filter(|person| person.consent == Consent::OptedOut).map(|person| person.id)
+    /// The people who are opted out now, of everything or of topics, also those who only repeated themselves: the answer to
+    /// their first message may have been lost together with what follows from it.
+    fn left(&self) -> impl Iterator<Item = Left> {
+        self.people.values().flat_map(|person| {
+            let everything = (person.consent == Consent::OptedOut).then_some(None);
+            let is_left = |(_, state): &(&TopicId, &Subscription)| **state == Subscription::Unsubscribed;
+            let topics = person.subscriptions.iter().filter(is_left).map(|(topic, _)| Some(*topic));
+            everything.into_iter().chain(topics).map(|topic| (person.id, topic))
+        })
     }
 }
 
