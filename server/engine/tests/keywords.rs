@@ -171,6 +171,44 @@ async fn topics_come_and_go_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_a_topic_that_is_none_may_be_an_opt_out() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+        assert!(bench.says("SM1", ANN, "subscribe offers").await.unwrap().contains("Offers"));
+        assert!(bench.says("SM2", ANN, "subscribe gardening").await.unwrap().contains("one of these topics"));
+        let held = "SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL";
+        assert_eq!(bench.number(held).await, 0);
+        assert_eq!(bench.says("SM3", ANN, "Subscribe to more of your spam?").await, None);
+        assert_eq!((consent(&bench).await, bench.number(held).await), ((Consent::OptedIn, false), 1));
+        let answer = bench.says("SM4", ANN, "Subscribe? No, stop texting me").await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages WHERE keyword = 'stop'").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_may_say_it_by_its_payload_alone() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        for (sid, payload) in [("SM1", "cancel_order_4711"), ("SM2", "START"), ("SM3", "more")] {
+            bench.inbound(sid, ANN, "Fine for me", &[("ButtonPayload", payload)]).await.unwrap();
+        }
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL").await, 0);
+        let answer = bench.inbound("SM4", ANN, "Not for me", &[("ButtonPayload", "STOP")]).await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        let page = PageRequest::default();
+        let timeline = bench.engine.contacts().timeline(&bench.admin, &phone(ANN), &page).await.unwrap();
+        let event = timeline.items.iter().find(|entry| entry.consent == Some(Consent::OptedOut)).unwrap();
+        assert_eq!(event.text.as_deref(), Some("Not for me [STOP]"), "the evidence has what was pressed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_without_a_number_is_kept_raw_and_answered() {
     for bench in benches().await {
         let form = [("MessageSid", "SM1"), ("From", "whatsapp:US.13491208655302741918"), ("Body", "Hi")];

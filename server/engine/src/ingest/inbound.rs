@@ -1,6 +1,6 @@
 //! Messages from people, by the batch: the person (stored when new), the message, what it asks for, the answer.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use domain::{
     actor::ActorKind,
@@ -215,6 +215,7 @@ impl<'a> Batch<'a> {
             return false;
         };
         let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
+        let meaning = doubted(meaning, message, &self.topics);
         // What was fetched is old: what the person said of their own will since then is newer.
         let said_since = |topic| self.own_words.get(&(person.id, topic)).copied();
         let outdated = event.fetched && is_outdated(&meaning, &self.topics, event.received_at, said_since);
@@ -281,7 +282,7 @@ impl<'a> Batch<'a> {
         let mut events = Vec::with_capacity(self.granted.len());
         for Granted { contact_id, message, change, confirms } in &self.granted {
             let words = evidence(message);
-            let evidence = seal_words(tx, keys, *contact_id, now, words).await?;
+            let evidence = seal_words(tx, keys, *contact_id, now, &words).await?;
             events.push(ConsentEvent {
                 contact_id: *contact_id,
                 topic_id: change.topic_id,
@@ -326,7 +327,7 @@ impl<'a> Batch<'a> {
             } else {
                 opt_ins::sender_for(tx, topic).await?
             };
-            let words = seal_words(tx, &engine.config().keys, *contact_id, times.0, evidence(message)).await?;
+            let words = seal_words(tx, &engine.config().keys, *contact_id, times.0, &evidence(message)).await?;
             // Asked about two topics at once, a person becomes pending once.
             let is_pending = events.iter().any(|event| event.contact_id == *contact_id);
             let person = opt_ins::Person {
@@ -450,10 +451,31 @@ fn recipient() -> Actor {
 /// Twilio's own understanding first, then a button, then the words.
 fn read(message: &InboundIn, added: &Keywords) -> Meaning {
     let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
-    let button = || message.button.as_deref().and_then(Wish::of_button);
-    match opt_out_type.or_else(button) {
-        Some(wish) => Meaning::Wish(wish),
-        None => keywords::meaning(&message.body, added),
+    let button = message.button.as_deref();
+    if let Some(wish) = opt_out_type.or_else(|| button.and_then(Wish::of_button)) {
+        return Meaning::Wish(wish);
+    }
+    let words = keywords::meaning(&message.body, added);
+    // A button may say in its payload what it does not show. Only a clear wish to leave is taken from there: the rest of a
+    // payload is a name that a program gave.
+    match button.map(|payload| keywords::meaning(payload, added)) {
+        Some(Meaning::Wish(wish @ (Wish::Stop | Wish::Unsubscribe(_)))) if words != Meaning::Wish(Wish::Stop) => {
+            Meaning::Wish(wish)
+        }
+        _ => words,
+    }
+}
+
+/// What begins like a wish for a topic, and names none of ours, may say the opposite: "Subscribe? No, stop texting me".
+fn doubted(meaning: Meaning, message: &InboundIn, topics: &[TopicName]) -> Meaning {
+    match &meaning {
+        Meaning::Wish(Wish::Subscribe(wanted)) if wishes::find(topics, wanted).is_none() => {
+            match keywords::meaning_inside(&message.body) {
+                Meaning::Nothing => meaning,
+                against => against,
+            }
+        }
+        _ => meaning,
     }
 }
 
@@ -476,8 +498,13 @@ fn is_outdated(
     }
 }
 
-fn evidence(message: &InboundIn) -> &str {
-    if message.body.is_empty() { message.button.as_deref().unwrap_or_default() } else { &message.body }
+/// The person's words, and what the button that they pressed says besides.
+fn evidence(message: &InboundIn) -> Cow<'_, str> {
+    match message.button.as_deref() {
+        Some(button) if message.body.is_empty() => button.into(),
+        Some(button) => format!("{} [{button}]", message.body).into(),
+        None => message.body.as_str().into(),
+    }
 }
 
 /// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on
