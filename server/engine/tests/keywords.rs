@@ -8,6 +8,7 @@ use domain::{
     inbound::Keyword,
     page::PageRequest,
     phone::Phone,
+    time::Timestamp,
     topic::NewTopic,
 };
 use support::{Bench, START, benches};
@@ -97,6 +98,23 @@ async fn one_confirmation_and_help_for_everybody() {
         assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages").await, 4);
         assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await, 1);
         assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events WHERE reason = 'repeat'").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_do_not_answer_each_other_without_end() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let mut answered = 0;
+        for number in 0..15 {
+            answered += i32::from(bench.says(&format!("SM1{number}"), ANN, "HELP").await.is_some());
+        }
+        assert_eq!(answered, 10);
+        assert!(bench.says("SM2", ANN, "STOP").await.is_some(), "an opt-out is confirmed, however much they wrote");
+        assert_eq!(bench.says("SM3", ANN, "START").await, None);
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false), "what they wish counts without an answer, too");
+        bench.clock.advance(Timestamp::HOUR);
+        assert!(bench.says("SM4", ANN, "HELP").await.is_some());
     }
 }
 

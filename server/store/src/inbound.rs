@@ -203,6 +203,24 @@ pub async fn stopped(tx: &Tx, people: &[ContactId]) -> Result<BTreeSet<ContactId
     Ok(stopped)
 }
 
+/// How many keywords these people have written since then; who wrote none is missing.
+///
+/// # Errors
+/// What the database says.
+pub async fn keywords_since(tx: &Tx, people: &[ContactId], since: Timestamp) -> Result<BTreeMap<ContactId, i64>> {
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = format!(
+        "SELECT i.contact_id, CAST(count(*) AS bigint) AS n FROM {} CROSS JOIN inbound_messages i \
+         WHERE i.contact_id = b.contact_id AND i.received_at > $2 AND i.keyword IS NOT NULL GROUP BY i.contact_id",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let values = vec![crate::contacts::ids_json(people)?.into(), since.as_micros().into()];
+    let rows = all(tx, query, values).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), row.get("n")?))).collect()
+}
+
 /// When people last said themselves what they wish of us: of everything (no topic), and of each topic.
 pub type OwnWords = BTreeMap<(ContactId, Option<TopicId>), Timestamp>;
 

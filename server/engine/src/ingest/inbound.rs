@@ -26,7 +26,7 @@ use store::{
 
 use super::{
     Done,
-    answers::{Answer, twiml},
+    answers::{self, Answer, twiml},
     auto_reply::{self, Heard},
     event::{Content, Event, InboundIn},
     keywords::{self, Meaning, Wish},
@@ -120,6 +120,8 @@ struct Batch<'a> {
     reviews: Vec<NewReview<'a>>,
     /// When these people last said themselves what they wish; only for what was fetched.
     own_words: OwnWords,
+    /// How many keywords these people have written within an hour.
+    keywords: BTreeMap<ContactId, i64>,
     /// SIDs that are stored already, or were taken.
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
@@ -155,18 +157,25 @@ impl<'a> Batch<'a> {
                 _ => None,
             })
             .collect();
-        batch.load_wishes(engine, tx, &wishes).await?;
+        batch.load_wishes(engine, tx, now, &wishes).await?;
         Ok(batch)
     }
 
     /// What granting these wishes depends on: for most batches nothing.
-    async fn load_wishes(&mut self, engine: &Engine, tx: &Tx, wishes: &[(&'a Phone, Wish)]) -> store::Result<()> {
+    async fn load_wishes(
+        &mut self,
+        engine: &Engine,
+        tx: &Tx,
+        now: Timestamp,
+        wishes: &[(&'a Phone, Wish)],
+    ) -> store::Result<()> {
         if wishes.is_empty() {
             return Ok(());
         }
         let ids: Vec<ContactId> =
             wishes.iter().filter_map(|(phone, _)| self.people.get(phone)).map(|person| person.id).collect();
         let stopped = store::inbound::stopped(tx, &ids).await?;
+        self.keywords = store::inbound::keywords_since(tx, &ids, now.plus(-Timestamp::HOUR)).await?;
         let hashes: BTreeMap<Vec<u8>, &Phone> = wishes
             .iter()
             .flat_map(|(phone, _)| {
@@ -267,8 +276,11 @@ impl<'a> Batch<'a> {
         }));
         let asks = granted.asks.map(|(topic_id, consent)| Asks { contact_id, topic_id, consent, message });
         self.asks.extend(asks);
+        let keywords = self.keywords.entry(contact_id).or_default();
+        *keywords += i64::from(wish_of_message.is_some());
         let text = granted
             .answer
+            .filter(|answer| answer.is_owed() || *keywords <= answers::AN_HOUR)
             .filter(|_| !event.fetched && is_ours_to_answer(engine, message))
             .map(|answer: Answer| answer.text());
         self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
