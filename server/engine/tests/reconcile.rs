@@ -277,3 +277,34 @@ async fn of_a_long_list_every_wish_counts() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_wrote_to_a_messaging_service_is_read_too() {
+    const NUMBER: &str = "+15005550009";
+    let mut setup = Setup::default();
+    setup.simulator.service_senders = vec!["+15005550008".to_owned(), format!("whatsapp:{NUMBER}")];
+    for mut world in worlds(setup).await {
+        let new = NewSender {
+            name: "Service".to_owned(),
+            channel: Channel::Whatsapp,
+            address: format!("MG{}", "1".repeat(32)),
+            rate_per_second: None,
+            enabled: true,
+            default: true,
+            account_sid: None,
+        };
+        let service = world.engine.senders().create(&world.admin, new).await.expect("a sender");
+        // An installation that has nothing but the service.
+        let others = "DELETE FROM senders WHERE id <> $1";
+        store::exec(world.db.writer(), others, vec![service.id.0.into()]).await.expect("deleted");
+        world.people(1, 3).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, NUMBER, "STOP").await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
+        assert_eq!((run.ledger.skipped, world.accepted(1), handed_over(&run.ledger)), (1, 0, 2));
+        world.stop().await;
+    }
+}
