@@ -81,6 +81,7 @@ fn proof_line(line: &ConsentLine) -> AnyView {
     let what = match (&line.topic, line.consent) {
         (None, consent) => Label::from(consent).text.into_owned(),
         (Some(topic), Consent::OptedIn) => format!("Subscribed to \u{201c}{topic}\u{201d}"),
+        (Some(topic), Consent::Pending) => format!("Asked about \u{201c}{topic}\u{201d}"),
         (Some(topic), _) => format!("Unsubscribed from \u{201c}{topic}\u{201d}"),
     };
     let by = format!(

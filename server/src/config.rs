@@ -69,6 +69,7 @@ pub struct Twilio {
     pub webhook_keys: WebhookKeys,
     pub api_base: String,
     pub content_base: String,
+    pub messaging_base: String,
 }
 
 /// A value that cannot be meant. Its text is the one line that people see.
@@ -175,6 +176,7 @@ impl Config {
                 webhook_keys: twilio.webhook_keys.clone(),
                 api_base: twilio.api_base.clone(),
                 content_base: twilio.content_base.clone(),
+                messaging_base: twilio.messaging_base.clone(),
                 simulator: None,
                 timeout,
             },
@@ -187,6 +189,7 @@ impl Config {
                     webhook_keys: WebhookKeys::default(),
                     api_base: base.clone(),
                     content_base: base.clone(),
+                    messaging_base: base.clone(),
                     simulator: Some(base),
                     timeout,
                 }

@@ -149,7 +149,7 @@ pub struct ConsentLine {
     pub at: Timestamp,
     /// The topic's key; null is everything.
     pub topic: Option<String>,
-    /// Of a topic, `opted_in` means subscribed.
+    /// Of a topic, `opted_in` means subscribed, `opted_out` unsubscribed, and `pending` that the person was asked.
     pub consent: Consent,
     pub source: ConsentSource,
     pub recorded_by: ActorKind,

@@ -38,6 +38,8 @@ pub struct ProviderConfig {
     pub webhook_keys: WebhookKeys,
     pub api_base: String,
     pub content_base: String,
+    /// Of the API that knows the numbers of Messaging Services.
+    pub messaging_base: String,
     /// The simulator's own address: set when there is no real account.
     pub simulator: Option<String>,
     /// For one HTTP request: min(15 s, lease / 2).

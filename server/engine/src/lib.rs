@@ -132,9 +132,14 @@ impl Engine {
     /// These people's opt-outs are committed: from now on nothing is handed over to them here, and within
     /// [`optouts::FRESH`] nowhere. Called before anybody is told that they are stored.
     pub(crate) fn told_opt_outs(&self, contacts: impl IntoIterator<Item = domain::ids::ContactId>) {
-        let mut contacts = contacts.into_iter().peekable();
-        if contacts.peek().is_some() {
-            self.0.opt_outs.add(contacts);
+        self.told_left(contacts.into_iter().map(|contact| (contact, None)));
+    }
+
+    /// As [`Engine::told_opt_outs`], of people who may have left a topic only: then nothing about that one is.
+    pub(crate) fn told_left(&self, left: impl IntoIterator<Item = optouts::Left>) {
+        let mut left = left.into_iter().peekable();
+        if left.peek().is_some() {
+            self.0.opt_outs.add(left);
             self.0.bell.ring(bell::Who::OptOuts);
         }
     }

@@ -1,5 +1,5 @@
-//! Who opted out just now. The database decides; this set closes the gap between a claim and its hand-over: a worker
-//! looks here right before each create.
+//! Who opted out just now, of everything or of a topic. The database decides; this set closes the gap between a claim and
+//! its hand-over: a worker looks here right before each create.
 //!
 //! The process that takes an opt-out knows it at once. The others read the consent ledger, whose sequence has no gaps and
 //! rises with the commits: [`follow`]. Nobody hands over on what is older than [`FRESH`].
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::ids::ContactId;
+use domain::ids::{ContactId, TopicId};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,9 @@ pub const FRESH: Duration = Duration::from_millis(250);
 /// How often the ledger is read without a bell; the rest of [`FRESH`] is for the reading.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Who left, and what: everything (no topic), or a topic.
+pub type Left = (ContactId, Option<TopicId>);
+
 /// The people who opted out lately.
 #[derive(Debug, Default)]
 pub struct OptOuts {
@@ -39,7 +42,7 @@ pub struct OptOuts {
 #[derive(Debug, Default)]
 struct Lately {
     /// When this process learned of it.
-    since: HashMap<ContactId, Instant>,
+    since: HashMap<Left, Instant>,
     /// How many were left when they were last looked through.
     left: usize,
 }
@@ -56,22 +59,22 @@ impl Lately {
 
 impl OptOuts {
     /// Called after the opt-outs' commit and before anybody is told that they are stored.
-    pub fn add(&self, contacts: impl IntoIterator<Item = ContactId>) {
-        self.add_at(contacts, Instant::now());
+    pub fn add(&self, left: impl IntoIterator<Item = Left>) {
+        self.add_at(left, Instant::now());
     }
 
-    fn add_at(&self, contacts: impl IntoIterator<Item = ContactId>, now: Instant) {
+    fn add_at(&self, left: impl IntoIterator<Item = Left>, now: Instant) {
         let mut lately = self.people.write().unwrap_or_else(PoisonError::into_inner);
-        lately.since.extend(contacts.into_iter().map(|contact| (contact, now)));
+        lately.since.extend(left.into_iter().map(|left| (left, now)));
         lately.forget(now);
     }
 
     /// Whether this process learned of an opt-out after `claim_began`. What it knew before, the claim has seen in the
     /// database, together with an opt-in that may have come after it.
     #[must_use]
-    pub fn contains(&self, contact: ContactId, claim_began: Instant) -> bool {
+    pub fn contains(&self, left: Left, claim_began: Instant) -> bool {
         let lately = self.people.read().unwrap_or_else(PoisonError::into_inner);
-        lately.since.get(&contact).is_some_and(|since| *since >= claim_began)
+        lately.since.get(&left).is_some_and(|since| *since >= claim_began)
     }
 
     /// How old the knowledge of what other processes took is; none where there are no others.
@@ -129,19 +132,24 @@ mod tests {
     fn an_opt_out_counts_for_what_was_claimed_before_it() {
         let set = OptOuts::default();
         let before = Instant::now();
-        set.add([ContactId(1), ContactId(2)]);
+        let topic = |number| Some(TopicId(uuid::Uuid::from_u128(number)));
+        set.add([(ContactId(1), None), (ContactId(2), topic(7))]);
         let after = Instant::now() + Duration::from_millis(1);
-        assert!(set.contains(ContactId(1), before) && set.contains(ContactId(2), before));
-        assert!(!set.contains(ContactId(1), after) && !set.contains(ContactId(3), before));
+        assert!(set.contains((ContactId(1), None), before) && set.contains((ContactId(2), topic(7)), before));
+        assert!(!set.contains((ContactId(1), None), after) && !set.contains((ContactId(3), None), before));
+        for other in [None, topic(8)] {
+            assert!(!set.contains((ContactId(2), other), before), "who leaves a topic leaves that one");
+        }
     }
 
     #[test]
     fn many_are_not_kept_for_ever() {
         let (set, then) = (OptOuts::default(), Instant::now());
         let now = then + KEPT;
-        set.add_at((0..20_000).map(ContactId), then);
-        set.add_at((20_000..40_001).map(ContactId), now);
-        assert!(set.contains(ContactId(20_000), now) && !set.contains(ContactId(1), then));
+        let left = |number| (ContactId(number), None);
+        set.add_at((0..20_000).map(left), then);
+        set.add_at((20_000..40_001).map(left), now);
+        assert!(set.contains(left(20_000), now) && !set.contains(left(1), then));
         assert_eq!(set.people.read().expect("not poisoned").since.len(), 20_001);
     }
 

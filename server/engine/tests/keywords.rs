@@ -8,6 +8,7 @@ use domain::{
     inbound::Keyword,
     page::PageRequest,
     phone::Phone,
+    time::Timestamp,
     topic::NewTopic,
 };
 use support::{Bench, START, benches};
@@ -101,6 +102,23 @@ async fn one_confirmation_and_help_for_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_programs_do_not_answer_each_other_without_end() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let mut answered = 0;
+        for number in 0..15 {
+            answered += i32::from(bench.says(&format!("SM1{number}"), ANN, "HELP").await.is_some());
+        }
+        assert_eq!(answered, 10);
+        assert!(bench.says("SM2", ANN, "STOP").await.is_some(), "an opt-out is confirmed, however much they wrote");
+        assert_eq!(bench.says("SM3", ANN, "START").await, None);
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false), "what they wish counts without an answer, too");
+        bench.clock.advance(Timestamp::HOUR);
+        assert!(bench.says("SM4", ANN, "HELP").await.is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn start_lifts_a_stop() {
     for bench in benches().await {
         person(&bench, Consent::OptedIn).await;
@@ -167,6 +185,44 @@ async fn topics_come_and_go_by_name() {
         let list = bench.engine.inbound().list(&bench.admin, None, None, &page).await.unwrap();
         let keywords: Vec<_> = list.items.iter().map(|message| message.keyword).collect();
         assert_eq!(keywords, [Keyword::Unsubscribe, Keyword::Unsubscribe, Keyword::Subscribe].map(Some));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_a_topic_that_is_none_may_be_an_opt_out() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+        assert!(bench.says("SM1", ANN, "subscribe offers").await.unwrap().contains("Offers"));
+        assert!(bench.says("SM2", ANN, "subscribe gardening").await.unwrap().contains("one of these topics"));
+        let held = "SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL";
+        assert_eq!(bench.number(held).await, 0);
+        assert_eq!(bench.says("SM3", ANN, "Subscribe to more of your spam?").await, None);
+        assert_eq!((consent(&bench).await, bench.number(held).await), ((Consent::OptedIn, false), 1));
+        let answer = bench.says("SM4", ANN, "Subscribe? No, stop texting me").await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages WHERE keyword = 'stop'").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_may_say_it_by_its_payload_alone() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        for (sid, payload) in [("SM1", "cancel_order_4711"), ("SM2", "START"), ("SM3", "more")] {
+            bench.inbound(sid, ANN, "Fine for me", &[("ButtonPayload", payload)]).await.unwrap();
+        }
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL").await, 0);
+        let answer = bench.inbound("SM4", ANN, "Not for me", &[("ButtonPayload", "STOP")]).await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        let page = PageRequest::default();
+        let timeline = bench.engine.contacts().timeline(&bench.admin, &phone(ANN), &page).await.unwrap();
+        let event = timeline.items.iter().find(|entry| entry.consent == Some(Consent::OptedOut)).unwrap();
+        assert_eq!(event.text.as_deref(), Some("Not for me [STOP]"), "the evidence has what was pressed");
     }
 }
 

@@ -5,11 +5,13 @@ mod world;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    campaign::NewCampaign,
     consent::Consent,
     contact::ConsentChange,
     ids::RunId,
     message::{By, MessageFilter, State},
     reason::Reason,
+    topic::NewTopic,
 };
 use engine::{
     Engine,
@@ -62,6 +64,40 @@ async fn a_stop_that_one_process_takes_stops_what_another_has_claimed() {
     let run = world.until_completed(run.id).await;
     assert_eq!(world.accepted_in_all(), then, "a hand-over began too late after the opt-out");
     assert!(stopped_after_the_claim(&world, run.id).await >= 3, "{:?}", run.skipped_by_reason);
+    workers.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_a_topic_in_one_process_gets_nothing_about_it_from_another() {
+    let latency = Duration::from_millis(300);
+    let mut setup = Setup { concurrency: 2, ..Setup::default() };
+    setup.simulator.latency_ms = 300;
+    let Some(mut world) = shared_world(setup).await else { return };
+    world.people(1, 40).await;
+    let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+    world.engine.topics().create(&world.admin, topic).await.expect("a topic");
+    for person in 1..=40 {
+        let came = world.engine.contacts().subscribe(&world.admin, &build::phone(person), "offers").await;
+        came.expect("subscribed");
+    }
+    let draft = NewCampaign { topic: Some("offers".to_owned()), ..world.draft().await };
+    let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..draft };
+    let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+    let run = world.launch(&campaign).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 2 && run.ledger.sending >= 8).await;
+    for person in (1..=40).filter(|person| world.accepted(*person) == 0).collect::<Vec<i64>>() {
+        let left = world.engine.contacts().unsubscribe(&world.admin, &build::phone(person), "offers").await;
+        left.expect("unsubscribed");
+    }
+    // What was on its way by then arrives.
+    tokio::time::sleep(optouts::FRESH + latency).await;
+    let then = world.accepted_in_all();
+    let run = world.until_completed(run.id).await;
+    assert_eq!(world.accepted_in_all(), then, "a hand-over began too late after the person left");
+    assert_eq!(run.ledger.skipped, run.skipped_by_reason["not_subscribed"], "{:?}", run.skipped_by_reason);
     workers.stop().await;
     world.stop().await;
 }

@@ -8,15 +8,16 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
-    message::{By, State},
+    message::{By, Channel, State},
     reason::Reason,
     run::RunStatus,
+    sender::NewSender,
     time::Timestamp,
 };
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
 use testkit::build::{self, commit};
-use world::{Moved, Setup, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 /// No callbacks: only Twilio's list can tell.
 fn silent(faults: &[(&str, Fault)]) -> Setup {
@@ -183,5 +184,127 @@ async fn what_people_wrote_while_twilio_gave_no_list_is_read_when_it_does() {
         tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the STOP is read");
         world.stop().await;
         clock.by(-2 * Timestamp::HOUR - 6 * Timestamp::MINUTE);
+    }
+}
+
+/// Another number of the same account.
+const OTHER: &str = "+15005550007";
+
+async fn other_sender(world: &World) {
+    let new = NewSender {
+        name: "Other".to_owned(),
+        channel: Channel::Whatsapp,
+        address: OTHER.to_owned(),
+        rate_per_second: None,
+        enabled: true,
+        default: false,
+        account_sid: None,
+    };
+    world.engine.senders().create(&world.admin, new).await.expect("a sender");
+}
+
+/// Somebody writes while nobody is there to take it.
+async fn writes(world: &World, person: i64, to: &str, body: &str) {
+    let inbound = Inbound {
+        from: format!("whatsapp:{}", build::phone(person)),
+        to: Some(format!("whatsapp:{to}")),
+        body: Some(body.to_owned()),
+        ..Inbound::default()
+    };
+    let answer = world.twilio.simulator.control().inbound(inbound).await.expect("it is sent");
+    assert_eq!(answer.status, None);
+}
+
+async fn consent(world: &World, person: i64) -> (Consent, bool) {
+    let person = world.engine.contacts().get(&world.admin, &build::phone(person)).await.expect("a contact");
+    (person.consent, person.suppressed)
+}
+
+/// Waits until so many messages of people are stored.
+async fn until_fetched(world: &World, count: i64) {
+    let fetched = async {
+        let query = "SELECT CAST(count(*) AS bigint) AS n FROM inbound_messages";
+        loop {
+            let row = store::one(world.db.reader(), query, vec![]).await.expect("the database").expect("a row");
+            if row.get::<i64>("n").expect("a number") == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), fetched).await.expect("the lists are read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_fetched_wishes_the_one_that_was_written_later_counts() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        other_sender(&world).await;
+        build::people(&world.db, 1, 4, Consent::Unknown).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        // The lists are read one after the other: neither order may matter.
+        for (person, first, second) in [(1, ours, OTHER), (2, OTHER, ours)] {
+            writes(&world, person, first, "START").await;
+            writes(&world, person + 2, first, "STOP").await;
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            writes(&world, person, second, "STOP").await;
+            writes(&world, person + 2, second, "START").await;
+        }
+        world.start();
+        until_fetched(&world, 8).await;
+        for person in [1, 2] {
+            assert_eq!(consent(&world, person).await, (Consent::OptedOut, true), "{person}: STOP came later");
+            assert_eq!(consent(&world, person + 2).await, (Consent::OptedIn, false), "{person}: START came later");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_long_list_every_wish_counts() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        build::people(&world.db, 1, 2, Consent::Unknown).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, ours, "START").await;
+        for _ in 0..220 {
+            writes(&world, 2, ours, "Hello").await;
+        }
+        writes(&world, 1, ours, "STOP").await;
+        world.start();
+        until_fetched(&world, 222).await;
+        assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_wrote_to_a_messaging_service_is_read_too() {
+    const NUMBER: &str = "+15005550009";
+    let mut setup = Setup::default();
+    setup.simulator.service_senders = vec!["+15005550008".to_owned(), format!("whatsapp:{NUMBER}")];
+    for mut world in worlds(setup).await {
+        let new = NewSender {
+            name: "Service".to_owned(),
+            channel: Channel::Whatsapp,
+            address: format!("MG{}", "1".repeat(32)),
+            rate_per_second: None,
+            enabled: true,
+            default: true,
+            account_sid: None,
+        };
+        let service = world.engine.senders().create(&world.admin, new).await.expect("a sender");
+        // An installation that has nothing but the service.
+        let others = "DELETE FROM senders WHERE id <> $1";
+        store::exec(world.db.writer(), others, vec![service.id.0.into()]).await.expect("deleted");
+        world.people(1, 3).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, NUMBER, "STOP").await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
+        assert_eq!((run.ledger.skipped, world.accepted(1), handed_over(&run.ledger)), (1, 0, 2));
+        world.stop().await;
     }
 }

@@ -2,16 +2,22 @@
 
 mod support;
 
+use bytes::Bytes;
 use domain::{
+    actor::{Actor, ActorKind},
     consent::{Consent, SuppressionReason},
     contact::{ConsentChange, NewContact},
     keywords::Keywords,
     page::PageRequest,
     phone::Phone,
     review::ReviewDecision,
+    role::Role,
     settings::SettingsPatch,
     suppression::{NewSuppression, SuppressionFilter},
+    time::Timestamp,
+    topic::NewTopic,
 };
+use futures::stream;
 use support::{Bench, benches};
 
 const ANN: &str = "+14155550123";
@@ -99,6 +105,52 @@ async fn clear_words_end_the_doubt() {
         // Who is opted out is in no doubt.
         bench.says("SM3", ANN, "and cancel my order while you are at it, will you").await;
         assert_eq!(held(&bench).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_record_does_not_end_the_doubt() {
+    const DOUBT: &str = "Please cancel my order 4711, it came too late";
+    for bench in benches().await {
+        bench.says("SM1", ANN, DOUBT).await;
+        bench.says("SM2", BEN, DOUBT).await;
+        assert_eq!(held(&bench).await, 2);
+        // A file, and a program.
+        let file = stream::iter([Ok(Bytes::from(format!("phone,consent\n{ANN},yes\n")))]);
+        let import = bench.engine.imports().upload(&bench.admin, Default::default(), file).await.unwrap();
+        bench.engine.imports().work(import.id).await.unwrap();
+        let change = |consent| ConsentChange { consent, source: Some("shop".to_owned()), evidence: None };
+        let program = Actor::new(ActorKind::ApiKey, "shop", Role::Marketer);
+        bench.engine.contacts().set_consent(&program, &phone(BEN), change(Consent::OptedIn)).await.unwrap();
+        for number in [ANN, BEN] {
+            assert_eq!(consent(&bench, number).await, (Consent::OptedIn, false));
+        }
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (2, 2), "somebody has to read what they wrote");
+        // An opt-out needs no second look, whoever records it.
+        bench.engine.contacts().set_consent(&program, &phone(BEN), change(Consent::OptedOut)).await.unwrap();
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_nobody_answers_does_not_end_the_doubt() {
+    for bench in benches().await {
+        let topic = NewTopic {
+            key: "club".to_owned(),
+            name: "The Club".to_owned(),
+            double_opt_in: true,
+            ..NewTopic::default()
+        };
+        bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+        bench.says("SM1", ANN, "who gave you my number?").await;
+        bench.engine.contacts().subscribe(&bench.admin, &phone(ANN), "club").await.unwrap();
+        assert_eq!((consent(&bench, ANN).await.0, held(&bench).await), (Consent::Pending, 1));
+        bench.clock.advance(30 * Timestamp::DAY);
+        assert_eq!(bench.engine.opt_ins().expire().await.unwrap(), 1);
+        assert_eq!((consent(&bench, ANN).await.0, held(&bench).await), (Consent::Unknown, 1));
+        // Their own yes does.
+        assert!(bench.says("SM2", ANN, "START").await.is_some());
+        assert_eq!((consent(&bench, ANN).await.0, held(&bench).await), (Consent::OptedIn, 0));
     }
 }
 

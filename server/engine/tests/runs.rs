@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use domain::{
-    campaign::CampaignStatus,
+    campaign::{CampaignStatus, NewCampaign},
     consent::Consent,
     error_codes,
     ids::ContactId,
@@ -13,6 +13,7 @@ use domain::{
     reason::Reason,
     run::RunStatus,
     time::Timestamp,
+    topic::NewTopic,
 };
 use futures::TryStreamExt as _;
 use serde_json::json;
@@ -268,6 +269,54 @@ async fn an_opt_out_after_the_claim_stops_the_hand_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_the_topic_after_the_claim_stops_the_hand_over() {
+    let mut setup = Setup { concurrency: 1, ..Setup::default() };
+    setup.simulator.latency_ms = 300;
+    for mut world in worlds(setup).await {
+        world.people(1, 8).await;
+        let topic = |key: &str| NewTopic { key: key.to_owned(), name: key.to_owned(), ..NewTopic::default() };
+        for key in ["news", "offers"] {
+            world.engine.topics().create(&world.admin, topic(key)).await.expect("a topic");
+        }
+        for person in 1..=8 {
+            let came = world.engine.contacts().subscribe(&world.admin, &build::phone(person), "offers").await;
+            came.expect("subscribed");
+        }
+        let draft = NewCampaign { topic: Some("offers".to_owned()), ..world.draft().await };
+        let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..draft };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = world.launch(&campaign).await;
+        world.start();
+        // All are claimed, one is on the wire: the others wait for the only slot.
+        world.until(run.id, "all claimed", |run| run.ledger.sending == 8).await;
+        let waiting: Vec<i64> = (1..=8).filter(|person| world.accepted(*person) == 0).collect();
+        let [.., other, told, wrote] = waiting[..] else { panic!("{waiting:?} wait") };
+        world.engine.contacts().unsubscribe(&world.admin, &build::phone(told), "offers").await.expect("unsubscribed");
+        for (person, words) in [(wrote, "UNSUBSCRIBE offers"), (other, "UNSUBSCRIBE news")] {
+            let inbound = simulator::Inbound {
+                from: format!("whatsapp:{}", build::phone(person)),
+                body: Some(words.to_owned()),
+                ..simulator::Inbound::default()
+            };
+            world.twilio.simulator.control().inbound(inbound).await.expect("taken");
+        }
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.skipped, run.skipped_by_reason["not_subscribed"]), (2, 2));
+        for person in [told, wrote] {
+            let filter =
+                MessageFilter { phone: Some(build::phone(person)), run: Some(run.id), ..MessageFilter::default() };
+            let messages = world.messages(filter).await;
+            let [message] = &messages[..] else { panic!("{messages:?}") };
+            assert_eq!((message.state, message.reason), (State::Skipped, Some(Reason::NotSubscribed)));
+            assert_eq!(message.attempts, 0, "it was not handed over");
+            let said = world.twilio.simulator.control().conversation(build::phone(person).as_str());
+            assert!(said.iter().all(|message| message.body != "Hi"), "{said:?}");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_by_message_in_the_middle_of_a_run_wins() {
     let setup = Setup { rate_per_second: 30, ..Setup::default() };
     for mut world in worlds(setup).await {
@@ -407,6 +456,17 @@ async fn a_text_that_twilio_refuses_for_many_pauses_the_run() {
     }
 }
 
+fn hello_to(person: i64) -> NewMessage {
+    NewMessage {
+        phone: build::phone(person),
+        template_id: None,
+        body: Some("Hello".to_owned()),
+        channel: Some(Channel::Whatsapp),
+        sender_id: None,
+        variables: serde_json::Map::new(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_is_not_there_costs_nobody() {
     for mut world in worlds(Setup::default()).await {
@@ -418,15 +478,7 @@ async fn a_provider_that_is_not_there_costs_nobody() {
         drop(nowhere);
         let clock = std::sync::Arc::new(engine::clock::SystemClock);
         let cut_off = engine::Engine::open(world.db.clone(), config, clock).await.expect("an engine");
-        let single = NewMessage {
-            phone: build::phone(1),
-            template_id: None,
-            body: Some("Hello".to_owned()),
-            channel: Some(Channel::Whatsapp),
-            sender_id: None,
-            variables: serde_json::Map::new(),
-        };
-        let single = world.engine.messages().create(&world.admin, single).await.expect("taken");
+        let single = world.engine.messages().create(&world.admin, hello_to(1)).await.expect("taken");
         let workers = engine::workers::start(&cut_off, engine::workers::Role::All);
         let tried = |run: &domain::run::Run| run.ledger.planned == 5 && run.status == RunStatus::Running;
         world.until(run.id, "planned", tried).await;
@@ -434,11 +486,10 @@ async fn a_provider_that_is_not_there_costs_nobody() {
         workers.stop().await;
         let waiting = world.run(run.id).await;
         assert_eq!((waiting.ledger.queued, waiting.ledger.unknown, waiting.ledger.failed), (5, 0, 0));
-        // A campaign does not even begin: what people wrote meanwhile is not known yet.
-        let messages = world.messages(MessageFilter { run: Some(run.id), ..MessageFilter::default() }).await;
+        // Nothing even begins: what people wrote meanwhile is not known yet.
+        let messages = world.messages(MessageFilter::default()).await;
+        assert!(messages.iter().any(|message| message.id == single.id), "{messages:?}");
         assert!(messages.iter().all(|message| message.attempts == 0 && message.reason.is_none()), "{messages:?}");
-        let single = world.engine.messages().get(&world.admin, single.id).await.expect("there");
-        assert_eq!((single.reason, single.attempts), (Some(Reason::NotReached), 0), "an outage uses up no attempts");
         world.start();
         world.until_completed(run.id).await;
         while world.accepted_in_all() < 6 {

@@ -460,3 +460,57 @@ async fn an_sms_campaign_runs_beside_a_whatsapp_one() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_goes_out_before_the_lists_of_all_senders_are_read() {
+    for mut world in worlds(Setup::default()).await {
+        let second = second_twilio(&world, short_callbacks()).await;
+        let away = NewProviderAccount { api_base: Some("http://127.0.0.1:9".to_owned()), ..second_account(None) };
+        add_account(&world, away).await;
+        let (first, _other) = (default_of(&world, Channel::Whatsapp).await, add_other(&world).await);
+        world.people(1, 3).await;
+        // Somebody stops at the other number while nobody is there to take it.
+        second.control().patch_settings(&json!({ "inbound_url": "http://127.0.0.1:9/" })).expect("settings");
+        let stop = Inbound {
+            from: format!("whatsapp:{}", build::phone(1)),
+            to: Some(format!("whatsapp:{OTHER}")),
+            body: Some("STOP".to_owned()),
+            ..Inbound::default()
+        };
+        assert_eq!(second.control().inbound(stop).await.expect("it is sent").status, None);
+        let single = NewMessage {
+            phone: build::phone(1),
+            template_id: None,
+            body: Some("Hello".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: Some(first.id),
+            variables: serde_json::Map::new(),
+        };
+        world.engine.messages().create(&world.admin, single).await.expect("taken");
+        let run = launch_from(&world, &first, "Hi").await;
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.planned == 3).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(world.accepted_in_all(), 0, "they may have stopped");
+        let back = ProviderAccountPatch { api_base: Some(Some(second.base_url())), ..ProviderAccountPatch::default() };
+        world.engine.provider_accounts().update(&world.admin, SECOND_SID, back).await.expect("changed");
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.skipped, handed_over(&run.ledger), world.accepted(1)), (1, 2, 0));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_lets_nobody_in_holds_nobody_up() {
+    for mut world in worlds(Setup::default()).await {
+        // The simulator does not know it.
+        add_account(&world, second_account(None)).await;
+        let (first, _other) = (default_of(&world, Channel::Whatsapp).await, add_other(&world).await);
+        world.people(1, 3).await;
+        let run = launch_from(&world, &first, "Hi").await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 3);
+        world.stop().await;
+    }
+}

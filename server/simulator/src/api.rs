@@ -16,7 +16,7 @@ use crate::errors::ApiError;
 use crate::faults::Dice;
 use crate::settings::Settings;
 use crate::state::{Active, Shared};
-use crate::{content, messages};
+use crate::{content, messages, services};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");
 
@@ -28,7 +28,7 @@ pub(crate) struct Call {
     pub latency: Duration,
 }
 
-/// The routes of Twilio's two hosts, api.twilio.com and content.twilio.com.
+/// The routes of Twilio's three hosts, api.twilio.com, content.twilio.com and messaging.twilio.com.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let guard = middleware::from_fn_with_state(shared.clone(), guard);
     let account = "/2010-04-01/Accounts/{account}";
@@ -46,6 +46,9 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/Content/{sid}", get(content::api::fetch).put(content::api::replace).delete(content::api::delete))
         .route("/v1/Content/{sid}/ApprovalRequests", get(content::api::approval))
         .route("/v1/Content/{sid}/ApprovalRequests/whatsapp", post(content::api::submit))
+        .route("/v1/Services/{sid}/PhoneNumbers", get(services::phone_numbers))
+        .route("/v1/Services/{sid}/ShortCodes", get(services::short_codes))
+        .route("/v1/Services/{sid}/ChannelSenders", get(services::channel_senders))
         .method_not_allowed_fallback(async || ApiError::of(20004))
         .layer(guard)
 }

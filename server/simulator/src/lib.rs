@@ -12,6 +12,7 @@ mod inbound;
 mod messages;
 mod queue;
 mod segments;
+mod services;
 pub mod settings;
 mod sid;
 pub mod signature;
@@ -129,7 +130,8 @@ impl Running {
         self.addr
     }
 
-    /// `http://` and where it listens: the value for `TWILIO_API_BASE` and `TWILIO_CONTENT_BASE`.
+    /// `http://` and where it listens: the value for `TWILIO_API_BASE`, `TWILIO_CONTENT_BASE` and
+    /// `TWILIO_MESSAGING_BASE`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
     }

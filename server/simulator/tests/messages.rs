@@ -270,6 +270,26 @@ async fn contents_are_rendered_with_samples_for_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_service_has_the_numbers_codes_and_channel_senders_of_the_settings() {
+    let senders = ["+15005550006", "12345", "whatsapp:+15005550007"].map(str::to_owned).to_vec();
+    let twilio = Twilio::start(Settings { service_senders: senders, ..quick() }).await;
+    let service = "/v1/Services/MG00000000000000000000000000000001";
+    for (list, key, field, value) in [
+        ("PhoneNumbers", "phone_numbers", "phone_number", "+15005550006"),
+        ("ShortCodes", "short_codes", "short_code", "12345"),
+        ("ChannelSenders", "senders", "sender", "whatsapp:+15005550007"),
+    ] {
+        let (status, page) = twilio.get(&format!("{service}/{list}?PageSize=1000")).await;
+        assert_eq!((status, &page["meta"]["key"]), (200, &json!(key)));
+        assert!(page["meta"]["next_page_url"].is_null());
+        let entries = page[key].as_array().expect("an array");
+        assert_eq!(entries.len(), 1, "{page}");
+        assert_eq!(text(&entries[0], field), value);
+    }
+    assert_eq!(twilio.get("/v1/Services/MG1/PhoneNumbers").await.0, 404);
+}
+
+#[tokio::test]
 async fn content_lists_page_by_absolute_urls_and_approvals_take_their_time() {
     let twilio = Twilio::start(Settings { approval_delay_ms: 150, ..quick() }).await;
     let (mut url, mut names) = ("/v1/ContentAndApprovals?PageSize=4".to_owned(), Vec::new());

@@ -55,6 +55,9 @@ pub struct Options {
     /// Twilio's Content API [default: https://content.twilio.com]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "URL")]
     pub twilio_content_base: Option<String>,
+    /// Twilio's Messaging API, for the numbers of Messaging Services [default: https://messaging.twilio.com]
+    #[arg(long, global = true, env, hide_env_values = true, value_name = "URL")]
+    pub twilio_messaging_base: Option<String>,
     /// Creates the first admin at start when there is none
     #[arg(long, global = true, env, hide_env_values = true, value_name = "EMAIL")]
     pub admin_email: Option<String>,

@@ -99,6 +99,8 @@ pub(super) fn twilio(options: &Options) -> Result<Option<Twilio>> {
     let api_base = optional_base("TWILIO_API_BASE", options.twilio_api_base.as_ref(), "https://api.twilio.com")?;
     let content_base =
         optional_base("TWILIO_CONTENT_BASE", options.twilio_content_base.as_ref(), "https://content.twilio.com")?;
+    let messaging_base =
+        optional_base("TWILIO_MESSAGING_BASE", options.twilio_messaging_base.as_ref(), "https://messaging.twilio.com")?;
     let api_key = pair(
         ("TWILIO_API_KEY_SID", given(options.twilio_api_key_sid.as_ref())),
         ("TWILIO_API_KEY_SECRET", given(options.twilio_api_key_secret.as_ref())),
@@ -112,7 +114,7 @@ pub(super) fn twilio(options: &Options) -> Result<Option<Twilio>> {
     match account {
         Some((account_sid, auth_token)) => {
             let webhook_keys = webhook_keys(options)?;
-            Ok(Some(Twilio { account_sid, auth_token, api_key, webhook_keys, api_base, content_base }))
+            Ok(Some(Twilio { account_sid, auth_token, api_key, webhook_keys, api_base, content_base, messaging_base }))
         }
         None if api_key.is_some() => Err(ConfigError::Missing {
             variable: "TWILIO_ACCOUNT_SID",

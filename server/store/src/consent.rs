@@ -73,7 +73,7 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         return Ok(());
     }
     let Projected { in_review, said_yes } = project_contacts(tx, at, events).await?;
-    // Whatever was in doubt: there are clear words now.
+    // Whatever was in doubt: there are clear words of the person's own now, or an opt-out.
     reviews::settle(tx, actor, at, &in_review, ReviewDecision::Answered).await?;
     project_suppressions(tx, actor, at, events).await?;
     let mut own = newly_subscribed(tx, events).await?;
@@ -144,15 +144,22 @@ pub async fn head(db: &impl ConnectionTrait) -> Result<i64> {
     row.map_or(Ok(0), |row| row.get("seq"))
 }
 
-/// Who opted out of everything behind `after`, up to `to`.
+/// Who left what behind `after`, up to `to`: everything (no topic), or a topic.
 ///
 /// # Errors
 /// What the database says.
-pub async fn opt_outs_between(db: &impl ConnectionTrait, after: i64, to: i64) -> Result<Vec<ContactId>> {
-    let query = "SELECT contact_id FROM consent_ledger WHERE stream = $1 AND seq > $2 AND seq <= $3 \
-                 AND consent = $4 AND topic_id IS NULL";
+pub async fn opt_outs_between(
+    db: &impl ConnectionTrait,
+    after: i64,
+    to: i64,
+) -> Result<Vec<(ContactId, Option<TopicId>)>> {
+    let query = "SELECT contact_id, topic_id FROM consent_ledger WHERE stream = $1 AND seq > $2 AND seq <= $3 \
+                 AND consent = $4";
     let values = vec![STREAM.into(), after.into(), to.into(), Consent::OptedOut.as_str().into()];
-    all(db, query, values).await?.iter().map(|row| row.get("contact_id").map(ContactId)).collect()
+    let rows = all(db, query, values).await?;
+    rows.iter()
+        .map(|row| Ok((ContactId(row.get("contact_id")?), row.get::<Option<Uuid>>("topic_id")?.map(TopicId))))
+        .collect()
 }
 
 /// How these people stand to these topics now; those who never said anything are left out.
@@ -188,12 +195,14 @@ fn global(events: &[ConsentEvent]) -> impl Iterator<Item = &ConsentEvent> {
 struct Outcome {
     consent: Consent,
     suppressed: Option<bool>,
+    /// Whatever was in doubt is not any more.
+    ends_doubt: bool,
 }
 
 /// Whom a batch concerns besides.
 #[derive(Default)]
 struct Projected {
-    /// It was in doubt whether they had opted out.
+    /// It was in doubt whether they had opted out, and is not any more.
     in_review: Vec<ContactId>,
     /// They say yes, and had not.
     said_yes: Vec<ContactId>,
@@ -250,7 +259,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
         let id = ContactId(row.get("contact_id")?);
         let Some(outcome) = outcomes.get(&id) else { continue };
-        if row.get::<Option<i64>>("review_since")?.is_some() {
+        if outcome.ends_doubt && row.get::<Option<i64>>("review_since")?.is_some() {
             in_review.push(id);
         }
         let former: Consent = row.word("consent")?;
@@ -294,8 +303,10 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
     let mut outcomes = BTreeMap::<ContactId, Outcome>::new();
     for event in global(events) {
-        let outcome = outcomes.entry(event.contact_id).or_insert(Outcome { consent: event.consent, suppressed: None });
+        let former = Outcome { consent: event.consent, suppressed: None, ends_doubt: false };
+        let outcome = outcomes.entry(event.contact_id).or_insert(former);
         outcome.consent = event.consent;
+        outcome.ends_doubt |= ends_doubt(event);
         match event.suppression {
             SuppressionChange::None => {}
             SuppressionChange::Add { .. } => outcome.suppressed = Some(true),
@@ -303,6 +314,16 @@ fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
         }
     }
     outcomes
+}
+
+/// Whether this says clearly what a message left in doubt: only the person can say that they go on, and nobody has to doubt
+/// an opt-out. That a question waits, or was not answered, says nothing.
+fn ends_doubt(event: &ConsentEvent) -> bool {
+    match event.consent {
+        Consent::OptedOut => true,
+        Consent::OptedIn => matches!(event.source, ConsentSource::Keyword | ConsentSource::RecipientPage),
+        Consent::Unknown | Consent::Pending => false,
+    }
 }
 
 async fn project_suppressions(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {

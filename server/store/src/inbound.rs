@@ -203,26 +203,78 @@ pub async fn stopped(tx: &Tx, people: &[ContactId]) -> Result<BTreeSet<ContactId
     Ok(stopped)
 }
 
-/// When these people last said themselves what they wish of us: by a message, or on their page.
+/// How many keywords these people have written since then; who wrote none is missing.
 ///
 /// # Errors
 /// What the database says.
-pub async fn own_words_at(tx: &Tx, people: &[ContactId]) -> Result<BTreeMap<ContactId, Timestamp>> {
+pub async fn keywords_since(tx: &Tx, people: &[ContactId], since: Timestamp) -> Result<BTreeMap<ContactId, i64>> {
     if people.is_empty() {
         return Ok(BTreeMap::new());
     }
     let query = format!(
-        "SELECT l.contact_id, MAX(l.at) AS at FROM {} CROSS JOIN consent_ledger l \
-         WHERE l.contact_id = b.contact_id AND l.topic_id IS NULL AND l.source IN ($2, $3) GROUP BY l.contact_id",
+        "SELECT i.contact_id, CAST(count(*) AS bigint) AS n FROM {} CROSS JOIN inbound_messages i \
+         WHERE i.contact_id = b.contact_id AND i.received_at > $2 AND i.keyword IS NOT NULL GROUP BY i.contact_id",
         table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
     );
-    let values = vec![
-        crate::contacts::ids_json(people)?.into(),
-        ConsentSource::Keyword.as_str().into(),
-        ConsentSource::RecipientPage.as_str().into(),
-    ];
+    let values = vec![crate::contacts::ids_json(people)?.into(), since.as_micros().into()];
     let rows = all(tx, query, values).await?;
-    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), Timestamp::from_micros(row.get("at")?)))).collect()
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), row.get("n")?))).collect()
+}
+
+/// When people last said themselves what they wish of us: of everything (no topic), and of each topic.
+pub type OwnWords = BTreeMap<(ContactId, Option<TopicId>), Timestamp>;
+
+/// When these people last said themselves what they wish of us: by a message, or on their page. What they wrote counts as
+/// of when they wrote it, however late it was recorded.
+///
+/// # Errors
+/// What the database says.
+pub async fn own_words_at(tx: &Tx, people: &[ContactId]) -> Result<OwnWords> {
+    let mut said = OwnWords::new();
+    if people.is_empty() {
+        return Ok(said);
+    }
+    let query = format!(
+        "SELECT l.contact_id, l.topic_id, l.at, l.source, l.reference FROM {} CROSS JOIN consent_ledger l \
+         WHERE l.contact_id = b.contact_id AND l.reference IS NOT NULL AND l.consent <> $2",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    // Whoever only asked for a topic, and was asked back, has not said yes to anything yet.
+    let values = vec![crate::contacts::ids_json(people)?.into(), Consent::Pending.as_str().into()];
+    let rows = all(tx, query, values).await?;
+    let references: Vec<String> = rows.iter().map(|row| row.get("reference")).collect::<Result<_>>()?;
+    // What the line says besides the message's SID comes behind it.
+    let sids: Vec<&str> = references.iter().map(|reference| reference.split(' ').next().unwrap_or_default()).collect();
+    let written = written_at(tx, &sids).await?;
+    for (row, sid) in rows.iter().zip(sids) {
+        let source: ConsentSource = row.word("source")?;
+        let is_own = matches!(source, ConsentSource::Keyword | ConsentSource::RecipientPage);
+        let recorded = is_own.then_some(Timestamp::from_micros(row.get("at")?));
+        // What somebody of ours has read in a message is the person's word, too.
+        let Some(at) = written.get(sid).copied().or(recorded) else { continue };
+        let topic = row.get::<Option<uuid::Uuid>>("topic_id")?.map(TopicId);
+        let latest = said.entry((ContactId(row.get("contact_id")?), topic)).or_insert(at);
+        *latest = (*latest).max(at);
+    }
+    Ok(said)
+}
+
+/// When the messages with these SIDs were written, as far as we have them.
+async fn written_at(tx: &Tx, sids: &[&str]) -> Result<BTreeMap<String, Timestamp>> {
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        sid: &'a str,
+    }
+    if sids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<_> = sids.iter().map(|sid| Wanted { sid }).collect();
+    let query = format!(
+        "SELECT i.provider_sid, i.received_at FROM {} CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
+        table(Kind::of(tx), "b", "$1", &[("sid", Type::Text)])
+    );
+    let rows = all(tx, query, vec![to_json(&wanted)?.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("provider_sid")?, Timestamp::from_micros(row.get("received_at")?)))).collect()
 }
 
 /// Until when Twilio's lists of what people wrote to our senders were read.

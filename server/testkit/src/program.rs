@@ -194,6 +194,7 @@ impl Site {
             .env("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
             .env("TWILIO_API_BASE", simulator)
             .env("TWILIO_CONTENT_BASE", simulator)
+            .env("TWILIO_MESSAGING_BASE", simulator)
             .env("TWILIO_FROM", "whatsapp:+14155550100")
             .env("WORKER_CONCURRENCY", "64")
             .env("RUST_LOG", "warn")

@@ -42,6 +42,11 @@ async fn a_file_asks_and_campaigns_wait_for_the_yes() {
         assert!(server.simulator.conversation("+14155550103").is_empty(), "who said no is not asked");
         assert_eq!(contact(&server, '1').await, (json!("pending"), json!([])));
         assert_eq!(contact(&server, '2').await, (json!("opted_in"), json!([])));
+        let session = server.log_in().await;
+        for page in ["/contacts/+14155550101", "/contacts/+14155550101/consent-proof"] {
+            let shown = answer(server.request("GET", page).header("cookie", &session)).await.assert_status(200).body;
+            assert!(shown.contains("Asked about") && !shown.contains("Unsubscribed from"), "{page}");
+        }
         let waiting = server.get("/opt-ins").await.assert_status(200).json();
         assert_eq!(waiting["items"].as_array().map(Vec::len), Some(2), "{waiting}");
 

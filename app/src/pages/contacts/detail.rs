@@ -102,6 +102,7 @@ fn moment(entry: &TimelineEntry) -> AnyView {
             let tone = label.as_ref().map_or(Tone::Idle, |label| label.tone);
             let words = match (entry.kind, entry.consent) {
                 (TimelineKind::Subscription, Some(Consent::OptedIn)) => format!("Subscribed to {subject}"),
+                (TimelineKind::Subscription, Some(Consent::Pending)) => format!("Asked about {subject}"),
                 (TimelineKind::Subscription, _) => format!("Unsubscribed from {subject}"),
                 (_, _) => label.map(|label| label.text.into_owned()).unwrap_or_default(),
             };

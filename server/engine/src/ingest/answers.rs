@@ -1,5 +1,9 @@
 //! What people are answered: every text in one place, and the TwiML around it.
 
+/// So many keywords of one person are answered within an hour. Whoever writes more is taken for a program that answers ours,
+/// and two of them would never end.
+pub(super) const AN_HOUR: i64 = 10;
+
 /// An answer to a keyword.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -24,6 +28,11 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    /// Whether the person gets it however much they write: the confirmation of an opt-out.
+    pub(super) const fn is_owed(&self) -> bool {
+        matches!(self, Self::OptedOut | Self::OptedOutOfAll)
+    }
+
     pub(super) fn text(&self) -> String {
         match self {
             Self::OptedOut => "You are unsubscribed and will receive no more messages from us. \

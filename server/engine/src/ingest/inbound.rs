@@ -1,6 +1,6 @@
 //! Messages from people, by the batch: the person (stored when new), the message, what it asks for, the answer.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use domain::{
     actor::ActorKind,
@@ -18,7 +18,7 @@ use store::{
     Tx,
     consent::{ConsentEvent, SuppressionChange},
     contacts::Stored,
-    inbound::{NewInbound, TopicName},
+    inbound::{NewInbound, OwnWords, TopicName},
     messages::NewSingle,
     reviews::NewReview,
     webhook_events::NewEvent,
@@ -26,16 +26,17 @@ use store::{
 
 use super::{
     Done,
-    answers::{Answer, twiml},
+    answers::{self, Answer, twiml},
     auto_reply::{self, Heard},
     event::{Content, Event, InboundIn},
     keywords::{self, Meaning, Wish},
     sealing,
     status::{base, report},
-    wishes::{Change, Person, Said, grant},
+    wishes::{self, Change, Person, Said, grant},
 };
 use crate::{
     Actor, Engine,
+    optouts::Left,
     services::{
         contacts::{Birth, born, seal_words},
         opt_ins, settings,
@@ -71,7 +72,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let answers = auto_reply::answer(&tx, now, &settings, &batch.heard).await?;
     tx.commit().await?;
     report(&stored);
-    engine.told_opt_outs(batch.opted_out());
+    engine.told_left(batch.left());
     if answers || !batch.asks.is_empty() {
         opt_ins::ring(engine);
     }
@@ -118,7 +119,9 @@ struct Batch<'a> {
     /// Those that may be an opt-out, for somebody to read.
     reviews: Vec<NewReview<'a>>,
     /// When these people last said themselves what they wish; only for what was fetched.
-    own_words: BTreeMap<ContactId, Timestamp>,
+    own_words: OwnWords,
+    /// How many keywords these people have written within an hour.
+    keywords: BTreeMap<ContactId, i64>,
     /// SIDs that are stored already, or were taken.
     known: std::collections::BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
@@ -154,18 +157,25 @@ impl<'a> Batch<'a> {
                 _ => None,
             })
             .collect();
-        batch.load_wishes(engine, tx, &wishes).await?;
+        batch.load_wishes(engine, tx, now, &wishes).await?;
         Ok(batch)
     }
 
     /// What granting these wishes depends on: for most batches nothing.
-    async fn load_wishes(&mut self, engine: &Engine, tx: &Tx, wishes: &[(&'a Phone, Wish)]) -> store::Result<()> {
+    async fn load_wishes(
+        &mut self,
+        engine: &Engine,
+        tx: &Tx,
+        now: Timestamp,
+        wishes: &[(&'a Phone, Wish)],
+    ) -> store::Result<()> {
         if wishes.is_empty() {
             return Ok(());
         }
         let ids: Vec<ContactId> =
             wishes.iter().filter_map(|(phone, _)| self.people.get(phone)).map(|person| person.id).collect();
         let stopped = store::inbound::stopped(tx, &ids).await?;
+        self.keywords = store::inbound::keywords_since(tx, &ids, now.plus(-Timestamp::HOUR)).await?;
         let hashes: BTreeMap<Vec<u8>, &Phone> = wishes
             .iter()
             .flat_map(|(phone, _)| {
@@ -213,13 +223,15 @@ impl<'a> Batch<'a> {
             self.done.push(Done::default());
             return false;
         };
+        let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
+        let meaning = doubted(meaning, message, &self.topics);
         // What was fetched is old: what the person said of their own will since then is newer.
-        let outdated = event.fetched && self.own_words.get(&person.id).is_some_and(|at| *at > event.received_at);
-        let meaning = self.meanings.get(message.sid.as_str()).filter(|_| !outdated);
-        let meaning = meaning.cloned().unwrap_or(Meaning::Nothing);
+        let said_since = |topic| self.own_words.get(&(person.id, topic)).copied();
+        let outdated = event.fetched && is_outdated(&meaning, &self.topics, event.received_at, said_since);
+        let meaning = if outdated { Meaning::Nothing } else { meaning };
         let said_nothing = !matches!(meaning, Meaning::Hint);
         let said = Said { at: event.received_at, replied_sid: message.replied_sid.as_deref() };
-        let mut granted = super::wishes::Granted::default();
+        let mut granted = wishes::Granted::default();
         let wish = match meaning {
             Meaning::Wish(wish) => {
                 granted = grant(&wish, person, &self.topics, said);
@@ -254,8 +266,7 @@ impl<'a> Batch<'a> {
         if is_plain && !event.fetched && !person.is_blocked() {
             self.heard.push(Heard { contact_id, message, is_first });
         }
-        let out = |change: &Change| change.topic_id.is_none() && change.consent == Consent::OptedOut;
-        let opted_out = granted.changes.iter().any(out).then_some(contact_id);
+        let opted_out = granted.changes.iter().any(|change| change.consent == Consent::OptedOut).then_some(contact_id);
         let confirms = granted.confirms;
         self.granted.extend(granted.changes.into_iter().map(|change| Granted {
             contact_id,
@@ -265,8 +276,11 @@ impl<'a> Batch<'a> {
         }));
         let asks = granted.asks.map(|(topic_id, consent)| Asks { contact_id, topic_id, consent, message });
         self.asks.extend(asks);
+        let keywords = self.keywords.entry(contact_id).or_default();
+        *keywords += i64::from(wish_of_message.is_some());
         let text = granted
             .answer
+            .filter(|answer| answer.is_owed() || *keywords <= answers::AN_HOUR)
             .filter(|_| !event.fetched && is_ours_to_answer(engine, message))
             .map(|answer: Answer| answer.text());
         self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
@@ -280,7 +294,7 @@ impl<'a> Batch<'a> {
         let mut events = Vec::with_capacity(self.granted.len());
         for Granted { contact_id, message, change, confirms } in &self.granted {
             let words = evidence(message);
-            let evidence = seal_words(tx, keys, *contact_id, now, words).await?;
+            let evidence = seal_words(tx, keys, *contact_id, now, &words).await?;
             events.push(ConsentEvent {
                 contact_id: *contact_id,
                 topic_id: change.topic_id,
@@ -325,7 +339,7 @@ impl<'a> Batch<'a> {
             } else {
                 opt_ins::sender_for(tx, topic).await?
             };
-            let words = seal_words(tx, &engine.config().keys, *contact_id, times.0, evidence(message)).await?;
+            let words = seal_words(tx, &engine.config().keys, *contact_id, times.0, &evidence(message)).await?;
             // Asked about two topics at once, a person becomes pending once.
             let is_pending = events.iter().any(|event| event.contact_id == *contact_id);
             let person = opt_ins::Person {
@@ -382,10 +396,15 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The people who are opted out now, also those who only repeated themselves: the answer to their first message may
-    /// have been lost together with what follows from it.
-    fn opted_out(&self) -> impl Iterator<Item = ContactId> {
-        self.people.values().filter(|person| person.consent == Consent::OptedOut).map(|person| person.id)
+    /// The people who are opted out now, of everything or of topics, also those who only repeated themselves: the answer to
+    /// their first message may have been lost together with what follows from it.
+    fn left(&self) -> impl Iterator<Item = Left> {
+        self.people.values().flat_map(|person| {
+            let everything = (person.consent == Consent::OptedOut).then_some(None);
+            let is_left = |(_, state): &(&TopicId, &Subscription)| **state == Subscription::Unsubscribed;
+            let topics = person.subscriptions.iter().filter(is_left).map(|(topic, _)| Some(*topic));
+            everything.into_iter().chain(topics).map(|topic| (person.id, topic))
+        })
     }
 }
 
@@ -444,15 +463,60 @@ fn recipient() -> Actor {
 /// Twilio's own understanding first, then a button, then the words.
 pub(super) fn read(message: &InboundIn, added: &Keywords) -> Meaning {
     let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
-    let button = || message.button.as_deref().and_then(Wish::of_button);
-    match opt_out_type.or_else(button) {
-        Some(wish) => Meaning::Wish(wish),
-        None => keywords::meaning(&message.body, added),
+    let button = message.button.as_deref();
+    if let Some(wish) = opt_out_type.or_else(|| button.and_then(Wish::of_button)) {
+        return Meaning::Wish(wish);
+    }
+    let words = keywords::meaning(&message.body, added);
+    // A button may say in its payload what it does not show. Only a clear wish to leave is taken from there: the rest of a
+    // payload is a name that a program gave.
+    match button.map(|payload| keywords::meaning(payload, added)) {
+        Some(Meaning::Wish(wish @ (Wish::Stop | Wish::Unsubscribe(_)))) if words != Meaning::Wish(Wish::Stop) => {
+            Meaning::Wish(wish)
+        }
+        _ => words,
     }
 }
 
-fn evidence(message: &InboundIn) -> &str {
-    if message.body.is_empty() { message.button.as_deref().unwrap_or_default() } else { &message.body }
+/// What begins like a wish for a topic, and names none of ours, may say the opposite: "Subscribe? No, stop texting me".
+fn doubted(meaning: Meaning, message: &InboundIn, topics: &[TopicName]) -> Meaning {
+    match &meaning {
+        Meaning::Wish(Wish::Subscribe(wanted)) if wishes::find(topics, wanted).is_none() => {
+            match keywords::meaning_inside(&message.body) {
+                Meaning::Nothing => meaning,
+                against => against,
+            }
+        }
+        _ => meaning,
+    }
+}
+
+/// Whether a person has said something else since `at`, as `said` tells of everything (no topic) and of each topic. To
+/// leave a topic is a wish besides all others; within the same second the wish to hear less counts.
+fn is_outdated(
+    meaning: &Meaning,
+    topics: &[TopicName],
+    at: Timestamp,
+    said: impl Fn(Option<TopicId>) -> Option<Timestamp>,
+) -> bool {
+    let topic = |wanted: &str| wishes::find(topics, wanted).map(|topic| topic.id);
+    let before = |topic| said(topic).is_some_and(|said| said > at);
+    let until = |topic| said(topic).is_some_and(|said| said >= at);
+    match meaning {
+        Meaning::Wish(Wish::Unsubscribe(wanted)) => before(topic(wanted)),
+        Meaning::Wish(Wish::Subscribe(wanted)) => until(None) || topic(wanted).is_some_and(|topic| until(Some(topic))),
+        Meaning::Wish(Wish::Stop) | Meaning::Hint => before(None),
+        Meaning::Wish(Wish::Start | Wish::Help | Wish::Yes(_)) | Meaning::Nothing => until(None),
+    }
+}
+
+/// The person's words, and what the button that they pressed says besides.
+fn evidence(message: &InboundIn) -> Cow<'_, str> {
+    match message.button.as_deref() {
+        Some(button) if message.body.is_empty() => button.into(),
+        Some(button) => format!("{} [{button}]", message.body).into(),
+        None => message.body.as_str().into(),
+    }
 }
 
 /// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on

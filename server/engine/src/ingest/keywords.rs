@@ -89,11 +89,22 @@ pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
     }
 }
 
+/// What the words inside of a text say, whatever it begins with.
+pub(super) fn meaning_inside(text: &str) -> Meaning {
+    let folded = fold(text);
+    match inside(&folded) {
+        Meaning::Nothing => latin(&folded).map_or(Meaning::Nothing, |latin| inside(&latin)),
+        clear => clear,
+    }
+}
+
 /// The meaning of a folded text.
 fn said(text: &str, added: &Keywords) -> Meaning {
-    if let Some(wish) = Wish::of_whole(text, added) {
-        return Meaning::Wish(wish);
-    }
+    Wish::of_whole(text, added).map_or_else(|| inside(text), Meaning::Wish)
+}
+
+/// What the words inside of a folded text say.
+fn inside(text: &str) -> Meaning {
     let said = without_negated(text);
     let length = length(text);
     let says = |words: &[String]| words.iter().any(|word| find(&said, word).is_some());
@@ -483,6 +494,19 @@ mod tests {
             "தயவு செய்து அனுப்ப வேண்டாம்",
         ] {
             assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_begins_like_a_wish_for_a_topic_may_say_the_opposite() {
+        for text in ["Subscribe? No, stop texting me", "subscribe me to nothing, please stop", "SUBSCRIBE? рlease stор"]
+        {
+            assert!(matches!(of(text), Meaning::Wish(Wish::Subscribe(_))), "{text:?}");
+            assert_eq!(meaning_inside(text), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+        assert_eq!(meaning_inside("subscribe to your spam"), Meaning::Hint);
+        for text in ["subscribe gardening", "SUBSCRIBE", "subscribe, please don't stop"] {
+            assert_eq!(meaning_inside(text), Meaning::Nothing, "{text:?}");
         }
     }
 

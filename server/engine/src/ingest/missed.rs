@@ -16,6 +16,8 @@ pub(crate) struct Missed<'a> {
     pub account_sid: &'a str,
     pub channel: Channel,
     pub our_address: &'a str,
+    /// The Messaging Service that the number belongs to, when that is the sender.
+    pub service: Option<&'a str>,
 }
 
 /// Stores them in one transaction, with everything that follows from them; those that are stored already change nothing.
@@ -31,7 +33,7 @@ pub(crate) async fn store_missed(engine: &Engine, missed: &[Missed<'_>]) -> Resu
 }
 
 fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
-    let Missed { received, account_sid, channel, our_address } = missed;
+    let Missed { received, account_sid, channel, our_address, service } = missed;
     let prefix = if *channel == Channel::Whatsapp { "whatsapp:" } else { "" };
     let form = [
         ("AccountSid", (*account_sid).to_owned()),
@@ -41,6 +43,8 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
         ("Body", received.body.clone()),
         ("NumMedia", "0".to_owned()),
     ];
+    let service_sid = service.map(|service| ("MessagingServiceSid", service.to_owned()));
+    let form = form.into_iter().chain(service_sid);
     let raw = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     Event {
         received_at: received.at.unwrap_or_else(|| engine.now()),
@@ -54,7 +58,7 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
             phone: received.from.clone(),
             channel: *channel,
             our_address: (*our_address).to_owned(),
-            service: None,
+            service: service.map(str::to_owned),
             body: received.body.replace('\0', "\u{fffd}"),
             button: None,
             opt_out_type: None,

@@ -57,7 +57,7 @@ pub struct Webhook {
 pub(crate) struct Done {
     /// The answer to an inbound message.
     twiml: String,
-    /// Who opted out of everything by it.
+    /// Who opted out by it, of everything or of a topic.
     opted_out: Option<ContactId>,
 }
 

@@ -86,7 +86,7 @@ pub(super) fn grant(wish: &Wish, person: &mut Person, topics: &[TopicName], said
 }
 
 /// The topic of this key or name, also with "to" or "from" in front.
-fn find<'a>(topics: &'a [TopicName], wanted: &str) -> Option<&'a TopicName> {
+pub(super) fn find<'a>(topics: &'a [TopicName], wanted: &str) -> Option<&'a TopicName> {
     let named = |wanted: &str| topics.iter().find(|topic| fold(&topic.key) == wanted || fold(&topic.name) == wanted);
     named(wanted).or_else(|| wanted.strip_prefix("from ").or_else(|| wanted.strip_prefix("to ")).and_then(named))
 }

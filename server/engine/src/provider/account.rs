@@ -16,7 +16,29 @@ pub struct Account {
     pub(super) api_base: String,
     /// Of the Content API.
     pub(super) content_base: String,
+    /// Of the API that knows the numbers of Messaging Services.
+    pub(super) messaging_base: String,
     pub(super) messages_url: String,
+}
+
+/// The addresses of Twilio's APIs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bases<'a> {
+    pub api: &'a str,
+    pub content: &'a str,
+    pub messaging: &'a str,
+}
+
+impl<'a> Bases<'a> {
+    /// Those of the environment.
+    pub(crate) fn of(config: &'a ProviderConfig) -> Self {
+        Self { api: &config.api_base, content: &config.content_base, messaging: &config.messaging_base }
+    }
+
+    /// One for all.
+    pub(crate) const fn all(base: &'a str) -> Self {
+        Self { api: base, content: base, messaging: base }
+    }
 }
 
 /// What opens an account.
@@ -30,11 +52,11 @@ pub(crate) struct Credentials {
 }
 
 impl Account {
-    /// `bases` are the addresses of the REST API and of the Content API.
-    pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, (api_base, content_base): (&str, &str)) -> Self {
+    pub(crate) fn new(sid: &str, name: &str, credentials: Credentials, bases: Bases<'_>) -> Self {
         let Credentials { auth_token, other_auth_token, api_key } = credentials;
         let (user, password) = api_key.unwrap_or_else(|| (sid.to_owned(), auth_token.clone()));
-        let api_base = api_base.trim_end_matches('/').to_owned();
+        let base = |text: &str| text.trim_end_matches('/').to_owned();
+        let api_base = base(bases.api);
         Self {
             messages_url: format!("{api_base}/2010-04-01/Accounts/{sid}/Messages.json"),
             sid: sid.to_owned(),
@@ -44,7 +66,8 @@ impl Account {
             user,
             password,
             api_base,
-            content_base: content_base.trim_end_matches('/').to_owned(),
+            content_base: base(bases.content),
+            messaging_base: base(bases.messaging),
         }
     }
 
@@ -55,8 +78,7 @@ impl Account {
             other_auth_token: config.webhook_keys.other_token.clone(),
             api_key: config.api_key.clone(),
         };
-        let bases = (&*config.api_base, &*config.content_base);
-        Self::new(&config.account_sid, "Main account", credentials, bases)
+        Self::new(&config.account_sid, "Main account", credentials, Bases::of(config))
     }
 
     pub(crate) fn sid(&self) -> &str {

@@ -10,13 +10,14 @@ mod contents;
 mod inbound;
 mod list;
 mod request;
+mod service;
 
 use std::{sync::Arc, time::Duration};
 
 use reqwest::{Client, redirect};
 
 pub use account::Account;
-pub(crate) use account::Credentials;
+pub(crate) use account::{Bases, Credentials};
 pub use answer::{Outcome, Refusal};
 pub use inbound::{Pages, Received};
 pub use list::{ListError, Listed};

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{error_codes::Class, message::Outcome as DecisionOutcome, reason::Reason, time::Timestamp};
+use domain::{
+    error_codes::Class,
+    message::{Kind, Outcome as DecisionOutcome},
+    reason::{Check, Reason},
+    time::Timestamp,
+};
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
 
 use super::{
@@ -58,7 +63,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
-/// paused or cancelled, the time in which the message may go is over, the person opted out.
+/// paused or cancelled, the time in which the message may go is over, the person opted out of everything or of its topic.
 fn last_look(
     shared: &Shared,
     context: &LaneContext,
@@ -73,18 +78,35 @@ fn last_look(
     if shared.stop.is_cancelled() || too_late || until.is_over(now) || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
-    if engine.inner().opt_outs.contains(message.contact_id, claim.began) {
-        let decision = DecisionIn {
-            at: now,
-            outcome: DecisionOutcome::Skip,
-            reason: Some(Reason::OptedOut),
-            checks: domain::reason::Check::Suppression.bit(),
-            detail: Some("opted out after the claim".to_owned()),
-        };
-        tracing::info!(message.id = message.id.0, attempt = message.attempt, "stopped by an opt-out after the claim");
-        return Some(done(message, lease, Effect::Skipped(Reason::OptedOut), Some(decision)));
+    let (reason, passed, detail) = left(shared, context, message, claim)?;
+    let decision = DecisionIn {
+        at: now,
+        outcome: DecisionOutcome::Skip,
+        reason: Some(reason),
+        checks: passed.bits_through(),
+        detail: Some(detail.to_owned()),
+    };
+    tracing::info!(message.id = message.id.0, attempt = message.attempt, %reason, "stopped by an opt-out after the claim");
+    Some(done(message, lease, Effect::Skipped(reason), Some(decision)))
+}
+
+/// Whether the person opted out of everything, or of the campaign's topic, after the claim: the reason, the last check
+/// before the one that says no, and words.
+fn left(
+    shared: &Shared,
+    context: &LaneContext,
+    message: &Claimed,
+    claim: Claim,
+) -> Option<(Reason, Check, &'static str)> {
+    let opt_outs = &shared.engine.inner().opt_outs;
+    let topic = context.run.as_ref().and_then(|run| run.topic).filter(|_| message.kind == Kind::Campaign);
+    if opt_outs.contains((message.contact_id, None), claim.began) {
+        Some((Reason::OptedOut, Check::Suppression, "opted out after the claim"))
+    } else if topic.is_some_and(|topic| opt_outs.contains((message.contact_id, Some(topic)), claim.began)) {
+        Some((Reason::NotSubscribed, Check::Consent, "unsubscribed after the claim"))
+    } else {
+        None
     }
-    None
 }
 
 pub(super) fn done(message: &Claimed, lease: Lease, effect: Effect, decision: Option<DecisionIn>) -> Done {

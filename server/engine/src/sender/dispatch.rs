@@ -119,6 +119,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
     let accounts = provider_accounts::current(engine).await?;
     let db = engine.db().reader();
     breaker::look_after(engine).await?;
+    let caught_up = &engine.inner().caught_up;
     let waiting = store::messages::single_lanes(db).await?;
     if !waiting.is_empty() || shared.claimed.load(Ordering::Relaxed) > 0 {
         let senders = store::senders::list(db).await?;
@@ -127,7 +128,8 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             let lane = Lane::Singles { sender: sender.sender.id };
             let probe = sender.sender.blocked.is_some();
             looked.open.insert(lane);
-            if !waiting.contains(&sender.sender.id) || !may_try(&sender, now) {
+            // Somebody may have written STOP while nobody was there to take it: then they get no reply and no code either.
+            if !waiting.contains(&sender.sender.id) || !may_try(&sender, now) || !caught_up.is_ready() {
                 continue;
             }
             let limits = limits(account, &sender, None);
@@ -145,8 +147,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);
-        // Somebody may have written STOP while nobody was there to take it.
-        if !run.has_queued || !may_try(&run.sender, now) || !engine.inner().caught_up.has(run.sender.sender.id) {
+        if !run.has_queued || !may_try(&run.sender, now) || !caught_up.has(run.sender.sender.id) {
             continue;
         }
         let Some(template) = template_of(engine, &run).await? else { continue };

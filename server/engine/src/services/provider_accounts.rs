@@ -20,7 +20,7 @@ use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     config::Secret,
-    provider::{Account, Credentials},
+    provider::{Account, Bases, Credentials},
     require,
     services::stale::stale,
 };
@@ -92,10 +92,7 @@ async fn load(engine: &Engine) -> Result<Accounts> {
     for stored in store::provider_accounts::list(engine.db().reader()).await? {
         let provider = &engine.config().provider;
         // Where an account has an address of its own, its credentials go nowhere else.
-        let bases = match stored.api_base.as_deref() {
-            Some(own) => (own, own),
-            None => (&*provider.api_base, &*provider.content_base),
-        };
+        let bases = stored.api_base.as_deref().map_or_else(|| Bases::of(provider), Bases::all);
         match open(engine, &stored) {
             Ok(sealed) => {
                 let account = Account::new(&stored.account_sid, &stored.name, sealed.credentials(), bases);

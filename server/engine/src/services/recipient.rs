@@ -91,7 +91,11 @@ impl Recipient<'_> {
     pub async fn set_topic(&self, token: &str, topic: &str, on: bool) -> Result<Change> {
         let whose = self.whose(token).await?;
         let Some(person) = whose.person else { return Ok(Change::Erased) };
-        retrying!(self.try_set_topic(&person.contact.phone, person.id, whose.message, topic, on).await)
+        let done = retrying!(self.try_set_topic(&person.contact.phone, person.id, whose.message, topic, on).await)?;
+        if done == Change::Unsubscribed && !self.0.inner().in_hand.settled(person.id, STOP_WAIT).await {
+            tracing::warn!(contact = %person.id, topic, "somebody left a topic while a message to them is still on its way out");
+        }
+        Ok(done)
     }
 
     async fn whose(&self, token: &str) -> Result<Whose> {
@@ -187,6 +191,8 @@ impl Recipient<'_> {
             store::consent::record(&tx, &actor(), now, &[event]).await?;
         }
         tx.commit().await.map_err(store::Error::from)?;
+        // As with everything: also when it was off already.
+        engine.told_left((!on).then_some((id, Some(topic_id))));
         Ok(done)
     }
 

@@ -70,6 +70,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
             webhook_keys: WebhookKeys::default(),
             api_base: "http://127.0.0.1:9".to_owned(),
             content_base: "http://127.0.0.1:9".to_owned(),
+            messaging_base: "http://127.0.0.1:9".to_owned(),
             simulator: None,
             timeout: Duration::from_secs(1),
         },

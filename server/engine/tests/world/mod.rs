@@ -125,6 +125,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
             webhook_keys: WebhookKeys::default(),
             api_base: twilio.simulator.base_url(),
             content_base: twilio.simulator.base_url(),
+            messaging_base: twilio.simulator.base_url(),
             simulator: Some(twilio.simulator.base_url()),
             timeout: (setup.lease / 2).min(Duration::from_secs(15)),
         },

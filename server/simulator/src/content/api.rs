@@ -122,7 +122,7 @@ impl Filter {
 }
 
 /// `http://` and the host as it was called: what the API's URLs begin with.
-fn origin(headers: &HeaderMap) -> String {
+pub(crate) fn origin(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("content.twilio.com");
     format!("http://{host}")
 }

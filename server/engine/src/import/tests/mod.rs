@@ -50,6 +50,7 @@ async fn benches() -> Vec<Bench> {
                 webhook_keys: WebhookKeys::default(),
                 api_base: "http://127.0.0.1:9".to_owned(),
                 content_base: "http://127.0.0.1:9".to_owned(),
+                messaging_base: "http://127.0.0.1:9".to_owned(),
                 simulator: Some("http://127.0.0.1:9".to_owned()),
                 timeout: Duration::from_secs(1),
             },

@@ -228,6 +228,7 @@ pub(super) async fn set_topic(
     audit(&tx, actor, now, "set_subscription", id, &json!({ "topic": topic, "state": state })).await?;
     let contact = stored(&tx, phone).await?.contact;
     tx.commit().await.map_err(store::Error::from)?;
+    engine.told_left((consent == Consent::OptedOut).then_some((id, Some(topic_id))));
     if asking.is_some() {
         opt_ins::ring(engine);
     }
