@@ -2,11 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{error_codes::Class, message::Outcome as DecisionOutcome, reason::Reason, time::Timestamp};
+use domain::{
+    error_codes::{Class, NO_CLEAR_ANSWERS},
+    message::Outcome as DecisionOutcome,
+    reason::Reason,
+    time::Timestamp,
+};
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
+use tokio::time::Instant;
 
 use super::{
     Claim, LaneContext, Shared, backoff,
+    doubt::{self, Verdict},
     outcomes::Done,
     prepare::{Ready, Until},
 };
@@ -58,7 +65,8 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
-/// paused or cancelled, the time in which the message may go is over, the person opted out.
+/// paused or cancelled, the provider gives no clear answers, the time in which the message may go is over, the person
+/// opted out.
 fn last_look(
     shared: &Shared,
     context: &LaneContext,
@@ -70,7 +78,8 @@ fn last_look(
     let engine = &shared.engine;
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
     let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until;
-    if shared.stop.is_cancelled() || too_late || until.is_over(now) || !shared.is_open(context.lane) {
+    let held = !context.probe && engine.inner().doubts.holds(context.sender.sender.id, Instant::now());
+    if shared.stop.is_cancelled() || too_late || until.is_over(now) || held || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
     if engine.inner().opt_outs.contains(message.contact_id, claim.began) {
@@ -123,6 +132,7 @@ async fn judge(
     };
     metrics::counter!("provider_answers_total", "outcome" => word(&answer, class)).increment(1);
     let mut done = done(message, lease, Effect::Released, Some(decision));
+    done.fault = doubt(shared, context, &answer, class).await;
     match answer {
         Outcome::Accepted { sid } => {
             done.outcome.effect = Effect::Accepted { sid };
@@ -158,6 +168,26 @@ fn class_of(engine: &Engine, message: &Claimed, refusal: &Refusal, now: Timestam
         None => codes.class(*code, true),
     };
     if *too_many && class != Class::Ambiguous && class != Class::WaitSender { Class::Retry } else { class }
+}
+
+/// What the latest answers to this sender together say: the code that blocks it when most of them are unclear.
+async fn doubt(shared: &Shared, context: &LaneContext, answer: &Outcome, class: Option<Class>) -> Option<i32> {
+    let unclear = match answer {
+        Outcome::NotReached(_) => return None,
+        Outcome::Ambiguous(_) => true,
+        Outcome::Accepted { .. } | Outcome::Refused(_) => class == Some(Class::Ambiguous),
+    };
+    match shared.engine.inner().doubts.note(context.sender.sender.id, unclear, Instant::now()) {
+        Verdict::Fine => None,
+        Verdict::Slower => {
+            slow_down(shared, context, None).await;
+            None
+        }
+        Verdict::Blocked => {
+            slow_down(shared, context, Some(doubt::HOLD)).await;
+            Some(NO_CLEAR_ANSWERS)
+        }
+    }
 }
 
 fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
