@@ -191,3 +191,39 @@ async fn a_run_that_loses_many_to_the_senders_limit_is_paused() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_at_the_senders_limit_waits_however_long_and_is_not_given_up() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = Setup { clock: clock.clone(), ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 30).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let refused = || world.twilio.simulator.control().stats().refused.values().sum::<u64>();
+        let waiting = |run: &domain::run::Run| run.status == RunStatus::Running && run.ledger.queued == 30;
+        while refused() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.until(run.id, "all back in the queue", waiting).await;
+        // The sender rests for a minute.
+        let at_first = refused();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(refused(), at_first, "{:?}", world.db.kind());
+        let often = "UPDATE messages SET attempt = 100, not_before = created_at";
+        store::exec(world.db.writer(), often, vec![]).await.expect("updated");
+        clock.by(2 * Timestamp::MINUTE);
+        while refused() == at_first {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let run = world.until(run.id, "all back in the queue", waiting).await;
+        assert_eq!(run.ledger.failed, 0);
+        world.simulate(&json!({ "errors": null }));
+        clock.by(20 * Timestamp::MINUTE);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (30, 0));
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}

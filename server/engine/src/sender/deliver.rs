@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     Claim, LaneContext, Shared, backoff,
     doubt::{self, Verdict},
+    limit,
     outcomes::Done,
     prepare::{Ready, Until},
 };
@@ -147,9 +148,19 @@ async fn judge(
         }
         Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
         Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
-            Class::Retry | Class::WaitSender => {
+            Class::WaitSender => {
+                slow_down(shared, context, Some(refusal.retry_after.unwrap_or(limit::REST_REFUSED))).await;
+                done.outcome.effect = again(message, now, &refusal);
+            }
+            Class::Retry => {
                 slow_down(shared, context, refusal.retry_after).await;
-                done.outcome.effect = too_fast(message, now, &refusal);
+                // However often when it was one of too many: that is no fault of the message's.
+                let given_up = message.attempt >= backoff::MAX_ATTEMPTS && !refusal.too_many;
+                done.outcome.effect = if given_up {
+                    Effect::Failed { reason: Reason::RateLimited, code: Some(refusal.code) }
+                } else {
+                    again(message, now, &refusal)
+                };
             }
             Class::Ambiguous => unclear(&mut done, message, &format!("code {}", refusal.code), content),
             class => refused(&mut done, message, now, refusal.code, class),
@@ -196,13 +207,11 @@ fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
     done.outcome.text = Some(content.text);
 }
 
-fn too_fast(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
-    let (reason, code) = (Reason::RateLimited, Some(refusal.code));
-    if message.attempt >= backoff::MAX_ATTEMPTS {
-        return Effect::Failed { reason, code };
-    }
+/// Known not sent, and worth another try.
+fn again(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
     let wait = refusal.retry_after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)));
-    Effect::Later { not_before: backoff::next_try(now, message.attempt).max(wait), reason, code }
+    let not_before = backoff::next_try(now, message.attempt).max(wait);
+    Effect::Later { not_before, reason: Reason::RateLimited, code: Some(refusal.code) }
 }
 
 fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, class: Class) {

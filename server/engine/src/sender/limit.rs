@@ -14,6 +14,9 @@ use crate::{Engine, throttle::Key};
 /// How long a sender rests when messages that were taken fail. What is still on its way then may begin the rest anew.
 const REST: Duration = Duration::from_secs(5 * 60);
 
+/// The same when messages are refused at once, which costs nobody, and Twilio does not say how long.
+pub(super) const REST_REFUSED: Duration = Duration::from_secs(60);
+
 /// So many failures …
 const SEVERAL: u32 = 5;
 /// … within this time are the sender's; a few may be of people who got too much, which is reported in the same words.
