@@ -12,7 +12,7 @@ use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
 use tokio::time::Instant;
 
 use super::{
-    Claim, LaneContext, Shared, backoff,
+    Claim, Hold, LaneContext, Shared, backoff,
     doubt::{self, Verdict},
     limit,
     outcomes::Done,
@@ -29,11 +29,16 @@ use crate::{
 const MARGIN: i64 = 2 * Timestamp::SECOND;
 
 /// Hands a message over and learns what became of it; it always ends with an outcome.
-pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, ready: Ready, claim: Claim) {
+pub(super) async fn deliver(
+    shared: Arc<Shared>,
+    context: Arc<LaneContext>,
+    (hold, ready): (Hold, Ready),
+    claim: Claim,
+) {
     let counted = ready.counts != Counts::Not;
     let mut done = settle(&shared, &context, ready, claim).await;
     done.counted = counted;
-    shared.finish(done).await;
+    shared.finish(done, hold).await;
 }
 
 async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Claim) -> Done {
@@ -48,7 +53,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         content: &content,
         valid_for: None,
     };
-    let Ok(_slot) = shared.slots.acquire().await else {
+    let Some(_slot) = shared.load.slot(context.lane.into()).await else {
         return done(&message, lease, Effect::Released, None);
     };
     tokio::select! {
