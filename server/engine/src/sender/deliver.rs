@@ -66,8 +66,9 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         return stopped;
     }
     let outgoing = Outgoing { valid_for: until.seconds_left(now), ..outgoing };
+    let began = Instant::now();
     let answer = shared.engine.inner().provider.create(&context.login, &outgoing).await;
-    judge(shared, context, &message, lease, (answer, content, decision)).await
+    judge(shared, context, &message, lease, (answer, began, content, decision)).await
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
@@ -129,7 +130,7 @@ async fn judge(
     context: &LaneContext,
     message: &Claimed,
     lease: Lease,
-    (answer, content, decision): (Outcome, Content, DecisionIn),
+    (answer, began, content, decision): (Outcome, Instant, Content, DecisionIn),
 ) -> Done {
     let now = shared.engine.now();
     let class = match &answer {
@@ -138,7 +139,7 @@ async fn judge(
     };
     metrics::counter!("provider_answers_total", "outcome" => word(&answer, class)).increment(1);
     let mut done = done(message, lease, Effect::Released, Some(decision));
-    done.fault = doubt(shared, context, &answer, class).await;
+    done.fault = doubt(shared, context, (&answer, class), began).await;
     match answer {
         Outcome::Accepted { sid } => {
             done.outcome.effect = Effect::Accepted { sid };
@@ -187,13 +188,18 @@ fn class_of(engine: &Engine, message: &Claimed, refusal: &Refusal, now: Timestam
 }
 
 /// What the latest answers to this sender together say: the code that blocks it when most of them are unclear.
-async fn doubt(shared: &Shared, context: &LaneContext, answer: &Outcome, class: Option<Class>) -> Option<i32> {
+async fn doubt(
+    shared: &Shared,
+    context: &LaneContext,
+    (answer, class): (&Outcome, Option<Class>),
+    began: Instant,
+) -> Option<i32> {
     let unclear = match answer {
         Outcome::NotReached(_) => return None,
         Outcome::Ambiguous(_) => true,
         Outcome::Accepted { .. } | Outcome::Refused(_) => class == Some(Class::Ambiguous),
     };
-    match shared.engine.inner().doubts.note(context.sender.sender.id, unclear, Instant::now()) {
+    match shared.engine.inner().doubts.note(context.sender.sender.id, unclear, began, Instant::now()) {
         Verdict::Fine => None,
         Verdict::Slower => {
             slow_down(shared, context, None).await;
