@@ -111,6 +111,35 @@ async fn a_run_that_somebody_paused_stays_paused_when_the_sender_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_maintenance_page_leaves_few_in_doubt_and_the_campaign_goes_on_by_itself() {
+    const PEOPLE: i64 = 600;
+    let probe_after = Duration::from_millis(700);
+    let grace = Duration::from_millis(700);
+    let mut setup = Setup { rate_per_second: 400, probe_after, grace, ..Setup::default() };
+    setup.simulator.error_502_percent = 100.0;
+    for mut world in worlds(setup).await {
+        world.people(1, PEOPLE).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let paused = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        let reason = paused.reason.expect("a reason");
+        assert!(reason.starts_with("Twilio gives no clear answers") && reason.contains("(20503)"), "{reason}");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let in_doubt = world.twilio.simulator.control().stats().faults.values().sum::<u64>();
+        assert!((20..100).contains(&in_doubt), "{in_doubt} requests without a clear answer");
+        assert!(sender(&world).await.blocked.is_some_and(|blocked| blocked.tries > 0), "the probes were in vain");
+        world.simulate(&json!({ "error_502_percent": null }));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (PEOPLE, 0), "{:?}", run.ledger);
+        assert_eq!(world.accepted_in_all(), u64::try_from(PEOPLE).expect("positive"));
+        assert_eq!(sender(&world).await.blocked, None);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resuming_by_hand_tries_at_once() {
     for mut world in worlds(refusing(63_007, When::Create, 600_000)).await {
         world.people(1, 20).await;

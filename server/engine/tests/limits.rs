@@ -7,15 +7,19 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     message::{Channel, MessageFilter, NewMessage, State},
     reason::Reason,
+    run::RunStatus,
     settings::SettingsPatch,
+    time::Timestamp,
 };
 use engine::{
     Engine,
     clock::SystemClock,
     workers::{self, Role},
 };
+use serde_json::json;
+use simulator::{ErrorRule, When};
 use testkit::build;
-use world::{Setup, World, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 async fn limit(world: &World, people: Option<i32>, kept: i32) {
     let patch = SettingsPatch {
@@ -130,6 +134,96 @@ async fn one_person_gets_a_few_messages_at_once_and_the_others_wait_their_turn()
             }
         };
         tokio::time::timeout(Duration::from_secs(20), all).await.expect("one in six seconds");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_whose_messages_fail_at_its_limit_rests_before_it_goes_on() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = Setup { rate_per_second: 20, clock: clock.clone(), ..Setup::default() };
+    // As WhatsApp does: taken at first, then failed.
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::AfterSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 100).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "told of it", |run| run.ledger.undelivered >= 5).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let then = world.accepted_in_all();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!((world.accepted_in_all(), then < 40), (then, true), "{:?}: {then}", world.db.kind());
+        world.simulate(&json!({ "errors": null }));
+        clock.by(6 * Timestamp::MINUTE);
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 100);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_few_failures_at_a_limit_do_not_stop_the_others() {
+    let mut setup = Setup { rate_per_second: 100, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*0001", 63_018, When::AfterSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until_completed(run.id).await;
+        world.until(run.id, "told", |run| (run.ledger.delivered, run.ledger.undelivered) == (199, 1)).await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_loses_many_to_the_senders_limit_is_paused() {
+    let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
+    setup.simulator.callbacks.delay_ms = 200;
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::AfterSent)];
+    for mut world in worlds(setup).await {
+        world.people(1, 500).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.ledger.queued > 250, "{:?}", run.ledger);
+        assert!(run.reason.expect("a reason").contains("at its limit"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_at_the_senders_limit_waits_however_long_and_is_not_given_up() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = Setup { clock: clock.clone(), ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 30).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let refused = || world.twilio.simulator.control().stats().refused.values().sum::<u64>();
+        let waiting = |run: &domain::run::Run| run.status == RunStatus::Running && run.ledger.queued == 30;
+        while refused() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.until(run.id, "all back in the queue", waiting).await;
+        // The sender rests for a minute.
+        let at_first = refused();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(refused(), at_first, "{:?}", world.db.kind());
+        let often = "UPDATE messages SET attempt = 100, not_before = created_at";
+        store::exec(world.db.writer(), often, vec![]).await.expect("updated");
+        clock.by(2 * Timestamp::MINUTE);
+        while refused() == at_first {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let run = world.until(run.id, "all back in the queue", waiting).await;
+        assert_eq!(run.ledger.failed, 0);
+        world.simulate(&json!({ "errors": null }));
+        clock.by(20 * Timestamp::MINUTE);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (30, 0));
+        world.assert_nobody_twice();
         world.stop().await;
     }
 }

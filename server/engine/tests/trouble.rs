@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use domain::{
     campaign::CampaignStatus,
-    message::State,
+    message::{Channel, NewMessage, State},
     run::RunStatus,
     settings::{Sending, SendingState, SettingsPatch},
 };
 use serde_json::json;
 use testkit::build;
+use tokio::time::Instant;
 use world::{Setup, World, handed_over, worlds};
 
 /// Four requests at a time of 400 ms: what is claimed waits for seconds.
@@ -100,6 +101,39 @@ async fn who_is_erased_while_a_message_is_on_its_way_leaves_no_text() {
             store::one(world.db.reader(), "SELECT CAST(count(*) AS bigint) AS n FROM message_texts", Vec::new());
         let texts: i64 = texts.await.expect("it answers").expect("a row").get("n").expect("a number");
         assert_eq!(texts, 0, "{:?}", world.db.kind());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_does_not_wait_behind_a_campaign() {
+    let mut setup = Setup::default();
+    setup.simulator.latency_ms = 1_000;
+    for mut world in worlds(setup).await {
+        world.people(1, 400).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "in full swing", |run| run.ledger.sending >= 100).await;
+        let reply = NewMessage {
+            phone: build::phone(400),
+            template_id: None,
+            body: Some("Hello".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        let began = Instant::now();
+        let reply = world.engine.messages().create(&world.admin, reply).await.expect("taken").id;
+        let sent = async {
+            while world.engine.messages().get(&world.admin, reply).await.expect("there").provider_sid.is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), sent).await.expect("the reply goes out");
+        // Behind eight messages for each slot it would be seven seconds and more.
+        assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}: {:?}", world.db.kind(), began.elapsed());
+        let sending = world.run(run.id).await.ledger.sending;
+        assert!(sending >= 80, "the campaign is in full swing all the while: {sending}");
         world.stop().await;
     }
 }

@@ -7,7 +7,11 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one};
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
+    batch::{Columns, Type, column},
+    exec, one,
+};
 
 /// A sender's breaker. Without a code it is closed: messages go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +109,28 @@ pub async fn probe(db: &impl ConnectionTrait, message: MessageId) -> Result<Opti
 pub async fn sender_of(db: &impl ConnectionTrait, message: MessageId) -> Result<Option<SenderId>> {
     let row = one(db, "SELECT sender_id FROM messages WHERE id = $1", vec![message.0.into()]).await?;
     row.map(|row| row.get("sender_id").map(SenderId)).transpose()
+}
+
+/// How many of these messages went out from each sender.
+///
+/// # Errors
+/// What the database says.
+pub async fn senders_of(db: &impl ConnectionTrait, messages: &[MessageId]) -> Result<Vec<(SenderId, u32)>> {
+    let mut batch = Columns::new(Kind::of(db), [column("id", Type::BigInt)]);
+    messages.iter().for_each(|message| batch.push([message.0.into()]));
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let table = batch.table("b", &mut values)?;
+    let query = format!(
+        "SELECT m.sender_id, CAST(count(*) AS bigint) AS n FROM {table} CROSS JOIN messages m WHERE m.id = b.id \
+         GROUP BY m.sender_id ORDER BY m.sender_id"
+    );
+    let rows = all(db, query, values).await?;
+    rows.iter()
+        .map(|row| Ok((SenderId(row.get("sender_id")?), u32::try_from(row.get::<i64>("n")?).unwrap_or(u32::MAX))))
+        .collect()
 }
 
 /// When a message was last handed over, as its decisions say.

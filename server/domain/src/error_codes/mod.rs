@@ -36,6 +36,10 @@ word_enum! {
 /// switched off for days, not on WhatsApp (Twilio, "Error and Warning Dictionary").
 const UNREACHABLE: [i32; 8] = [21_211, 21_614, 21_635, 30_003, 30_005, 30_006, 63_003, 63_024];
 
+/// The code that a sender is blocked with when most answers to it leave open whether a message exists, whatever they are:
+/// Twilio's "service unavailable".
+pub const NO_CLEAR_ANSWERS: i32 = 20_503;
+
 /// Whether the code says that the number itself cannot be reached.
 #[must_use]
 pub fn is_unreachable(code: i32) -> bool {
@@ -259,7 +263,9 @@ mod tests {
         assert_eq!(Codes::default().class(20_429, true), Class::Retry);
         assert_eq!(Codes::default().class(63_018, true), Class::WaitSender);
         assert_eq!(Codes::default().class(63_016, false), Class::PermanentMessage);
-        assert_eq!(Codes::default().class(20_500, true), Class::Ambiguous);
+        for code in [20_500, NO_CLEAR_ANSWERS] {
+            assert_eq!(Codes::default().class(code, true), Class::Ambiguous);
+        }
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     report(&stored);
     hear(engine, &receipts, &outs, now);
     open_breakers(engine, &receipts, &outs).await;
+    slow_down(engine, &receipts, &outs).await;
     stop_runs(engine, &receipts, &outs).await;
     Ok(vec![Done::default(); events.len()])
 }
@@ -95,8 +96,7 @@ async fn open_breakers(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptO
     let mut met: BTreeMap<(Option<RunId>, i32), Vec<MessageId>> = BTreeMap::new();
     let codes = engine.error_codes().current();
     for (receipt, out) in receipts.iter().zip(outs) {
-        let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
-        let code = receipt.error_code.filter(|code| failed && codes.class(*code, false) == Class::AccountWide);
+        let code = failed(receipt, out).filter(|code| codes.class(*code, false) == Class::AccountWide);
         let (Some(code), Some(message)) = (code, out.message) else { continue };
         met.entry((message.run_id, code)).or_default().push(message.id);
     }
@@ -121,26 +121,57 @@ async fn open_breaker(engine: &Engine, code: i32, messages: &[MessageId]) -> cra
     sender::open_breaker(engine, &fault).await
 }
 
-/// A text that is refused for many would be for everybody who is still to come: their runs are paused.
-async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
-    let mut stops: BTreeMap<RunId, String> = BTreeMap::new();
+/// A sender that is too fast or at its limit is slowed down, so that the others' messages are not lost too.
+async fn slow_down(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     let codes = engine.error_codes().current();
-    for (receipt, out) in receipts.iter().zip(outs) {
-        let failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
-        let code = receipt.error_code.filter(|_| failed);
-        let (Some(code), Some(run)) = (code, out.message.and_then(|message| message.run_id)) else { continue };
-        match codes.class(code, false) {
-            Class::PermanentMessage if engine.inner().guard.note(run, true) => {
-                stops.entry(run).or_insert_with(|| sender::TEXT_REFUSED.to_owned());
-            }
-            _ => {}
-        }
+    let met = |receipt: &ReceiptIn, out: &ReceiptOut| {
+        let limit = failed(receipt, out).is_some_and(|code| codes.class(code, false) == Class::WaitSender);
+        out.message.filter(|_| limit).map(|message| message.id)
+    };
+    let messages: Vec<MessageId> = receipts.iter().zip(outs).filter_map(|(receipt, out)| met(receipt, out)).collect();
+    if messages.is_empty() {
+        return;
     }
-    for (run, reason) in stops {
+    match store::breaker::senders_of(engine.db().reader(), &messages).await {
+        Ok(senders) => {
+            for (sender, messages) in senders {
+                sender::reached_limit(engine, sender, messages).await;
+            }
+        }
         // The callbacks are stored. The next one of its kind tries again.
-        if let Err(error) = stop_run_of(engine, run, &reason).await {
+        Err(error) => tracing::error!(%error, "a sender that should be slowed down is not"),
+    }
+}
+
+/// The code of a message that failed by this callback.
+fn failed(receipt: &ReceiptIn, out: &ReceiptOut) -> Option<i32> {
+    receipt.error_code.filter(|_| matches!(out.moved_to, Some(State::Failed | State::Undelivered)))
+}
+
+/// What fails for many would fail for everybody who is still to come: their runs are paused.
+async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+    let codes = engine.error_codes().current();
+    let ends = receipts.iter().zip(outs).filter_map(|(receipt, out)| {
+        let run = out.message?.run_id?;
+        matches!(out.moved_to?, State::Delivered | State::Failed | State::Undelivered).then(|| {
+            let class = failed(receipt, out).map(|code| codes.class(code, false));
+            (run, class.and_then(trouble))
+        })
+    });
+    for (run, trouble) in engine.inner().guard.note(sender::Source::Callback, ends) {
+        let reason = trouble.reason();
+        // The callbacks are stored. The next one of its kind tries again.
+        if let Err(error) = stop_run_of(engine, run, reason).await {
             tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
         }
+    }
+}
+
+const fn trouble(class: Class) -> Option<sender::Trouble> {
+    match class {
+        Class::PermanentMessage => Some(sender::Trouble::TextRefused),
+        Class::WaitSender => Some(sender::Trouble::SenderLimit),
+        _ => None,
     }
 }
 

@@ -3,7 +3,8 @@
 use domain::time::Timestamp;
 use rand::Rng as _;
 
-/// Attempts before a message that the provider keeps refusing for its rate is given up: about an hour.
+/// Attempts before a message that a part of the provider keeps failing on is given up: about an hour. One that is refused
+/// because of the rate is not.
 pub(crate) const MAX_ATTEMPTS: i16 = 16;
 
 /// Attempts before a person who cannot be reached for now is given up: about a day.

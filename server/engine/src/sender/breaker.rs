@@ -3,6 +3,7 @@
 //! A code that is the account's or the sender's own fault would meet everybody who is still to come: it opens the breaker,
 //! which pauses all runs of the sender with the reason. After a while one message tries again, alone (half open). When it
 //! gets through, the breaker closes and those runs go on by themselves; when it does not, the next one tries later.
+//! A provider that gives no clear answers is such a failure, too: see `doubt`.
 //!
 //! The breaker is the sender's row: whoever reports a failure, looks after a probe or closes it does so under its lock, so
 //! it is the same in every process.
@@ -10,7 +11,7 @@
 use domain::{
     actor::Actor,
     campaign::CampaignStatus,
-    error_codes::{Class, Codes, Explained},
+    error_codes::{Class, Codes, Explained, NO_CLEAR_ANSWERS},
     ids::{CampaignId, MessageId, RunId, SenderId},
     message::State,
     time::Timestamp,
@@ -129,7 +130,7 @@ enum Shown {
     Nothing,
     /// The sender works.
     Works,
-    /// The account's or the sender's fault still stands.
+    /// The account's or the sender's fault still stands, or there is no clear answer.
     InVain(i32),
     /// Neither: another one has to try.
     Unclear,
@@ -145,7 +146,9 @@ fn shown(codes: &Codes, breaker: &Breaker, probe: Option<(State, Option<i32>)>, 
         // The provider looked at the recipient or the text, so it works.
         State::Failed | State::Undelivered => fault.map_or(Shown::Works, Shown::InVain),
         State::Queued => fault.map_or(Shown::Unclear, Shown::InVain),
-        State::Unknown | State::Skipped | State::Cancelled => Shown::Unclear,
+        // Each one that tries now may be one more of which nobody knows whether it was sent.
+        State::Unknown => Shown::InVain(NO_CLEAR_ANSWERS),
+        State::Skipped | State::Cancelled => Shown::Unclear,
     }
 }
 
@@ -326,9 +329,11 @@ mod tests {
             shown(&Codes::default(), &open(false), Some((State::Queued, Some(20_003))), 0),
             Shown::InVain(20_003)
         );
-        for unclear in [State::Queued, State::Unknown, State::Skipped, State::Cancelled] {
+        for unclear in [State::Queued, State::Skipped, State::Cancelled] {
             assert_eq!(shown(&Codes::default(), &open(false), Some((unclear, None)), 0), Shown::Unclear);
         }
+        let unknown = Some((State::Unknown, None));
+        assert_eq!(shown(&Codes::default(), &open(false), unknown, 0), Shown::InVain(NO_CLEAR_ANSWERS));
         assert_eq!(shown(&Codes::default(), &open(false), Some((State::Sending, None)), 0), Shown::Nothing);
         assert_eq!(shown(&Codes::default(), &open(false), None, 0), Shown::Unclear);
     }

@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    error_codes::Class,
+    error_codes::{Class, NO_CLEAR_ANSWERS},
     message::{Kind, Outcome as DecisionOutcome},
     reason::{Check, Reason},
     time::Timestamp,
 };
 use store::messages::{Claimed, DecisionIn, Effect, Lease, OutcomeIn};
+use tokio::time::Instant;
 
 use super::{
-    Claim, LaneContext, Shared, backoff,
+    Claim, Hold, LaneContext, Shared, backoff,
+    doubt::{self, Verdict},
+    limit,
     outcomes::Done,
     prepare::{Ready, Until},
 };
@@ -26,11 +29,16 @@ use crate::{
 const MARGIN: i64 = 2 * Timestamp::SECOND;
 
 /// Hands a message over and learns what became of it; it always ends with an outcome.
-pub(super) async fn deliver(shared: Arc<Shared>, context: Arc<LaneContext>, ready: Ready, claim: Claim) {
+pub(super) async fn deliver(
+    shared: Arc<Shared>,
+    context: Arc<LaneContext>,
+    (hold, ready): (Hold, Ready),
+    claim: Claim,
+) {
     let counted = ready.counts != Counts::Not;
     let mut done = settle(&shared, &context, ready, claim).await;
     done.counted = counted;
-    shared.finish(done).await;
+    shared.finish(done, hold).await;
 }
 
 async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Claim) -> Done {
@@ -45,7 +53,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         content: &content,
         valid_for: None,
     };
-    let Ok(_slot) = shared.slots.acquire().await else {
+    let Some(_slot) = shared.load.slot(context.lane.into()).await else {
         return done(&message, lease, Effect::Released, None);
     };
     tokio::select! {
@@ -58,12 +66,14 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         return stopped;
     }
     let outgoing = Outgoing { valid_for: until.seconds_left(now), ..outgoing };
+    let began = Instant::now();
     let answer = shared.engine.inner().provider.create(&context.login, &outgoing).await;
-    judge(shared, context, &message, lease, (answer, content, decision)).await
+    judge(shared, context, &message, lease, (answer, began, content, decision)).await
 }
 
 /// What may have changed since the claim: the process is stopping, the lease is nearly over, sending is held or the run
-/// paused or cancelled, the time in which the message may go is over, the person opted out of everything or of its topic.
+/// paused or cancelled, the provider gives no clear answers, the time in which the message may go is over, the person
+/// opted out of everything or of its topic.
 fn last_look(
     shared: &Shared,
     context: &LaneContext,
@@ -75,7 +85,8 @@ fn last_look(
     let engine = &shared.engine;
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
     let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until;
-    if shared.stop.is_cancelled() || too_late || until.is_over(now) || !shared.is_open(context.lane) {
+    let held = !context.probe && engine.inner().doubts.holds(context.sender.sender.id, Instant::now());
+    if shared.stop.is_cancelled() || too_late || until.is_over(now) || held || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));
     }
     let (reason, passed, detail) = left(shared, context, message, claim)?;
@@ -136,7 +147,7 @@ async fn judge(
     context: &LaneContext,
     message: &Claimed,
     lease: Lease,
-    (answer, content, decision): (Outcome, Content, DecisionIn),
+    (answer, began, content, decision): (Outcome, Instant, Content, DecisionIn),
 ) -> Done {
     let now = shared.engine.now();
     let class = match &answer {
@@ -145,6 +156,7 @@ async fn judge(
     };
     metrics::counter!("provider_answers_total", "outcome" => word(&answer, class)).increment(1);
     let mut done = done(message, lease, Effect::Released, Some(decision));
+    done.fault = doubt(shared, context, (&answer, class), began).await;
     match answer {
         Outcome::Accepted { sid } => {
             done.outcome.effect = Effect::Accepted { sid };
@@ -159,9 +171,19 @@ async fn judge(
         }
         Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
         Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
-            Class::Retry | Class::WaitSender => {
+            Class::WaitSender => {
+                slow_down(shared, context, Some(refusal.retry_after.unwrap_or(limit::REST_REFUSED))).await;
+                done.outcome.effect = again(message, now, &refusal);
+            }
+            Class::Retry => {
                 slow_down(shared, context, refusal.retry_after).await;
-                done.outcome.effect = too_fast(message, now, &refusal);
+                // However often when it was one of too many: that is no fault of the message's.
+                let given_up = message.attempt >= backoff::MAX_ATTEMPTS && !refusal.too_many;
+                done.outcome.effect = if given_up {
+                    Effect::Failed { reason: Reason::RateLimited, code: Some(refusal.code) }
+                } else {
+                    again(message, now, &refusal)
+                };
             }
             Class::Ambiguous => unclear(&mut done, message, &format!("code {}", refusal.code), content),
             class => refused(&mut done, message, now, refusal.code, class),
@@ -182,19 +204,42 @@ fn class_of(engine: &Engine, message: &Claimed, refusal: &Refusal, now: Timestam
     if *too_many && class != Class::Ambiguous && class != Class::WaitSender { Class::Retry } else { class }
 }
 
+/// What the latest answers to this sender together say: the code that blocks it when most of them are unclear.
+async fn doubt(
+    shared: &Shared,
+    context: &LaneContext,
+    (answer, class): (&Outcome, Option<Class>),
+    began: Instant,
+) -> Option<i32> {
+    let unclear = match answer {
+        Outcome::NotReached(_) => return None,
+        Outcome::Ambiguous(_) => true,
+        Outcome::Accepted { .. } | Outcome::Refused(_) => class == Some(Class::Ambiguous),
+    };
+    match shared.engine.inner().doubts.note(context.sender.sender.id, unclear, began, Instant::now()) {
+        Verdict::Fine => None,
+        Verdict::Slower => {
+            slow_down(shared, context, None).await;
+            None
+        }
+        Verdict::Blocked => {
+            slow_down(shared, context, Some(doubt::HOLD)).await;
+            Some(NO_CLEAR_ANSWERS)
+        }
+    }
+}
+
 fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
     tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "no clear answer: outcome unknown");
     done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
     done.outcome.text = Some(content.text);
 }
 
-fn too_fast(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
-    let (reason, code) = (Reason::RateLimited, Some(refusal.code));
-    if message.attempt >= backoff::MAX_ATTEMPTS {
-        return Effect::Failed { reason, code };
-    }
+/// Known not sent, and worth another try.
+fn again(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
     let wait = refusal.retry_after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)));
-    Effect::Later { not_before: backoff::next_try(now, message.attempt).max(wait), reason, code }
+    let not_before = backoff::next_try(now, message.attempt).max(wait);
+    Effect::Later { not_before, reason: Reason::RateLimited, code: Some(refusal.code) }
 }
 
 fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, class: Class) {

@@ -1,10 +1,6 @@
 //! The claim loop: which lane, how many, and each of them on its way.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use domain::{
     settings::{SendingState, Settings},
@@ -55,7 +51,7 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
             lanes.wake_all();
         }
         latest = now;
-        match lanes.next(now).filter(|_| shared.room() > 0) {
+        match lanes.next(now).filter(|(lane, _)| shared.load.room((*lane).into()) > 0) {
             Some((lane, context)) => {
                 if let Err(error) = serve(shared, deliveries, &mut lanes, &context).await {
                     tracing::error!(%error, ?lane, "claiming failed");
@@ -80,7 +76,7 @@ async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool 
     let began = Instant::now();
     tokio::select! {
         () = shared.stop.cancelled() => false,
-        () = shared.freed.notified() => false,
+        () = shared.load.freed() => false,
         // The bell also returns when nobody rang in time.
         () = bell.wait(Who::Senders, at_most) => began.elapsed() < at_most,
     }
@@ -121,7 +117,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
     breaker::look_after(engine).await?;
     let caught_up = &engine.inner().caught_up;
     let waiting = store::messages::single_lanes(db).await?;
-    if !waiting.is_empty() || shared.claimed.load(Ordering::Relaxed) > 0 {
+    if !waiting.is_empty() || shared.load.claimed() > 0 {
         let senders = store::senders::list(db).await?;
         for sender in senders.into_iter().filter(|row| row.sender.enabled && row.sender.held.is_none()) {
             let Some(login) = provider_accounts::find(engine, &accounts, &sender.sender.account_sid) else { continue };
@@ -217,7 +213,7 @@ async fn serve(
         return Ok(());
     }
     let batch = if context.probe { 1 } else { BATCH };
-    let want = u32::try_from(shared.room().min(batch)).unwrap_or(u32::MAX);
+    let want = u32::try_from(shared.load.room(context.lane.into()).min(batch)).unwrap_or(u32::MAX);
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
     if grant.granted < want {
         lanes.wait(context.lane, now.plus(i64::try_from(grant.retry_after.as_micros()).unwrap_or(i64::MAX)));
@@ -243,10 +239,7 @@ async fn serve(
     }
     lanes.served(context.lane, claimed.len());
     metrics::counter!("messages_claimed_total").increment(u64::from(taken));
-    shared.took(claimed.len());
-    for message in &claimed {
-        engine.inner().in_hand.begin(message.contact_id);
-    }
+    let claimed: Vec<_> = claimed.into_iter().map(|message| (shared.hold(message.contact_id), message)).collect();
     if !claimed.is_empty() {
         let claim = Claim { lease, began };
         deliveries.spawn(prepare::prepare(shared.clone(), context.clone(), claimed, claim, deliveries.clone()));

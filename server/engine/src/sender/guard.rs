@@ -1,5 +1,8 @@
-//! Stops a run whose text the provider keeps refusing, in its answers or in callbacks: it must not burn through all its
-//! people.
+//! Stops a run whose messages keep failing for a reason that meets everybody who is still to come: it must not burn
+//! through all its people.
+//!
+//! Answers and callbacks are looked at apart: they may come to different processes, and a message that is taken at first
+//! says nothing of what becomes of it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,33 +13,69 @@ use domain::ids::RunId;
 
 /// The latest outcomes that are looked at …
 const WINDOW: usize = 200;
-/// … and how many of them may be refusals of the text.
+/// … and how many of them may be of the same trouble.
 const TOLERATED: usize = 40;
 
-/// Why such a run is paused.
-pub(crate) const REASON: &str = "Twilio refuses this text or template for many people; see the failures by code";
+/// What is wrong, and not with the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The provider refuses the text or template.
+    TextRefused,
+    /// The sender is too fast or at its limit, and what was taken is lost.
+    SenderLimit,
+}
 
-/// What the latest hand-overs of each run came to.
+impl Trouble {
+    /// Why such a run is paused.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::TextRefused => "Twilio refuses this text or template for many people; see the failures by code",
+            Self::SenderLimit => {
+                "The sender is too fast or at its limit, so that messages to many people fail; see the failures by \
+                 code, lower the rate or wait, then resume"
+            }
+        }
+    }
+}
+
+/// Where an outcome came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    Answer,
+    Callback,
+}
+
+type Latest = VecDeque<Option<Trouble>>;
+
+/// What the latest messages of each run came to.
 #[derive(Debug, Default)]
-pub struct Guard(Mutex<HashMap<RunId, VecDeque<bool>>>);
+pub struct Guard(Mutex<HashMap<(RunId, Source), Latest>>);
 
 impl Guard {
-    /// Notes an outcome. True when the run is to be stopped; then it starts anew.
-    pub(crate) fn note(&self, run: RunId, text_refused: bool) -> bool {
+    /// Notes outcomes. Those runs are to be stopped, once each for this trouble; then they start anew.
+    pub(crate) fn note(
+        &self,
+        source: Source,
+        outcomes: impl IntoIterator<Item = (RunId, Option<Trouble>)>,
+    ) -> Vec<(RunId, Trouble)> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.len() > 1_000 {
             runs.clear();
         }
-        let latest = runs.entry(run).or_default();
-        latest.push_back(text_refused);
-        if latest.len() > WINDOW {
-            latest.pop_front();
+        let mut stops: Vec<(RunId, Trouble)> = Vec::new();
+        for (run, trouble) in outcomes {
+            let latest = runs.entry((run, source)).or_default();
+            latest.push_back(trouble);
+            if latest.len() > WINDOW {
+                latest.pop_front();
+            }
+            let Some(trouble) = trouble else { continue };
+            if latest.iter().filter(|other| **other == Some(trouble)).count() > TOLERATED {
+                latest.clear();
+                stops.push((run, trouble));
+            }
         }
-        let trips = text_refused && latest.iter().filter(|refused| **refused).count() > TOLERATED;
-        if trips {
-            runs.remove(&run);
-        }
-        trips
+        stops
     }
 }
 
@@ -46,12 +85,28 @@ mod tests {
 
     const RUN: RunId = RunId(uuid::Uuid::nil());
 
+    fn trips(guard: &Guard, source: Source, trouble: Option<Trouble>) -> bool {
+        !guard.note(source, [(RUN, trouble)]).is_empty()
+    }
+
     #[test]
     fn a_few_refusals_are_tolerated_and_many_are_not() {
+        for trouble in [Trouble::TextRefused, Trouble::SenderLimit] {
+            let guard = Guard::default();
+            assert!((0..10_000).all(|turn| !trips(&guard, Source::Answer, (turn % 6 == 0).then_some(trouble))));
+            let guard = Guard::default();
+            assert_eq!((0..10_000).position(|_| trips(&guard, Source::Callback, Some(trouble))), Some(TOLERATED));
+            assert!(!trips(&guard, Source::Callback, Some(trouble)), "a resumed run starts anew");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_does_not_hide_what_fails_later() {
         let guard = Guard::default();
-        assert!((0..10_000).all(|turn| !guard.note(RUN, turn % 6 == 0)));
-        let guard = Guard::default();
-        assert_eq!((0..10_000).position(|_| guard.note(RUN, true)), Some(TOLERATED));
-        assert!(!guard.note(RUN, true), "a resumed run starts anew");
+        let stopped = (0..10_000).position(|_| {
+            assert!((0..10).all(|_| !trips(&guard, Source::Answer, None)));
+            trips(&guard, Source::Callback, Some(Trouble::SenderLimit))
+        });
+        assert_eq!(stopped, Some(TOLERATED));
     }
 }

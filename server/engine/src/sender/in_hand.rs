@@ -3,39 +3,52 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use domain::ids::ContactId;
 use tokio::sync::Notify;
 
-/// How many claimed messages each person has that are not answered by the provider yet.
+/// How many claimed messages each person has that are not answered by the provider yet. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct InHand(Arc<Inner>);
+
 #[derive(Debug, Default)]
-pub struct InHand {
+struct Inner {
     people: Mutex<HashMap<ContactId, u32>>,
     done: Notify,
 }
 
-impl InHand {
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<ContactId, u32>) -> T) -> T {
-        act(&mut self.people.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+/// A message to this person is in hand until this is dropped, so also when its task breaks.
+#[derive(Debug)]
+pub(super) struct Writing {
+    in_hand: InHand,
+    contact: ContactId,
+}
 
-    pub(super) fn begin(&self, contact: ContactId) {
-        self.with(|people| *people.entry(contact).or_default() += 1);
-    }
-
-    pub(super) fn end(&self, contact: ContactId) {
-        self.with(|people| {
-            if let Some(count) = people.get_mut(&contact) {
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.in_hand.with(|people| {
+            if let Some(count) = people.get_mut(&self.contact) {
                 *count -= 1;
                 if *count == 0 {
-                    people.remove(&contact);
+                    people.remove(&self.contact);
                 }
             }
         });
-        self.done.notify_waiters();
+        self.in_hand.0.done.notify_waiters();
+    }
+}
+
+impl InHand {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<ContactId, u32>) -> T) -> T {
+        act(&mut self.0.people.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn begin(&self, contact: ContactId) -> Writing {
+        self.with(|people| *people.entry(contact).or_default() += 1);
+        Writing { in_hand: self.clone(), contact }
     }
 
     /// Waits until nothing to this person is under way, at most this long. Call it after the opt-out is committed and in
@@ -43,7 +56,7 @@ impl InHand {
     pub async fn settled(&self, contact: ContactId, at_most: Duration) -> bool {
         let wait = async {
             loop {
-                let mut done = std::pin::pin!(self.done.notified());
+                let mut done = std::pin::pin!(self.0.done.notified());
                 // Registered before looking: an end in between is not missed.
                 done.as_mut().enable();
                 if !self.with(|people| people.contains_key(&contact)) {
@@ -58,8 +71,6 @@ impl InHand {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const SOON: Duration = Duration::from_millis(20);
@@ -67,18 +78,30 @@ mod tests {
 
     #[tokio::test]
     async fn waits_for_the_last_message_of_that_person_only() {
-        let in_hand = Arc::new(InHand::default());
-        in_hand.begin(ContactId(1));
-        in_hand.begin(ContactId(1));
+        let in_hand = InHand::default();
+        let first = in_hand.begin(ContactId(1));
+        let second = in_hand.begin(ContactId(1));
         assert!(in_hand.settled(ContactId(2), SOON).await);
-        in_hand.end(ContactId(1));
+        drop(first);
         assert!(!in_hand.settled(ContactId(1), SOON).await);
         let waiting = tokio::spawn({
             let in_hand = in_hand.clone();
             async move { in_hand.settled(ContactId(1), LONG).await }
         });
         tokio::task::yield_now().await;
-        in_hand.end(ContactId(1));
+        drop(second);
         assert!(waiting.await.expect("no panic"));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_breaks_keeps_nobody_waiting() {
+        let in_hand = InHand::default();
+        let writing = in_hand.begin(ContactId(1));
+        let task = tokio::spawn(async move {
+            let _writing = writing;
+            panic!("on purpose");
+        });
+        assert!(task.await.is_err());
+        assert!(in_hand.settled(ContactId(1), SOON).await);
     }
 }

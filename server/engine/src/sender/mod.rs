@@ -14,9 +14,11 @@ mod caps;
 mod content;
 mod deliver;
 mod dispatch;
+mod doubt;
 mod guard;
 mod in_hand;
 mod lanes;
+mod limit;
 mod load;
 mod outcomes;
 mod pace;
@@ -29,19 +31,24 @@ mod verdict;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 pub(crate) use backoff::MAX_ATTEMPTS;
 pub(crate) use breaker::{Fault, open as open_breaker, try_now};
 pub(crate) use content::sample;
-use domain::{ids::TopicId, message::Channel, run::Rules, time::Timestamp};
+use domain::{
+    ids::{ContactId, TopicId},
+    message::Channel,
+    run::Rules,
+    time::Timestamp,
+};
+pub use doubt::Doubts;
 pub use guard::Guard;
-pub(crate) use guard::REASON as TEXT_REFUSED;
+pub(crate) use guard::{Source, Trouble};
 pub use in_hand::InHand;
+pub use limit::Limits;
+pub(crate) use limit::reached_limit;
 pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
@@ -51,10 +58,7 @@ use store::{
     messages::{Claimed, Lane, Lease},
     senders::SenderRow,
 };
-use tokio::{
-    sync::{Notify, Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use verdict::Binding;
 
@@ -67,34 +71,25 @@ use crate::{
     throttle::{Budget, Limit},
 };
 
-/// Claimed messages that may wait for a slot, for each slot: enough to keep the slots busy while the next batch is
-/// claimed; what a crash leaves in doubt.
-const CLAIMED_PER_SLOT: usize = 8;
-
 /// What all parts of the sender share.
 struct Shared {
     engine: Engine,
     /// The lanes that may be sent from, as of the dispatcher's latest look: neither held nor paused nor cancelled.
     open: RwLock<BTreeSet<Lane>>,
-    /// Requests in flight to the provider.
-    slots: Arc<Semaphore>,
+    load: Load,
     outcomes: mpsc::Sender<outcomes::Done>,
-    claimed: Arc<AtomicUsize>,
     /// Until when campaigns need not ask for more people: the day has no room for them.
     day_full: Mutex<Option<(Option<Budget>, Timestamp)>>,
-    /// Rings when a claimed message is done with.
-    freed: Notify,
     stop: CancellationToken,
 }
 
-impl Shared {
-    /// How many more messages may be claimed now; none until it is worth a batch.
-    fn room(&self) -> usize {
-        let most = self.engine.config().worker_concurrency * CLAIMED_PER_SLOT;
-        let room = most.saturating_sub(self.claimed.load(Ordering::Relaxed));
-        if room * 4 >= most { room } else { 0 }
-    }
+/// What counts a claimed message as in hand; dropped, it does not count any more.
+struct Hold {
+    writing: in_hand::Writing,
+    taken: load::Taken,
+}
 
+impl Shared {
     fn is_open(&self, lane: Lane) -> bool {
         self.open.read().unwrap_or_else(PoisonError::into_inner).contains(&lane)
     }
@@ -103,15 +98,20 @@ impl Shared {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = lanes;
     }
 
+    /// A message was claimed.
+    fn hold(&self, contact: ContactId) -> Hold {
+        Hold { writing: self.engine.inner().in_hand.begin(contact), taken: self.load.take() }
+    }
+
     /// A claimed message is through: its outcome is to be written.
-    async fn finish(&self, done: outcomes::Done) {
-        self.engine.inner().in_hand.end(done.contact);
+    async fn finish(&self, done: outcomes::Done, Hold { writing, taken }: Hold) {
+        drop(writing);
         let (id, attempt) = (done.outcome.id.0, done.outcome.attempt);
         // The writer outlives every delivery; a closed channel means that it broke, and the lease will say so.
         if self.outcomes.send(done).await.is_err() {
             tracing::error!(message.id = id, attempt, "an outcome could not be written");
         }
-        self.done_with(1);
+        drop(taken);
     }
 
     fn day_is_full(&self, budget: Option<Budget>, until: Timestamp) {
@@ -122,17 +122,6 @@ impl Shared {
     fn day_full_until(&self, budget: Option<Budget>) -> Option<Timestamp> {
         let full = *self.day_full.lock().unwrap_or_else(PoisonError::into_inner);
         full.filter(|(of, _)| budget.is_some() && *of == budget).map(|(_, until)| until)
-    }
-
-    fn took(&self, messages: usize) {
-        self.claimed.fetch_add(messages, Ordering::Relaxed);
-    }
-
-    fn done_with(&self, messages: usize) {
-        self.claimed.fetch_sub(messages, Ordering::Relaxed);
-        if self.room() > 0 {
-            self.freed.notify_one();
-        }
     }
 }
 
@@ -213,11 +202,9 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     let (sender, receiver) = mpsc::channel(outcomes::QUEUE);
     let shared = Arc::new(Shared {
         open: RwLock::default(),
-        slots: engine.inner().load.slots(),
+        load: engine.inner().load.clone(),
         outcomes: sender,
-        claimed: engine.inner().load.count(),
         day_full: Mutex::default(),
-        freed: Notify::new(),
         stop: stop.clone(),
         engine: engine.clone(),
     });

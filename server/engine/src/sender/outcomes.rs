@@ -10,7 +10,12 @@ use domain::{
 use store::messages::{Effect, OutcomeIn, Settled};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{breaker, breaker::Fault, guard, stop::stop_run};
+use super::{
+    breaker,
+    breaker::Fault,
+    guard::{Source, Trouble},
+    stop::stop_run,
+};
 use crate::{
     Engine, Error, Result,
     retry::{is_passing, retrying},
@@ -120,9 +125,9 @@ async fn write_batch(engine: &Engine, batch: &[Done]) -> Result<()> {
 }
 
 /// The outcomes are written: what cannot be paused is tried again with the next one of its kind.
-async fn stop_runs(engine: &Engine, stops: BTreeMap<RunId, (CampaignId, String)>) {
+async fn stop_runs(engine: &Engine, stops: BTreeMap<RunId, (CampaignId, &str)>) {
     for (run, (campaign, reason)) in stops {
-        if let Err(error) = stop_run(engine, run, campaign, &reason).await {
+        if let Err(error) = stop_run(engine, run, campaign, reason).await {
             tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
         }
     }
@@ -194,15 +199,13 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
 }
 
 /// Which runs are to be paused, and why.
-fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, String)> {
-    let mut stops = BTreeMap::new();
-    for done in batch {
-        let (Some(run), Some(campaign)) = (done.run, done.campaign) else { continue };
-        if engine.inner().guard.note(run, done.text_refused) {
-            stops.insert(run, (campaign, guard::REASON.to_owned()));
-        }
-    }
-    stops
+fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, &'static str)> {
+    let campaigns: BTreeMap<RunId, CampaignId> =
+        batch.iter().filter_map(|done| Some((done.run?, done.campaign?))).collect();
+    let outcomes = batch.iter().filter_map(|done| Some((done.run?, done.text_refused.then_some(Trouble::TextRefused))));
+    let stops = engine.inner().guard.note(Source::Answer, outcomes);
+    let stop = |(run, trouble): (RunId, Trouble)| Some((run, (*campaigns.get(&run)?, trouble.reason())));
+    stops.into_iter().filter_map(stop).collect()
 }
 
 /// What the batch says against senders: one fault for each of them.

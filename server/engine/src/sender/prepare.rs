@@ -13,7 +13,7 @@ use store::messages::{Claimed, DecisionIn, Effect};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Claim, LaneContext, Shared, backoff, content,
+    Claim, Hold, LaneContext, Shared, backoff, content,
     deliver::{self, done},
     outcomes::Done,
     verdict,
@@ -54,24 +54,24 @@ pub(super) struct Until {
 pub(super) async fn prepare(
     shared: Arc<Shared>,
     context: Arc<LaneContext>,
-    claimed: Vec<Claimed>,
+    claimed: Vec<(Hold, Claimed)>,
     claim: Claim,
     deliveries: TaskTracker,
 ) {
     let taken = claimed.len();
     let mut ready = Vec::with_capacity(taken);
-    for message in claimed {
+    for (hold, message) in claimed {
         match decide(&shared, &context, message, claim).await {
-            Ok(one) => ready.push(one),
-            Err(done) => shared.finish(*done).await,
+            Ok(one) => ready.push((hold, one)),
+            Err(done) => shared.finish(*done, hold).await,
         }
     }
     // Nobody was called for those that do not go out: the others may have their turns.
     if let Ok(unused @ 1..) = u32::try_from(taken - ready.len()) {
         shared.engine.inner().throttle.give_back(shared.engine.now(), &context.limits, unused).await;
     }
-    for one in admitted(&shared, &context, ready, claim).await {
-        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), one, claim));
+    for (hold, one) in admitted(&shared, &context, ready, claim).await {
+        deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), (hold, one), claim));
     }
 }
 
@@ -141,20 +141,25 @@ fn counts(context: &LaneContext, message: &Claimed, now: Timestamp) -> Counts {
 }
 
 /// Those whose turn it is; the others wait.
-async fn admitted(shared: &Shared, context: &LaneContext, ready: Vec<Ready>, claim: Claim) -> Vec<Ready> {
+async fn admitted(
+    shared: &Shared,
+    context: &LaneContext,
+    ready: Vec<(Hold, Ready)>,
+    claim: Claim,
+) -> Vec<(Hold, Ready)> {
     if context.sender.sender.channel != Channel::Whatsapp || ready.is_empty() {
         return ready;
     }
     let now = shared.engine.now();
     let asking: Vec<_> =
-        ready.iter().map(|one| Asking { contact: one.message.contact_id, counts: one.counts }).collect();
+        ready.iter().map(|(_, one)| Asking { contact: one.message.contact_id, counts: one.counts }).collect();
     let verdicts = ask(shared, context, now, &asking).await;
     let mut admitted = Vec::with_capacity(ready.len());
     let mut refused = 0;
-    for (mut one, verdict) in ready.into_iter().zip(verdicts) {
+    for ((hold, mut one), verdict) in ready.into_iter().zip(verdicts) {
         let (wait, reason) = match verdict {
             Admission::Go => {
-                admitted.push(one);
+                admitted.push((hold, one));
                 continue;
             }
             Admission::PairFull { retry_after } => (retry_after, Reason::PairRate),
@@ -167,7 +172,7 @@ async fn admitted(shared: &Shared, context: &LaneContext, ready: Vec<Ready>, cla
         one.decision.outcome = DecisionOutcome::Wait;
         one.decision.reason = Some(reason);
         let effect = Effect::NotYet { not_before, reason };
-        shared.finish(done(&one.message, claim.lease, effect, Some(one.decision))).await;
+        shared.finish(done(&one.message, claim.lease, effect, Some(one.decision)), hold).await;
         refused += 1;
     }
     if refused > 0 {

@@ -25,6 +25,11 @@ local answers = {}
 for index = 3, #KEYS do
   local who, counts = ARGV[2 * index + 1], tonumber(ARGV[2 * index + 2])
   local tat = math.max(tonumber(redis.call('GET', KEYS[index]) or 0), now)
+  if tat > now + ahead + interval then
+    -- Further ahead than it can have been put: the clock was set back, and nobody waits until it has caught up.
+    tat = now + ahead + interval
+    redis.call('SET', KEYS[index], exact(tat), 'PX', math.ceil((tat - now) / 1000))
+  end
   local verdict, wait = 0, 0
   if tat - now > ahead then
     verdict, wait = 1, tat - ahead - now

@@ -12,26 +12,37 @@ local exact = function(number) return string.format('%.2f', number) end
 
 redis.call('ZADD', KEYS[2], exact(now), process)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', exact(now - alive))
+redis.call('ZREMRANGEBYSCORE', KEYS[2], exact(now + alive), '+inf')
 local processes = redis.call('ZCARD', KEYS[2])
 
 -- A server that has just started knows nothing of what was granted before: nothing for as long as a burst lasts.
 local warm = tonumber(redis.call('GET', KEYS[1]) or nil)
-if not warm then
+if not warm or warm > now + burst then
   warm = now + burst
   redis.call('SET', KEYS[1], exact(warm))
 end
 if now < warm then return {0, math.ceil(warm - now), processes} end
 
+-- What lies further ahead than it can have been put was put there before the clock was set back. It is written down as
+-- what it is now, or else nothing would be granted until the clock has caught up.
+local no_later = function(key, field, value, latest)
+  if value <= latest then return value end
+  redis.call('HSET', key, field, exact(latest))
+  return latest
+end
+
 local meters, granted = {}, want
 for index = 3, #KEYS do
-  local kept = redis.call('HMGET', KEYS[index], 'tat', 'share', 'since')
-  local recovered = math.max(0, now - (tonumber(kept[3]) or 0)) / recovery
-  local share = math.min(1, (tonumber(kept[2]) or 1) + recovered)
+  local key = KEYS[index]
+  local kept = redis.call('HMGET', key, 'tat', 'share', 'since', 'rests_until', 'rest')
+  local since = no_later(key, 'since', tonumber(kept[3]) or 0, now)
+  local share = math.min(1, (tonumber(kept[2]) or 1) + (now - since) / recovery)
   local interval = math.ceil(4000000 / (tonumber(ARGV[index + 4]) * share)) / 4
-  local tat = math.max(tonumber(kept[1]) or 0, now)
   local ahead = math.max(burst, interval)
-  granted = math.min(granted, math.max(0, math.floor((now + ahead - tat) / interval)))
-  meters[index] = {tat = tat, interval = interval, ahead = ahead}
+  local tat = math.max(no_later(key, 'tat', tonumber(kept[1]) or 0, now + ahead), now)
+  local rest = no_later(key, 'rests_until', tonumber(kept[4]) or 0, now + (tonumber(kept[5]) or 0)) - now
+  granted = rest > 0 and 0 or math.min(granted, math.max(0, math.floor((now + ahead - tat) / interval)))
+  meters[index] = {tat = tat, interval = interval, ahead = ahead, rest = rest}
 end
 
 -- Wait for half a burst at once: many small batches cost more than they gain.
@@ -44,6 +55,6 @@ for index, meter in pairs(meters) do
     redis.call('PEXPIRE', KEYS[index], math.ceil((tat - now + 2 * recovery) / 1000))
   end
   local batch = math.max(1, math.min(math.floor(burst / 2 / meter.interval), want))
-  wait = math.max(wait, tat + batch * meter.interval - meter.ahead - now)
+  wait = math.max(wait, tat + batch * meter.interval - meter.ahead - now, meter.rest)
 end
 return {granted, math.ceil(wait), processes}

@@ -2,7 +2,8 @@
 //!
 //! The number is the theoretical arrival time: when the messages granted so far would have gone out, evenly spaced. A
 //! grant moves it on by one interval a message and may run ahead of the clock by the burst, which keeps batches
-//! worthwhile. Rates below ten a second have a burst of one message.
+//! worthwhile. Rates below ten a second have a burst of one message. How long the provider wants a key to rest is kept
+//! apart from it.
 
 use std::{
     collections::HashMap,
@@ -44,6 +45,7 @@ impl Meters {
             for meter in self.by_key.values_mut() {
                 meter.tat -= back;
                 meter.since -= back;
+                meter.rests_until -= back;
             }
         }
         if back > SET_BACK || now > self.latest {
@@ -60,11 +62,13 @@ struct Meter {
     /// Share of the rate that the provider's complaints left, as of `since`.
     share: f64,
     since: i64,
+    /// Nothing at all before, as the provider asked.
+    rests_until: i64,
 }
 
 impl Meter {
     const fn new() -> Self {
-        Self { tat: 0, share: 1.0, since: 0 }
+        Self { tat: 0, share: 1.0, since: 0, rests_until: 0 }
     }
 
     fn share(&self, now: i64) -> f64 {
@@ -72,19 +76,23 @@ impl Meter {
         (self.share + recovered).min(1.0)
     }
 
-    /// The time between two messages, rounded up so that the rate is never exceeded.
-    fn interval(&self, now: i64, per_second: u32) -> i64 {
-        (NANOS as f64 / (f64::from(per_second.max(1)) * self.share(now))).ceil() as i64
+    /// The time between two messages at this part of the rate, rounded up so that the rate is never exceeded.
+    fn interval(&self, now: i64, per_second: u32, part: f64) -> i64 {
+        (NANOS as f64 / (f64::from(per_second.max(1)) * part * self.share(now))).ceil() as i64
     }
 
     /// How many messages there is room for.
     fn room(&self, now: i64, interval: i64) -> i64 {
+        if now < self.rests_until {
+            return 0;
+        }
         ((now + BURST.max(interval) - self.tat.max(now)) / interval).max(0)
     }
 
     /// How long until there is room for `count`.
     fn wait(&self, now: i64, interval: i64, count: i64) -> i64 {
-        (self.tat.max(now) + count * interval - BURST.max(interval) - now).max(0)
+        let pace = self.tat.max(now) + count * interval - BURST.max(interval) - now;
+        pace.max(self.rests_until - now).max(0)
     }
 }
 
@@ -99,13 +107,14 @@ impl Local {
         act(&mut meters.by_key)
     }
 
-    pub(super) fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+    /// Up to `want` messages at this part of each rate.
+    pub(super) fn grant(&self, now: Timestamp, limits: &[Limit], part: f64, want: u32) -> Grant {
         let now = nanos(now);
         self.with(now, |meters| {
             forget_idle(meters, now);
             let of = |meters: &HashMap<Key, Meter>, limit: &Limit| {
                 let meter = meters.get(&limit.key).copied().unwrap_or(Meter::new());
-                (meter, meter.interval(now, limit.per_second))
+                (meter, meter.interval(now, limit.per_second, part))
             };
             let room = limits.iter().map(|limit| {
                 let (meter, interval) = of(meters, limit);
@@ -129,12 +138,12 @@ impl Local {
         })
     }
 
-    pub(super) fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
+    pub(super) fn give_back(&self, now: Timestamp, limits: &[Limit], part: f64, unused: u32) {
         let now = nanos(now);
         self.with(now, |meters| {
             for limit in limits {
                 if let Some(meter) = meters.get_mut(&limit.key) {
-                    meter.tat -= i64::from(unused) * meter.interval(now, limit.per_second);
+                    meter.tat -= i64::from(unused) * meter.interval(now, limit.per_second, part);
                 }
             }
         });
@@ -150,7 +159,7 @@ impl Local {
             }
             if let Some(wait) = wait {
                 let until = now.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
-                meter.tat = meter.tat.max(until);
+                meter.rests_until = meter.rests_until.max(until);
             }
         });
     }
@@ -159,6 +168,6 @@ impl Local {
 /// A key that has caught up with the clock and has its full rate is as good as new.
 fn forget_idle(meters: &mut HashMap<Key, Meter>, now: i64) {
     if meters.len() > KEYS {
-        meters.retain(|_, meter| meter.tat > now || meter.share(now) < 1.0);
+        meters.retain(|_, meter| meter.tat.max(meter.rests_until) > now || meter.share(now) < 1.0);
     }
 }

@@ -92,7 +92,7 @@ impl Throttle {
     /// Takes up to `want` messages out of all these limits.
     pub async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         match self {
-            Self::Local(alone) => alone.meters.grant(now, limits, want),
+            Self::Local(alone) => alone.meters.grant(now, limits, 1.0, want),
             Self::Shared(shared) => shared.grant(now, limits, want).await,
         }
     }
@@ -100,7 +100,7 @@ impl Throttle {
     /// Gives back what was granted just now and not used.
     pub async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
         match self {
-            Self::Local(alone) => alone.meters.give_back(now, limits, unused),
+            Self::Local(alone) => alone.meters.give_back(now, limits, 1.0, unused),
             Self::Shared(shared) => shared.give_back(now, limits, unused).await,
         }
     }
@@ -278,19 +278,36 @@ mod tests {
         }
     }
 
-    /// The shared one goes by its server's clock.
+    /// Of the machine, or of the server with the shared meters.
     #[tokio::test]
     async fn a_clock_that_is_set_back_stops_nobody() {
-        let throttle = Throttle::default();
-        let limits = [sender(100), run(50)];
-        assert_eq!(throttle.grant(START, &limits, 1_000).await.granted, 5);
-        let before = START.plus(-2 * Timestamp::DAY);
-        assert_eq!(throttle.grant(before, &limits, 1_000).await.granted, 0, "nor gives it anything away");
-        assert_eq!(throttle.grant(before.plus(Timestamp::SECOND), &limits, 1_000).await.granted, 5);
-        let person = [asking(1, Counts::Reply); 10];
-        assert_eq!(admitted(&throttle, START, None, &person).await, [Admission::Go; 10]);
-        let again = admitted(&throttle, before.plus(Timestamp::MINUTE), None, &person).await;
-        assert_eq!(again, [Admission::Go; 10]);
+        for throttle in throttles().await {
+            let limits = [sender(100), run(50)];
+            assert_eq!(throttle.grant(START, &limits, 1_000).await.granted, 5);
+            let before = START.plus(-2 * Timestamp::DAY);
+            assert_eq!(throttle.grant(before, &limits, 1_000).await.granted, 0, "nor gives it anything away");
+            assert_eq!(throttle.grant(before.plus(Timestamp::SECOND), &limits, 1_000).await.granted, 5);
+            let person = [asking(1, Counts::Reply); 10];
+            assert_eq!(admitted(&throttle, START, None, &person).await, [Admission::Go; 10]);
+            admitted(&throttle, before.plus(Timestamp::MINUTE), None, &person).await;
+            let again = admitted(&throttle, before.plus(2 * Timestamp::MINUTE), None, &person).await;
+            assert_eq!(again, [Admission::Go; 10]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_no_rest_longer_and_no_complaint_last() {
+        for throttle in throttles().await {
+            let limits = [sender(1_000)];
+            let before = START.plus(-2 * Timestamp::DAY);
+            throttle.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
+            let grant = throttle.grant(before, &limits, 10).await;
+            assert_eq!((grant.granted, grant.retry_after), (0, Duration::from_secs(5)));
+            assert_eq!(throttle.grant(before.plus(4 * Timestamp::SECOND), &limits, 10).await.granted, 0);
+            assert_eq!(throttle.grant(before.plus(6 * Timestamp::SECOND), &limits, 10).await.granted, 10);
+            let grant = throttle.grant(before.plus(10 * Timestamp::MINUTE), &limits, 1_000).await;
+            assert_eq!(grant.granted, 100, "the full burst again");
+        }
     }
 
     fn asking(contact: i64, counts: Counts) -> Asking {
@@ -357,6 +374,11 @@ mod tests {
             assert_eq!(grant.granted, 0);
             assert!(grant.retry_after > Duration::from_millis(3_900), "{:?}", grant.retry_after);
             assert!(throttle.grant(START.plus(6 * Timestamp::SECOND), &limits, 10).await.granted > 0);
+            // A shorter rest than the one it is in changes nothing.
+            throttle.slow_down(START.plus(10 * Timestamp::SECOND), limits[0].key, Some(Duration::from_secs(60))).await;
+            throttle.slow_down(START.plus(12 * Timestamp::SECOND), limits[0].key, Some(Duration::from_secs(1))).await;
+            assert_eq!(throttle.grant(START.plus(60 * Timestamp::SECOND), &limits, 10).await.granted, 0);
+            assert!(throttle.grant(START.plus(71 * Timestamp::SECOND), &limits, 10).await.granted > 0);
         }
     }
 }

@@ -179,23 +179,17 @@ impl Shared {
             let wait = u64::try_from(quiet.since(now)).unwrap_or(0);
             return Grant { granted: 0, retry_after: Duration::from_micros(wait) };
         }
-        self.own.grant(now, &self.shares(limits), want)
+        self.own.grant(now, limits, self.part(), want)
     }
 
-    /// This process's part of each limit while Redis is away.
-    fn shares(&self, limits: &[Limit]) -> Vec<Limit> {
-        let processes = f64::from(self.processes.load(Ordering::Relaxed));
-        let share = |limit: &Limit| {
-            // Rounded down; never nothing, or nobody would be served.
-            let per_second = (f64::from(limit.per_second) * SAFE / processes) as u32;
-            Limit { key: limit.key, per_second: per_second.max(1) }
-        };
-        limits.iter().map(share).collect()
+    /// This process's part of each limit while Redis is away: of a small rate less than one message a second.
+    fn part(&self) -> f64 {
+        SAFE / f64::from(self.processes.load(Ordering::Relaxed).max(1))
     }
 
     pub(super) async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
         if let Health::Away { .. } = self.health() {
-            self.own.give_back(now, &self.shares(limits), unused);
+            self.own.give_back(now, limits, self.part(), unused);
             return;
         }
         let mut call = self.scripts.give_back.prepare_invoke();
@@ -513,6 +507,23 @@ mod tests {
         // 800 × 0.8 / 8 processes is 80 a second.
         assert!((750..=800).contains(&granted), "{granted}");
         assert!(shared.check().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_redis_four_processes_keep_a_small_rate_too() {
+        let mut granted = 0;
+        for _ in 0..4 {
+            let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+            shared.processes.store(4, Ordering::Relaxed);
+            let mut now = START;
+            while now < START.plus(20 * Timestamp::SECOND) {
+                let grant = shared.grant(now, &limits(1), 100).await;
+                granted += grant.granted;
+                now = now.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1_000));
+            }
+        }
+        // Four fifths of one a second.
+        assert!((12..=20).contains(&granted), "{granted}");
     }
 
     #[tokio::test]

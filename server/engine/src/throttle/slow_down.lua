@@ -7,14 +7,17 @@ if now == 0 then
   now = time[1] * 1000000 + time[2]
 end
 local exact = function(number) return string.format('%.2f', number) end
-local kept = redis.call('HMGET', KEYS[1], 'tat', 'share', 'since')
-local since = tonumber(kept[3]) or 0
-if now - since >= complaint then
-  local share = math.min(1, (tonumber(kept[2]) or 1) + math.max(0, now - since) / recovery)
+local kept = redis.call('HMGET', KEYS[1], 'share', 'since', 'rests_until', 'rest')
+local since = tonumber(kept[2]) or 0
+-- Later than now: the clock was set back.
+if now - since >= complaint or since > now then
+  local share = math.min(1, (tonumber(kept[1]) or 1) + math.max(0, now - since) / recovery)
   redis.call('HSET', KEYS[1], 'share', tostring(math.max(slowest, share * slower)), 'since', exact(now))
 end
-if wait > 0 then
-  redis.call('HSET', KEYS[1], 'tat', exact(math.max(tonumber(kept[1]) or 0, now + wait)))
+local rest = math.min((tonumber(kept[3]) or 0) - now, tonumber(kept[4]) or 0)
+if wait > rest then
+  redis.call('HSET', KEYS[1], 'rests_until', exact(now + wait), 'rest', exact(wait))
+  rest = wait
 end
-redis.call('PEXPIRE', KEYS[1], math.ceil((wait + 2 * recovery) / 1000))
+redis.call('PEXPIRE', KEYS[1], math.ceil((math.max(rest, 0) + 2 * recovery) / 1000))
 return 0
