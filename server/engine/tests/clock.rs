@@ -18,6 +18,12 @@ use world::{Setup, handed_over, worlds};
 #[derive(Default)]
 struct Jumping(AtomicI64);
 
+impl Jumping {
+    fn set(&self, seconds: i64) {
+        self.0.store(seconds * Timestamp::SECOND, Ordering::SeqCst);
+    }
+}
+
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
         SystemClock.now().plus(self.0.load(Ordering::SeqCst))
@@ -33,16 +39,42 @@ async fn a_clock_that_jumps_in_the_middle_of_a_run_loses_and_doubles_nobody() {
         setup.grace = Duration::from_millis(300);
         setup.simulator.latency_ms = 20;
         for mut world in worlds(setup).await {
-            clock.0.store(0, Ordering::SeqCst);
+            clock.set(0);
             world.people(1, 200).await;
             let run = world.launch(&world.campaign("Hi").await).await;
             world.start();
             world.until(run.id, "begun", |run| handed_over(&run.ledger) >= 20).await;
-            clock.0.store(jump * Timestamp::SECOND, Ordering::SeqCst);
+            clock.set(jump);
             let run = world.until_completed(run.id).await;
             assert_eq!((handed_over(&run.ledger), run.ledger.failed), (200, 0), "{jump} seconds: {:?}", run.ledger);
             world.assert_nobody_twice();
             world.stop().await;
         }
+    }
+}
+
+/// What is unknown, what is to be tried again, and the leases that were given meanwhile are an hour away then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_ahead_for_a_while_keeps_nobody_waiting() {
+    let clock = Arc::new(Jumping::default());
+    let mut setup = Setup { rate_per_second: 100, clock: clock.clone(), ..Setup::default() };
+    setup.grace = Duration::from_millis(300);
+    setup.simulator.callbacks.no_callbacks_percent = 50.0;
+    setup.simulator.lost_answer_percent = 10.0;
+    setup.simulator.error_500_percent = 20.0;
+    setup.simulator.max_per_second = Some(50);
+    for mut world in worlds(setup).await {
+        clock.set(0);
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "begun", |run| handed_over(&run.ledger) >= 20).await;
+        clock.set(3_600);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        clock.set(0);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (200, 0), "{:?}", run.ledger);
+        world.assert_nobody_twice();
+        world.stop().await;
     }
 }
