@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use domain::time::Timestamp;
+use domain::{
+    message::{Channel, NewMessage, State},
+    time::Timestamp,
+};
 use engine::clock::{Clock, SystemClock};
 use world::{Setup, handed_over, worlds};
 
@@ -76,5 +79,45 @@ async fn a_clock_that_was_ahead_for_a_while_keeps_nobody_waiting() {
         assert_eq!((handed_over(&run.ledger), run.ledger.failed), (200, 0), "{:?}", run.ledger);
         world.assert_nobody_twice();
         world.stop().await;
+    }
+}
+
+/// Twilio dates what it took by its own clock: long before the message was made, by ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_made_by_a_clock_that_is_ahead_is_found_at_twilio() {
+    for set_back in [false, true] {
+        let clock = Arc::new(Jumping::default());
+        let mut setup = Setup { clock: clock.clone(), ..Setup::default() };
+        setup.grace = Duration::from_millis(300);
+        setup.simulator.callbacks.no_callbacks_percent = 100.0;
+        setup.simulator.lost_answer_percent = 100.0;
+        for mut world in worlds(setup).await {
+            world.people(1, 1).await;
+            clock.set(3_600);
+            world.start();
+            let new = NewMessage {
+                phone: testkit::build::phone(1),
+                template_id: None,
+                body: Some("Hi".to_owned()),
+                channel: Some(Channel::Whatsapp),
+                sender_id: None,
+                variables: serde_json::Map::new(),
+            };
+            world.engine.messages().create(&world.admin, new).await.expect("taken");
+            if set_back {
+                world.until_message(1, State::Unknown).await;
+                clock.set(0);
+            }
+            // Without callbacks nobody hears more of it than what the list said.
+            let wait = async {
+                while matches!(world.message_to(1).await.state, State::Queued | State::Sending | State::Unknown) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), wait).await.expect("found");
+            assert!(world.message_to(1).await.provider_sid.is_some());
+            assert_eq!(world.accepted(1), 1);
+            world.stop().await;
+        }
     }
 }
