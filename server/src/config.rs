@@ -57,6 +57,8 @@ pub struct Config {
     pub import_limit: u64,
     /// Whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Says by how many seconds the clock is off; see [`crate::test_clock`].
+    pub test_clock: Option<PathBuf>,
 }
 
 /// A real Twilio account.
@@ -114,6 +116,7 @@ impl Config {
             return Err(ConfigError::Missing { variable: "ADMIN_EMAIL", expected });
         }
         let public_url = given(options.public_url.as_ref());
+        let test_clock = parse::test_clock(options, twilio.as_ref())?;
         Ok(Self {
             bind: parse::bind_addr(options)?,
             public_url: public_url.map(|text| parse::base_url("PUBLIC_URL", text)).transpose()?,
@@ -139,6 +142,7 @@ impl Config {
             lease: parse::lease(options)?,
             import_limit: IMPORT_LIMIT,
             trusted_proxies: parse::networks(options.trusted_proxies.as_ref())?,
+            test_clock,
             // Last: it may write a file, and nothing is written for a start that is refused.
             keys: key::read_or_make(given(options.encryption_key.as_ref()), &database_url, &data_dir)?,
             data_dir,
@@ -315,6 +319,20 @@ mod tests {
         assert!(refused(&["--admin-password", "secret"]).starts_with("ADMIN_EMAIL"));
         let key = format!("SK{}", "0".repeat(32));
         assert!(refused(&["--twilio-api-key-sid", &key]).starts_with("TWILIO_API_KEY_SECRET"));
+    }
+
+    #[test]
+    fn a_clock_for_tests_needs_an_account_that_is_none() {
+        let file = ["--test-clock", "clock"];
+        assert_eq!(read(&file).expect("the built-in simulator").test_clock, Some("clock".into()));
+        let sid = format!("AC{}", "0".repeat(32));
+        let account = ["--twilio-account-sid", &sid, "--twilio-auth-token", "hush", "--twilio-from", "+15005550006"];
+        let line = refused(&[&file[..], &account].concat());
+        assert!(line.starts_with("TEST_CLOCK") && line.contains("expected"), "{line}");
+        let simulator = ["--twilio-api-base", "http://127.0.0.1:4000"];
+        assert!(read(&[&file[..], &account, &simulator].concat()).expect("a simulator").test_clock.is_some());
+        let lookalike = ["--twilio-api-base", "http://127.0.0.1.example.org"];
+        assert!(refused(&[&file[..], &account, &lookalike].concat()).starts_with("TEST_CLOCK"));
     }
 
     #[test]

@@ -9,4 +9,5 @@ pub mod problem;
 pub mod shutdown;
 pub mod startup;
 pub mod telemetry;
+pub mod test_clock;
 pub mod webhooks;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
 use engine::{
     Engine, Purpose,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     workers::{self, Role, Workers},
     zones,
 };
@@ -24,7 +24,7 @@ use crate::{
         leave::{self, Doors},
     },
     shutdown::Shutdown,
-    telemetry,
+    telemetry, test_clock,
 };
 
 /// How long requests under way may take to finish when the server stops.
@@ -79,7 +79,11 @@ pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Res
     };
     let simulator_url = simulator.as_ref().map(simulator::Running::base_url);
     let engine_config = config.engine(public_url.clone(), simulator_url);
-    let engine = open_engine(Purpose::Serve, db.clone(), engine_config).await?;
+    let clock: Arc<dyn Clock> = match &config.test_clock {
+        Some(file) => test_clock::read(file.clone()),
+        None => Arc::new(SystemClock),
+    };
+    let engine = open_engine(Purpose::Serve, db.clone(), engine_config, clock).await?;
     let readiness = Readiness::new(db.clone(), engine.clone());
     let metrics = telemetry::metrics()?;
     let operators = health::router(readiness, metrics);
@@ -136,11 +140,17 @@ fn lock_database(config: &Config) -> anyhow::Result<Option<File>> {
 /// As [`build`].
 pub async fn engine(config: &Config) -> anyhow::Result<Engine> {
     let db = open_database(config, Migrate::Yes).await?;
-    open_engine(Purpose::Command, db, config.engine(config.public_url(config.bind), None)).await
+    let config = config.engine(config.public_url(config.bind), None);
+    open_engine(Purpose::Command, db, config, Arc::new(SystemClock)).await
 }
 
-async fn open_engine(purpose: Purpose, db: Db, config: engine::config::Config) -> anyhow::Result<Engine> {
-    let opened = Engine::open_for(purpose, db, config, Arc::new(SystemClock)).await;
+async fn open_engine(
+    purpose: Purpose,
+    db: Db,
+    config: engine::config::Config,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Engine> {
+    let opened = Engine::open_for(purpose, db, config, clock).await;
     opened.context("cannot start on this database (DATABASE_URL)")
 }
 

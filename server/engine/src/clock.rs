@@ -21,6 +21,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clock, off by what tests say meanwhile.
+#[derive(Debug, Default)]
+pub struct ShiftedClock(AtomicI64);
+
+impl ShiftedClock {
+    /// From now on it is off by so many microseconds.
+    pub fn set(&self, micros: i64) {
+        self.0.store(micros, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
+}
+
 /// A clock that tests set and advance.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);

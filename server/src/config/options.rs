@@ -79,6 +79,9 @@ pub struct Options {
     /// Networks of reverse proxies whose X-Forwarded-* are believed, comma-separated
     #[arg(long, global = true, env, hide_env_values = true, value_name = "CIDRS")]
     pub trusted_proxies: Option<String>,
+    /// For tests, refused with a real account: a file with the seconds that the clock is off by, read again and again
+    #[arg(long, global = true, env, hide_env_values = true, value_name = "FILE")]
+    pub test_clock: Option<String>,
     /// How log lines look: pretty or json [default: pretty on a terminal, else json]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "FORMAT")]
     pub log_format: Option<String>,

@@ -124,6 +124,17 @@ pub(super) fn twilio(options: &Options) -> Result<Option<Twilio>> {
     }
 }
 
+/// A clock that is off would send at the wrong time: what is sent has to stay on this machine.
+pub(super) fn test_clock(options: &Options, twilio: Option<&Twilio>) -> Result<Option<PathBuf>> {
+    let Some(file) = given(options.test_clock.as_ref()) else { return Ok(None) };
+    let here = |twilio: &Twilio| Url::parse(&twilio.api_base).is_ok_and(|url| is_loopback(&url));
+    if twilio.is_none_or(here) {
+        Ok(Some(PathBuf::from(file)))
+    } else {
+        Err(ConfigError::bad("TEST_CLOCK", file, "to be unset, since a real Twilio account is set"))
+    }
+}
+
 fn webhook_keys(options: &Options) -> Result<WebhookKeys> {
     let bad = || ConfigError::BadSecret {
         variable: "TWILIO_SHARED_KEYS",

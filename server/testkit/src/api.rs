@@ -42,6 +42,16 @@ impl Api {
         self.send(self.http.patch(format!("{}{path}", self.base)).json(body)).await
     }
 
+    /// Posts with an `Idempotency-Key`: the status and the answer, whatever they are.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<(u16, String)> {
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let answer = request.header("Idempotency-Key", key).json(body).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// Posts lines of JSON.
     ///
     /// # Errors

@@ -49,10 +49,24 @@ impl Server {
     pub(crate) async fn cut(&self, away: std::time::Duration) -> store::Result<()> {
         let name = &self.name;
         admin(&self.url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await?;
-        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-        admin(&self.url, &end).await?;
+        self.end_connections().await?;
         tokio::time::sleep(away).await;
         admin(&self.url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await
+    }
+
+    /// The database takes no writes for this time: each connection keeps what held when it began, so all of them end.
+    pub(crate) async fn refuse_writes(&self, meanwhile: std::time::Duration) -> store::Result<()> {
+        let name = &self.name;
+        admin(&self.url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await?;
+        self.end_connections().await?;
+        tokio::time::sleep(meanwhile).await;
+        admin(&self.url, &format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await?;
+        self.end_connections().await
+    }
+
+    async fn end_connections(&self) -> store::Result<()> {
+        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        admin(&self.url, &end).await
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod build;
 mod database;
+pub mod postgres;
 pub mod program;
 pub mod twilio;
 

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::database::{Server, server_url};
+use crate::{
+    database::{Server, server_url},
+    postgres::{End, Postgres},
+};
 
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub const AUTH_TOKEN: &str = "a token for tests";
@@ -80,6 +83,17 @@ impl Process {
         bail!("it did not stop within half a minute")
     }
 
+    /// No file of it may grow beyond so many bytes, as on a full disk; `None`: any may again.
+    ///
+    /// # Errors
+    /// When there is no such process or program.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.pid().to_string();
+        let status = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:")]).status()?;
+        if status.success() { Ok(()) } else { bail!("prlimit --fsize={limit}: {status}") }
+    }
+
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -138,8 +152,10 @@ pub struct Site {
     database_url: String,
     address: String,
     variables: Vec<(&'static str, String)>,
-    /// Dropped after everything that uses it.
+    /// Dropped after everything that uses it …
     server: Option<Server>,
+    /// … and this after all of them.
+    postgres: Option<Postgres>,
 }
 
 impl Site {
@@ -148,16 +164,32 @@ impl Site {
     /// # Errors
     /// When no database can be made.
     pub async fn new(binary: &'static str, backend: &Backend) -> Result<Self> {
+        Self::with(binary, backend, None).await
+    }
+
+    /// The same on a PostgreSQL server of its own, which can be restarted; on SQLite, and where PostgreSQL's programs are
+    /// not installed, as [`Site::new`].
+    ///
+    /// # Errors
+    /// When no database can be made.
+    pub async fn on_own_server(binary: &'static str, backend: &Backend) -> Result<Self> {
+        let postgres = if backend.is_postgres() { Postgres::start().await? } else { None };
+        Self::with(binary, backend, postgres).await
+    }
+
+    async fn with(binary: &'static str, backend: &Backend, postgres: Option<Postgres>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let server = match &backend.postgres {
+        let url = postgres.as_ref().map(Postgres::url).or_else(|| backend.postgres.clone());
+        let server = match url {
             None => None,
-            Some(url) => Some(Server::with_fresh_database(url).await?),
+            Some(url) => Some(Server::with_fresh_database(&url).await?),
         };
         let database_url = match &server {
             None => format!("sqlite://{}", folder.path().join("engine.db").display()),
             Some(server) => server.database_url(),
         };
-        Ok(Self { binary, folder, database_url, address: free_address()?, variables: Vec::new(), server })
+        let address = free_address()?;
+        Ok(Self { binary, folder, database_url, address, variables: Vec::new(), server, postgres })
     }
 
     /// Another value for a variable of the environment.
@@ -181,8 +213,10 @@ impl Site {
     }
 
     fn command(&self, simulator: &str) -> Command {
-        let mut command = Command::new(self.binary);
+        // A write beyond `limit_files` is an error then, and no signal that ends the process.
+        let mut command = Command::new("sh");
         command
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", self.binary])
             .current_dir(self.folder.path())
             .env("DATABASE_URL", &self.database_url)
             .env("BIND_ADDR", &self.address)
@@ -270,6 +304,41 @@ impl Site {
         let Some(server) = &self.server else { return Ok(false) };
         server.cut(away).await?;
         Ok(true)
+    }
+
+    /// Ends PostgreSQL, and starts it again after this time. False where it is no server of this site's own.
+    ///
+    /// # Errors
+    /// When it does not end or start.
+    pub async fn restart_database(&mut self, end: End, away: Duration) -> Result<bool> {
+        let Some(postgres) = &mut self.postgres else { return Ok(false) };
+        postgres.restart(end, away).await?;
+        Ok(true)
+    }
+
+    /// PostgreSQL takes no writes to this site's database for this time. False on SQLite.
+    ///
+    /// # Errors
+    /// When PostgreSQL does not do it.
+    pub async fn refuse_writes(&self, meanwhile: Duration) -> Result<bool> {
+        let Some(server) = &self.server else { return Ok(false) };
+        server.refuse_writes(meanwhile).await?;
+        Ok(true)
+    }
+
+    /// The clock of all processes with [`Site::with_clock`] is off by so many seconds from now on.
+    ///
+    /// # Errors
+    /// When it cannot be told them.
+    pub fn set_clock(&self, seconds: i64) -> Result<()> {
+        // Never half written.
+        std::fs::write(self.path("clock.new"), seconds.to_string())?;
+        Ok(std::fs::rename(self.path("clock.new"), self.path("clock"))?)
+    }
+
+    /// Its processes have a clock that [`Site::set_clock`] sets.
+    pub fn with_clock(&mut self) {
+        self.set("TEST_CLOCK", self.path("clock").display());
     }
 
     /// The size of the database on disk, in bytes.

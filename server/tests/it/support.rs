@@ -94,6 +94,7 @@ pub fn config(database_url: String, data_dir: PathBuf) -> Config {
         redis_url: None,
         import_limit: 4 * 1024 * 1024,
         trusted_proxies: Vec::new(),
+        test_clock: None,
     }
 }
 

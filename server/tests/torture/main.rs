@@ -14,6 +14,7 @@ mod proxy;
 mod rolling;
 mod round;
 mod scenario;
+mod singles;
 mod stop;
 
 use std::time::Instant;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use simulator::{Callbacks, Settings};
-use testkit::program::{ACCOUNT_SID, AUTH_TOKEN};
+use testkit::{
+    postgres::End,
+    program::{ACCOUNT_SID, AUTH_TOKEN},
+};
 
 /// The shortest lease that the program takes, in seconds.
 pub const LEASE_SECONDS: u64 = 4;
@@ -14,14 +17,22 @@ pub const LEASE_SECONDS: u64 = 4;
 pub enum Blow {
     /// `kill -9`, and started again after this time.
     Kill(Duration),
+    /// The same to all processes at once, as when the power fails.
+    KillAll(Duration),
     /// Asked to stop, and started again.
     Stop,
     /// Stands still for this time, as a virtual machine that is moved: its leases may run out meanwhile.
     Freeze(Duration),
-    /// PostgreSQL cuts all connections and takes no new ones for this time, as when it is restarted.
-    Database(Duration),
+    /// PostgreSQL cuts all connections and takes no new ones for this time.
+    Cut(Duration),
+    /// PostgreSQL itself ends, and is started again after this time.
+    Restart(End, Duration),
+    /// The database takes no writes for this time: PostgreSQL is read-only, the files of SQLite do not grow.
+    NoWrites(Duration),
     /// Redis is killed and comes back empty after this time.
     Redis(Duration),
+    /// The clock of all processes is off by so many seconds for this time.
+    Clock(i64, Duration),
 }
 
 /// One round.
@@ -30,10 +41,18 @@ pub struct Scenario {
     pub people: u32,
     /// Requests in flight to Twilio: few make a long run of few people.
     pub concurrency: u32,
-    /// On PostgreSQL: one process for pages and webhooks, two that send, and a Redis. Else one process does everything.
-    pub several: bool,
+    /// On PostgreSQL: what each process does. Else one process does everything.
+    pub roles: Vec<&'static str>,
+    /// On PostgreSQL: whether they share their rates. Several that send have to.
+    pub redis: bool,
+    /// By SMS instead of WhatsApp.
+    pub sms: bool,
+    /// The campaign gives up what Twilio does not have and may have been sent, instead of sending it once more.
+    pub give_up: bool,
     /// Each after a time since the one before, or since the launch, and to one of the processes.
     pub blows: Vec<(Duration, usize, Blow)>,
+    /// Messages to one person each: each this time after the one before, or after the launch.
+    pub singles: Vec<Duration>,
     pub twilio: Settings,
 }
 
@@ -45,8 +64,37 @@ impl Scenario {
         let blows = (0..random.random_range(1..5))
             .map(|_| (millis(&mut random, 1_000), random.random_range(0..1_000), blow(&mut random)))
             .collect();
-        Self { people, concurrency, several: seed % 2 == 1, blows, twilio: twilio(&mut random, seed) }
+        let roles = roles(&mut random);
+        let redis = roles.len() > 1 || random.random_bool(0.3);
+        let singles = (0..random.random_range(0..20)).map(|_| millis(&mut random, 300)).collect();
+        let (sms, give_up) = (random.random_bool(0.3), random.random_bool(0.3));
+        Self { people, concurrency, roles, redis, sms, give_up, blows, singles, twilio: twilio(&mut random, seed) }
     }
+
+    pub const fn channel(&self) -> &'static str {
+        if self.sms { "sms" } else { "whatsapp" }
+    }
+
+    /// Whether PostgreSQL is restarted: then it has to be one that nobody else uses.
+    pub fn restarts(&self) -> bool {
+        self.blows.iter().any(|(_, _, blow)| matches!(blow, Blow::Restart(..)))
+    }
+
+    pub fn sets_clock(&self) -> bool {
+        self.blows.iter().any(|(_, _, blow)| matches!(blow, Blow::Clock(..)))
+    }
+}
+
+/// One to four processes. The first of them is called, and at least one sends.
+fn roles(random: &mut StdRng) -> Vec<&'static str> {
+    let count = random.random_range(1..5);
+    if count == 1 {
+        return vec!["all"];
+    }
+    let mut draw = |roles: &[&'static str]| roles[random.random_range(0..roles.len())];
+    let mut roles = vec![draw(&["all", "web"]), "worker"];
+    roles.extend((2..count).map(|_| draw(&["all", "web", "worker", "worker"])));
+    roles
 }
 
 fn millis(random: &mut StdRng, below: u64) -> Duration {
@@ -54,12 +102,19 @@ fn millis(random: &mut StdRng, below: u64) -> Duration {
 }
 
 fn blow(random: &mut StdRng) -> Blow {
-    match random.random_range(0..14) {
+    match random.random_range(0..20) {
         0..7 => Blow::Kill(millis(random, 500)),
-        7 => Blow::Stop,
-        8..10 => Blow::Freeze(millis(random, 2_000 * LEASE_SECONDS)),
-        10..12 => Blow::Database(millis(random, 3_000)),
-        _ => Blow::Redis(millis(random, 2_000)),
+        7 => Blow::KillAll(millis(random, 500)),
+        8 => Blow::Stop,
+        9..11 => Blow::Freeze(millis(random, 2_000 * LEASE_SECONDS)),
+        11 => Blow::Cut(millis(random, 3_000)),
+        12..15 => {
+            let end = [End::Fast, End::Immediate, End::Killed][random.random_range(0..3)];
+            Blow::Restart(end, millis(random, 1_500))
+        }
+        15..17 => Blow::NoWrites(millis(random, 2_500)),
+        17 => Blow::Redis(millis(random, 2_000)),
+        _ => Blow::Clock([-3_600, -90, 90, 3_600][random.random_range(0..4)], millis(random, 3_000)),
     }
 }
 

@@ -101,7 +101,8 @@ struct Entry {
 impl Provider {
     /// What the account sent through the API to this person since `since`, from this number; a Messaging Service (`MG…`) may
     /// have sent from any. Not filtered by date at Twilio: its filter leaves out what is not sent yet, and the order of
-    /// the list is not promised, so all pages are read.
+    /// the list is not promised, so all pages are read. A clock of ours that is ahead of Twilio's may have been so at
+    /// `since` too: then older ones count as well.
     ///
     /// # Errors
     /// When the whole list is not to be had: then nothing is known.
@@ -112,6 +113,7 @@ impl Provider {
         channel: Channel,
         from: &str,
         since: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Listed>, ListError> {
         let mut query = vec![("To", address(channel, to.as_str())), ("PageSize", PAGE.to_string())];
         if !from.starts_with("MG") {
@@ -124,6 +126,7 @@ impl Provider {
             if !response.status().is_success() {
                 return Err(ListError::Refused(response.status()));
             }
+            let since = since.plus(-ahead(&response, now));
             let page: Page = response.json().await?;
             found.extend(page.messages.into_iter().filter(Entry::is_ours).map(Listed::from).filter(|message| {
                 // What has no date that can be read may be the one.
@@ -171,6 +174,12 @@ impl From<Entry> for Listed {
             body: entry.body,
         }
     }
+}
+
+/// By how much our clock is ahead of the one that dated this answer.
+fn ahead(response: &reqwest::Response, now: Timestamp) -> i64 {
+    let dated = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok()).and_then(instant);
+    dated.map_or(0, |dated| now.since(dated).max(0))
 }
 
 /// Twilio's dates: `Mon, 23 Nov 2026 09:00:00 +0000`.

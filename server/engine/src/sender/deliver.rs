@@ -84,7 +84,9 @@ fn last_look(
     let lease = claim.lease;
     let engine = &shared.engine;
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
-    let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until;
+    let too_late = now.plus(timeout).plus(MARGIN.min(timeout / 2)) > lease.until
+        // A clock that was set back makes no lease longer.
+        || claim.began.elapsed() + engine.config().provider.timeout > engine.config().lease;
     let held = !context.probe && engine.inner().doubts.holds(context.sender.sender.id, Instant::now());
     if shared.stop.is_cancelled() || too_late || until.is_over(now) || held || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));

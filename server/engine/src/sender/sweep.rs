@@ -5,12 +5,14 @@ use std::time::Duration;
 use domain::{
     actor::Actor,
     ids::{CampaignId, RunId},
+    time::Timestamp,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, Error, Result,
+    bell::Who,
     retry::{is_passing, retrying},
 };
 
@@ -20,8 +22,13 @@ const EVERY: Duration = Duration::from_millis(300);
 const CHUNK: u32 = 1_000;
 
 pub(super) async fn run(engine: Engine, stop: CancellationToken) {
+    let mut latest = None;
     while !stop.is_cancelled() {
-        if let Err(error) = sweep(&engine, &stop).await {
+        let swept = match follow_clock(&engine, &mut latest).await {
+            Ok(()) => sweep(&engine, &stop).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = swept {
             tracing::error!(%error, "sweeping up failed");
         }
         let (statements, transactions) = store::counts();
@@ -29,6 +36,39 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
         metrics::counter!("db_transactions_total").absolute(transactions);
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
+}
+
+/// What was written by a clock that has been set back since, in this process's time or before it, waits for nothing that is
+/// hours away now.
+///
+/// # Errors
+/// What the database says; the next round tries again.
+async fn follow_clock(engine: &Engine, latest: &mut Option<Timestamp>) -> Result<()> {
+    let now = engine.now();
+    if latest.is_none_or(|latest| latest.since(now) > store::messages::CLOCKS_APART) {
+        let lease = i64::try_from(engine.config().lease.as_micros()).unwrap_or(i64::MAX / 2);
+        loop {
+            let moved = retrying!(
+                async {
+                    let tx = engine.db().begin().await?;
+                    let moved = store::messages::set_back(&tx, now, lease, CHUNK).await?;
+                    tx.commit().await.map_err(store::Error::from)?;
+                    Ok::<_, Error>(moved)
+                }
+                .await
+            )?;
+            if moved > 0 {
+                tracing::warn!(messages = moved, "the clock was set back: what was written by it waits no longer");
+                engine.inner().bell.ring(Who::Senders);
+            }
+            if moved < u64::from(CHUNK) {
+                break;
+            }
+        }
+        *latest = Some(now);
+    }
+    *latest = (*latest).max(Some(now));
+    Ok(())
 }
 
 /// One round.

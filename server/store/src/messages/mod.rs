@@ -31,7 +31,7 @@ pub use replay::{Evidence, evidence, restore};
 pub use rollups::of_run;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
-pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
+pub use sweep::{CLOCKS_APART, cancel_queued, expire_leases, lock_open, set_back, skip_queued};
 pub use unfinished::{Unfinished, settle_unfinished, take_unfinished, unfinished, unfinished_runs};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;

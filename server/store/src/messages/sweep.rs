@@ -13,7 +13,7 @@ use super::{
     rollups,
     rows::{COLUMNS, Locked, wanted, write_back},
 };
-use crate::{Kind, Result, Tx, all};
+use crate::{Kind, Result, Tx, all, exec};
 
 /// Skips every queued message of these people, with ledger, tallies and transitions. Returns how many.
 ///
@@ -76,6 +76,39 @@ pub async fn expire_leases(tx: &Tx, now: Timestamp, limit: u32) -> Result<u64> {
     );
     let rows = locked(tx, query, vec![now.as_micros().into(), i64::from(limit).into()]).await?;
     move_all(tx, now, By::Worker, &rows, State::Unknown, Reason::LeaseExpired).await
+}
+
+/// How far the clocks of two machines may be apart, in microseconds.
+pub const CLOCKS_APART: i64 = Timestamp::MINUTE;
+
+/// What waits longer than this, in microseconds, waits for a time of the day, whatever the clock said meanwhile.
+const SHORT_WAIT: i64 = 15 * Timestamp::MINUTE;
+
+/// After the clock was set back: up to `limit` messages of each kind that were written while it was ahead wait no longer than
+/// they would have. Leases end with one that begins now, what is unknown is looked for as if it had become so now, and what
+/// was to be tried again soon is. Returns how many of the kind that had most.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_back(tx: &Tx, now: Timestamp, lease: i64, limit: u32) -> Result<u64> {
+    let locked = format!("ORDER BY id LIMIT {limit}{}", Kind::of(tx).skip_locked());
+    let (now, ahead) = (now.as_micros(), now.plus(CLOCKS_APART).as_micros());
+    let leases = format!(
+        "UPDATE messages SET lease_until = $1 \
+         WHERE id IN (SELECT id FROM messages WHERE open = 1 AND lease_until > $2 {locked})"
+    );
+    let leases = exec(tx, leases, vec![(now + lease).into(), (ahead + lease).into()]).await?;
+    let unknown = format!(
+        "UPDATE messages SET updated_at = $1 WHERE id IN (SELECT id FROM messages WHERE unknown_at > $2 {locked})"
+    );
+    let unknown = exec(tx, unknown, vec![now.into(), ahead.into()]).await?;
+    let queued = format!(
+        "UPDATE messages SET not_before = not_before - updated_at + $1, updated_at = $1 \
+         WHERE id IN (SELECT id FROM messages WHERE open = 0 AND updated_at > $2 \
+         AND not_before <= updated_at + {SHORT_WAIT} {locked})"
+    );
+    let queued = exec(tx, queued, vec![now.into(), ahead.into()]).await?;
+    Ok(leases.max(unknown).max(queued))
 }
 
 async fn locked(tx: &Tx, query: String, values: Vec<Value>) -> Result<Vec<Locked>> {
