@@ -18,6 +18,7 @@ mod m20261128_000012_rehearsal;
 mod m20261128_000013_rules;
 mod m20261128_000014_content_templates;
 mod m20261128_000015_unreachable;
+mod m20261128_000016_witness;
 mod up;
 
 pub use up::{Error, up};
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000013_rules::Migration),
             Box::new(m20261128_000014_content_templates::Migration),
             Box::new(m20261128_000015_unreachable::Migration),
+            Box::new(m20261128_000016_witness::Migration),
         ]
     }
 }

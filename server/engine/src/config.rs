@@ -10,6 +10,8 @@ pub struct Config {
     pub public_url: String,
     /// Where uploaded files wait for their import.
     pub data_dir: PathBuf,
+    /// The note that tells a restored or copied database from the one that was served here last.
+    pub witness: PathBuf,
     pub keys: KeyRing,
     pub provider: ProviderConfig,
     /// The sender made at first start.

@@ -117,6 +117,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
     let config = Config {
         public_url: twilio.public_url.clone(),
         data_dir: test.dir.path().to_owned(),
+        witness: test.dir.path().join("witness"),
         keys: KeyRing::parse(&KeyRing::generate()).expect("a key"),
         provider: ProviderConfig {
             account_sid: simulator::ACCOUNT_SID.to_owned(),
