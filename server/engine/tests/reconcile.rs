@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
-    message::{By, State},
+    message::{By, Channel, NewMessage, State},
     reason::Reason,
     run::RunStatus,
     time::Timestamp,
@@ -16,7 +16,7 @@ use domain::{
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
 use testkit::build::{self, commit};
-use world::{Moved, Setup, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 /// No callbacks: only Twilio's list can tell.
 fn silent(faults: &[(&str, Fault)]) -> Setup {
@@ -77,13 +77,7 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
     for mut world in worlds(silent(&[])).await {
         world.people(1, 3).await;
         let run = world.launch(&world.campaign("Hi").await).await;
-        let plans = store::runs::to_plan(world.db.reader()).await.expect("plans");
-        commit(&world.db, async |tx| {
-            let now = world.engine.now();
-            store::runs::plan_chunk(tx, &plans[0], now, now, 100).await?;
-            store::runs::finish_plan(tx, run.id, now).await
-        })
-        .await;
+        world.plan(run.id).await;
         let lane = store::messages::Lane::Run { run: run.id, topic: None };
         let now = world.engine.now();
         let lease = store::messages::Lease { until: now.plus(-1), owner: 1 };
@@ -142,6 +136,71 @@ async fn a_final_status_that_never_came_is_asked_for() {
         let told = message.history.iter().find(|step| step.state == State::Delivered).expect("its history says so");
         assert_eq!(told.by, By::Reconcile);
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+/// As if everything that is there had been made so long ago.
+async fn made_long_ago(world: &World, ago: i64, run: &str) {
+    let at = world.engine.now().plus(-ago).as_micros();
+    for update in [
+        format!("UPDATE messages SET created_at = {at}"),
+        format!("UPDATE runs SET created_at = {at}, started_at = {at}{run}"),
+    ] {
+        store::exec(world.db.writer(), update, vec![]).await.expect("it was");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_is_asked_for_however_long_ago_the_message_was_planned() {
+    let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 12).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.plan(run.id).await;
+        // A run that goes on for weeks, or was rehearsed weeks before.
+        made_long_ago(&world, 30 * Timestamp::DAY, "").await;
+        world.start();
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 12).await;
+        let told = world.message_to(7).await.history.into_iter().find(|step| step.state == State::Delivered);
+        assert_eq!(told.expect("its history says so").by, By::Reconcile);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_of_single_messages_and_of_those_that_events_make_is_asked_for() {
+    let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 4).await;
+        let single = NewMessage {
+            phone: build::phone(4),
+            template_id: None,
+            body: Some("Hello".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.plan(run.id).await;
+        // The one run of a campaign that answers events stays open; its messages are new.
+        made_long_ago(&world, Timestamp::DAY, ", event_name = 'price_drop'").await;
+        store::exec(world.db.writer(), "UPDATE messages SET occurrence = 1", vec![]).await.expect("events made them");
+        let single = world.engine.messages().create(&world.admin, single).await.expect("taken");
+        world.start();
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 4).await;
+        let delivered = async {
+            loop {
+                let message = world.engine.messages().get(&world.admin, single.id).await.expect("there");
+                if message.state == State::Delivered {
+                    return message;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let single = tokio::time::timeout(Duration::from_secs(20), delivered).await.expect("its status is asked for");
+        let told = single.history.iter().find(|step| step.state == State::Delivered).expect("its history says so");
+        assert_eq!(told.by, By::Reconcile);
         world.stop().await;
     }
 }

@@ -706,3 +706,28 @@ async fn receipts_and_outcomes_of_the_same_messages_do_not_block_each_other() {
         assert_eq!(checked_ledger(&test.db, run.run).await.sent, 200);
     }
 }
+
+#[tokio::test]
+async fn where_the_messages_since_a_time_begin_is_found_along_their_numbers() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let count = async |condition: String| -> i64 {
+            let query = format!("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE {condition}");
+            let row = store::one(db.reader(), query, vec![]).await.expect("counted").expect("a row");
+            row.get("n").expect("a number")
+        };
+        let minute = |minute: i64| START.plus(minute * Timestamp::MINUTE);
+        assert_eq!(store::messages::made_before(db.reader(), START).await.expect("none"), MessageId(0));
+        running(db, 25).await;
+        let made =
+            format!("UPDATE messages SET created_at = {} + id / 2 * {}", minute(0).as_micros(), Timestamp::MINUTE);
+        for statement in [made.as_str(), "DELETE FROM messages WHERE id > 7 AND id < 13"] {
+            store::exec(db.writer(), statement, vec![]).await.expect("they are so old, and some are missing");
+        }
+        for at in (-1..15).map(|at| minute(at).as_micros()) {
+            let before = store::messages::made_before(db.reader(), Timestamp::from_micros(at)).await.expect("found").0;
+            assert_eq!(count(format!("id > {before} AND created_at < {at}")).await, 0, "{before}");
+            assert_eq!(count(format!("id <= {before} AND created_at >= {at}")).await, 0, "{before}");
+        }
+    }
+}

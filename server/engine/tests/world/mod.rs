@@ -254,6 +254,17 @@ impl World {
         self.engine.campaigns().launch(&self.admin, campaign.id).await.expect("launched")
     }
 
+    /// Plans the run, as a planner does; it is the only one. No worker has started yet.
+    pub async fn plan(&self, run: RunId) {
+        let plans = store::runs::to_plan(self.db.reader()).await.expect("plans");
+        let now = self.engine.now();
+        commit(&self.db, async |tx| {
+            store::runs::plan_chunk(tx, &plans[0], now, now, 100).await?;
+            store::runs::finish_plan(tx, run, now).await
+        })
+        .await;
+    }
+
     pub async fn run(&self, id: RunId) -> Run {
         let run = self.engine.runs().get(&self.admin, id).await.expect("a run");
         assert!(run.ledger.balances(), "{:?}", run.ledger);
