@@ -108,6 +108,31 @@ async fn while_twilio_does_not_answer_nothing_is_concluded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_twilio_took_while_our_clock_was_ahead_is_not_sent_again() {
+    let clock = Arc::new(Moved::default());
+    // Twilio's clock is right: to ours it seems to have taken everything hours before.
+    clock.by(3 * Timestamp::HOUR);
+    let setup = Setup { clock: clock.clone(), ..silent(&[("*0001", Fault::LostAnswer), ("*0002", Fault::Error500)]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
+        world.start();
+        world.until(run.id, "unknown", |run| run.ledger.unknown == 2).await;
+        world.simulate(&json!({ "numbers": [] }));
+        // Who was never sent to is, after two looks; who was is not sent to again.
+        world.until_message(2, State::Accepted).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!((world.message_to(1).await.state, world.accepted(1)), (State::Unknown, 1));
+        world.assert_nobody_twice();
+        clock.by(25 * Timestamp::HOUR);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.failed, handed_over(&run.ledger)), (1, 2), "given up after a day");
+        world.stop().await;
+        clock.by(-25 * Timestamp::HOUR);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_opt_out_at_twilio_counts_also_when_it_is_found_in_its_list() {
     let mut setup = silent(&[("*0001", Fault::LostAnswer)]);
     setup.simulator.errors = vec![ErrorRule::new("*0001", 21_610, When::AfterSent)];

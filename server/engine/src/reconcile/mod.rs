@@ -137,7 +137,7 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     // Without credentials nobody can be asked: nothing is concluded from that.
     let Some(account) = account else { return Ok(judge::unclear(message, now)) };
-    let since = message.created_at.plus(-judge::SKEW);
+    let since = judge::look_since(message, now);
     let listed = match engine.inner().provider.sent_to(account, phone, message.channel, &message.from, since).await {
         Ok(listed) => listed,
         Err(error) if error.is_about_this_one() => {

@@ -32,6 +32,8 @@ pub struct UnknownMessage {
     pub from: String,
     pub channel: Channel,
     pub created_at: Timestamp,
+    /// When the worker took it that may have handed it over.
+    pub handed_over_at: Timestamp,
     /// Since when it is unknown.
     pub since: Timestamp,
     /// When it was looked at last; see [`settle_unknown`].
@@ -58,7 +60,7 @@ pub async fn unknown(
     limit: u32,
 ) -> Result<Vec<UnknownMessage>> {
     let query = format!(
-        "SELECT m.id, m.run_id, m.contact_id, m.attempt, m.created_at, m.updated_at, c.phone, s.address, s.channel, \
+        "SELECT m.id, m.run_id, m.contact_id, m.attempt, m.created_at, m.claimed_at, m.updated_at, c.phone, s.address, s.channel, \
          r.rules, (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
          (SELECT min(t.at) FROM transitions t WHERE t.message_id = m.id AND t.attempt = m.attempt AND t.to_state = 2) \
          AS since, \
@@ -75,6 +77,7 @@ pub async fn unknown(
 
 fn read(row: &Row) -> Result<UnknownMessage> {
     let looked_at = Timestamp::from_micros(row.get("updated_at")?);
+    let created_at = Timestamp::from_micros(row.get("created_at")?);
     let phone: Option<String> = row.get("phone")?;
     let rules: Option<Rules> = match row.get::<Option<Uuid>>("run_id")? {
         Some(_) => Some(row.json("rules")?),
@@ -91,7 +94,8 @@ fn read(row: &Row) -> Result<UnknownMessage> {
             .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?,
         from: row.get("address")?,
         channel: row.word("channel")?,
-        created_at: Timestamp::from_micros(row.get("created_at")?),
+        created_at,
+        handed_over_at: row.get::<Option<i64>>("claimed_at")?.map_or(created_at, Timestamp::from_micros),
         since: row.get::<Option<i64>>("since")?.map_or(looked_at, Timestamp::from_micros),
         looked_at,
         absent_before: row.get("absent_before")?,
