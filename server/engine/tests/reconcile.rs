@@ -92,8 +92,9 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_twilio_does_not_answer_nothing_is_concluded() {
-    for mut world in worlds(silent(&[("*", Fault::Error500)])).await {
+async fn while_twilio_does_not_answer_nothing_is_concluded_until_a_day_is_over() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..silent(&[("*", Fault::Error500)]) }).await {
         world.people(1, 4).await;
         let run = world.launch(&world.campaign("Hi").await).await;
         world.start();
@@ -103,7 +104,13 @@ async fn while_twilio_does_not_answer_nothing_is_concluded() {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         let waiting = world.run(run.id).await;
         assert_eq!((waiting.ledger.unknown, waiting.status), (4, RunStatus::Running));
+        // It stays so: what nobody can tell is given up, and the run ends.
+        clock.by(25 * Timestamp::HOUR);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.failed, handed_over(&run.ledger)), (4, 0));
+        assert_eq!(world.message_to(1).await.reason, Some(Reason::OutcomeUnknown));
         world.stop().await;
+        clock.by(-25 * Timestamp::HOUR);
     }
 }
 
