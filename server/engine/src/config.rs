@@ -4,6 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::secrets::KeyRing;
 
+/// No process's `lease` is longer.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(3_600);
+
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What Twilio calls, without a slash at the end.

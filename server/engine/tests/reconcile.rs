@@ -140,6 +140,36 @@ async fn what_twilio_took_while_our_clock_was_ahead_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_the_clock_was_set_back_does_not_wait_for_the_clock() {
+    let clock = Arc::new(Moved::default());
+    let setup =
+        Setup { clock: clock.clone(), lease: Duration::from_secs(4), ..silent(&[("*0001", Fault::LostAnswer)]) };
+    for mut world in worlds(setup).await {
+        clock.by(5 * Timestamp::HOUR);
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
+        world.plan(run.id).await;
+        let lane = store::messages::Lane::Run { run: run.id, topic: None };
+        let claim = async |limit: u32, lasts: i64| {
+            let now = world.engine.now();
+            let lease = store::messages::Lease { until: now.plus(lasts), owner: 1 };
+            commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, limit).await).await
+        };
+        // One worker died long before the other one.
+        assert_eq!(claim(1, -1).await.len(), 1);
+        let now = world.engine.now();
+        let expired = commit(&world.db, async |tx| store::messages::expire_leases(tx, now, 10).await).await;
+        assert_eq!((expired, claim(2, 4 * Timestamp::SECOND).await.len()), (1, 2));
+        clock.by(-5 * Timestamp::HOUR);
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), world.accepted_in_all()), (3, 3), "{:?}", run.ledger);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_opt_out_at_twilio_counts_also_when_it_is_found_in_its_list() {
     let mut setup = silent(&[("*0001", Fault::LostAnswer)]);
     setup.simulator.errors = vec![ErrorRule::new("*0001", 21_610, When::AfterSent)];

@@ -10,7 +10,7 @@ use std::{
 };
 
 use domain::phone::Phone;
-use engine::config::{Secret, WebhookKeys};
+use engine::config::{LONGEST_LEASE, Secret, WebhookKeys};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -246,7 +246,8 @@ pub(super) fn seconds(
 
 /// A lease must outlive the request it covers, whose time-out is half of it.
 pub(super) fn lease(options: &Options) -> Result<Duration> {
-    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), &(1..=3_600))?.unwrap_or(LEASE);
+    let seconds_of = 1..=LONGEST_LEASE.as_secs();
+    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), &seconds_of)?.unwrap_or(LEASE);
     if lease < SHORTEST_LEASE {
         let expected =
             format!("at least {} seconds, since the HTTP time-out to Twilio is half of it", SHORTEST_LEASE.as_secs());

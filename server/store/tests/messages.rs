@@ -390,6 +390,28 @@ async fn an_ended_lease_makes_unknown_and_only_proofs_count_afterwards() {
 }
 
 #[tokio::test]
+async fn leases_from_before_the_clock_was_set_back_end_as_if_they_began_now() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let claimed = claim(db, &run, 3).await;
+        // Three hours earlier, by the clock as it is now.
+        let now = START.plus(-3 * Timestamp::HOUR);
+        let latest = now.plus(Timestamp::HOUR);
+        let until = now.plus(Timestamp::MINUTE);
+        let cut = async || commit(db, async |tx| store::messages::cut_leases(tx, latest, until, 100).await).await;
+        assert_eq!((cut().await, cut().await), (3, 0));
+        // Whoever holds them may still report.
+        let settled = write(db, &[outcome(&claimed[0], Effect::Released)]).await;
+        assert!(!settled[0].late);
+        let expire = |at: Timestamp| commit(db, async move |tx| store::messages::expire_leases(tx, at, 100).await);
+        assert_eq!((expire(until).await, expire(until.plus(1)).await), (0, 2));
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.queued, ledger.unknown), (1, 2));
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_was_thought_dead_changes_nothing() {
     for test in testkit::databases().await {
         let db = &test.db;

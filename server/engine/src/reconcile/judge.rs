@@ -47,9 +47,10 @@ fn is_text(listed: &Listed, text: &str) -> bool {
     listed.body.as_deref().is_some_and(|body| body.trim() == text.trim())
 }
 
-/// Nothing can be told: perhaps later, but not for ever.
+/// Nothing can be told: perhaps later, but not for ever. What seems to have been unknown only from a day ahead on, because
+/// our clock was set back, would else stay so until then.
 pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
-    if now.since(message.since) >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
+    if now.since(message.since).abs() >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
 }
 
 /// The same text proves it, be it filled anew. Without that a single message does when we do not know our text, as long as
@@ -202,6 +203,14 @@ mod tests {
         let handed_over = UnknownMessage { handed_over_at: NOW.plus(3 * hour), ..planned };
         assert_eq!(judge(&handed_over, None, &[&listed("SM1", "Hi Ann")], NOW.plus(hour / 60)), adopted("SM1"));
         assert_eq!(look_since(&handed_over, NOW), NOW.plus(-SKEW - AHEAD));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_by_years_keeps_nothing_open_for_years() {
+        let message = UnknownMessage { since: NOW.plus(400 * Timestamp::DAY), ..message(None) };
+        assert_eq!(unclear(&message, NOW), Finding::GiveUp);
+        let by_hours = UnknownMessage { since: NOW.plus(3 * Timestamp::HOUR), ..message };
+        assert_eq!(unclear(&by_hours, NOW), Finding::Unclear);
     }
 
     #[test]

@@ -85,8 +85,9 @@ async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Resul
     let account = provider_accounts::find(engine, &accounts, sid);
     let account = account.as_deref();
     loop {
-        let before = engine.now().plus(-micros(engine.config().reconcile_grace));
-        let waiting = store::messages::unknown(db, sid, before, ROUND).await?;
+        let now = engine.now();
+        let times = (now.plus(-micros(engine.config().reconcile_grace)), now.plus(judge::SKEW));
+        let waiting = store::messages::unknown(db, sid, times, ROUND).await?;
         let all = waiting.len() == ROUND as usize;
         let settled = stream::iter(waiting.clone())
             .map(|message| async move { settle(engine, account, &message).await })
@@ -163,6 +164,10 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     // Without credentials nobody can be asked: nothing is concluded from that.
     let Some(account) = account else { return Ok(judge::unclear(message, now)) };
+    // Our clock was set back: how long ago it was handed over is not known. Its grace begins now.
+    if message.looked_at > now.plus(judge::SKEW) {
+        return Ok(Finding::Unclear);
+    }
     let since = judge::look_since(message, now);
     let listed = match engine.inner().provider.sent_to(account, phone, message.channel, &message.from, since).await {
         Ok(listed) => listed,

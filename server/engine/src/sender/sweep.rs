@@ -5,16 +5,21 @@ use std::time::Duration;
 use domain::{
     actor::Actor,
     ids::{CampaignId, RunId},
+    time::Timestamp,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, Error, Result,
+    config::LONGEST_LEASE,
     retry::{is_passing, retrying},
 };
 
 const EVERY: Duration = Duration::from_millis(300);
+
+/// How far a lease may seem to end too late because another process's clock is ahead of ours.
+const SKEW: i64 = 2 * Timestamp::MINUTE;
 
 /// Rows of one transaction.
 const CHUNK: u32 = 1_000;
@@ -58,20 +63,28 @@ fn alone(run: RunId, done: Result<()>) -> Result<()> {
 }
 
 async fn expire_leases(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    let span = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX / 4);
+    let (longest, ours) = (span(LONGEST_LEASE), span(engine.config().lease));
     loop {
-        let expired = retrying!(
+        let (expired, cut) = retrying!(
             async {
                 let tx = engine.db().begin().await?;
-                let expired = store::messages::expire_leases(&tx, engine.now(), CHUNK).await?;
+                let now = engine.now();
+                let expired = store::messages::expire_leases(&tx, now, CHUNK).await?;
+                let latest = now.plus(longest).plus(SKEW);
+                let cut = store::messages::cut_leases(&tx, latest, now.plus(ours), CHUNK).await?;
                 tx.commit().await.map_err(store::Error::from)?;
-                Ok::<_, Error>(expired)
+                Ok::<_, Error>((expired, cut))
             }
             .await
         )?;
+        if cut > 0 {
+            tracing::warn!(messages = cut, "the clock was set back: leases end as if they began now");
+        }
         if expired > 0 {
             tracing::warn!(messages = expired, "leases ran out: whether these were sent is unknown");
         }
-        if expired < u64::from(CHUNK) || stop.is_cancelled() {
+        if expired.max(cut) < u64::from(CHUNK) || stop.is_cancelled() {
             return Ok(());
         }
     }

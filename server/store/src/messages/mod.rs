@@ -29,7 +29,7 @@ pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_r
 pub use replay::{Evidence, evidence, restore};
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
-pub use sweep::{cancel_queued, expire_leases, lock_open, skip_queued};
+pub use sweep::{cancel_queued, cut_leases, expire_leases, lock_open, skip_queued};
 pub(crate) use unfinished::moves_since;
 pub use unfinished::{
     Among, Patience, Unfinished, UnfinishedRun, made_before, settle_unfinished, take_unfinished, unfinished,

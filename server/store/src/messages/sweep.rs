@@ -12,7 +12,7 @@ use super::{
     history::{Transition, write_transitions},
     rows::{COLUMNS, Locked, wanted, write_back},
 };
-use crate::{Kind, Result, Tx, all, ledger};
+use crate::{Kind, Result, Tx, all, exec, ledger};
 
 /// Skips every queued message of these people, with ledger, tallies and transitions. Returns how many.
 ///
@@ -75,6 +75,20 @@ pub async fn expire_leases(tx: &Tx, now: Timestamp, limit: u32) -> Result<u64> {
     );
     let rows = locked(tx, query, vec![now.as_micros().into(), i64::from(limit).into()]).await?;
     move_all(tx, now, By::Worker, &rows, State::Unknown, Reason::LeaseExpired).await
+}
+
+/// Ends up to `limit` leases at `until` that end after `latest`, which none does that was taken by the clock as it is now:
+/// that clock was set back. The worker may be alive, so it keeps its claim as long as any. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn cut_leases(tx: &Tx, latest: Timestamp, until: Timestamp, limit: u32) -> Result<u64> {
+    let update = format!(
+        "UPDATE messages SET lease_until = $1 WHERE id IN (SELECT m.id FROM messages m \
+         WHERE m.open = 1 AND m.lease_until > $2 ORDER BY m.lease_until LIMIT $3{})",
+        Kind::of(tx).skip_locked()
+    );
+    exec(tx, update, vec![until.as_micros().into(), latest.as_micros().into(), i64::from(limit).into()]).await
 }
 
 async fn locked(tx: &Tx, query: String, values: Vec<Value>) -> Result<Vec<Locked>> {

@@ -48,15 +48,15 @@ pub struct UnknownMessage {
     pub on_unknown: Option<OnUnknown>,
 }
 
-/// Up to `limit` messages of an account's senders that are unknown and were not looked at since `before`; the longest
-/// waiting first.
+/// Up to `limit` messages of an account's senders that are unknown and were not looked at since `before`, or seem to have
+/// been looked at after `beyond`, where no clock that is right has come yet; the longest waiting first.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unknown(
     db: &impl ConnectionTrait,
     account_sid: &str,
-    before: Timestamp,
+    (before, beyond): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<UnknownMessage>> {
     let query = format!(
@@ -70,9 +70,10 @@ pub async fn unknown(
          AND o.id <> m.id AND o.state IN (1, 2)) AS has_rivals \
          FROM messages m JOIN senders s ON s.id = m.sender_id LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN runs r ON r.id = m.run_id \
-         WHERE m.unknown_at <= $1 AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
+         WHERE m.unknown_at IS NOT NULL AND (m.unknown_at <= $1 OR m.unknown_at > $3) AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
     );
-    all(db, query, vec![before.as_micros().into(), account_sid.into()]).await?.iter().map(read).collect()
+    let values = vec![before.as_micros().into(), account_sid.into(), beyond.as_micros().into()];
+    all(db, query, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<UnknownMessage> {
