@@ -18,8 +18,9 @@ mod m20261128_000012_rehearsal;
 mod m20261128_000013_rules;
 mod m20261128_000014_content_templates;
 mod m20261128_000015_unreachable;
-mod m20261128_000019_rollups;
+mod m20261128_000016_witness;
 mod m20261128_000018_raw_forms;
+mod m20261128_000019_rollups;
 mod up;
 
 pub use up::{Error, up};
@@ -46,8 +47,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000013_rules::Migration),
             Box::new(m20261128_000014_content_templates::Migration),
             Box::new(m20261128_000015_unreachable::Migration),
-            Box::new(m20261128_000019_rollups::Migration),
+            Box::new(m20261128_000016_witness::Migration),
             Box::new(m20261128_000018_raw_forms::Migration),
+            Box::new(m20261128_000019_rollups::Migration),
         ]
     }
 }

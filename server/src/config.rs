@@ -204,6 +204,7 @@ impl Config {
         engine::config::Config {
             public_url,
             data_dir: self.data_dir.clone(),
+            witness: parse::witness(&self.database_url, &self.data_dir),
             keys: self.keys.clone(),
             provider,
             first_sender: FirstSender { address, rate_per_second },
@@ -308,6 +309,18 @@ mod tests {
                 .expect("complete");
         assert!(!format!("{config:?}").contains("hush"));
         assert_eq!(config.warnings().len(), 1, "nobody can reach it");
+    }
+
+    #[test]
+    fn the_note_lies_beside_its_database() {
+        let data = std::path::Path::new("data");
+        for (url, path) in [
+            ("sqlite://data/engine.db", "data/engine.db.witness"),
+            ("sqlite://data/engine.db?mode=rwc", "data/engine.db.witness"),
+            ("postgres://u:p@h:5432/our-campaigns?sslmode=require", "data/our_campaigns.witness"),
+        ] {
+            assert_eq!(parse::witness(url, data), std::path::Path::new(path));
+        }
     }
 
     #[test]

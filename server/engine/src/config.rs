@@ -4,12 +4,17 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::secrets::KeyRing;
 
+/// No process's `lease` is longer.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(3_600);
+
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What Twilio calls, without a slash at the end.
     pub public_url: String,
     /// Where uploaded files wait for their import.
     pub data_dir: PathBuf,
+    /// The note that tells a restored or copied database from the one that was served here last.
+    pub witness: PathBuf,
     pub keys: KeyRing,
     pub provider: ProviderConfig,
     /// The sender made at first start.

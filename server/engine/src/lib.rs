@@ -95,9 +95,9 @@ impl Engine {
     /// As [`Engine::open`].
     pub async fn open_for(purpose: Purpose, db: Db, config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
         store::months::ensure(&db, clock.now()).await?;
-        services::installation::claim(&db, &config, purpose, clock.now()).await?;
-        let provider = provider::Provider::new(&config)?;
         let throttle = throttle::Throttle::of(&config)?;
+        services::installation::claim(&db, &config, &throttle, purpose, clock.now()).await?;
+        let provider = provider::Provider::new(&config)?;
         let engine = Self(Arc::new(Inner {
             process: domain::ids::ProcessId(uuid::Uuid::new_v4()),
             db,

@@ -87,6 +87,7 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
     workers.ingest.spawn(services::error_codes::run(engine.clone(), workers.stop_ingest.clone()));
     workers.tasks.spawn(gauges::run(engine.clone(), role, workers.stop.clone()));
     workers.tasks.spawn(import::worker::run(engine.clone(), workers.stop.clone()));
+    workers.tasks.spawn(services::installation::keep_witness(engine.clone(), workers.stop.clone()));
     workers.tasks.spawn(keep_house(engine.clone(), workers.stop.clone()));
     workers
 }

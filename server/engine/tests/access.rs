@@ -13,6 +13,7 @@ use domain::{
 };
 use engine::{Actor, Engine, Error, secrets::KeyRing};
 use store::{
+    Kind,
     idempotency::{Answer, Begun},
     sessions::Session,
 };
@@ -205,6 +206,78 @@ async fn a_database_knows_its_key_and_its_account() {
         engine.settings().update(&admin, release).await.unwrap();
         let engine = open(copy).await.unwrap();
         assert_eq!(engine.settings().get(&admin).await.unwrap().sending.state, SendingState::On, "asked once");
+    }
+}
+
+/// Opens the database as a server does, and says why sending is held; releases it then.
+async fn held_at_start(test: &testkit::TestDb, config: &engine::config::Config) -> Option<String> {
+    let clock = std::sync::Arc::new(engine::clock::ManualClock::new(START));
+    let engine = Engine::open(test.db.clone(), config.clone(), clock).await.unwrap();
+    let admin = Actor::command_line();
+    let sending = engine.settings().get(&admin).await.unwrap().sending;
+    let release = SettingsPatch { sending: Some(Sending::default()), ..SettingsPatch::default() };
+    engine.settings().update(&admin, release).await.unwrap();
+    (sending.state == SendingState::Held).then(|| sending.reason.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_or_copied_database_starts_held() {
+    for test in testkit::databases().await {
+        let config = config(&test, KeyRing::parse(&KeyRing::generate()).unwrap());
+        let set = async |what: &str| {
+            let update = format!("UPDATE installation SET {what}");
+            store::exec(test.db.writer(), update, vec![]).await.unwrap();
+        };
+        for _ in 0..4 {
+            assert_eq!(held_at_start(&test, &config).await, None, "a new one, and ordinary starts");
+        }
+        // A backup of the second start is put back.
+        set("witness = 2").await;
+        let mut simulated = config.clone();
+        simulated.provider.simulator = Some("http://127.0.0.1:9".to_owned());
+        assert_eq!(held_at_start(&test, &simulated).await, None, "nothing leaves the simulator");
+        let reason = held_at_start(&test, &config).await.expect("held");
+        assert!(reason.contains("restored from a backup"), "{reason}");
+        assert_eq!(held_at_start(&test, &config).await, None, "asked once");
+        // The file alone is taken elsewhere; a container begins without one.
+        std::fs::remove_file(&config.witness).unwrap();
+        let reason = held_at_start(&test, &config).await;
+        match test.kind() {
+            Kind::Sqlite => assert!(reason.expect("held").contains("may be a copy")),
+            Kind::Postgres => {
+                assert_eq!(reason, None);
+                set("server = '1/1'").await;
+                assert!(held_at_start(&test, &config).await.expect("held").contains("may be a copy"));
+            }
+        }
+        assert_eq!(held_at_start(&test, &config).await, None, "asked once");
+        // The database of another installation, in the place of this one.
+        set("instance_id = (SELECT id FROM senders LIMIT 1)").await;
+        assert!(held_at_start(&test, &config).await.expect("held").contains("another one"));
+        assert_eq!(held_at_start(&test, &config).await, None, "asked once");
+        // One of the version before.
+        std::fs::remove_file(&config.witness).unwrap();
+        set("witness = 0, server = NULL").await;
+        assert_eq!(held_at_start(&test, &config).await, None, "an upgrade");
+        // A production database on somebody's own machine.
+        let local = engine::config::Config { public_url: "http://127.0.0.1:3000".to_owned(), ..config.clone() };
+        assert!(held_at_start(&test, &local).await.expect("held").contains("PUBLIC_URL"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_sending_was_held_before_is_still_said() {
+    for test in testkit::databases().await {
+        let config = config(&test, KeyRing::parse(&KeyRing::generate()).unwrap());
+        assert_eq!(held_at_start(&test, &config).await, None);
+        let clock = std::sync::Arc::new(engine::clock::ManualClock::new(START));
+        let command = Engine::open_for(engine::Purpose::Command, test.db.clone(), config.clone(), clock).await.unwrap();
+        let sending = Sending { state: SendingState::Held, reason: Some("Ann looks at it".to_owned()) };
+        let hold = SettingsPatch { sending: Some(sending), ..SettingsPatch::default() };
+        command.settings().update(&Actor::command_line(), hold).await.unwrap();
+        store::exec(test.db.writer(), "UPDATE installation SET witness = 0", vec![]).await.unwrap();
+        let reason = held_at_start(&test, &config).await.expect("held");
+        assert!(reason.contains("restored from a backup") && reason.ends_with("Ann looks at it"), "{reason}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
-    message::{By, Channel, State},
+    message::{By, Channel, NewMessage, State},
     reason::Reason,
     run::RunStatus,
     sender::NewSender,
@@ -78,13 +78,7 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
     for mut world in worlds(silent(&[])).await {
         world.people(1, 3).await;
         let run = world.launch(&world.campaign("Hi").await).await;
-        let plans = store::runs::to_plan(world.db.reader()).await.expect("plans");
-        commit(&world.db, async |tx| {
-            let now = world.engine.now();
-            store::runs::plan_chunk(tx, &plans[0], now, now, 100).await?;
-            store::runs::finish_plan(tx, run.id, now).await
-        })
-        .await;
+        world.plan(run.id).await;
         let lane = store::messages::Lane::Run { run: run.id, topic: None };
         let now = world.engine.now();
         let lease = store::messages::Lease { until: now.plus(-1), owner: 1 };
@@ -99,8 +93,9 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_twilio_does_not_answer_nothing_is_concluded() {
-    for mut world in worlds(silent(&[("*", Fault::Error500)])).await {
+async fn while_twilio_does_not_answer_nothing_is_concluded_until_a_day_is_over() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..silent(&[("*", Fault::Error500)]) }).await {
         world.people(1, 4).await;
         let run = world.launch(&world.campaign("Hi").await).await;
         world.start();
@@ -110,6 +105,67 @@ async fn while_twilio_does_not_answer_nothing_is_concluded() {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         let waiting = world.run(run.id).await;
         assert_eq!((waiting.ledger.unknown, waiting.status), (4, RunStatus::Running));
+        // It stays so: what nobody can tell is given up, and the run ends.
+        clock.by(25 * Timestamp::HOUR);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.failed, handed_over(&run.ledger)), (4, 0));
+        assert_eq!(world.message_to(1).await.reason, Some(Reason::OutcomeUnknown));
+        world.stop().await;
+        clock.by(-25 * Timestamp::HOUR);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_twilio_took_while_our_clock_was_ahead_is_not_sent_again() {
+    let clock = Arc::new(Moved::default());
+    // Twilio's clock is right: to ours it seems to have taken everything hours before.
+    clock.by(3 * Timestamp::HOUR);
+    let setup = Setup { clock: clock.clone(), ..silent(&[("*0001", Fault::LostAnswer), ("*0002", Fault::Error500)]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
+        world.start();
+        world.until(run.id, "unknown", |run| run.ledger.unknown == 2).await;
+        world.simulate(&json!({ "numbers": [] }));
+        // Who was never sent to is, after two looks; who was is not sent to again.
+        world.until_message(2, State::Accepted).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!((world.message_to(1).await.state, world.accepted(1)), (State::Unknown, 1));
+        world.assert_nobody_twice();
+        clock.by(25 * Timestamp::HOUR);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((run.ledger.failed, handed_over(&run.ledger)), (1, 2), "given up after a day");
+        world.stop().await;
+        clock.by(-25 * Timestamp::HOUR);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_the_clock_was_set_back_does_not_wait_for_the_clock() {
+    let clock = Arc::new(Moved::default());
+    let setup =
+        Setup { clock: clock.clone(), lease: Duration::from_secs(4), ..silent(&[("*0001", Fault::LostAnswer)]) };
+    for mut world in worlds(setup).await {
+        clock.by(5 * Timestamp::HOUR);
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
+        world.plan(run.id).await;
+        let lane = store::messages::Lane::Run { run: run.id, topic: None };
+        let claim = async |limit: u32, lasts: i64| {
+            let now = world.engine.now();
+            let lease = store::messages::Lease { until: now.plus(lasts), owner: 1 };
+            commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, limit).await).await
+        };
+        // One worker died long before the other one.
+        assert_eq!(claim(1, -1).await.len(), 1);
+        let now = world.engine.now();
+        let expired = commit(&world.db, async |tx| store::messages::expire_leases(tx, now, 10).await).await;
+        assert_eq!((expired, claim(2, 4 * Timestamp::SECOND).await.len()), (1, 2));
+        clock.by(-5 * Timestamp::HOUR);
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), world.accepted_in_all()), (3, 3), "{:?}", run.ledger);
+        world.assert_nobody_twice();
         world.stop().await;
     }
 }
@@ -143,6 +199,71 @@ async fn a_final_status_that_never_came_is_asked_for() {
         let told = message.history.iter().find(|step| step.state == State::Delivered).expect("its history says so");
         assert_eq!(told.by, By::Reconcile);
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+/// As if everything that is there had been made so long ago.
+async fn made_long_ago(world: &World, ago: i64, run: &str) {
+    let at = world.engine.now().plus(-ago).as_micros();
+    for update in [
+        format!("UPDATE messages SET created_at = {at}"),
+        format!("UPDATE runs SET created_at = {at}, started_at = {at}{run}"),
+    ] {
+        store::exec(world.db.writer(), update, vec![]).await.expect("it was");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_is_asked_for_however_long_ago_the_message_was_planned() {
+    let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 12).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.plan(run.id).await;
+        // A run that goes on for weeks, or was rehearsed weeks before.
+        made_long_ago(&world, 30 * Timestamp::DAY, "").await;
+        world.start();
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 12).await;
+        let told = world.message_to(7).await.history.into_iter().find(|step| step.state == State::Delivered);
+        assert_eq!(told.expect("its history says so").by, By::Reconcile);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_of_single_messages_and_of_those_that_events_make_is_asked_for() {
+    let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 4).await;
+        let single = NewMessage {
+            phone: build::phone(4),
+            template_id: None,
+            body: Some("Hello".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.plan(run.id).await;
+        // The one run of a campaign that answers events stays open; its messages are new.
+        made_long_ago(&world, Timestamp::DAY, ", event_name = 'price_drop'").await;
+        store::exec(world.db.writer(), "UPDATE messages SET occurrence = 1", vec![]).await.expect("events made them");
+        let single = world.engine.messages().create(&world.admin, single).await.expect("taken");
+        world.start();
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 4).await;
+        let delivered = async {
+            loop {
+                let message = world.engine.messages().get(&world.admin, single.id).await.expect("there");
+                if message.state == State::Delivered {
+                    return message;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let single = tokio::time::timeout(Duration::from_secs(20), delivered).await.expect("its status is asked for");
+        let told = single.history.iter().find(|step| step.state == State::Delivered).expect("its history says so");
+        assert_eq!(told.by, By::Reconcile);
         world.stop().await;
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod events;
 mod import;
 mod migrate;
+mod sending;
 mod serve;
 mod simulator;
 
@@ -42,6 +43,9 @@ enum Command {
     /// The audit log and the consent ledger
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Hold all sending, or release it
+    #[command(subcommand)]
+    Sending(sending::Command),
     /// Trigger events, and stored webhooks
     #[command(subcommand)]
     Events(events::Command),
@@ -67,6 +71,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<()> {
         Command::Admin(command) => admin::run(command, &Config::read(&options)?).await,
         Command::ApiKey(command) => api_key::run(command, &Config::read(&options)?).await,
         Command::Audit(command) => audit::run(command, &Config::read(&options)?).await,
+        Command::Sending(command) => sending::run(command, &Config::read(&options)?).await,
         Command::Events(command) => events::run(command, &Config::read(&options)?).await,
         Command::Import(arguments) => import::run(arguments, &Config::read(&options)?).await,
         Command::Demo => demo::run(&Config::read(&options)?).await,

@@ -4,13 +4,13 @@ use std::{
     fmt::Display,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     ops::RangeInclusive,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
 
 use domain::phone::Phone;
-use engine::config::{Secret, WebhookKeys};
+use engine::config::{LONGEST_LEASE, Secret, WebhookKeys};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -56,6 +56,18 @@ pub(super) fn data_dir(database_url: &str) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// The note that tells a restored or copied database from the one that was served here last: beside the embedded one, and
+/// for one elsewhere in the data folder, by its name.
+pub(super) fn witness(database_url: &str, data_dir: &Path) -> PathBuf {
+    if let Some(file) = database_file(database_url) {
+        return file.with_added_extension("witness");
+    }
+    let url = Url::parse(database_url).ok();
+    let name = url.as_ref().map_or("", |url| url.path().trim_matches('/'));
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+    data_dir.join(format!("{}.witness", name.chars().map(plain).collect::<String>()))
 }
 
 pub(super) fn bind_addr(options: &Options) -> Result<SocketAddr> {
@@ -247,7 +259,8 @@ pub(super) fn seconds(
 
 /// A lease must outlive the request it covers, whose time-out is half of it.
 pub(super) fn lease(options: &Options) -> Result<Duration> {
-    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), &(1..=3_600))?.unwrap_or(LEASE);
+    let seconds_of = 1..=LONGEST_LEASE.as_secs();
+    let lease = seconds("LEASE_SECONDS", options.lease_seconds.as_ref(), &seconds_of)?.unwrap_or(LEASE);
     if lease < SHORTEST_LEASE {
         let expected =
             format!("at least {} seconds, since the HTTP time-out to Twilio is half of it", SHORTEST_LEASE.as_secs());

@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Result, Tx, all, exec, one};
+use crate::{ConnectionTrait, Db, Error, Kind, Result, Tx, all, exec, one};
 
 /// What a worker must know of the rules to plan, start and send as the database asks for. It rises with each version whose
 /// plans or rules one of the version before would get wrong: from the first start of the newer one on, the older ones
@@ -86,4 +86,63 @@ pub async fn ask_for_rules(tx: &Tx, rules: i32) -> Result<i32> {
 /// `NotFound` before it was claimed.
 pub async fn asked_rules(db: &impl ConnectionTrait) -> Result<i32> {
     one(db, "SELECT rules FROM installation WHERE id = 1", Vec::new()).await?.ok_or(Error::NotFound)?.get("rules")
+}
+
+/// What tells a restored or copied database from the one that was served last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Rises at each start of a server and every minute that one runs, so that a copy from before is behind; 0 before the
+    /// first server with an account.
+    pub count: i64,
+    /// Where it was served last, in PostgreSQL's own words.
+    pub server: Option<String>,
+}
+
+/// Whose the database is; none before it was claimed.
+///
+/// # Errors
+/// What the database says.
+pub async fn instance_id(db: &impl ConnectionTrait) -> Result<Option<Uuid>> {
+    let row = one(db, "SELECT instance_id FROM installation WHERE id = 1", Vec::new()).await?;
+    row.map(|row| row.get("instance_id")).transpose()
+}
+
+/// What the database says of itself.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn witness(db: &impl ConnectionTrait) -> Result<Witness> {
+    let query = "SELECT witness, server FROM installation WHERE id = 1";
+    let row = one(db, query, Vec::new()).await?.ok_or(Error::NotFound)?;
+    Ok(Witness { count: row.get("witness")?, server: row.get("server")? })
+}
+
+/// Raises the count above what it is, and above `seen`. Returns what it is now.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn raise_witness(db: &impl ConnectionTrait, seen: i64) -> Result<i64> {
+    let update = "UPDATE installation SET witness = CASE WHEN witness < $1 THEN $1 ELSE witness END + 1 WHERE id = 1 \
+                  RETURNING witness";
+    one(db, update, vec![seen.into()]).await?.ok_or(Error::NotFound)?.get("witness")
+}
+
+/// The database is served there from now on.
+///
+/// # Errors
+/// `NotFound` before it was claimed.
+pub async fn note_server(tx: &Tx, server: &str) -> Result<()> {
+    let update = "UPDATE installation SET server = $1 WHERE id = 1";
+    if exec(tx, update, vec![server.into()]).await? == 1 { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// PostgreSQL's own name of its cluster and this database; none on SQLite, and where we may not ask. Not in a transaction:
+/// a refusal would end it.
+pub async fn server(db: &Db) -> Option<String> {
+    if db.kind() == Kind::Sqlite {
+        return None;
+    }
+    let query = "SELECT CAST(c.system_identifier AS text) || '/' || CAST(d.oid AS text) AS name \
+                 FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()";
+    one(db.reader(), query, Vec::new()).await.ok()??.get("name").ok()
 }

@@ -10,7 +10,7 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Result, Row, all, one};
+use crate::{ConnectionTrait, Result, Row, all, messages::moves_since, one};
 
 /// A run with messages in the queue, or with a plan that is not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,16 +170,20 @@ pub async fn unknown(db: &impl ConnectionTrait, limit: u32) -> Result<Counted> {
     one(db, query, Vec::new()).await?.map_or(Ok(Counted::default()), |row| counted(&row))
 }
 
-/// What runs have at the provider without a final status, by their ledgers: of runs made since `since`, and of older ones.
+/// What runs have at the provider without a final status, by their ledgers: of runs that may have handed something over
+/// since `since`, and of older ones.
 /// The oldest is not older than its run's start.
 ///
 /// # Errors
 /// What the database says.
 pub async fn accepted(db: &impl ConnectionTrait, since: Timestamp) -> Result<(Counted, Counted)> {
-    let query = "SELECT q.lately, CAST(sum(q.n) AS bigint) AS n, min(q.started_at) AS oldest_at, \
-                 CAST(NULL AS bigint) AS next_at FROM (SELECT r.created_at >= $1 AS lately, \
-                 l.accepted + l.sent AS n, COALESCE(r.started_at, r.created_at) AS started_at \
-                 FROM run_ledgers l JOIN runs r ON r.id = l.run_id WHERE l.accepted + l.sent > 0) AS q GROUP BY q.lately";
+    let query = format!(
+        "SELECT q.lately, CAST(sum(q.n) AS bigint) AS n, min(q.started_at) AS oldest_at, \
+         CAST(NULL AS bigint) AS next_at FROM (SELECT {} AS lately, \
+         l.accepted + l.sent AS n, COALESCE(r.started_at, r.created_at) AS started_at \
+         FROM run_ledgers l JOIN runs r ON r.id = l.run_id WHERE l.accepted + l.sent > 0) AS q GROUP BY q.lately",
+        moves_since("$1")
+    );
     let mut found = (Counted::default(), Counted::default());
     for row in all(db, query, vec![since.as_micros().into()]).await? {
         let of = if row.get::<bool>("lately")? { &mut found.0 } else { &mut found.1 };

@@ -403,6 +403,27 @@ async fn an_ended_lease_makes_unknown_and_only_proofs_count_afterwards() {
 }
 
 #[tokio::test]
+async fn leases_from_before_the_clock_was_set_back_end_as_if_they_began_now() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let claimed = claim(db, &run, 3).await;
+        // Three hours earlier, by the clock as it is now.
+        let now = START.plus(-3 * Timestamp::HOUR);
+        let until = now.plus(Timestamp::MINUTE);
+        let cut = async || commit(db, async |tx| store::messages::set_back(tx, now, Timestamp::MINUTE, 100).await).await;
+        assert_eq!((cut().await, cut().await), (3, 0));
+        // Whoever holds them may still report.
+        let settled = write(db, &[outcome(&claimed[0], Effect::Released)]).await;
+        assert!(!settled[0].late);
+        let expire = |at: Timestamp| commit(db, async move |tx| store::messages::expire_leases(tx, at, 100).await);
+        assert_eq!((expire(until).await, expire(until.plus(1)).await), (0, 2));
+        let ledger = checked_ledger(db, run.run).await;
+        assert_eq!((ledger.queued, ledger.unknown), (1, 2));
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_was_thought_dead_changes_nothing() {
     for test in testkit::databases().await {
         let db = &test.db;
@@ -717,5 +738,30 @@ async fn receipts_and_outcomes_of_the_same_messages_do_not_block_each_other() {
             task.await.expect("no deadlock");
         }
         assert_eq!(checked_ledger(&test.db, run.run).await.sent, 200);
+    }
+}
+
+#[tokio::test]
+async fn where_the_messages_since_a_time_begin_is_found_along_their_numbers() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let count = async |condition: String| -> i64 {
+            let query = format!("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE {condition}");
+            let row = store::one(db.reader(), query, vec![]).await.expect("counted").expect("a row");
+            row.get("n").expect("a number")
+        };
+        let minute = |minute: i64| START.plus(minute * Timestamp::MINUTE);
+        assert_eq!(store::messages::made_before(db.reader(), START).await.expect("none"), MessageId(0));
+        running(db, 25).await;
+        let made =
+            format!("UPDATE messages SET created_at = {} + id / 2 * {}", minute(0).as_micros(), Timestamp::MINUTE);
+        for statement in [made.as_str(), "DELETE FROM messages WHERE id > 7 AND id < 13"] {
+            store::exec(db.writer(), statement, vec![]).await.expect("they are so old, and some are missing");
+        }
+        for at in (-1..15).map(|at| minute(at).as_micros()) {
+            let before = store::messages::made_before(db.reader(), Timestamp::from_micros(at)).await.expect("found").0;
+            assert_eq!(count(format!("id > {before} AND created_at < {at}")).await, 0, "{before}");
+            assert_eq!(count(format!("id <= {before} AND created_at >= {at}")).await, 0, "{before}");
+        }
     }
 }

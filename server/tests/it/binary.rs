@@ -163,6 +163,29 @@ fn commands_print_what_they_made_and_nothing_else() {
 }
 
 #[test]
+fn sending_is_held_and_released_and_the_audit_log_says_so() {
+    let dir = dir();
+    let sending = |arguments: &[&str]| {
+        let mut command = program(dir.path());
+        command.arg("sending").args(arguments);
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout)
+    };
+    // Before any server was there, too.
+    assert_eq!(sending(&["hold", "--reason", "restored on Friday"]), "Sending is held: restored on Friday\n");
+    assert_eq!(sending(&["hold"]), "Sending is held: Held from the command line.\n");
+    assert_eq!(sending(&["release"]), "Sending is on\n");
+    assert_eq!(sending(&["release"]), "Sending is on\n", "once more changes nothing");
+    let empty = program(dir.path()).args(["sending", "hold", "--reason", " "]).output().expect("it runs");
+    assert!(refusal(&empty).contains("sending.reason"), "{empty:?}");
+    let verified = program(dir.path()).args(["audit", "verify"]).output().expect("it runs");
+    assert!(text(&verified.stdout).contains("audit: 3 lines hold"), "{verified:?}");
+    let help = program(dir.path()).arg("--help").output().expect("it runs");
+    assert!(text(&help.stdout).contains("Hold all sending, or release it"), "{help:?}");
+}
+
+#[test]
 fn files_are_imported_with_a_report() {
     let dir = dir();
     std::fs::write(dir.path().join("people.csv"), "phone,consent\n+14155550142,yes\nnobody,yes\n").expect("written");

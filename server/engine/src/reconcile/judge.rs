@@ -9,21 +9,48 @@ use crate::{provider::Listed, sender::MAX_ATTEMPTS};
 /// How far Twilio's clock and ours may be apart.
 pub(super) const SKEW: i64 = 2 * Timestamp::MINUTE;
 
-/// `free`: what Twilio has for this person and sender since the message was made, less what belongs to other messages
+/// How far ahead our clock may have been when the message was made and handed over, be it right by now: what Twilio took
+/// then seems to be so much older than the message.
+const AHEAD: i64 = Timestamp::DAY;
+
+/// From when on Twilio's messages may be this one: a clock that is set back makes it younger than it is, so the earliest
+/// time counts that it is known by.
+fn since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
+    message.created_at.min(message.handed_over_at).min(now).plus(-SKEW)
+}
+
+/// How far back Twilio's messages are asked for.
+pub(super) fn look_since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
+    since(message, now).plus(-AHEAD)
+}
+
+/// `listed`: what Twilio has for this person and sender from [`look_since`] on, less what belongs to other messages
 /// of ours. `filled`: the text as it would be now, of a message whose own is not known.
-pub(super) fn judge(message: &UnknownMessage, filled: Option<&str>, free: &[&Listed], now: Timestamp) -> Finding {
+pub(super) fn judge(message: &UnknownMessage, filled: Option<&str>, listed: &[&Listed], now: Timestamp) -> Finding {
+    let since = since(message, now);
+    // What has no date that can be read may be the one.
+    let (free, earlier): (Vec<&Listed>, Vec<&Listed>) =
+        listed.iter().partition(|listed| listed.created_at.is_none_or(|at| at >= since));
     if free.is_empty() {
-        return absent(message);
+        let text = message.text.as_deref().or(filled);
+        let may_be = |listed: &&Listed| text.is_none_or(|text| is_text(listed, text));
+        // Twilio's clock is right and ours may not have been: that it is too old does not prove that it is another one.
+        return if earlier.iter().any(may_be) { unclear(message, now) } else { absent(message) };
     }
-    match the_one(message, filled, free) {
+    match the_one(message, filled, &free) {
         Some(listed) => found(listed),
         None => unclear(message, now),
     }
 }
 
-/// Nothing can be told: perhaps later, but not for ever.
+fn is_text(listed: &Listed, text: &str) -> bool {
+    listed.body.as_deref().is_some_and(|body| body.trim() == text.trim())
+}
+
+/// Nothing can be told: perhaps later, but not for ever. What seems to have been unknown only from a day ahead on, because
+/// our clock was set back, would else stay so until then.
 pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
-    if now.since(message.since) >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
+    if now.since(message.since).abs() >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
 }
 
 /// The same text proves it, be it filled anew. Without that a single message does when we do not know our text, as long as
@@ -31,8 +58,7 @@ pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
 /// worse mistake.
 fn the_one<'a>(message: &UnknownMessage, filled: Option<&str>, free: &[&'a Listed]) -> Option<&'a Listed> {
     if let Some(text) = message.text.as_deref().or(filled) {
-        let mut same =
-            free.iter().filter(|listed| listed.body.as_deref().is_some_and(|body| body.trim() == text.trim()));
+        let mut same = free.iter().filter(|listed| is_text(listed, text));
         if let (Some(one), None) = (same.next(), same.next()) {
             return Some(one);
         }
@@ -82,6 +108,7 @@ mod tests {
             from: "+15005550006".to_owned(),
             channel: Channel::Whatsapp,
             created_at: NOW,
+            handed_over_at: NOW,
             since: NOW,
             looked_at: NOW,
             absent_before: false,
@@ -149,6 +176,41 @@ mod tests {
         let seen = UnknownMessage { absent_before: true, ..message(Some("Hi Ann")) };
         assert_eq!(judge(&seen, None, &[&other], NOW), Finding::Unclear);
         assert_eq!(judge(&seen, None, &[&other], NOW.plus(GIVE_UP)), Finding::GiveUp);
+    }
+
+    #[test]
+    fn what_twilio_took_before_the_message_was_made_may_be_it_when_our_clock_was_ahead() {
+        let early = |body: &str, before: i64| Listed { created_at: Some(NOW.plus(-before)), ..listed("SM1", body) };
+        let (same, other) = (early("Hi Ann", 3 * Timestamp::HOUR), early("Hi Bob", 3 * Timestamp::HOUR));
+        let mine = UnknownMessage { absent_before: true, ..message(Some("Hi Ann")) };
+        assert_eq!(judge(&mine, None, &[&same], NOW), Finding::Unclear, "neither adopted nor sent again");
+        assert_eq!(judge(&mine, None, &[&same], NOW.plus(GIVE_UP)), Finding::GiveUp);
+        assert_eq!(judge(&mine, None, &[&other], NOW), Finding::Requeue);
+        let dead = UnknownMessage { absent_before: true, ..message(None) };
+        assert_eq!(judge(&dead, Some("Hi Ann"), &[&other], NOW), Finding::Requeue);
+        assert_eq!(judge(&dead, None, &[&other], NOW), Finding::Unclear, "nobody knows what it said");
+        let found = early("Hi Ann", Timestamp::MINUTE);
+        assert_eq!(judge(&mine, None, &[&found, &same], NOW), adopted("SM1"), "within what clocks differ");
+    }
+
+    #[test]
+    fn the_earliest_time_counts_that_a_message_is_known_by() {
+        let hour = Timestamp::HOUR;
+        // The clock was ahead while it was planned, and right when it was handed over.
+        let planned = UnknownMessage { created_at: NOW.plus(3 * hour), ..message(Some("Hi Ann")) };
+        assert_eq!(judge(&planned, None, &[&listed("SM1", "Hi Ann")], NOW.plus(4 * hour)), adopted("SM1"));
+        // It was set right only after that.
+        let handed_over = UnknownMessage { handed_over_at: NOW.plus(3 * hour), ..planned };
+        assert_eq!(judge(&handed_over, None, &[&listed("SM1", "Hi Ann")], NOW.plus(hour / 60)), adopted("SM1"));
+        assert_eq!(look_since(&handed_over, NOW), NOW.plus(-SKEW - AHEAD));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_by_years_keeps_nothing_open_for_years() {
+        let message = UnknownMessage { since: NOW.plus(400 * Timestamp::DAY), ..message(None) };
+        assert_eq!(unclear(&message, NOW), Finding::GiveUp);
+        let by_hours = UnknownMessage { since: NOW.plus(3 * Timestamp::HOUR), ..message };
+        assert_eq!(unclear(&by_hours, NOW), Finding::Unclear);
     }
 
     #[test]

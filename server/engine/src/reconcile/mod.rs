@@ -85,19 +85,38 @@ async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Resul
     let account = provider_accounts::find(engine, &accounts, sid);
     let account = account.as_deref();
     loop {
-        let before = engine.now().plus(-micros(engine.config().reconcile_grace));
-        let waiting = store::messages::unknown(db, sid, before, ROUND).await?;
+        let now = engine.now();
+        let times = (now.plus(-micros(engine.config().reconcile_grace)), now.plus(judge::SKEW));
+        let waiting = store::messages::unknown(db, sid, times, ROUND).await?;
         let all = waiting.len() == ROUND as usize;
-        let written = stream::iter(waiting)
+        let settled = stream::iter(waiting.clone())
             .map(|message| async move { settle(engine, account, &message).await })
             .buffer_unordered(AT_ONCE)
             .try_fold(0, |sum, written| async move { Ok(sum + u32::from(written)) })
-            .await?;
+            .await;
+        let written = match settled {
+            Ok(written) => written,
+            Err(error) => {
+                give_up_overdue(engine, &waiting).await?;
+                return Err(error);
+            }
+        };
         // What cannot be written now is there again in the next round.
         if !all || written == 0 || stop.is_cancelled() {
             return Ok(());
         }
     }
+}
+
+/// Without Twilio's list nothing can be told of these, and not for ever: a run has to end. Those that were settled before
+/// the list was refused are not touched.
+async fn give_up_overdue(engine: &Engine, waiting: &[UnknownMessage]) -> Result<()> {
+    for message in waiting {
+        if judge::unclear(message, engine.now()) == Finding::GiveUp {
+            conclude(engine, message, &Finding::GiveUp).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Asks for one message and writes what came of it; true when something was written. What is wrong with this message
@@ -107,7 +126,15 @@ async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Resul
 /// When the database or Twilio is not to be had.
 async fn settle(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<bool> {
     let finding = look(engine, account, message).await?;
-    let written = match retrying!(write(engine, message, &finding).await) {
+    conclude(engine, message, &finding).await
+}
+
+/// Writes what was found out of one message; true when something was written.
+///
+/// # Errors
+/// When the database is not to be had.
+async fn conclude(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
+    let written = match retrying!(write(engine, message, finding).await) {
         Ok(written) => written,
         Err(error) if is_passing(&error) => return Err(error),
         Err(error) => {
@@ -118,14 +145,14 @@ async fn settle(engine: &Engine, account: Option<&Account>, message: &UnknownMes
     if !written {
         return Ok(false);
     }
-    metrics::counter!("messages_reconciled_total", "finding" => word(&finding)).increment(1);
+    metrics::counter!("messages_reconciled_total", "finding" => word(finding)).increment(1);
     tracing::info!(
         message.id = message.id.0,
         attempt = message.attempt,
-        finding = word(&finding),
+        finding = word(finding),
         "looked for at Twilio"
     );
-    if finding == Finding::Requeue {
+    if *finding == Finding::Requeue {
         engine.inner().bell.ring(Who::Senders);
     }
     Ok(true)
@@ -137,8 +164,11 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     // Without credentials nobody can be asked: nothing is concluded from that.
     let Some(account) = account else { return Ok(judge::unclear(message, now)) };
-    // A message from the future was made by a clock that was ahead: by how much nobody knows any more.
-    let since = if message.created_at > now { Timestamp::default() } else { message.created_at.plus(-judge::SKEW) };
+    // Our clock was set back: how long ago it was handed over is not known. Its grace begins now.
+    if message.looked_at > now.plus(judge::SKEW) {
+        return Ok(Finding::Unclear);
+    }
+    let since = judge::look_since(message, now);
     let provider = &engine.inner().provider;
     let listed = match provider.sent_to(account, phone, message.channel, &message.from, since, now).await {
         Ok(listed) => listed,

@@ -1,17 +1,17 @@
 //! Asking for messages whose final status never came: a callback may be lost, or was never asked for.
 //!
-//! Each is asked for after an hour of silence, then after two more, four, and so on for three days. What is still on its
-//! way then (a phone that is off) is left to its callback.
+//! Each is asked for after an hour of silence, then after two more, four, and so on for three days from its hand-over,
+//! whenever it was planned. What is still on its way then (a phone that is off) is left to its callback.
 
-use std::{collections::BTreeSet, time::Duration};
-
-use domain::{
-    ids::{ContactId, RunId},
-    message::State,
-    time::Timestamp,
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use store::messages::Unfinished;
+
+use domain::{ids::ContactId, message::State, time::Timestamp};
+use futures::{StreamExt as _, stream};
+use store::messages::{Among, Patience, Unfinished};
 use tokio_util::sync::CancellationToken;
 
 use super::{AT_ONCE, PAUSE, micros, told_opt_out};
@@ -19,7 +19,7 @@ use crate::{
     Engine, Error, Result,
     provider::Account,
     retry::{is_passing, retrying},
-    services::provider_accounts,
+    services::provider_accounts::{self, Accounts},
 };
 
 /// Messages taken at a time.
@@ -28,8 +28,12 @@ const ROUND: u32 = 100;
 /// Asked for at most in one look: the rest waits for the next one.
 const IN_ONE_LOOK: usize = 5_000;
 
-/// Runs older than this are let be.
+/// What was handed over longer ago is let be.
 pub(crate) const FOLLOWED_FOR: i64 = 3 * Timestamp::DAY;
+
+/// Single messages and those that events make are looked for among all that were made within this time: one that waited
+/// for days before it went out is followed, too.
+const MADE_WITHIN: i64 = 7 * Timestamp::DAY;
 
 /// Asks until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
@@ -47,46 +51,82 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
 }
 
 async fn look(engine: &Engine, stop: &CancellationToken) -> Result<()> {
-    let since = engine.now().plus(-FOLLOWED_FOR);
-    let runs = store::messages::unfinished_runs(engine.db().reader(), since).await?;
-    metrics::gauge!("messages_unfinished").set(runs.iter().map(|(.., messages)| *messages).sum::<i64>() as f64);
-    let accounts = provider_accounts::current(engine).await?;
-    let (mut room, mut away, mut done) = (IN_ONE_LOOK, BTreeSet::new(), Ok(()));
-    for (run, sid, _) in runs {
-        // An account that does not let us in keeps no other waiting.
-        let account = provider_accounts::find(engine, &accounts, &sid).filter(|_| !away.contains(&sid));
-        let Some(account) = account else { continue };
-        if let Err(error) = ask_for_run(engine, &account, run, &mut room, stop).await {
-            away.insert(sid);
-            done = Err(error);
+    let (db, now) = (engine.db().reader(), engine.now());
+    let runs = store::messages::unfinished_runs(db, now.plus(-FOLLOWED_FOR)).await?;
+    metrics::gauge!("messages_unfinished").set(runs.iter().map(|run| run.messages).sum::<i64>() as f64);
+    let mut look = Look {
+        engine,
+        stop,
+        accounts: provider_accounts::current(engine).await?,
+        away: Mutex::default(),
+        room: IN_ONE_LOOK,
+        done: Ok(()),
+    };
+    for run in runs.iter().filter(|run| !run.is_by_events) {
+        if look.account(&run.account_sid).is_some() {
+            look.ask_for(Among::Run(run.run, ContactId(-1))).await?;
         }
     }
-    done
+    let before = store::messages::made_before(db, now.plus(-MADE_WITHIN)).await?;
+    look.ask_for(Among::OneByOne(before)).await?;
+    look.done
 }
 
-async fn ask_for_run(
-    engine: &Engine,
-    account: &Account,
-    run: RunId,
-    room: &mut usize,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let quiet = micros(engine.config().status_quiet);
-    let mut after = ContactId(-1);
-    while *room > 0 && !stop.is_cancelled() {
-        let now = engine.now();
-        let found = store::messages::unfinished(engine.db().reader(), run, after, now, quiet, ROUND).await?;
-        let Some(last) = found.last() else { return Ok(()) };
-        after = last.contact_id;
-        let taken = retrying!(take(engine, found.clone()).await)?;
-        *room = room.saturating_sub(taken.len());
-        stream::iter(taken)
-            .map(|message| async move { ask(engine, account, &message).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+/// One look at everything.
+struct Look<'a> {
+    engine: &'a Engine,
+    stop: &'a CancellationToken,
+    accounts: Arc<Accounts>,
+    /// Accounts that did not let us in: they keep no other waiting.
+    away: Mutex<BTreeSet<String>>,
+    room: usize,
+    done: Result<()>,
+}
+
+impl Look<'_> {
+    /// The account, while it lets us in.
+    fn account(&self, sid: &str) -> Option<Arc<Account>> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).contains(sid);
+        provider_accounts::find(self.engine, &self.accounts, sid).filter(|_| !away)
     }
-    Ok(())
+
+    /// Asks for everything there that it is time to ask for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    async fn ask_for(&mut self, mut among: Among) -> Result<()> {
+        let quiet = micros(self.engine.config().status_quiet);
+        while self.room > 0 && !self.stop.is_cancelled() {
+            let now = self.engine.now();
+            let patience = Patience { now, quiet, since: now.plus(-FOLLOWED_FOR) };
+            let mut found = store::messages::unfinished(self.engine.db().reader(), among, patience, ROUND).await?;
+            let Some(last) = found.last() else { return Ok(()) };
+            among = among.behind(last);
+            found.retain(|message| self.account(&message.account_sid).is_some());
+            let taken = retrying!(take(self.engine, found.clone()).await)?;
+            self.room = self.room.saturating_sub(taken.len());
+            let this = &*self;
+            let asked: Vec<Result<()>> = stream::iter(taken)
+                .map(|message| async move { this.ask(&message).await })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            if let Some(failed) = asked.into_iter().find(Result::is_err) {
+                self.done = failed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for one message, unless its account turned out to be away meanwhile.
+    async fn ask(&self, message: &Unfinished) -> Result<()> {
+        let Some(account) = self.account(&message.account_sid) else { return Ok(()) };
+        let asked = ask(self.engine, &account, message).await;
+        if asked.is_err() {
+            self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(message.account_sid.clone());
+        }
+        asked
+    }
 }
 
 async fn take(engine: &Engine, found: Vec<Unfinished>) -> Result<Vec<Unfinished>> {

@@ -42,6 +42,9 @@ const REAL_ACCOUNT_RATE: i32 = 2_000;
 
 const RATE_MAX: i32 = 100_000;
 
+/// Characters of the reason why sending is held.
+const REASON_MAX: usize = 500;
+
 /// Percent of the day's people that campaigns leave to replies.
 const REPLY_SHARE: i32 = 10;
 /// Meta's largest limit but "no limit" is 100,000; room for what it may become.
@@ -239,7 +242,14 @@ pub(crate) async fn hold(tx: &store::Tx, actor: &Actor, reason: &str, now: Times
     let stored: Option<Stored<Document>> = store::settings::load(tx, KEY).await?;
     let version = stored.as_ref().map_or(0, |stored| stored.version);
     let former = stored.map(|stored| stored.value).unwrap_or_default();
-    let sending = Sending { state: SendingState::Held, reason: Some(reason.to_owned()) };
+    // Whoever held it before has not released it.
+    let reason = match &former.sending {
+        Sending { state: SendingState::Held, reason: Some(before) } if !before.contains(reason) => {
+            format!("{reason} It was held before: {before}").chars().take(REASON_MAX).collect()
+        }
+        _ => reason.to_owned(),
+    };
+    let sending = Sending { state: SendingState::Held, reason: Some(reason) };
     let document = Document { sending, ..former.clone() };
     save(tx, &document, version, now).await?;
     audit(tx, actor, now, &former, &document, &[]).await
@@ -370,8 +380,8 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
     if patch.sending.as_ref().is_some_and(|sending| sending.state == SendingState::Held) && reason.is_empty() {
         errors.push(FieldError::new("sending.reason", "Say why sending is held: others will want to know."));
     }
-    if reason.chars().count() > 500 {
-        errors.push(FieldError::new("sending.reason", "Use at most 500 characters."));
+    if reason.chars().count() > REASON_MAX {
+        errors.push(FieldError::new("sending.reason", format!("Use at most {REASON_MAX} characters.")));
     }
     if let Some(Some(country)) = &patch.default_country
         && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphabetic()))

@@ -15,6 +15,7 @@ use domain::{
 };
 use local::Local;
 use recipients::Recipients;
+use uuid::Uuid;
 
 use crate::{Error, Result, config::Config};
 
@@ -145,6 +146,22 @@ impl Throttle {
         }
     }
 
+    /// The highest count of an installation's witness that any process told; none where nothing is shared, and when
+    /// nobody knows.
+    pub(crate) async fn witness(&self, installation: Uuid) -> Option<i64> {
+        match self {
+            Self::Local(_) => None,
+            Self::Shared(shared) => shared.witness(installation).await,
+        }
+    }
+
+    /// Tells the others of the witness's count.
+    pub(crate) async fn tell_witness(&self, installation: Uuid, count: i64) {
+        if let Self::Shared(shared) = self {
+            shared.tell_witness(installation, count).await;
+        }
+    }
+
     /// Whether what this throttle needs is there.
     ///
     /// # Errors
@@ -160,7 +177,6 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 

@@ -30,6 +30,8 @@ use super::{
 
 /// For one answer of Redis; it takes well below a millisecond.
 const ANSWER: Duration = Duration::from_millis(250);
+/// For one answer that nobody waits for in a hurry, with the time to connect.
+const LEISURE: Duration = Duration::from_secs(2);
 /// After a call that Redis did not answer.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Two calls without an answer within this time: Redis is away.
@@ -291,6 +293,31 @@ impl Shared {
         }
     }
 
+    pub(super) async fn witness(&self, installation: Uuid) -> Option<i64> {
+        let ask = redis::cmd("ZSCORE").arg(self.name("witness")).arg(installation.to_string()).to_owned();
+        // Whole numbers below 2^53 are themselves.
+        self.at_leisure(&ask).await.flatten().map(|count: f64| count as i64)
+    }
+
+    pub(super) async fn tell_witness(&self, installation: Uuid, count: i64) {
+        // Never back: another process may have told of more.
+        let name = self.name("witness");
+        let tell = redis::cmd("ZADD").arg(name).arg("GT").arg(count).arg(installation.to_string()).to_owned();
+        let _: Option<i64> = self.at_leisure(&tell).await;
+    }
+
+    /// Asks what nobody waits for in a hurry, so that it may be the first that is asked at all.
+    async fn at_leisure<T: FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+        let mut redis = self.redis.clone();
+        let problem = match tokio::time::timeout(LEISURE, command.query_async::<T>(&mut redis)).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::debug!(problem, "Redis");
+        None
+    }
+
     pub(super) async fn check(&self) -> Result<(), &'static str> {
         let mut redis = self.redis.clone();
         let ping = redis::cmd("PING");
@@ -539,6 +566,17 @@ mod tests {
         }
         assert_eq!(shared.health(), Health::Here);
         assert_eq!(shared.processes.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn the_witness_only_rises() {
+        let Some(shared) = Shared::for_tests(false).await else { return };
+        let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+        assert_eq!(shared.witness(one).await, None);
+        for count in [3, 7, 5] {
+            shared.tell_witness(one, count).await;
+        }
+        assert_eq!((shared.witness(one).await, shared.witness(other).await), (Some(7), None));
     }
 
     #[test]

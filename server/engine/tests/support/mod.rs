@@ -62,6 +62,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
     Config {
         public_url: PUBLIC_URL.to_owned(),
         data_dir: test.dir.path().to_owned(),
+        witness: test.dir.path().join("witness"),
         keys,
         provider: ProviderConfig {
             account_sid: ACCOUNT.to_owned(),

@@ -117,6 +117,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
     let config = Config {
         public_url: twilio.public_url.clone(),
         data_dir: test.dir.path().to_owned(),
+        witness: test.dir.path().join("witness"),
         keys: KeyRing::parse(&KeyRing::generate()).expect("a key"),
         provider: ProviderConfig {
             account_sid: simulator::ACCOUNT_SID.to_owned(),
@@ -252,6 +253,17 @@ impl World {
 
     pub async fn launch(&self, campaign: &Campaign) -> Run {
         self.engine.campaigns().launch(&self.admin, campaign.id).await.expect("launched")
+    }
+
+    /// Plans the run, as a planner does; it is the only one. No worker has started yet.
+    pub async fn plan(&self, run: RunId) {
+        let plans = store::runs::to_plan(self.db.reader()).await.expect("plans");
+        let now = self.engine.now();
+        commit(&self.db, async |tx| {
+            store::runs::plan_chunk(tx, &plans[0], now, now, 100).await?;
+            store::runs::finish_plan(tx, run, now).await
+        })
+        .await;
     }
 
     pub async fn run(&self, id: RunId) -> Run {

@@ -32,6 +32,10 @@ pub use rollups::of_run;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
 pub use sweep::{CLOCKS_APART, cancel_queued, expire_leases, lock_open, set_back, skip_queued};
-pub use unfinished::{Unfinished, settle_unfinished, take_unfinished, unfinished, unfinished_runs};
+pub(crate) use unfinished::moves_since;
+pub use unfinished::{
+    Among, Patience, Unfinished, UnfinishedRun, made_before, settle_unfinished, take_unfinished, unfinished,
+    unfinished_runs,
+};
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;

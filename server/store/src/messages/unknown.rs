@@ -33,6 +33,8 @@ pub struct UnknownMessage {
     pub from: String,
     pub channel: Channel,
     pub created_at: Timestamp,
+    /// When the worker took it that may have handed it over.
+    pub handed_over_at: Timestamp,
     /// Since when it is unknown.
     pub since: Timestamp,
     /// When it was looked at last; see [`settle_unknown`].
@@ -47,19 +49,19 @@ pub struct UnknownMessage {
     pub on_unknown: Option<OnUnknown>,
 }
 
-/// Up to `limit` messages of an account's senders that are unknown and were not looked at since `before`; the longest
-/// waiting first.
+/// Up to `limit` messages of an account's senders that are unknown and were not looked at since `before`, or seem to have
+/// been looked at after `beyond`, where no clock that is right has come yet; the longest waiting first.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unknown(
     db: &impl ConnectionTrait,
     account_sid: &str,
-    before: Timestamp,
+    (before, beyond): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<UnknownMessage>> {
     let query = format!(
-        "SELECT m.id, m.run_id, m.contact_id, m.attempt, m.created_at, m.updated_at, c.phone, s.address, s.channel, \
+        "SELECT m.id, m.run_id, m.contact_id, m.attempt, m.created_at, m.claimed_at, m.updated_at, c.phone, s.address, s.channel, \
          r.rules, (SELECT t.body FROM message_texts t WHERE t.message_id = m.id) AS body, \
          (SELECT min(t.at) FROM transitions t WHERE t.message_id = m.id AND t.attempt = m.attempt AND t.to_state = 2) \
          AS since, \
@@ -69,13 +71,15 @@ pub async fn unknown(
          AND o.id <> m.id AND o.state IN (1, 2)) AS has_rivals \
          FROM messages m JOIN senders s ON s.id = m.sender_id LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN runs r ON r.id = m.run_id \
-         WHERE m.unknown_at <= $1 AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
+         WHERE m.unknown_at IS NOT NULL AND (m.unknown_at <= $1 OR m.unknown_at > $3) AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
     );
-    all(db, query, vec![before.as_micros().into(), account_sid.into()]).await?.iter().map(read).collect()
+    let values = vec![before.as_micros().into(), account_sid.into(), beyond.as_micros().into()];
+    all(db, query, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<UnknownMessage> {
     let looked_at = Timestamp::from_micros(row.get("updated_at")?);
+    let created_at = Timestamp::from_micros(row.get("created_at")?);
     let phone: Option<String> = row.get("phone")?;
     let rules: Option<Rules> = match row.get::<Option<Uuid>>("run_id")? {
         Some(_) => Some(row.json("rules")?),
@@ -92,7 +96,8 @@ fn read(row: &Row) -> Result<UnknownMessage> {
             .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?,
         from: row.get("address")?,
         channel: row.word("channel")?,
-        created_at: Timestamp::from_micros(row.get("created_at")?),
+        created_at,
+        handed_over_at: row.get::<Option<i64>>("claimed_at")?.map_or(created_at, Timestamp::from_micros),
         since: row.get::<Option<i64>>("since")?.map_or(looked_at, Timestamp::from_micros),
         looked_at,
         absent_before: row.get("absent_before")?,

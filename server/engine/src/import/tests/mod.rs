@@ -42,6 +42,7 @@ async fn benches() -> Vec<Bench> {
         let config = Config {
             public_url: "http://127.0.0.1:3000".to_owned(),
             data_dir: test.dir.path().to_owned(),
+            witness: test.dir.path().join("witness"),
             keys: KeyRing::parse(&KeyRing::generate()).unwrap(),
             provider: ProviderConfig {
                 account_sid: "AC00000000000000000000000000000001".to_owned(),
