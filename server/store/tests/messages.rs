@@ -411,7 +411,8 @@ async fn leases_from_before_the_clock_was_set_back_end_as_if_they_began_now() {
         // Three hours earlier, by the clock as it is now.
         let now = START.plus(-3 * Timestamp::HOUR);
         let until = now.plus(Timestamp::MINUTE);
-        let cut = async || commit(db, async |tx| store::messages::set_back(tx, now, Timestamp::MINUTE, 100).await).await;
+        let cut =
+            async || commit(db, async |tx| store::messages::set_back(tx, now, Timestamp::MINUTE, 100).await).await;
         assert_eq!((cut().await, cut().await), (3, 0));
         // Whoever holds them may still report.
         let settled = write(db, &[outcome(&claimed[0], Effect::Released)]).await;

@@ -191,7 +191,7 @@ pub async fn next_run(
     let new = NewRun {
         id: test.run,
         due_at: at,
-        snapshot_at: at,
+        snapshot_at: START,
         campaign_id: campaign,
         template_id: TemplateId(Uuid::new_v4()),
         template_version: 1,

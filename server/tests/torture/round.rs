@@ -273,7 +273,10 @@ async fn holds(api: &Api, ended: &Value, run: &str, scenario: &Scenario, twilio:
     let rollups = patiently(api, &format!("/runs/{run}/rollups?by=hour")).await?;
     let hours = rollups["items"].as_array().context("rollups have items")?;
     let counted: u64 = hours.iter().filter_map(|hour| hour["accepted"].as_u64()).sum();
-    ensure!(counted + given_up.len() as u64 == u64::from(scenario.people), "{counted} were counted as handed over: {rollups}");
+    ensure!(
+        counted + given_up.len() as u64 == u64::from(scenario.people),
+        "{counted} were counted as handed over: {rollups}"
+    );
     Ok(given_up.len() as u64)
 }
 

@@ -101,8 +101,8 @@ struct Entry {
 impl Provider {
     /// What the account sent through the API to this person since `since`, from this number; a Messaging Service (`MG…`) may
     /// have sent from any. Not filtered by date at Twilio: its filter leaves out what is not sent yet, and the order of
-    /// the list is not promised, so all pages are read. A clock of ours that is ahead of Twilio's may have been so at
-    /// `since` too: then older ones count as well.
+    /// the list is not promised, so all pages are read. Where our clock is ahead of Twilio's, their dates are told by ours:
+    /// it may have been ahead at `since`, too.
     ///
     /// # Errors
     /// When the whole list is not to be had: then nothing is known.
@@ -126,12 +126,16 @@ impl Provider {
             if !response.status().is_success() {
                 return Err(ListError::Refused(response.status()));
             }
-            let since = since.plus(-ahead(&response, now));
+            let ahead = ahead(&response, now);
             let page: Page = response.json().await?;
-            found.extend(page.messages.into_iter().filter(Entry::is_ours).map(Listed::from).filter(|message| {
-                // What has no date that can be read may be the one.
-                message.created_at.is_none_or(|at| at >= since)
-            }));
+            let messages = page
+                .messages
+                .into_iter()
+                .filter(Entry::is_ours)
+                .map(Listed::from)
+                .map(|message| Listed { created_at: message.created_at.map(|at| at.plus(ahead)), ..message });
+            // What has no date that can be read may be the one.
+            found.extend(messages.filter(|message| message.created_at.is_none_or(|at| at >= since)));
             let Some(next) = page.next_page_uri else { return Ok(found) };
             if !next.starts_with('/') {
                 return Err(ListError::Foreign);

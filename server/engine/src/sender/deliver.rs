@@ -84,11 +84,11 @@ fn last_look(
     let lease = claim.lease;
     let engine = &shared.engine;
     let timeout = i64::try_from(engine.config().provider.timeout.as_micros()).unwrap_or(i64::MAX);
-    let left = timeout + MARGIN.min(timeout / 2);
+    let needed = timeout + MARGIN.min(timeout / 2);
     // Also by the time that really went by: a clock that was set back must not make the lease longer.
     let lease_length = i64::try_from(engine.config().lease.as_micros()).unwrap_or(i64::MAX);
     let went_by = i64::try_from(claim.began.elapsed().as_micros()).unwrap_or(i64::MAX / 2);
-    let too_late = now.plus(left) > lease.until || went_by + left > lease_length;
+    let too_late = now.plus(needed) > lease.until || went_by + needed > lease_length;
     let held = !context.probe && engine.inner().doubts.holds(context.sender.sender.id, Instant::now());
     if shared.stop.is_cancelled() || too_late || until.is_over(now) || held || !shared.is_open(context.lane) {
         return Some(done(message, lease, Effect::Released, None));

@@ -128,7 +128,9 @@ async fn tell_windows(engine: &Engine, message: &mut Message) -> Result<()> {
     let name = zones.names().join(", ");
     for made in message.decisions.iter_mut().filter(|made| made.outcome == Outcome::Send && made.attempt > 0) {
         let windows = hours.windows(&zones, place, (made.at.plus(-AROUND), made.at.plus(AROUND)));
-        let Some((from, to)) = windows.into_iter().find(|(from, to)| *from <= made.at && made.at < *to) else { continue };
+        let Some((from, to)) = windows.into_iter().find(|(from, to)| *from <= made.at && made.at < *to) else {
+            continue;
+        };
         let passed = |check: &&mut CheckResult| {
             check.check == Check::QuietHours && check.result == CheckOutcome::Pass && check.detail.is_none()
         };

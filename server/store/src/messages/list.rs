@@ -170,8 +170,7 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
 }
 
 async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decision>> {
-    let query =
-        "SELECT at, attempt, outcome, reason, checks, detail, rules_version FROM decisions WHERE message_id = $1 ORDER BY at, id";
+    let query = "SELECT at, attempt, outcome, reason, checks, detail, rules_version FROM decisions WHERE message_id = $1 ORDER BY at, id";
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
 }
 

@@ -16,6 +16,6 @@ pub use plan::{
 pub(crate) use plan::{PLAN_COLUMNS, earlier_message, read_plan, skip_decisions};
 pub use read::{definition, frozen, get, latest, list};
 pub use state::{
-    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, rules, sender_of_open, set_rate,
-    set_rules, set_status,
+    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, rules, sender_of_open,
+    set_rate, set_rules, set_status,
 };
