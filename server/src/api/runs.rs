@@ -88,6 +88,7 @@ async fn list_run_messages(
 struct RollupsQuery {
     /// `country` when absent.
     #[serde(default)]
+    #[param(inline)]
     by: RollupBy,
 }
 
