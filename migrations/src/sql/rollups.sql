@@ -15,4 +15,3 @@ CREATE TABLE message_rollups (
     count bigint NOT NULL,
     PRIMARY KEY (run_id, hour, sender_id, country, state, code)
 ){without_rowid};
-CREATE INDEX message_rollups_by_hour ON message_rollups (hour);

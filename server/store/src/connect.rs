@@ -133,7 +133,7 @@ impl Db {
         begin(&self.ingest).await
     }
 
-    /// Closes both pools; connections in use finish first.
+    /// Closes the pools; connections in use finish first.
     ///
     /// # Errors
     /// What the database says.

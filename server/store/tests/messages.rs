@@ -55,7 +55,7 @@ async fn checked_ledger(db: &Db, run: RunId) -> Ledger {
     }
     assert_eq!(ledger.planned, total);
     for by in RollupBy::ALL {
-        let rollups = store::messages::of_run(db.reader(), run, *by).await.expect("rollups");
+        let rollups = store::messages::rollups_of_run(db.reader(), run, *by).await.expect("rollups");
         let sum = |of: fn(&Rollup) -> i64| rollups.iter().map(of).sum::<i64>();
         assert_eq!(sum(|rollup| rollup.read), ledger.read, "{rollups:?}");
         assert_eq!(sum(|rollup| rollup.delivered), ledger.delivered + ledger.read, "{rollups:?}");

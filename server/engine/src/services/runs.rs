@@ -91,7 +91,7 @@ impl Runs<'_> {
         require(actor, Permission::Read)?;
         let db = self.0.db().reader();
         run_or(store::runs::get(db, id).await)?;
-        Ok(store::messages::of_run(db, id, by).await?)
+        Ok(store::messages::rollups_of_run(db, id, by).await?)
     }
 
     /// Every recipient of the run as CSV, in parts.

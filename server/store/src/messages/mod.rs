@@ -28,7 +28,7 @@ pub use list::{ExportRow, export_chunk, get, list, said_to};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use replay::{Evidence, evidence, restore};
-pub use rollups::of_run;
+pub use rollups::rollups_of_run;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
 pub use sweep::{CLOCKS_APART, cancel_queued, expire_leases, lock_open, set_back, skip_queued};

@@ -92,7 +92,7 @@ const fn passed(row: &Locked) -> usize {
 ///
 /// # Errors
 /// What the database says.
-pub async fn of_run(db: &impl ConnectionTrait, run: RunId, by: RollupBy) -> Result<Vec<Rollup>> {
+pub async fn rollups_of_run(db: &impl ConnectionTrait, run: RunId, by: RollupBy) -> Result<Vec<Rollup>> {
     let key = match by {
         RollupBy::Country => "country",
         RollupBy::Hour => "CAST(hour AS text)",
