@@ -76,6 +76,10 @@ pub fn trigger_event(number: impl Display) -> String {
 }
 
 #[must_use]
+pub fn media(message: impl Display, number: usize) -> String {
+    format!("{INBOX}/media/{message}/{number}")
+}
+
 pub fn conversation(phone: impl Display) -> String {
     format!("{INBOX}/{phone}")
 }

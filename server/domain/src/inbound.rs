@@ -27,6 +27,31 @@ pub struct Media {
     pub content_type: String,
 }
 
+/// What a browser makes of a file, when it makes nothing else of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaKind {
+    Picture,
+    Sound,
+    Video,
+    /// Anything else, also pictures that may hold scripts (SVG): to be saved, never shown.
+    Other,
+}
+
+impl MediaKind {
+    /// By the content type; what stands behind a `;` does not matter. WhatsApp's kinds
+    /// (<https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages>) and those of MMS that browsers show.
+    #[must_use]
+    pub fn of(content_type: &str) -> Self {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match &*essence {
+            "image/jpeg" | "image/jpg" | "image/png" | "image/gif" | "image/webp" => Self::Picture,
+            "audio/ogg" | "audio/mpeg" | "audio/mp4" | "audio/aac" | "audio/amr" | "audio/3gpp" => Self::Sound,
+            "video/mp4" | "video/3gpp" | "video/webm" => Self::Video,
+            _ => Self::Other,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Inbound {
@@ -43,4 +68,19 @@ pub struct Inbound {
     pub keyword: Option<Keyword>,
     pub provider_sid: String,
     pub received_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_may_hold_a_script_is_shown() {
+        assert_eq!(MediaKind::of("image/jpeg"), MediaKind::Picture);
+        assert_eq!(MediaKind::of("Audio/OGG; codecs=opus"), MediaKind::Sound);
+        assert_eq!(MediaKind::of("video/mp4"), MediaKind::Video);
+        for other in ["image/svg+xml", "text/html", "application/pdf", "text/vcard", "image/", ""] {
+            assert_eq!(MediaKind::of(other), MediaKind::Other, "{other}");
+        }
+    }
 }

@@ -49,8 +49,10 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/Services/{sid}/PhoneNumbers", get(services::phone_numbers))
         .route("/v1/Services/{sid}/ShortCodes", get(services::short_codes))
         .route("/v1/Services/{sid}/ChannelSenders", get(services::channel_senders))
+        .route(&format!("{account}/Messages/{{sid}}/Media/{{media}}"), get(messages::media::fetch))
         .method_not_allowed_fallback(async || ApiError::of(20004))
         .layer(guard)
+        .route("/media/{media}", get(messages::media::kept))
 }
 
 async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {

@@ -5,13 +5,14 @@ use axum::{
     Extension, Json, Router,
     body::Body,
     extract::{Path, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse as _, Response},
     routing::get,
 };
 use domain::{
     actor::Actor,
-    ids::{ImportId, RunId},
+    ids::{ImportId, InboundId, RunId},
+    inbound::MediaKind,
     phone::Phone,
 };
 use engine::Engine;
@@ -21,13 +22,14 @@ use super::assets::Site;
 use crate::problem::Problem;
 
 /// `GET /imports/{id}/rejects.csv`, `GET /runs/{id}/export.csv`, `GET /runs/{id}/plan.csv`,
-/// `GET /contacts/{phone}/export.json` and `GET /contacts/{phone}/consent-proof`.
+/// `GET /inbox/media/{message}/{number}`, `GET /contacts/{phone}/export.json` and `GET /contacts/{phone}/consent-proof`.
 pub fn router(engine: Engine, site: &Site) -> Router {
     let css = site.names().map(|names| names.css);
     let prove = move |engine, actor, phone| proof(engine, actor, phone, css.clone());
     Router::new()
         .route("/contacts/{phone}/consent-proof", get(prove))
         .route("/imports/{id}/rejects.csv", get(rejects))
+        .route("/inbox/media/{message}/{number}", get(media))
         .route("/runs/{id}/export.csv", get(export))
         .route("/runs/{id}/plan.csv", get(plan))
         .route("/contacts/{phone}/export.json", get(person))
@@ -60,6 +62,39 @@ async fn proof(
     let proof = engine.contacts().proof(&actor, &phone).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, Html(documents::consent_proof(&proof, css))).into_response())
+}
+
+/// A file that a person sent. What a browser could take for a page or a program is only saved.
+async fn media(
+    State(engine): State<Engine>,
+    Extension(actor): Extension<Actor>,
+    Path((message, number)): Path<(i64, usize)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let file = engine.inbound().media(&actor, InboundId(message), number, range).await?;
+    let shown = MediaKind::of(&file.content_type) != MediaKind::Other;
+    let content_type = if shown { &*file.content_type } else { "application/octet-stream" };
+    let name = format!("{message}-{number}");
+    let body = file.bytes.inspect_err(|error| tracing::warn!(%error, "a person's file broke off"));
+    let mut answer = Response::builder()
+        .header(header::CONTENT_TYPE, content_type)
+        // A file never changes; it stays in the reader's own browser.
+        .header(header::CACHE_CONTROL, "private, max-age=86400, immutable")
+        .header(header::ACCEPT_RANGES, "bytes");
+    if !shown {
+        answer = answer.header(header::CONTENT_DISPOSITION, disposition(&name));
+    }
+    if let Some(range) = file.range {
+        answer = answer.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, range);
+    }
+    if let Some(length) = file.length {
+        answer = answer.header(header::CONTENT_LENGTH, length);
+    }
+    answer.body(Body::from_stream(body)).map_err(|error| {
+        tracing::warn!(%error, "the provider describes a person's file in a way that cannot be passed on");
+        Problem::not_found()
+    })
 }
 
 async fn rejects(

@@ -391,14 +391,23 @@ pub async fn list(
         values.push(since.as_micros().into());
         conditions.push(format!("i.received_at >= ${}", values.len()));
     }
-    let query = format!(
-        "SELECT i.id, c.phone, i.our_address, i.channel, t.body, t.media, i.media_count, i.keyword, i.provider_sid, \
-         i.received_at FROM inbound_messages i LEFT JOIN contacts c ON c.contact_id = i.contact_id \
-         LEFT JOIN inbound_texts t ON t.inbound_id = i.id WHERE {} ORDER BY i.received_at DESC, i.id DESC \
-         LIMIT {limit}",
-        conditions.join(" AND ")
-    );
+    let query =
+        format!("{SELECT} WHERE {} ORDER BY i.received_at DESC, i.id DESC LIMIT {limit}", conditions.join(" AND "));
     all(db, query, values).await?.iter().map(inbound).collect()
+}
+
+const SELECT: &str = "SELECT i.id, c.phone, i.our_address, i.channel, t.body, t.media, i.media_count, i.keyword, \
+                      i.provider_sid, i.received_at FROM inbound_messages i \
+                      LEFT JOIN contacts c ON c.contact_id = i.contact_id \
+                      LEFT JOIN inbound_texts t ON t.inbound_id = i.id";
+
+/// One message.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn get(db: &impl ConnectionTrait, id: InboundId) -> Result<Inbound> {
+    let row = one(db, format!("{SELECT} WHERE i.id = $1"), vec![id.0.into()]).await?.ok_or(Error::NotFound)?;
+    inbound(&row)
 }
 
 fn inbound(row: &Row) -> Result<Inbound> {

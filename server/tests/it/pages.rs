@@ -2,6 +2,8 @@
 
 use domain::{actor::Actor, role::Role};
 
+use simulator::Inbound;
+
 use crate::support::{ADMIN, Answer, TestServer, answer, cookie, server, servers};
 
 #[tokio::test]
@@ -258,4 +260,39 @@ async fn files_come_in_through_the_import_form() {
     assert!(empty.assert_status(303).header("location").starts_with("/imports/new?error="));
     let none = form("--x--\n").await;
     assert!(none.assert_status(303).header("location").starts_with("/imports/new?error="));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_person_sent_is_shown_and_what_may_hold_a_script_only_saved() {
+    const PERSON: &str = "+14155550177";
+    for server in servers().await {
+        let session = server.log_in().await;
+        let say = async |inbound: Inbound| {
+            let inbound = Inbound { from: format!("whatsapp:{PERSON}"), ..inbound };
+            assert_eq!(server.simulator.inbound(inbound).await.expect("it is reached").status, Some(200));
+            let heard = server.get(&format!("/inbound?phone={PERSON}")).await.assert_status(200).json();
+            heard["items"][0]["id"].as_str().unwrap_or_else(|| panic!("no id: {heard}")).to_owned()
+        };
+        let get = async |path: String| answer(server.request("GET", &path).header("cookie", &session)).await;
+        let picture = say(Inbound { num_media: Some(1), ..Inbound::default() }).await;
+        let href = format!("/inbox/media/{picture}/0");
+        let page = get(format!("/inbox/{PERSON}")).await.assert_status(200);
+        assert!(page.body.contains(&format!("<img src=\"{href}\"")), "{}", page.body);
+
+        let file = server.request("GET", &href).header("cookie", &session).send().await.expect("an answer");
+        assert_eq!(file.status(), 200);
+        let header = |name: &str| file.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!(["content-type", "x-content-type-options"].map(header), ["image/jpeg", "nosniff"]);
+        assert!(header("content-security-policy").starts_with("default-src 'none'"));
+        assert!(file.bytes().await.expect("a whole body").starts_with(&[0xff, 0xd8]), "no JPEG");
+
+        // Nobody else sees it, and there is no other one.
+        answer(server.request("GET", &href)).await.assert_status(303);
+        get(format!("/inbox/media/{picture}/1")).await.assert_status(404);
+        // What was never at Twilio is not asked for anywhere.
+        let media = vec![simulator::Media { url: format!("{}/healthz", server.url), content_type: "text/html".into() }];
+        let page = say(Inbound { media, ..Inbound::default() }).await;
+        get(format!("/inbox/media/{page}/0")).await.assert_status(404);
+        server.stop().await;
+    }
 }

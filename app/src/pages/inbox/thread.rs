@@ -2,7 +2,8 @@
 
 use domain::{
     conversation::Said,
-    inbound::{Inbound, Media},
+    ids::InboundId,
+    inbound::{Inbound, Media, MediaKind},
     message::{Kind, Message},
     time::Timestamp,
 };
@@ -73,7 +74,8 @@ fn from_person(heard: &Inbound) -> AnyView {
         Some("") => ().into_any(),
         Some(body) => formatted(body).into_any(),
     };
-    let files = heard.media.iter().map(file).collect::<Vec<_>>();
+    let files = heard.media.iter().enumerate().map(|(number, media)| file(heard.id, number, media));
+    let files = files.collect::<Vec<_>>();
     let keyword = heard.keyword.map(|keyword| format!(" · understood as {}", keyword.as_str().to_uppercase()));
     let received_at = heard.received_at;
     view! {
@@ -86,25 +88,34 @@ fn from_person(heard: &Inbound) -> AnyView {
     .into_any()
 }
 
-/// Files stay where they are until somebody opens them: nothing of a stranger's is loaded into this page.
-fn file(media: &Media) -> AnyView {
-    let kind = match media.content_type.split('/').next().unwrap_or_default() {
-        "image" => "Picture",
-        "video" => "Video",
-        "audio" => "Sound",
-        _ => "File",
-    };
-    let words = format!("{kind} ({})", media.content_type);
-    // Anything but a web address could be a script.
-    if media.url.starts_with("https://") || media.url.starts_with("http://") {
-        view! {
-            <a class="thread__file" href=media.url.clone() target="_blank" rel="noopener noreferrer external">
-                {icon(Glyph::File)} <span>{words} <span class="sub">"opens at the provider"</span></span>
+/// A file is read through this server: the person does not learn who looks, and what could hold a script is only saved.
+fn file(message: InboundId, number: usize, media: &Media) -> AnyView {
+    let href = paths::media(message, number);
+    let src = href.clone();
+    match MediaKind::of(&media.content_type) {
+        MediaKind::Picture => view! {
+            <a class="thread__picture" href=href target="_blank" rel="noopener external">
+                <img src=src alt="A picture that the person sent" loading="lazy" decoding="async"/>
             </a>
         }
-        .into_any()
-    } else {
-        view! { <span class="thread__file">{icon(Glyph::File)} <span>{words}</span></span> }.into_any()
+        .into_any(),
+        MediaKind::Sound => view! {
+            <audio class="thread__sound" controls=true preload="none" src=src aria-label="A recording that the person sent"></audio>
+        }
+        .into_any(),
+        MediaKind::Video => view! {
+            <video class="thread__picture" controls=true preload="none" src=src aria-label="A video that the person sent"></video>
+        }
+        .into_any(),
+        MediaKind::Other => {
+            let content_type = media.content_type.clone();
+            view! {
+                <a class="thread__file" href=href download="" rel="external">
+                    {icon(Glyph::File)} <span>"File" <span class="sub">{content_type}</span></span>
+                </a>
+            }
+            .into_any()
+        }
     }
 }
 

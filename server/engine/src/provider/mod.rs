@@ -9,6 +9,7 @@ mod answer;
 mod contents;
 mod inbound;
 mod list;
+mod media;
 mod request;
 mod service;
 
@@ -21,6 +22,7 @@ pub(crate) use account::{Bases, Credentials};
 pub use answer::{Outcome, Refusal};
 pub use inbound::{Pages, Received};
 pub use list::{ListError, Listed};
+pub use media::MediaError;
 pub use request::Outgoing;
 
 use crate::{Error, Result, config::Config};
