@@ -98,6 +98,16 @@ pub struct Figures {
     pub pace: Paces,
 }
 
+/// A sender that goes slower than its rate, because the provider complained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Slowed {
+    /// What is left of its rate, above 0 and below 1; it grows back by itself.
+    pub share: f64,
+    /// Nothing at all goes out before.
+    pub rests_until: Option<Timestamp>,
+}
+
 /// Messages handed over per second, lately.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -105,6 +115,10 @@ pub struct Paces {
     /// In all.
     #[serde(default)]
     pub all: f64,
+    /// What the meters of the rates let through, less what was given back unused. Well above `all`: the provider answers
+    /// slowly.
+    #[serde(default)]
+    pub granted: f64,
     /// By run; single messages belong to none.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, f64>))]
@@ -113,17 +127,27 @@ pub struct Paces {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, f64>))]
     pub senders: BTreeMap<SenderId, f64>,
+    /// Senders that go slower than their rate.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Slowed>))]
+    pub slowed: BTreeMap<SenderId, Slowed>,
 }
 
 impl Paces {
     /// Adds another process's.
     pub fn add(&mut self, other: &Self) {
         self.all += other.all;
+        self.granted += other.granted;
         for (run, pace) in &other.runs {
             *self.runs.entry(*run).or_default() += pace;
         }
         for (sender, pace) in &other.senders {
             *self.senders.entry(*sender).or_default() += pace;
+        }
+        for (sender, slowed) in &other.slowed {
+            let known = self.slowed.entry(*sender).or_insert(*slowed);
+            known.share = known.share.min(slowed.share);
+            known.rests_until = known.rests_until.max(slowed.rests_until);
         }
     }
 }
@@ -225,8 +249,9 @@ mod tests {
         let run = |number| RunId(uuid::Uuid::from_u128(number));
         let of = |all, runs: &[(u128, f64)]| Paces {
             all,
+            granted: all,
             runs: runs.iter().map(|(number, pace)| (run(*number), *pace)).collect(),
-            senders: BTreeMap::new(),
+            ..Paces::default()
         };
         let mut sum = of(5.0, &[(1, 5.0)]);
         sum.add(&of(4.0, &[(1, 1.5), (2, 2.5)]));

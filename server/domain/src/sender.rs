@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::SenderId, message::Channel, time::Timestamp};
+use crate::{ids::SenderId, message::Channel, process::Slowed, time::Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -51,6 +51,8 @@ pub struct SenderHealth {
     pub waiting: i64,
     /// The code that blocks it in plain words.
     pub blocked_because: Option<String>,
+    /// The provider asked to slow down, and it has not got its full rate back.
+    pub slowed: Option<Slowed>,
 }
 
 /// What `POST /senders` takes.

@@ -94,9 +94,15 @@ fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// How fast this process hands messages over.
+/// How fast this process hands messages over, and what slows it down.
 pub(crate) fn paces(engine: &Engine, now: Timestamp) -> Paces {
     let inner = engine.inner();
     let senders = inner.sender_pace.all(now);
-    Paces { all: senders.values().sum(), runs: inner.pace.all(now), senders }
+    Paces {
+        all: senders.values().sum(),
+        granted: inner.granted_pace.all(now).values().sum(),
+        runs: inner.pace.all(now),
+        senders,
+        slowed: inner.throttle.slowed(now),
+    }
 }

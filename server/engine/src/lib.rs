@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     pub load: sender::Load,
     pub pace: sender::Pace,
     pub sender_pace: sender::Pace<domain::ids::SenderId>,
+    /// What the meters of the rates let through, less what was given back.
+    pub granted_pace: sender::Pace<domain::ids::SenderId>,
     pub ingest: ingest::Ingest,
     pub settings: services::settings::Cache,
     pub provider_accounts: services::provider_accounts::Cache,
@@ -116,6 +118,7 @@ impl Engine {
             load: sender::Load::new(config.worker_concurrency),
             pace: sender::Pace::default(),
             sender_pace: sender::Pace::default(),
+            granted_pace: sender::Pace::default(),
             ingest: ingest::Ingest::default(),
             settings: services::settings::Cache::default(),
             provider_accounts: services::provider_accounts::Cache::default(),

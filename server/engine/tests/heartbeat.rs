@@ -10,7 +10,7 @@ use domain::{
     ids::{ImportId, ProcessId, RunId},
     import::ImportFormat,
     message::{Channel, NewMessage},
-    process::{ALIVE_FOR, Figures, Paces, Process, ProcessRole, ProcessState, Wait, Waiting},
+    process::{ALIVE_FOR, Figures, Paces, Process, ProcessRole, ProcessState, Slowed, Wait, Waiting},
     reason::Reason,
     settings::{Sending, SendingState, SettingsPatch},
     time::Timestamp,
@@ -141,8 +141,15 @@ async fn a_forecast_counts_what_all_processes_hand_over() {
         let run = planned(&bench, 40).await.run;
         let sender = bench.engine.senders().list(&bench.admin).await.expect("senders").remove(0).id;
         for pace in [12.0, 8.0] {
-            let pace =
-                Paces { all: pace, runs: BTreeMap::from([(run, pace)]), senders: BTreeMap::from([(sender, pace)]) };
+            // The slower one was asked to slow down more.
+            let slowed = Slowed { share: pace / 20.0, rests_until: None };
+            let pace = Paces {
+                all: pace,
+                granted: pace,
+                runs: BTreeMap::from([(run, pace)]),
+                senders: BTreeMap::from([(sender, pace)]),
+                slowed: BTreeMap::from([(sender, slowed)]),
+            };
             another(&bench, Figures { pace, ..Figures::default() }).await;
         }
         let forecast = bench.engine.runs().get(&bench.admin, run).await.expect("a run").forecast;
@@ -150,6 +157,7 @@ async fn a_forecast_counts_what_all_processes_hand_over() {
         assert_eq!(forecast.finish_at, Some(START.plus(2 * Timestamp::SECOND)));
         let health = bench.engine.senders().health(&bench.admin).await.expect("health");
         assert!((health[0].per_second - 20.0).abs() < 0.01, "{health:?}");
+        assert_eq!(health[0].slowed, Some(Slowed { share: 0.4, rests_until: None }));
         // Those that are not there any more hand nothing over.
         bench.clock.advance(ALIVE_FOR + 1);
         tokio::time::sleep(Duration::from_millis(1_100)).await;

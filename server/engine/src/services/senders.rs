@@ -65,11 +65,12 @@ impl Senders<'_> {
         let db = self.0.db().reader();
         let accounts = provider_accounts::current(self.0).await?;
         let waiting = store::senders::waiting(db).await?;
-        let paces = processes::paces(self.0).await?.senders;
+        let paces = processes::paces(self.0).await?;
         let rows = store::senders::list(db).await?.into_iter();
         let health = rows.map(|row| SenderHealth {
             account: accounts.get(&row.sender.account_sid).map(|account| account.name().to_owned()),
-            per_second: paces.get(&row.sender.id).copied().unwrap_or(0.0),
+            per_second: paces.senders.get(&row.sender.id).copied().unwrap_or(0.0),
+            slowed: paces.slowed.get(&row.sender.id).copied(),
             waiting: waiting.get(&row.sender.id).copied().unwrap_or(0),
             blocked_because: row
                 .sender

@@ -6,12 +6,12 @@
 //! apart from it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use domain::time::Timestamp;
+use domain::{ids::SenderId, process::Slowed, time::Timestamp};
 
 use super::{Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST};
 
@@ -162,6 +162,20 @@ impl Local {
                 meter.rests_until = meter.rests_until.max(until);
             }
         });
+    }
+
+    /// Senders that have not got their full rate back.
+    pub(super) fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
+        let now = nanos(now);
+        self.with(now, |meters| {
+            let slowed = meters.iter().filter_map(|(key, meter)| {
+                let (Key::Sender(sender), share) = (key, meter.share(now)) else { return None };
+                let rests_until =
+                    (meter.rests_until > now).then(|| Timestamp::from_micros(meter.rests_until.div_euclid(1_000)));
+                (share < 1.0 || rests_until.is_some()).then_some((*sender, Slowed { share, rests_until }))
+            });
+            slowed.collect()
+        })
     }
 }
 

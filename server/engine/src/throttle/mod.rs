@@ -7,10 +7,11 @@ mod local;
 mod recipients;
 mod shared;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     ids::{ContactId, RunId, SenderId},
+    process::Slowed,
     time::Timestamp,
 };
 use local::Local;
@@ -112,6 +113,14 @@ impl Throttle {
         match self {
             Self::Local(alone) => alone.meters.slow_down(now, key, wait),
             Self::Shared(shared) => shared.slow_down(now, key, wait).await,
+        }
+    }
+
+    /// The senders that this process was asked to slow down and that have not recovered.
+    pub fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
+        match self {
+            Self::Local(alone) => alone.meters.slowed(now),
+            Self::Shared(shared) => shared.slowed(now),
         }
     }
 
@@ -285,10 +294,14 @@ mod tests {
     async fn a_slowed_key_recovers_slowly() {
         for throttle in throttles().await {
             let limits = [sender(1_000)];
+            assert!(throttle.slowed(START).is_empty());
             throttle.slow_down(START, limits[0].key, None).await;
+            let told: Vec<Slowed> = throttle.slowed(START).into_values().collect();
+            assert_eq!(told, [Slowed { share: SLOWER, rests_until: None }]);
             let slowed: u32 = ask(&throttle, &limits, 10_000, 1_000).await.iter().map(|(_, n)| n).sum();
             assert!((1_000..=1_200).contains(&slowed), "0.7 of the rate for 1.5 seconds, and a burst: {slowed}");
             let later = START.plus(10 * Timestamp::MINUTE);
+            assert!(throttle.slowed(later).is_empty());
             let grant = throttle.grant(later, &limits, 1_000).await;
             assert_eq!(grant.granted, 100, "the full burst again");
         }

@@ -5,6 +5,7 @@
 //! than allowed, never faster, and nobody is lost, because what is not granted stays queued.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -14,6 +15,7 @@ use std::{
 
 use domain::{
     ids::{ContactId, SenderId},
+    process::Slowed,
     time::Timestamp,
 };
 use redis::{
@@ -210,6 +212,11 @@ impl Shared {
         call.arg(self.time(now)).arg(SLOWER).arg(SLOWEST).arg(micros(COMPLAINT)).arg(micros(RECOVERY));
         call.arg(micros(wait.unwrap_or_default()));
         let _: Option<i64> = self.call(&call).await;
+    }
+
+    /// By this process's own meters, which hear of the same complaints: no question to Redis.
+    pub(super) fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
+        self.own.slowed(now)
     }
 
     pub(super) async fn admit(

@@ -32,6 +32,8 @@ pub struct ProcessRow {
     pub seen_at: Timestamp,
     pub claimed: String,
     pub in_flight: String,
+    /// What the meters of the rates let it claim, a second.
+    pub granted: String,
     pub per_second: String,
     pub may_send: String,
 }

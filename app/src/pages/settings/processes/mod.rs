@@ -59,7 +59,8 @@ fn processes(processes: Vec<ProcessRow>, others: String) -> AnyView {
                     Col::number("Last seen"),
                     Col::number("In hand"),
                     Col::number("In flight"),
-                    Col::number("Messages/s"),
+                    Col::number("Granted/s"),
+                    Col::number("Sent/s"),
                     Col::text("May send"),
                 ]
             >
@@ -82,7 +83,8 @@ fn process(row: ProcessRow) -> AnyView {
             <td class="num" data-label="Last seen"><Time at=row.seen_at/></td>
             <td class="num" data-label="In hand">{row.claimed}</td>
             <td class="num" data-label="In flight">{row.in_flight}</td>
-            <td class="num" data-label="Messages/s">{row.per_second}</td>
+            <td class="num" data-label="Granted/s">{row.granted}</td>
+            <td class="num" data-label="Sent/s">{row.per_second}</td>
             <td data-label="May send">{row.may_send}</td>
         </tr>
     }

@@ -99,6 +99,7 @@ fn process_row(process: &Process) -> ProcessRow {
         seen_at: process.seen_at,
         claimed: format::num(figures.claimed),
         in_flight: format::num(figures.in_flight),
+        granted: per_second(figures.pace.granted),
         per_second: per_second(figures.pace.all),
         may_send: may_send.to_owned(),
     }

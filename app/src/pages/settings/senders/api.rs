@@ -32,6 +32,7 @@ pub struct SenderRow {
     pub lost: bool,
     pub held: Option<String>,
     pub blocked: Option<BlockedRow>,
+    pub slowed: Option<SlowedRow>,
     pub rate: String,
     pub pace: String,
     pub waiting: String,
@@ -43,6 +44,14 @@ pub struct BlockedRow {
     pub because: String,
     pub since: Timestamp,
     pub next_try_at: Timestamp,
+}
+
+/// A sender that goes slower than its rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SlowedRow {
+    /// What is left of its rate.
+    pub share: String,
+    pub rests_until: Option<Timestamp>,
 }
 
 /// A Twilio account.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     accounts,
-    api::{BlockedRow, ChangeSender, CreateAccount, SenderRow, SendersView, UpdateAccount, load_senders},
+    api::{BlockedRow, ChangeSender, CreateAccount, SenderRow, SendersView, SlowedRow, UpdateAccount, load_senders},
 };
 use crate::{components::*, paths};
 
@@ -116,7 +116,7 @@ fn line(row: SenderRow, admin: bool, change: FormAction<ChangeSender>) -> AnyVie
         name.into_any()
     };
     let mark = row.default.then(|| view! { " " <span class="tag">"Default"</span> });
-    let why = why(row.lost, row.held, row.blocked);
+    let why = why(row.lost, row.held, row.blocked, row.slowed);
     view! {
         <tr>
             <td class="main" data-label="Sender">
@@ -144,13 +144,15 @@ fn state(row: &SenderRow) -> AnyView {
         (Tone::Warn, "Held")
     } else if row.blocked.is_some() {
         (Tone::Bad, "Blocked")
+    } else if row.slowed.is_some() {
+        (Tone::Warn, "Slowed down")
     } else {
         (Tone::Ok, "On")
     })
 }
 
-/// Why nothing goes out from it: every reason, since each has to be put right.
-fn why(lost: bool, held: Option<String>, blocked: Option<BlockedRow>) -> AnyView {
+/// Why nothing goes out from it, or less: every reason, since each has to be put right.
+fn why(lost: bool, held: Option<String>, blocked: Option<BlockedRow>, slowed: Option<SlowedRow>) -> AnyView {
     let lost = lost.then(|| {
         view! {
             <div class="muted">"Nothing goes out: the credentials of its account are not set up here."</div>
@@ -165,7 +167,15 @@ fn why(lost: bool, held: Option<String>, blocked: Option<BlockedRow>) -> AnyView
             </div>
         }
     });
-    view! { {lost} {held} {blocked} }.into_any()
+    let slowed = slowed.map(|slowed| {
+        let rests = slowed.rests_until.map(|until| view! { " Nothing goes out before " <Time at=until moment=true/> "." });
+        view! {
+            <div class="muted">
+                "Twilio asked to slow down: it sends at " {slowed.share} " of its rate, which grows back by itself." {rests}
+            </div>
+        }
+    });
+    view! { {lost} {held} {blocked} {slowed} }.into_any()
 }
 
 fn buttons(row: &SenderRow, change: FormAction<ChangeSender>) -> AnyView {

@@ -5,7 +5,7 @@ use domain::{
     sender::{Sender, SenderHealth},
 };
 
-use super::api::{AccountRow, BlockedRow, SenderForm, SenderRow};
+use super::api::{AccountRow, BlockedRow, SenderForm, SenderRow, SlowedRow};
 use crate::{components::format, text};
 
 /// A line of the list.
@@ -30,6 +30,10 @@ pub fn sender(health: &SenderHealth) -> SenderRow {
         lost: health.account.is_none(),
         held: sender.held.clone(),
         blocked,
+        slowed: health.slowed.map(|slowed| SlowedRow {
+            share: format!("{:.0} %", slowed.share * 100.0),
+            rests_until: slowed.rests_until,
+        }),
         rate: format!("{}/s", format::num(sender.rate_per_second)),
         pace: pace(health.per_second),
         waiting: format::num(health.waiting),
@@ -84,7 +88,7 @@ pub fn form(sender: Option<&Sender>, accounts: &[ProviderAccount]) -> SenderForm
 
 #[cfg(test)]
 mod tests {
-    use domain::{message::Channel, sender::Blocked, time::Timestamp};
+    use domain::{message::Channel, process::Slowed, sender::Blocked, time::Timestamp};
 
     use super::*;
 
@@ -112,6 +116,7 @@ mod tests {
             per_second: 3.54,
             waiting: 1_204,
             blocked_because: Some("Twilio refused the credentials.".to_owned()),
+            slowed: Some(Slowed { share: 0.686, rests_until: None }),
         }
     }
 
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(row.what, "WhatsApp · +1 500 555 0006 · AC1");
         assert_eq!((row.rate.as_str(), row.pace.as_str(), row.waiting.as_str()), ("1,000/s", "3.5/s", "1,204"));
         assert!(row.lost);
+        assert_eq!(row.slowed.expect("slowed").share, "69 %");
         assert_eq!(row.blocked.expect("blocked").because, "Twilio refused the credentials (20003).");
     }
 
