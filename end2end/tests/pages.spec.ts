@@ -43,6 +43,7 @@ const test = base.extend<object, { world: World }>({
       await work.draft({ name: 'A draft', ...campaign })
       const draft = here()
       await work.button('Rehearse').click()
+      await expect(page).toHaveURL(/\/rehearsal/)
       await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
       await work.draft({ name: 'A campaign', topic: 'Offers', ...campaign })
       await work.launch()

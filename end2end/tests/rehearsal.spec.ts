@@ -75,6 +75,7 @@ test('what people lack is written out instead, and they are taken in', async ({ 
   await work.template(`${mark} hello`, 'Dear {{ first_name }}, good morning.')
   await work.draft({ name: `${mark} campaign`, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
   await work.button('Rehearse').click()
+  await expect(page).toHaveURL(/\/rehearsal/)
   await work.ready()
   await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
   await page.getByLabel('For people without').selectOption('first_name')
