@@ -211,8 +211,12 @@ async fn whoever_is_refused_at_the_senders_limit_waits_however_long_and_is_not_g
         let at_first = refused();
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(refused(), at_first, "{:?}", world.db.kind());
-        let often = "UPDATE messages SET attempt = 100, not_before = created_at";
-        store::exec(world.db.writer(), often, vec![]).await.expect("updated");
+        // A refusal because of a limit uses up nothing that other failures are given up by.
+        let tried = "SELECT CAST(max(attempt) AS bigint) AS attempt FROM messages";
+        let tried = store::one(world.db.reader(), tried, vec![]).await.expect("read").expect("a row");
+        assert_eq!(tried.get::<i64>("attempt").expect("a number"), 0);
+        let now = "UPDATE messages SET not_before = created_at";
+        store::exec(world.db.writer(), now, vec![]).await.expect("updated");
         clock.by(2 * Timestamp::MINUTE);
         while refused() == at_first {
             tokio::time::sleep(Duration::from_millis(20)).await;

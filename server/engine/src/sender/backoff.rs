@@ -3,8 +3,8 @@
 use domain::time::Timestamp;
 use rand::Rng as _;
 
-/// Attempts before a message that a part of the provider keeps failing on is given up: about an hour. One that is refused
-/// because of the rate is not.
+/// Attempts before a message that a part of the provider keeps failing on is given up: about an hour. Refusals because of a
+/// limit count as none.
 pub(crate) const MAX_ATTEMPTS: i16 = 16;
 
 /// Attempts before a person who cannot be reached for now is given up: about a day.
@@ -19,7 +19,7 @@ pub(super) fn next_try(now: Timestamp, attempt: i16) -> Timestamp {
     now.plus(rand::rng().random_range(longest / 2..=longest))
 }
 
-/// Two to four seconds: nothing was tried, so it is no attempt, however long the provider is away. Few go out meanwhile,
+/// Two to four seconds: it counts as no attempt, however long the provider is away or its limit lasts. Few go out meanwhile,
 /// because their sender is slowed down each time.
 pub(super) fn next_try_after_outage(now: Timestamp) -> Timestamp {
     next_try(now, 3)

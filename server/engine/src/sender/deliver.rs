@@ -171,19 +171,19 @@ async fn judge(
             // However often: it is certain that nothing was sent, and nobody is given up because a network is down.
             slow_down(shared, context, Some(Duration::from_secs(1))).await;
             let not_before = backoff::next_try_after_outage(now);
-            done.outcome.effect = Effect::NotYet { not_before, reason: Reason::NotReached };
+            done.outcome.effect = Effect::NotYet { not_before, reason: Reason::NotReached, code: None };
         }
         Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
         Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
             Class::WaitSender => {
                 slow_down(shared, context, Some(refusal.retry_after.unwrap_or(limit::REST_REFUSED))).await;
-                done.outcome.effect = again(message, now, &refusal);
+                done.outcome.effect = one_of_too_many(now, &refusal);
             }
             Class::Retry => {
                 slow_down(shared, context, refusal.retry_after).await;
-                // However often when it was one of too many: that is no fault of the message's.
-                let given_up = message.attempt >= backoff::MAX_ATTEMPTS && !refusal.too_many;
-                done.outcome.effect = if given_up {
+                done.outcome.effect = if refusal.too_many {
+                    one_of_too_many(now, &refusal)
+                } else if message.attempt >= backoff::MAX_ATTEMPTS {
                     Effect::Failed { reason: Reason::RateLimited, code: Some(refusal.code) }
                 } else {
                     again(message, now, &refusal)
@@ -241,9 +241,20 @@ fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
 
 /// Known not sent, and worth another try.
 fn again(message: &Claimed, now: Timestamp, refusal: &Refusal) -> Effect {
-    let wait = refusal.retry_after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)));
-    let not_before = backoff::next_try(now, message.attempt).max(wait);
+    let not_before = backoff::next_try(now, message.attempt).max(not_before(now, refusal));
     Effect::Later { not_before, reason: Reason::RateLimited, code: Some(refusal.code) }
+}
+
+/// Known not sent because of a limit, which is no fault of the message's: it uses up none of its attempts, however long the
+/// limit lasts. Its sender is slowed down or rests, so few go out meanwhile.
+fn one_of_too_many(now: Timestamp, refusal: &Refusal) -> Effect {
+    let not_before = backoff::next_try_after_outage(now).max(not_before(now, refusal));
+    Effect::NotYet { not_before, reason: Reason::RateLimited, code: Some(refusal.code) }
+}
+
+/// As the provider asked.
+fn not_before(now: Timestamp, refusal: &Refusal) -> Timestamp {
+    refusal.retry_after.map_or(now, |after| now.plus(i64::try_from(after.as_micros()).unwrap_or(0)))
 }
 
 fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, class: Class) {

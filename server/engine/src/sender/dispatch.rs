@@ -233,10 +233,6 @@ async fn serve(
     if taken < grant.granted {
         engine.inner().throttle.give_back(now, &context.limits, grant.granted - taken).await;
     }
-    metrics::counter!("messages_granted_total").increment(u64::from(grant.granted));
-    if taken > 0 {
-        engine.inner().granted_pace.count(context.sender.sender.id, now, taken);
-    }
     let claimed = claimed?;
     if claimed.is_empty() {
         rest(shared, lanes, context.lane, now).await?;

@@ -70,7 +70,13 @@ pub(super) async fn prepare(
     if let Ok(unused @ 1..) = u32::try_from(taken - ready.len()) {
         shared.engine.inner().throttle.give_back(shared.engine.now(), &context.limits, unused).await;
     }
-    for (hold, one) in admitted(&shared, &context, ready, claim).await {
+    let admitted = admitted(&shared, &context, ready, claim).await;
+    if let Ok(granted @ 1..) = u32::try_from(admitted.len()) {
+        let inner = shared.engine.inner();
+        inner.granted_pace.count(context.sender.sender.id, shared.engine.now(), granted);
+        metrics::counter!("messages_granted_total").increment(u64::from(granted));
+    }
+    for (hold, one) in admitted {
         deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), (hold, one), claim));
     }
 }
@@ -90,7 +96,7 @@ async fn decide(
             // Not the message's fault: it waits for its turn like after any failure before a byte was sent.
             tracing::error!(%error, message.id = message.id.0, "a message could not be decided");
             let not_before = backoff::next_try_after_outage(now);
-            let effect = Effect::NotYet { not_before, reason: Reason::NotReached };
+            let effect = Effect::NotYet { not_before, reason: Reason::NotReached, code: None };
             return Err(Box::new(done(&message, claim.lease, effect, None)));
         }
     };
@@ -103,7 +109,7 @@ async fn decide(
         }
         (Verdict::Send(_), None) => Effect::Skipped(Reason::ContactErased),
         (Verdict::Skip(reason), _) => Effect::Skipped(reason),
-        (Verdict::Wait { until, reason }, _) => Effect::NotYet { not_before: until, reason },
+        (Verdict::Wait { until, reason }, _) => Effect::NotYet { not_before: until, reason, code: None },
     };
     Err(Box::new(done(&message, claim.lease, effect, Some(decision))))
 }
@@ -171,7 +177,7 @@ async fn admitted(
         }
         one.decision.outcome = DecisionOutcome::Wait;
         one.decision.reason = Some(reason);
-        let effect = Effect::NotYet { not_before, reason };
+        let effect = Effect::NotYet { not_before, reason, code: None };
         shared.finish(done(&one.message, claim.lease, effect, Some(one.decision)), hold).await;
         refused += 1;
     }

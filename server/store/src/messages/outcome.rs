@@ -31,8 +31,8 @@ pub enum Effect {
     Skipped(Reason),
     /// Known not sent: again, not before then.
     Later { not_before: Timestamp, reason: Reason, code: Option<i32> },
-    /// Nothing was handed over: again, not before then, and it counts as no attempt.
-    NotYet { not_before: Timestamp, reason: Reason },
+    /// Nothing was handed over: again, not before then, and it counts as no attempt. The code is that of a limit.
+    NotYet { not_before: Timestamp, reason: Reason, code: Option<i32> },
     /// It may or may not have been sent.
     Unknown(Reason),
     /// Never tried: back to the queue as if it had not been claimed.
@@ -137,8 +137,8 @@ fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool, owners: &mut BTreeMa
             set(row, State::Queued, Some(*reason), *code);
             row.not_before = not_before.as_micros();
         }
-        Effect::NotYet { not_before, reason } => {
-            set(row, State::Queued, Some(*reason), None);
+        Effect::NotYet { not_before, reason, code } => {
+            set(row, State::Queued, Some(*reason), *code);
             row.not_before = not_before.as_micros();
             row.attempt -= 1;
         }
@@ -175,7 +175,7 @@ pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String
     }
 }
 
-/// A release leaves no trace: the message was never tried. Nor does not reaching the provider once more.
+/// A release leaves no trace: the message was never tried. Nor does meeting the same obstacle once more.
 fn is_release(was: &Locked, row: &Locked) -> bool {
     let back = matches!((was.state, row.state), (State::Sending, State::Queued));
     back && row.attempt < was.attempt && row.reason == was.reason
