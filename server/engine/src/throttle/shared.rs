@@ -302,8 +302,12 @@ impl Shared {
 
     pub(super) async fn witness(&self, installation: Uuid) -> Option<i64> {
         let ask = redis::cmd("ZSCORE").arg(self.name("witness")).arg(installation.to_string()).to_owned();
+        let Some(told) = self.at_leisure::<Option<f64>>(&ask).await else {
+            tracing::warn!("Redis does not tell how far the database had come: it is asked again within a minute");
+            return None;
+        };
         // Whole numbers below 2^53 are themselves.
-        self.at_leisure(&ask).await.flatten().map(|count: f64| count as i64)
+        told.map(|count| count as i64)
     }
 
     pub(super) async fn tell_witness(&self, installation: Uuid, count: i64) {

@@ -197,16 +197,24 @@ pub(crate) async fn keep_witness(engine: Engine, stop: CancellationToken) {
     }
 }
 
-/// Raises the witness once; `last` is where this process left it.
+/// Raises the witness once; `last` is where this process left it. A Redis that did not answer at the start is heard now.
 async fn raise(engine: &Engine, last: i64) -> Result<i64> {
-    let now = engine.now();
-    let tx = engine.db().begin().await?;
+    let (now, db) = (engine.now(), engine.db());
+    let instance_id = store::installation::instance_id(db.reader()).await?.ok_or(store::Error::NotFound)?;
+    // Heard before the database is looked at: others raise its count first, and tell then.
+    let told = engine.inner().throttle.witness(instance_id).await.unwrap_or(0);
+    let known = last.max(told);
+    let tx = db.begin().await?;
     let found = store::installation::witness(&tx).await?.count;
-    if found < last {
+    if found < known {
         hold(&tx, &Actor::worker("witness"), RESTORED, now).await?;
     }
-    let count = store::installation::raise_witness(&tx, last).await?;
-    let instance_id = store::installation::instance_id(&tx).await?.ok_or(store::Error::NotFound)?;
+    // As at the start: the first note is there before the database counts on it.
+    if found == 0 && !take_note(engine.config(), Note { instance_id, count: 0 }).await {
+        tx.commit().await.map_err(store::Error::from)?;
+        return Ok(0);
+    }
+    let count = store::installation::raise_witness(&tx, known).await?;
     tx.commit().await.map_err(store::Error::from)?;
     tell(engine.config(), &engine.inner().throttle, Note { instance_id, count }).await;
     Ok(count)

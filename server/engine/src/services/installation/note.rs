@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Error, Write as _},
+    io::{Error, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -18,10 +18,19 @@ pub(super) struct Note {
     pub count: i64,
 }
 
-/// None when there is none, or nothing that can be read: it is replaced as a whole and cannot be half written.
+/// None when there is none, or nothing that can be read, which the log is told: it is replaced as a whole and cannot be half
+/// written.
 pub(super) fn read(path: &Path) -> Option<Note> {
-    let text = fs::read_to_string(path).ok()?;
-    serde_json::from_str(&text).ok()
+    let read = fs::read_to_string(path).and_then(|text| serde_json::from_str(&text).map_err(Error::from));
+    match read {
+        Ok(note) => Some(note),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            let path = path.display();
+            tracing::warn!(%error, %path, "the note of which database was served here cannot be read");
+            None
+        }
+    }
 }
 
 /// Writes the note, so that there is always the former one or this one, also after the power fails.
