@@ -1,5 +1,7 @@
 //! A freshly migrated database per test, gone afterwards.
 
+use std::collections::BTreeMap;
+
 use domain::time::Timestamp;
 use store::{Db, Kind};
 use tempfile::TempDir;
@@ -16,6 +18,13 @@ pub struct TestDb {
     pub dir: TempDir,
     /// Dropped after the connections to it.
     _server: Option<Server>,
+}
+
+/// What a table takes on disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableBytes {
+    pub rows: u64,
+    pub indexes: u64,
 }
 
 /// A PostgreSQL server and a database that was made there; dropped with this value.
@@ -43,6 +52,22 @@ impl Server {
         let size = row.map(|row| row.get::<i64>("size")).transpose()?.unwrap_or_default();
         db.close().await?;
         Ok(size.unsigned_abs())
+    }
+
+    /// Where its bytes are, by table, partitions counted together.
+    pub(crate) async fn tables(&self) -> store::Result<BTreeMap<String, TableBytes>> {
+        const QUERY: &str = "SELECT COALESCE(p.relname, c.relname)::text AS name, \
+            CAST(sum(pg_table_size(c.oid)) AS bigint) AS rows, CAST(sum(pg_indexes_size(c.oid)) AS bigint) AS indexes \
+            FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent \
+            WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY 1";
+        let db = Db::connect(&self.database_url(), 1).await?;
+        let mut tables = BTreeMap::new();
+        for row in store::all(db.reader(), QUERY, Vec::new()).await? {
+            let bytes = |column| row.get::<i64>(column).map(i64::unsigned_abs);
+            tables.insert(row.get("name")?, TableBytes { rows: bytes("rows")?, indexes: bytes("indexes")? });
+        }
+        db.close().await?;
+        Ok(tables)
     }
 
     /// Ends all connections to the database and takes no new ones for this time.

@@ -10,4 +10,4 @@ pub mod postgres;
 pub mod program;
 pub mod twilio;
 
-pub use database::{TestDb, databases, unmigrated};
+pub use database::{TableBytes, TestDb, databases, unmigrated};

@@ -1,6 +1,7 @@
 //! The program and the simulator as processes of their own: started, killed, measured.
 
 use std::{
+    collections::BTreeMap,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    TableBytes,
     database::{Server, server_url},
     postgres::{End, Postgres},
 };
@@ -351,6 +353,17 @@ impl Site {
         }
         let size = |name: &str| std::fs::metadata(self.path(name)).map_or(0, |file| file.len());
         Ok(size("engine.db") + size("engine.db-wal"))
+    }
+
+    /// Where the bytes of a PostgreSQL database are, by table; of SQLite nothing is told.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn table_bytes(&self) -> Result<BTreeMap<String, TableBytes>> {
+        match &self.server {
+            Some(server) => Ok(server.tables().await?),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// What the program has logged so far.

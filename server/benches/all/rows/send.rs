@@ -148,6 +148,7 @@ struct Counters {
 
 async fn with_callbacks(report: &mut Report, scene: &Scene, baseline: f64) -> Result<()> {
     scene.control(&json!({"callbacks": {"read_percent": 100.0}})).await?;
+    let tables = scene.site.table_bytes().await?;
     let (before, started) = (scene.counters().await?, Instant::now());
     let run = scene.launch("With callbacks").await?;
     scene.until_all(&run, "read").await?;
@@ -174,6 +175,14 @@ async fn with_callbacks(report: &mut Report, scene: &Scene, baseline: f64) -> Re
     }
     let bytes = Some(Limit::AtMost(1_536.0));
     scene.add(report, "bytes per message", "with three callbacks", each(after.bytes - before.bytes), "bytes", bytes);
+    for (table, after) in scene.site.table_bytes().await? {
+        let before = tables.get(&table).copied().unwrap_or_default();
+        let grew = [(after.rows, before.rows), (after.indexes, before.indexes)];
+        let [rows, indexes] = grew.map(|(after, before)| each(after.saturating_sub(before) as f64));
+        if rows + indexes >= 10.0 {
+            println!("{:<24}{table:<20}{rows:>6.0} bytes of rows, {indexes:>4.0} of indexes", "");
+        }
+    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ const BATCH_BESIDE_PEOPLE: usize = 200;
 const WINDOW: Duration = Duration::from_millis(3);
 
 /// … and longer while they come by the thousand, because statements and a commit cost about the same for one as for hundreds.
-const BUSY_WINDOW: Duration = Duration::from_millis(30);
+const BUSY_WINDOW: Duration = Duration::from_millis(60);
 
 /// After so many in one transaction they do.
 const BUSY: usize = 48;
