@@ -110,7 +110,7 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         let detail = check.detail.as_deref().unwrap_or_default();
         let until = "until Thu 3 December 2026, 08:00 in America/New_York (the contact's time zone)";
         assert!(detail.contains(until) && detail.contains("21:00–08:00"), "{detail}");
-        assert!(decision.rules_version.is_some(), "{decision:?}");
+        assert_eq!(decision.rules_version, Some(3), "the one in which lines of the workspace bind");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
         // And what was sent says when that was where the person is.
