@@ -199,7 +199,7 @@ impl SettingsService<'_> {
         let real = !self.0.config().is_simulated();
         let former_rule = rule(former.quiet_hours, real);
         Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
-        Error::unless_valid(law::problems(&patch, former_rule, now))?;
+        Error::unless_valid(law::problems(&patch, &former.law_lines, former_rule, now))?;
         Error::unless_valid(auto_replies::problems(&tx, patch.auto_replies.as_ref()).await?)?;
         let (document, changed) = apply(former.clone(), &patch, former_rule);
         if document == former {
