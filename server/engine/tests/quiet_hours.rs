@@ -110,7 +110,7 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         let detail = check.detail.as_deref().unwrap_or_default();
         let until = "until Thu 3 December 2026, 08:00 in America/New_York (the contact's time zone)";
         assert!(detail.contains(until) && detail.contains("21:00–08:00"), "{detail}");
-        assert!(decision.rules_version.is_some(), "{decision:?}");
+        assert_eq!(decision.rules_version, Some(3), "the one in which lines of the workspace bind");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
         // And what was sent says when that was where the person is.
@@ -424,6 +424,54 @@ async fn a_line_of_the_workspace_binds_marketing_beside_the_law_table_until_it_i
         ];
         assert_eq!(details, expected);
         world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_that_close_a_place_of_the_workspaces_lines_are_told() {
+    let (worlds, clock) = worlds_at(MORNING).await;
+    for world in worlds {
+        clock.to(MORNING);
+        set_rule(&world, WorkspaceQuietPatch { law: Some(true), ..switch(false) }).await;
+        // The table allows it, and while the workspace has no hours nothing speaks against it.
+        let line = OwnLawLine {
+            country: "FR".to_owned(),
+            subdivision: "*".to_owned(),
+            days: "Mon-Sat".to_owned(),
+            from: "21:00".to_owned(),
+            to: "22:00".to_owned(),
+            holidays: false,
+            source: "Arrêté 7".to_owned(),
+            read_on: "2026-11-23".to_owned(),
+        };
+        set_lines(&world, vec![line]).await;
+        let on = SettingsPatch { quiet_hours: Some(switch(true)), ..SettingsPatch::default() };
+        match world.engine.settings().update(&world.admin, on).await {
+            Err(Error::Invalid(errors)) => {
+                assert!(
+                    matches!(&errors[..], [one] if one.field == "quiet_hours.end" && one.message.contains("FR,")),
+                    "{errors:?}"
+                );
+            }
+            other => panic!("nobody in France would get anything: {other:?}"),
+        }
+        set_rule(&world, WorkspaceQuietPatch { start: "22:00".parse().ok(), ..switch(true) }).await;
+        // A campaign's own hours are its own affair: elsewhere it goes out.
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        for (template, quiet, told) in [
+            (marketing, Some(night()), true),
+            (marketing, Some(hours("22:00", "08:00")), false),
+            (marketing, None, false),
+            (utility, Some(night()), false),
+        ] {
+            let change = |draft| NewCampaign { template_id: Some(template), quiet_hours: quiet, ..draft };
+            let campaign = campaign(&world, change).await;
+            let check = world.engine.campaigns().launch_check(&world.admin, campaign.id).await.expect("a check");
+            assert!(check.problems.is_empty(), "{:?}", check.problems);
+            let closed = check.warnings.iter().any(|text| text.starts_with("Nobody in FR could ever get it"));
+            assert_eq!(closed, told, "{quiet:?}: {:?}", check.warnings);
+        }
     }
 }
 

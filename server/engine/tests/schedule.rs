@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
-    ids::ContactId,
+    ids::{ContactId, SegmentId},
     message::State,
     page::PageRequest,
     quiet::QuietHours,
@@ -617,6 +617,18 @@ async fn what_is_due_starts_within_a_second() {
     }
 }
 
+/// The audience of all who live in a city.
+async fn living_in(world: &World, city: &str) -> SegmentId {
+    let rule = serde_json::json!({ "field": "attributes.city", "operator": "=", "value": city });
+    let definition = serde_json::json!({ "combinator": "and", "rules": [rule] });
+    let new = serde_json::from_value(serde_json::json!({ "name": city, "definition": definition }));
+    world.engine.segments().create(&world.admin, new.expect("a segment")).await.expect("a segment").id
+}
+
+async fn warnings(world: &World, campaign: &Campaign) -> Vec<String> {
+    world.engine.campaigns().launch_check(&world.admin, campaign.id).await.expect("a check").warnings
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_to_the_same_people_within_a_day_is_told_before_the_launch() {
     let (worlds, clock) = worlds_in_steps().await;
@@ -633,51 +645,94 @@ async fn what_comes_to_the_same_people_within_a_day_is_told_before_the_launch() 
             ..blank.clone()
         };
         let now = campaigns.create(&world.admin, new(Trigger::Now)).await.expect("a draft");
-        let warnings = campaigns.launch_check(&world.admin, now.id).await.expect("a check").warnings;
-        assert!(
-            matches!(&warnings[..], [one] if one.contains(&weekly.name) && one.contains("29 November")),
-            "{warnings:?}"
-        );
+        let told = warnings(&world, &now).await;
+        assert!(matches!(&told[..], [one] if one.contains(&weekly.name) && one.contains("29 November")), "{told:?}");
         let later = campaigns.create(&world.admin, new(once("2026-12-02T07:00:00Z"))).await.expect("a draft");
-        assert_eq!(
-            campaigns.launch_check(&world.admin, later.id).await.expect("a check").warnings,
-            Vec::<String>::new()
-        );
+        assert_eq!(warnings(&world, &later).await, Vec::<String>::new());
         // Another audience of the same people, and of others.
-        let warnings = async |campaign: &Campaign| {
-            campaigns.launch_check(&world.admin, campaign.id).await.expect("a check").warnings
-        };
         let others = draft(&world, Trigger::Now, CatchUp::Run).await;
         assert_ne!(others.segment_id, weekly.segment_id);
-        let told = warnings(&others).await;
+        let told = warnings(&world, &others).await;
         assert!(matches!(&told[..], [one] if one.contains("3 people are in both audiences")), "{told:?}");
-        let audience = async |name: &str, city: &str| {
-            let rule = serde_json::json!({ "field": "attributes.city", "operator": "=", "value": city });
-            let definition = serde_json::json!({ "combinator": "and", "rules": [rule] });
-            let new = serde_json::json!({ "name": name, "definition": definition });
-            let new = serde_json::from_value(new).expect("a segment");
-            world.engine.segments().create(&world.admin, new).await.expect("a segment").id
-        };
         let to = async |segment| {
             let draft = NewCampaign { segment_id: Some(segment), ..new(Trigger::Now) };
             campaigns.create(&world.admin, draft).await.expect("a draft")
         };
         build::set_person(&world.db, ContactId(2), "attributes = '{\"city\":\"Galle\"}'").await;
-        let told = warnings(&to(audience("Galle", "Galle").await).await).await;
+        let told = warnings(&world, &to(living_in(&world, "Galle").await).await).await;
         assert!(matches!(&told[..], [one] if one.contains("1 person is in both audiences")), "{told:?}");
         // One that goes out every Tuesday is near the third of its days, and one that is due every week on this one.
         let tuesdays = draft(&world, every("0 8 * * TUE", None), CatchUp::Run).await;
-        assert_eq!(warnings(&tuesdays).await, Vec::<String>::new());
+        assert_eq!(warnings(&world, &tuesdays).await, Vec::<String>::new());
         let daily = draft(&world, every("0 8 * * *", None), CatchUp::Run).await;
-        assert_eq!(warnings(&daily).await.len(), 1);
+        assert_eq!(warnings(&world, &daily).await.len(), 1);
         scheduled(&world, every("0 9 * * *", None), CatchUp::Run).await;
-        let told = warnings(&later).await;
+        let told = warnings(&world, &later).await;
         assert!(matches!(&told[..], [one] if one.contains("1 December")), "its fourth day: {told:?}");
         // What is going out comes to people from now on, whenever it began.
         let running = draft(&world, Trigger::Now, CatchUp::Run).await;
         world.launch(&running).await;
         clock.to("2026-12-05T08:00:00Z");
-        let told = warnings(&others).await;
+        let told = warnings(&world, &others).await;
         assert!(told.iter().any(|one| one.contains("28 November")), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_few_new_people_among_many_are_told_as_well() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 6_000).await;
+        // The latest sixty, and one of whom the sample does not know.
+        let alone = 5_993;
+        for (city, who) in [("Galle", "contact_id > 5940".to_owned()), ("Kandy", format!("contact_id = {alone}"))] {
+            let update = format!("UPDATE contacts SET attributes = '{{\"city\":\"{city}\"}}' WHERE {who}");
+            store::exec(world.db.writer(), update, vec![]).await.expect("people in a city");
+            let segment_id = Some(living_in(&world, city).await);
+            let template_id = Some(world.template("Hi").await);
+            let trigger = once("2026-11-29T07:00:00Z");
+            let new = NewCampaign { trigger, segment_id, template_id, ..world.draft().await };
+            let campaign = world.engine.campaigns().create(&world.admin, new).await.expect("a draft");
+            world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        }
+        let everybody = domain::segment::Group::everybody();
+        let sample = store::segments::sample(world.db.reader(), &everybody, world.engine.now(), 5_000).await;
+        assert!(!sample.expect("a sample").contains(&ContactId(alone)));
+        let told = warnings(&world, &draft(&world, Trigger::Now, CatchUp::Run).await).await;
+        assert!(
+            matches!(&told[..], [many, one] if many.contains("About ") && one.contains("Perhaps a few people")),
+            "{:?}: {told:?}",
+            world.db.kind()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_out_on_other_days_hides_nothing_and_what_has_an_end_is_told_until_then() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        let campaign = draft(&world, once("2026-12-02T07:00:00Z"), CatchUp::Run).await;
+        // Due before it, and never within a day of it.
+        for _ in 0..21 {
+            scheduled(&world, every("0 9 * * SUN", None), CatchUp::Run).await;
+        }
+        // Over on 30 November, two days before.
+        scheduled(&world, every("0 9 * * *", Some(3)), CatchUp::Run).await;
+        assert_eq!(warnings(&world, &campaign).await, Vec::<String>::new());
+        scheduled(&world, every("0 9 * * *", Some(4)), CatchUp::Run).await;
+        scheduled(&world, once("2026-12-02T09:00:00Z"), CatchUp::Run).await;
+        let told = warnings(&world, &campaign).await;
+        assert!(
+            matches!(&told[..], [once, daily] if once.contains("2 December") && daily.contains("1 December")),
+            "{:?}: {told:?}",
+            world.db.kind()
+        );
+        // Of its own times, too, only those count that are to come.
+        let ends = draft(&world, every("0 9 * * *", Some(1)), CatchUp::Run).await;
+        let told = warnings(&world, &ends).await;
+        assert!(!told.iter().any(|one| one.contains("2 December")), "{:?}: {told:?}", world.db.kind());
     }
 }

@@ -189,14 +189,9 @@ pub(super) fn own_binding(own: &[OwnLawLine], place: Place) -> impl Iterator<Ite
     own.iter().filter(move |line| place.is_in(&line.country) && speaks_of(line, place.states))
 }
 
-/// A place that a line speaks of, and where the table, all of these lines and the quiet hours leave no minute of the seven
-/// days from this one on. A clock other than the recipient's is taken for theirs.
-pub(crate) fn closed_by(
-    line: &OwnLawLine,
-    all: &[OwnLawLine],
-    quiet: Option<QuietHours>,
-    from: Date,
-) -> Option<String> {
+/// The places that a line speaks of, and where the table, all of these lines and the quiet hours leave no minute of the
+/// seven days from this one on. A clock other than the recipient's is taken for theirs.
+pub(crate) fn closed_by(line: &OwnLawLine, all: &[OwnLawLine], quiet: &[QuietHours], from: Date) -> Vec<String> {
     let own = groups_of(all);
     // A country that only the workspace has lines for is bound by those for all others, too.
     let is_other = !RULES.countries.contains(&line.country.as_str());
@@ -205,20 +200,22 @@ pub(crate) fn closed_by(
     let mut states: BTreeSet<&str> = groups.iter().map(|group| group.subdivision.as_str()).collect();
     states.retain(|state| *state != EVERYWHERE && *state != NOT_KNOWN);
     let places = std::iter::once(None).chain(states.into_iter().map(Some));
-    let mut spoken_of = places.filter(|state| speaks_of(line, state.as_slice()));
+    let spoken_of = places.filter(|state| speaks_of(line, state.as_slice()));
     let is_closed = |state: &Option<&str>| {
         let binding = || groups.iter().filter(|group| in_subdivision(&group.subdivision, state.as_slice()));
         let days = from.series(1.day()).take(7);
         !days.into_iter().any(|day| {
             let windows: Vec<_> = binding().map(|group| group.on(day, &Holidays::default())).collect();
             let is_open = |minute| windows.iter().all(|open| open.iter().any(|window| window.has(minute)));
-            (0..LocalTime::DAY).any(|minute| !quiet.is_some_and(|quiet| quiet.holds(minute)) && is_open(minute))
+            (0..LocalTime::DAY).any(|minute| !quiet.iter().any(|quiet| quiet.holds(minute)) && is_open(minute))
         })
     };
-    spoken_of.find(is_closed).map(|state| match state {
+    let named = |state: Option<&str>| match state {
         Some(state) => format!("{}-{state}", line.country),
+        None if line.country == OTHER => "countries without a line".to_owned(),
         None => line.country.clone(),
-    })
+    };
+    spoken_of.filter(is_closed).map(named).collect()
 }
 
 /// Whether these are days as the table has them: `Sun`, `Mon-Sat`.

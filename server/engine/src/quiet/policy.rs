@@ -1,7 +1,7 @@
 //! All rules that bind a message, and when it may go out.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
@@ -9,6 +9,7 @@ use domain::{
     quiet::{OwnLawLine, QuietHours},
     time::Timestamp,
 };
+use jiff::civil::Date;
 
 use super::{
     holidays::Holidays,
@@ -116,6 +117,14 @@ impl Policy {
         let quiet = &self.0.quiet;
         QuietHours::leave_nothing(quiet)
             || (self.0.law && law::never_beside(|minute| quiet.iter().any(|quiet| quiet.holds(minute))))
+    }
+
+    /// The places where the lines that the workspace added leave no minute of the seven days from this one on, beside the
+    /// law table and the quiet hours. Elsewhere there is time.
+    #[must_use]
+    pub fn closed_places(&self, from: Date) -> BTreeSet<String> {
+        let Rules { own, quiet, .. } = &*self.0;
+        own.iter().flat_map(|line| law::closed_by(line, own, quiet, from)).collect()
     }
 
     /// The hours of workspace and campaign, and whether the law binds: as stored with a decision.

@@ -199,7 +199,7 @@ impl SettingsService<'_> {
         let real = !self.0.config().is_simulated();
         let former_rule = rule(former.quiet_hours, real);
         Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
-        Error::unless_valid(law::problems(&patch, former_rule, now))?;
+        Error::unless_valid(law::problems(&patch, &former.law_lines, former_rule, now))?;
         Error::unless_valid(auto_replies::problems(&tx, patch.auto_replies.as_ref()).await?)?;
         let (document, changed) = apply(former.clone(), &patch, former_rule);
         if document == former {
@@ -242,17 +242,22 @@ pub(crate) async fn hold(tx: &store::Tx, actor: &Actor, reason: &str, now: Times
     let stored: Option<Stored<Document>> = store::settings::load(tx, KEY).await?;
     let version = stored.as_ref().map_or(0, |stored| stored.version);
     let former = stored.map(|stored| stored.value).unwrap_or_default();
-    // Whoever held it before has not released it.
-    let reason = match &former.sending {
-        Sending { state: SendingState::Held, reason: Some(before) } if !before.contains(reason) => {
-            format!("{reason} It was held before: {before}").chars().take(REASON_MAX).collect()
-        }
-        _ => reason.to_owned(),
-    };
+    let reason = held_because(&former.sending, reason);
     let sending = Sending { state: SendingState::Held, reason: Some(reason) };
     let document = Document { sending, ..former.clone() };
     save(tx, &document, version, now).await?;
     audit(tx, actor, now, &former, &document, &[]).await
+}
+
+/// The reason of a hold beside the one that stands: whoever held it before has not released it.
+fn held_because(former: &Sending, reason: &str) -> String {
+    match &former.reason {
+        Some(before) if former.state == SendingState::Held && before.contains(reason) => before.clone(),
+        Some(before) if former.state == SendingState::Held => {
+            format!("{reason} It was held before: {before}").chars().take(REASON_MAX).collect()
+        }
+        _ => reason.to_owned(),
+    }
 }
 
 async fn save(tx: &store::Tx, document: &Document, version: i64, now: Timestamp) -> Result<()> {
@@ -447,6 +452,17 @@ mod tests {
         let fields: Vec<_> = problems(&patch).into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["sending.reason", "default_country", "default_timezone", "account_rate_per_second"]);
         assert!(problems(&SettingsPatch { default_country: Some(None), ..SettingsPatch::default() }).is_empty());
+    }
+
+    #[test]
+    fn a_second_hold_keeps_the_reason_of_the_first() {
+        let held = |reason: String| Sending { state: SendingState::Held, reason: Some(reason) };
+        let once = held_because(&held("wrong price".to_owned()), "The database was restored.");
+        assert_eq!(once, "The database was restored. It was held before: wrong price");
+        assert_eq!(held_because(&held(once.clone()), "The database was restored."), once);
+        let long = held_because(&held("é".repeat(REASON_MAX)), "The database was restored.");
+        assert_eq!(long.chars().count(), REASON_MAX);
+        assert_eq!(held_because(&Sending::default(), "The database was restored."), "The database was restored.");
     }
 
     #[test]

@@ -10,7 +10,12 @@ use crate::{
     one,
 };
 
-/// The first people of a segment by their numbers; those are random, so it is a fair sample. The segments in it are inlined.
+/// A prime, and a factor without a pattern to it: no product of the two is too large for a bigint.
+const MODULUS: i64 = 2_147_483_647;
+const FACTOR: i64 = 1_327_217_885;
+
+/// People of a segment, the same ones each time, in no order that has to do with them: numbers rise with time, so the lowest
+/// ones would be those who are known longest. The segments in it are inlined.
 ///
 /// # Errors
 /// What the database says.
@@ -23,7 +28,10 @@ pub async fn sample(
     let mut values: Vec<Value> = vec![i64::from(limit).into()];
     let (people, more) = compile(Kind::of(db), definition, now, values.len() + 1)?;
     values.extend(more);
-    let query = format!("SELECT c.contact_id FROM contacts c WHERE {people} ORDER BY c.contact_id LIMIT $1");
+    let query = format!(
+        "SELECT c.contact_id FROM contacts c WHERE {people} \
+         ORDER BY c.contact_id % {MODULUS} * {FACTOR} % {MODULUS}, c.contact_id LIMIT $1"
+    );
     all(db, query, values).await?.iter().map(|row| row.get("contact_id").map(ContactId)).collect()
 }
 

@@ -8,6 +8,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use domain::{
+    consent::Consent,
     ids::SegmentId,
     segment::{self, Group},
     time::Timestamp,
@@ -223,5 +224,22 @@ async fn segments_are_kept_listed_and_guarded_by_their_version() {
         assert!(segments::used_by(&tx, id(1)).await.unwrap().is_empty());
         segments::delete(&tx, id(2)).await.unwrap();
         assert!(matches!(segments::delete(&tx, id(2)).await, Err(store::Error::NotFound)));
+    }
+}
+
+#[tokio::test]
+async fn a_sample_has_as_many_of_the_newest_people_as_of_the_oldest() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        testkit::build::people(db, 1, 3_000, Consent::OptedIn).await;
+        // Numbers as people get them: eleven bits to each microsecond.
+        let numbers = "UPDATE contacts SET contact_id = 3677000000000000000 + contact_id * 2048";
+        store::exec(db.writer(), numbers, Vec::new()).await.unwrap();
+        let mut tenths = [0; 10];
+        for person in segments::sample(db.reader(), &Group::everybody(), NOW, 300).await.unwrap() {
+            let number = (person.0 - 3_677_000_000_000_000_000) / 2_048;
+            tenths[usize::try_from((number - 1) / 300).unwrap()] += 1;
+        }
+        assert!(tenths.iter().all(|count| (15..=45).contains(count)), "{:?}: {tenths:?}", test.kind());
     }
 }

@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// Campaigns of each kind that are looked at; a month of more cannot be shown anyway.
-const CAMPAIGNS_MAX: u32 = 1_000;
+pub(super) const CAMPAIGNS_MAX: u32 = 1_000;
 
 /// Times of one campaign in a month: an hourly one has 744.
 const TIMES_MAX: usize = 800;
 
 /// Of a campaign that has more runs to come the last one is not looked for.
-const COUNTED_MAX: usize = 10_000;
+pub(super) const COUNTED_MAX: usize = 10_000;
 
 /// How far a local time can be from the same one in UTC, either way.
 const DAY: i64 = Timestamp::DAY;

@@ -10,6 +10,7 @@ use domain::{
 };
 use store::{ConnectionTrait, schedule::Beside};
 
+use super::calendar::{CAMPAIGNS_MAX, COUNTED_MAX};
 use crate::{
     Engine, Result,
     scheduler::{
@@ -28,8 +29,8 @@ const AHEAD: i64 = 7 * Timestamp::DAY;
 /// Times of one campaign that are looked at: an hourly one has 168 in a week.
 const TIMES_MAX: usize = 200;
 
-/// Others that are looked at, and of which one is told.
-const LOOKED_AT: u32 = 20;
+/// Others of each kind whose people are looked at, and of which one is told.
+const LOOKED_AT: usize = 20;
 const TOLD: usize = 5;
 
 /// People by whom it is reckoned how many are in both audiences.
@@ -37,7 +38,6 @@ const SAMPLE: u32 = 5_000;
 
 /// Another campaign, and when it goes out near this one.
 struct Other {
-    id: CampaignId,
     name: String,
     segment: Option<SegmentId>,
     at: Timestamp,
@@ -70,25 +70,33 @@ pub(super) async fn warnings(
         store::segments::sample(db, definition, now, SAMPLE).await?
     };
     let people = People { all: audience, sample };
-    let mut told = Vec::new();
+    let (mut told, mut perhaps) = (Vec::new(), Vec::new());
     for other in others {
         if told.len() == TOLD {
             break;
         }
         let both =
             if is_same(&other) { Some((audience, true)) } else { in_both(db, &people, other.segment, now).await? };
-        let Some((count, exact)) = both.filter(|(count, _)| *count > 0) else { continue };
-        let (when, people) = (scheduler::told(&zone, other.at), in_words(count, exact));
-        told.push(format!("\u{201c}{}\u{201d} {} {when} ({zone}). {people}", other.name, other.goes));
+        let Some((count, exact)) = both else { continue };
+        let Some(people) = in_words(count, exact) else { continue };
+        let when = scheduler::told(&zone, other.at);
+        let kind = if count > 0 { &mut told } else { &mut perhaps };
+        kind.push(format!("\u{201c}{}\u{201d} {} {when} ({zone}). {people}", other.name, other.goes));
     }
+    // What is known comes first.
+    told.extend(perhaps);
+    told.truncate(TOLD);
     Ok(told)
 }
 
-fn in_words(count: i64, exact: bool) -> String {
+/// None when nobody is in both. Of a few among many a sample says nothing.
+fn in_words(count: i64, exact: bool) -> Option<String> {
     let about = if exact { "" } else { "About " };
     match count {
-        1 => format!("{about}1 person is in both audiences."),
-        count => format!("{about}{count} people are in both audiences."),
+        0 if exact => None,
+        0 => Some(format!("Perhaps a few people are in both audiences: of {SAMPLE} who were looked at nobody is.")),
+        1 => Some(format!("{about}1 person is in both audiences.")),
+        count => Some(format!("{about}{count} people are in both audiences.")),
     }
 }
 
@@ -104,20 +112,21 @@ async fn in_both(
     let definition = store::segments::inline(db, &segment.definition).await?;
     let found = store::segments::among(db, &people.sample, &definition, now).await?;
     let sampled = i64::try_from(people.sample.len()).unwrap_or(i64::MAX);
-    if sampled < i64::from(SAMPLE) {
+    if sampled < i64::from(SAMPLE) || people.all <= sampled {
         return Ok(Some((found, true)));
     }
     Ok(Some((found.saturating_mul(people.all) / sampled.max(1), false)))
 }
 
-/// When a campaign that was launched or scheduled now would go out, within the next days.
-fn own_times(campaign: &Campaign, now: Timestamp) -> Vec<Timestamp> {
+/// When a campaign that has made so many runs would go out within the next days, were it launched or scheduled now.
+fn own_times(campaign: &Campaign, made: i32, now: Timestamp) -> Vec<Timestamp> {
     let Ok(times) = times::read(&campaign.trigger) else { return vec![now] };
     match (&times, times.first(now)) {
         (_, None) => vec![now],
         (Times::Cron { .. }, Some(first)) => {
+            let most = times::runs_left(&campaign.trigger, made).map_or(TIMES_MAX, |left| left.clamp(1, TIMES_MAX));
             let later = iter::successors(times.next(first), |at| times.next(*at));
-            iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD)).take(TIMES_MAX).collect()
+            iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD)).take(most).collect()
         }
         (_, Some(first)) => vec![first],
     }
@@ -125,38 +134,46 @@ fn own_times(campaign: &Campaign, now: Timestamp) -> Vec<Timestamp> {
 
 /// Others that go out near one of the campaign's times, or are going out: what has begun first.
 async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) -> Result<Vec<Other>> {
-    let own = own_times(campaign, now);
+    let made = store::schedule::runs_made_by_all(db).await?;
+    let made = |id: &CampaignId| made.get(id).copied().unwrap_or(0);
+    let own = own_times(campaign, made(&campaign.id), now);
     let near = |at: &Timestamp| own.iter().any(|own| own.since(*at).abs() < NEAR);
     let from = own.first().map_or(now, |first| first.plus(-NEAR));
     let to = own.last().map_or(now, |last| last.plus(NEAR));
+    let mut seen = BTreeSet::from([campaign.id]);
     let mut others = Vec::new();
-    for run in store::schedule::beside(db, campaign.id, (from, to), LOOKED_AT).await? {
+    for run in store::schedule::beside(db, campaign.id, (from, to), CAMPAIGNS_MAX).await? {
+        if others.len() == LOOKED_AT {
+            break;
+        }
         // One that is going out comes to people from now on.
         let at = if run.under_way { run.began.max(now) } else { run.began };
-        if near(&at) {
+        if near(&at) && seen.insert(run.campaign) {
             let goes = if run.under_way { "is going out since" } else { "went out within a day of it:" };
-            let Beside { campaign: id, name, segment, began: at, .. } = run;
-            others.push(Other { id, name, segment, at, goes });
+            let Beside { name, segment, began: at, .. } = run;
+            others.push(Other { name, segment, at, goes });
         }
     }
-    for due in store::schedule::due_between(db, from, to, LOOKED_AT).await? {
-        let Some(at) = first_near(&due, from.max(now), to, near) else { continue };
-        if due.id == campaign.id {
-            continue;
+    let mut scheduled = Vec::new();
+    for due in store::schedule::due_between(db, from, to, CAMPAIGNS_MAX).await? {
+        let Some(at) = first_near(&due, made(&due.id), (from.max(now), to), near) else { continue };
+        if seen.insert(due.id) {
+            let again = matches!(due.trigger, Trigger::Cron { .. });
+            let goes = "goes out within a day of it:";
+            scheduled.push((again, Other { name: due.name, segment: due.segment_id, at, goes }));
         }
-        let goes = "goes out within a day of it:";
-        others.push(Other { id: due.id, name: due.name, segment: due.segment_id, at, goes });
     }
-    let mut seen = BTreeSet::new();
-    others.retain(|other| seen.insert(other.id));
+    // What goes out every day is near everything: it hides nothing that goes out once.
+    scheduled.sort_by_key(|(again, other)| (*again, other.at));
+    others.extend(scheduled.into_iter().map(|(_, other)| other).take(LOOKED_AT));
     Ok(others)
 }
 
-/// The first time in `[from, to)` at which a scheduled campaign is due, and that is near.
+/// The first time in `[from, to)` at which a scheduled campaign that has made so many runs is due, and that is near.
 fn first_near(
     campaign: &Campaign,
-    from: Timestamp,
-    to: Timestamp,
+    made: i32,
+    (from, to): (Timestamp, Timestamp),
     near: impl Fn(&Timestamp) -> bool,
 ) -> Option<Timestamp> {
     let next = campaign.next_run_at?;
@@ -164,6 +181,12 @@ fn first_near(
         Trigger::Cron { .. } => times::read(&campaign.trigger).ok(),
         _ => None,
     };
-    let after = |at: &Timestamp| later.as_ref().and_then(|times| times.next((*at).max(from.plus(-1))));
-    iter::successors(Some(next), after).take(TIMES_MAX).take_while(|at| *at < to).find(near)
+    // Which time is the last is known by counting from the next. Of what does not end soon the times before are passed over.
+    let left = times::runs_left(&campaign.trigger, made).filter(|left| *left <= COUNTED_MAX);
+    let after = |at: &Timestamp| {
+        let at = if left.is_some() { *at } else { (*at).max(from.plus(-1)) };
+        later.as_ref().and_then(|times| times.next(at))
+    };
+    let all = iter::successors(Some(next), after).take(left.unwrap_or(TIMES_MAX));
+    all.take_while(|at| *at < to).find(near)
 }

@@ -16,6 +16,7 @@ use domain::{
     template::Template,
     time::Timestamp,
 };
+use jiff::tz::TimeZone;
 use serde_json::json;
 use store::{
     ConnectionTrait, Tx,
@@ -28,11 +29,12 @@ use super::{audit, campaign_or, collisions, commit, rehearse, status_words};
 use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
-    quiet::{self, Holidays},
+    quiet::{self, Holidays, Policy},
     scheduler::times::{self, Times},
     sender,
     services::{content_templates, provider_accounts, settings},
     templates::Compiled,
+    zones,
 };
 
 /// Everything a campaign names, as far as it is there, and what is missing.
@@ -47,6 +49,9 @@ pub(crate) struct Parts {
     /// The sender is missing or cannot be used: that is no fault of the campaign.
     pub no_sender: bool,
 }
+
+/// Places that are named.
+const PLACES_SHOWN: usize = 5;
 
 const NO_SENDER: &str = "No sender is set for this channel. Add one on the Senders page, or choose one here.";
 
@@ -91,7 +96,10 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
     }
     let mut warnings = Vec::new();
     if let Some(template) = &template {
-        problems.extend(hours_problem(engine, campaign, template.category).await?);
+        match hours_problem(engine, campaign, template.category).await? {
+            Some(problem) => problems.push(problem),
+            None => warnings.extend(closed_places(engine, campaign, template.category).await?),
+        }
         let (refused, open) = content_templates::findings(db, template, &campaign.trigger).await?;
         problems.extend(refused);
         warnings.extend(open);
@@ -111,12 +119,32 @@ pub(super) async fn hours_problem(
     campaign: &Campaign,
     category: Category,
 ) -> Result<Option<FieldError>> {
-    let settings = settings::current(engine).await?;
-    let hours = quiet::of_campaign(&settings, &Holidays::default(), category, campaign.quiet_hours);
+    let hours = hours_of(engine, campaign, category).await?;
     Ok(hours.leaves_nothing().then(|| {
         let text = format!("Nothing could ever be sent: quiet is {}. Shorten the quiet hours.", hours.words());
         FieldError::new("quiet_hours", text)
     }))
+}
+
+/// Says so when they leave none in places that the workspace has lines of its own for: elsewhere it goes out all the same.
+async fn closed_places(engine: &Engine, campaign: &Campaign, category: Category) -> Result<Option<String>> {
+    let hours = hours_of(engine, campaign, category).await?;
+    let places = hours.closed_places(zones::civil(&TimeZone::UTC, engine.now()).date());
+    let shown: Vec<_> = places.iter().take(PLACES_SHOWN).map(String::as_str).collect();
+    let more = if places.len() > shown.len() { ", …" } else { "" };
+    Ok((!places.is_empty()).then(|| {
+        format!(
+            "Nobody in {}{more} could ever get it: quiet is {}, and the workspace's own lines of law leave no other time \
+             there. Shorten the quiet hours, or change the lines.",
+            shown.join(", "),
+            hours.words()
+        )
+    }))
+}
+
+async fn hours_of(engine: &Engine, campaign: &Campaign, category: Category) -> Result<Policy> {
+    let settings = settings::current(engine).await?;
+    Ok(quiet::of_campaign(&settings, &Holidays::default(), category, campaign.quiet_hours))
 }
 
 /// Says so when a duration would count from an instant that nobody has chosen.

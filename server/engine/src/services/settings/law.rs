@@ -25,21 +25,29 @@ pub(super) fn tidy(lines: &[OwnLawLine]) -> Vec<OwnLawLine> {
     lines.iter().map(tidy).collect()
 }
 
-/// What is wrong with the lines of a change; with each by itself first, then with what they leave together.
-pub(super) fn problems(patch: &SettingsPatch, former: WorkspaceQuiet, now: Timestamp) -> Vec<FieldError> {
-    let Some(lines) = &patch.law_lines else { return Vec::new() };
+/// What is wrong with the lines of a change; with each by itself first, then with what they leave together. And what a
+/// change of the quiet hours would leave beside the lines that are there.
+pub(super) fn problems(
+    patch: &SettingsPatch,
+    stored: &[OwnLawLine],
+    former: WorkspaceQuiet,
+    now: Timestamp,
+) -> Vec<FieldError> {
+    let today = zones::civil(&TimeZone::UTC, now).date();
+    let rule = patch.quiet_hours.as_ref().map_or(former, |change| change.applied(former));
+    let Some(lines) = &patch.law_lines else {
+        return if rule == former { Vec::new() } else { beside(stored, rule, today).into_iter().collect() };
+    };
     if lines.len() > LINES_MAX {
         return vec![FieldError::new("law_lines", format!("Give at most {LINES_MAX} lines."))];
     }
-    let today = zones::civil(&TimeZone::UTC, now).date();
     let each = |(index, line)| of_line(line, today).into_iter().map(move |(field, text)| at(index, field, text));
     let errors: Vec<_> = lines.iter().enumerate().flat_map(each).collect();
     if !errors.is_empty() {
         return errors;
     }
-    let rule = patch.quiet_hours.as_ref().map_or(former, |change| change.applied(former));
     let closed = |(index, line)| {
-        let place = quiet::closed_by(line, lines, rule.hours(), today)?;
+        let place = quiet::closed_by(line, lines, rule.hours().as_slice(), today).into_iter().next()?;
         let text = format!(
             "This would leave no time at all for {place}, with the law table, your other lines and the workspace's quiet \
              hours. Allow more."
@@ -47,6 +55,20 @@ pub(super) fn problems(patch: &SettingsPatch, former: WorkspaceQuiet, now: Times
         Some(at(index, "from", text))
     };
     lines.iter().enumerate().filter_map(closed).collect()
+}
+
+/// What new quiet hours would close beside the lines that are stored, while these bind. Without any hours nothing is closed
+/// that was open.
+fn beside(stored: &[OwnLawLine], rule: WorkspaceQuiet, today: Date) -> Option<FieldError> {
+    let hours = rule.hours().filter(|_| rule.law)?;
+    stored.iter().find_map(|line| {
+        let place = quiet::closed_by(line, stored, &[hours], today).into_iter().next()?;
+        let text = format!(
+            "This would leave no time at all for {place}, with the law table and your own line {line}. Shorten the hours, or \
+             change the line first."
+        );
+        Some(FieldError::new("quiet_hours.end", text))
+    })
 }
 
 fn at(index: usize, field: &str, text: String) -> FieldError {
@@ -104,6 +126,8 @@ fn of_date(text: &str, today: Date) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use domain::quiet::WorkspaceQuietPatch;
+
     use super::*;
 
     fn line(country: &str, subdivision: &str, days: &str, (from, to): (&str, &str)) -> OwnLawLine {
@@ -123,7 +147,7 @@ mod tests {
         let rule = WorkspaceQuiet { enabled: quiet, ..super::super::quiet::default_rule(true) };
         let patch = SettingsPatch { law_lines: Some(lines), ..SettingsPatch::default() };
         let now = "2026-11-28T12:00:00Z".parse().expect("an instant");
-        problems(&patch, rule, now).into_iter().map(|error| error.field).collect()
+        problems(&patch, &[], rule, now).into_iter().map(|error| error.field).collect()
     }
 
     #[test]
@@ -165,11 +189,36 @@ mod tests {
         let evening = vec![line("US", "*", "Mon-Sun", ("18:00", "20:00"))];
         let patch = SettingsPatch { law_lines: Some(evening), ..SettingsPatch::default() };
         let rule = super::super::quiet::default_rule(true);
-        let refused = problems(&patch, rule, "2026-11-28T12:00:00Z".parse().expect("an instant"));
+        let refused = problems(&patch, &[], rule, "2026-11-28T12:00:00Z".parse().expect("an instant"));
         assert!(refused.iter().any(|error| error.message.contains("US-")), "{refused:?}");
         // Two lines for one state and its country, which have nothing in common.
         let apart =
             vec![line("US", "*", "Mon-Sun", ("09:30", "12:00")), line("US", "GA", "Mon-Sun", ("13:00", "17:00"))];
         assert_eq!(closed(apart), ["law_lines[0].from", "law_lines[1].from"]);
+    }
+
+    #[test]
+    fn quiet_hours_that_close_a_place_of_a_stored_line_are_refused() {
+        let stored = [line("LK", "*", "Mon-Sun", ("09:00", "20:00")), line("FR", "*", "Mon-Sat", ("21:00", "22:00"))];
+        let off = WorkspaceQuiet { enabled: false, ..super::super::quiet::default_rule(true) };
+        let changed = |former: WorkspaceQuiet, change: WorkspaceQuietPatch| {
+            let patch = SettingsPatch { quiet_hours: Some(change), ..SettingsPatch::default() };
+            problems(&patch, &stored, former, "2026-11-28T12:00:00Z".parse().expect("an instant"))
+        };
+        let on = || WorkspaceQuietPatch { enabled: Some(true), ..WorkspaceQuietPatch::default() };
+        let refused = changed(off, on());
+        assert_eq!(refused.iter().map(|error| &*error.field).collect::<Vec<_>>(), ["quiet_hours.end"]);
+        let told = &refused[0].message;
+        assert!(told.contains("no time at all for FR,") && told.contains("FR Mon-Sat 21:00–22:00"), "{told}");
+        assert_eq!(changed(off, WorkspaceQuietPatch { start: "22:00".parse().ok(), ..on() }), []);
+        // While the law does not bind, its lines do not either; when it begins to, they do.
+        let unbound = WorkspaceQuiet { enabled: true, law: false, ..off };
+        assert_eq!(changed(WorkspaceQuiet { enabled: false, ..unbound }, on()), []);
+        let law = || WorkspaceQuietPatch { law: Some(true), ..WorkspaceQuietPatch::default() };
+        assert_eq!(changed(unbound, law()).len(), 1);
+        // What is as it was is no change, and hours can always be switched off.
+        let closed = WorkspaceQuiet { enabled: true, ..off };
+        assert_eq!(changed(closed, on()), []);
+        assert_eq!(changed(closed, WorkspaceQuietPatch { enabled: Some(false), ..on() }), []);
     }
 }
