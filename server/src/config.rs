@@ -29,6 +29,8 @@ const RECONCILE_GRACE: Duration = Duration::from_secs(150);
 const STATUS_QUIET: Duration = Duration::from_secs(3_600);
 /// How long a sender that Twilio refuses altogether is left alone before one message tries again.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// How long after a start sending waits for lists of what people wrote that do not come.
+const LIST_PATIENCE: Duration = Duration::from_secs(120);
 /// The largest file an import takes.
 const IMPORT_LIMIT: u64 = 512 * 1024 * 1024;
 
@@ -214,6 +216,7 @@ impl Config {
             reconcile_grace: self.reconcile_grace,
             status_quiet: STATUS_QUIET,
             probe_after: PROBE_AFTER,
+            list_patience: LIST_PATIENCE,
             import_limit: self.import_limit,
         }
     }

@@ -30,6 +30,9 @@ pub struct Config {
     pub status_quiet: Duration,
     /// How long a blocked sender is left alone before the first message tries again.
     pub probe_after: Duration,
+    /// How long after a start the other senders wait for a list of what people wrote that does not come: its account may be
+    /// away for days. Its own sender goes on waiting.
+    pub list_patience: Duration,
     /// The largest file an import takes, in bytes.
     pub import_limit: u64,
 }

@@ -3,7 +3,10 @@
 
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{
     campaign::{NewCampaign, OnUnknown},
@@ -285,8 +288,10 @@ async fn what_people_wrote_while_twilio_gave_no_list_is_read_when_it_does() {
         assert_eq!(answer.status, None);
         world.simulate(&json!({ "auth_token": "another" }));
         // More than the overlap later: only where the list was read last says how far back it is to be read.
+        let read_until = watermark(&world).await;
         clock.by(2 * Timestamp::HOUR);
         tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert_eq!(watermark(&world).await, read_until);
         let consent = async || {
             let person = world.engine.contacts().get(&world.admin, &build::phone(1)).await;
             person.expect("a contact").consent
@@ -353,6 +358,95 @@ async fn until_fetched(world: &World, count: i64) {
     tokio::time::timeout(Duration::from_secs(20), fetched).await.expect("the lists are read");
 }
 
+/// Until when the list of the only sender is read.
+async fn watermark(world: &World) -> Option<Timestamp> {
+    let row = store::inbound::watermarks(world.db.reader()).await.expect("the database");
+    row.into_values().next()
+}
+
+async fn until_read(world: &World) -> Timestamp {
+    let read = async {
+        loop {
+            match watermark(world).await {
+                Some(until) => return until,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("the list is read")
+}
+
+async fn until_stopped(world: &World, person: i64) {
+    let stopped = async {
+        while consent(world, person).await != (Consent::OptedOut, true) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), stopped).await.expect("the STOP counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_counts_that_came_after_a_clock_that_was_ahead_was_set_back() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        world.people(1, 2).await;
+        clock.by(3 * Timestamp::HOUR);
+        world.start();
+        let until = until_read(&world).await;
+        world.stop().await;
+        clock.by(-3 * Timestamp::HOUR);
+        assert!(until < world.engine.now().plus(Timestamp::MINUTE), "by Twilio's clock: ours comes to where it was");
+        // The process was away when somebody stopped.
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, ours, "STOP").await;
+        clock.by(6 * Timestamp::MINUTE);
+        world.start();
+        until_stopped(&world, 1).await;
+
+        // What an answer without a date would have left behind.
+        let ahead = world.engine.now().plus(3 * Timestamp::HOUR);
+        let update = "UPDATE inbound_watermarks SET fetched_until = $1";
+        store::exec(world.db.writer(), update, vec![ahead.as_micros().into()]).await.expect("moved");
+        writes(&world, 2, ours, "STOP").await;
+        clock.by(6 * Timestamp::MINUTE);
+        until_stopped(&world, 2).await;
+        world.stop().await;
+        clock.by(-12 * Timestamp::MINUTE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_a_clock_dated_that_was_ahead_outdates_no_stop() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    // When the STOP is fetched, minutes later, the clock is still hours ahead, or was set back.
+    for on in [6 * Timestamp::MINUTE, 6 * Timestamp::MINUTE - 3 * Timestamp::HOUR] {
+        let clock = Arc::new(Moved::default());
+        for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+            build::people(&world.db, 1, 1, Consent::Unknown).await;
+            clock.by(3 * Timestamp::HOUR);
+            world.start();
+            until_read(&world).await;
+            let start = Inbound {
+                from: format!("whatsapp:{}", build::phone(1)),
+                body: Some("START".to_owned()),
+                ..Inbound::default()
+            };
+            let answer = world.twilio.simulator.control().inbound(start).await.expect("it is sent");
+            assert_eq!(answer.status, Some(200));
+            assert_eq!(consent(&world, 1).await, (Consent::OptedIn, false));
+            // Nobody hears the STOP; Twilio's dates are full seconds.
+            world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            writes(&world, 1, ours, "STOP").await;
+            clock.by(on);
+            until_stopped(&world, 1).await;
+            world.stop().await;
+            clock.by(-on - 3 * Timestamp::HOUR);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_fetched_wishes_the_one_that_was_written_later_counts() {
     let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
@@ -396,25 +490,48 @@ async fn of_a_long_list_every_wish_counts() {
     }
 }
 
+/// An installation that has nothing but a Messaging Service.
+async fn only_a_service(world: &World) {
+    let new = NewSender {
+        name: "Service".to_owned(),
+        channel: Channel::Whatsapp,
+        address: format!("MG{}", "1".repeat(32)),
+        rate_per_second: None,
+        enabled: true,
+        default: true,
+        account_sid: None,
+    };
+    let service = world.engine.senders().create(&world.admin, new).await.expect("a sender");
+    let others = "DELETE FROM senders WHERE id <> $1";
+    store::exec(world.db.writer(), others, vec![service.id.0.into()]).await.expect("deleted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_numbers_of_a_messaging_service_are_read_side_by_side() {
+    let mut setup = Setup::default();
+    setup.simulator.latency_ms = 500;
+    setup.simulator.service_senders = (10..34).map(|number| format!("whatsapp:+150055501{number}")).collect();
+    for mut world in worlds(setup).await {
+        only_a_service(&world).await;
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        let began = Instant::now();
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 3);
+        // One after the other they take twelve seconds.
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_people_wrote_to_a_messaging_service_is_read_too() {
     const NUMBER: &str = "+15005550009";
     let mut setup = Setup::default();
     setup.simulator.service_senders = vec!["+15005550008".to_owned(), format!("whatsapp:{NUMBER}")];
     for mut world in worlds(setup).await {
-        let new = NewSender {
-            name: "Service".to_owned(),
-            channel: Channel::Whatsapp,
-            address: format!("MG{}", "1".repeat(32)),
-            rate_per_second: None,
-            enabled: true,
-            default: true,
-            account_sid: None,
-        };
-        let service = world.engine.senders().create(&world.admin, new).await.expect("a sender");
-        // An installation that has nothing but the service.
-        let others = "DELETE FROM senders WHERE id <> $1";
-        store::exec(world.db.writer(), others, vec![service.id.0.into()]).await.expect("deleted");
+        only_a_service(&world).await;
         world.people(1, 3).await;
         world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
         writes(&world, 1, NUMBER, "STOP").await;

@@ -2,7 +2,10 @@
 
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{
     campaign::NewCampaign,
@@ -20,6 +23,7 @@ use engine::{Actor, ActorKind, Engine, Error, clock::SystemClock};
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, Running, Settings, Simulator, When};
 use testkit::build;
+use tokio::net::TcpListener;
 use world::{Setup, World, handed_over, worlds};
 
 const SECOND_SID: &str = "AC22220000000000000000000000002222";
@@ -511,6 +515,27 @@ async fn an_account_that_lets_nobody_in_holds_nobody_up() {
         world.start();
         let run = world.until_completed(run.id).await;
         assert_eq!(handed_over(&run.ledger), 3);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_does_not_answer_holds_the_others_up_for_a_while_only() {
+    // Its requests wait for ten seconds.
+    let lease = Duration::from_secs(20);
+    for mut world in worlds(Setup { lease, list_patience: Duration::from_millis(300), ..Setup::default() }).await {
+        // Connections are made, and nobody ever reads from them.
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let api_base = Some(format!("http://{}", silent.local_addr().expect("an address")));
+        add_account(&world, NewProviderAccount { api_base, ..second_account(None) }).await;
+        let (first, _other) = (default_of(&world, Channel::Whatsapp).await, add_other(&world).await);
+        world.people(1, 3).await;
+        let run = launch_from(&world, &first, "Hi").await;
+        let began = Instant::now();
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 3);
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         world.stop().await;
     }
 }

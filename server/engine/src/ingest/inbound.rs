@@ -227,7 +227,8 @@ impl<'a> Batch<'a> {
         let meaning = doubted(meaning, message, &self.topics);
         // What was fetched is old: what the person said of their own will since then is newer.
         let said_since = |topic| self.own_words.get(&(person.id, topic)).copied();
-        let outdated = event.fetched && is_outdated(&meaning, &self.topics, event.received_at, said_since);
+        let times = (event.received_at, engine.now());
+        let outdated = event.fetched && is_outdated(&meaning, &self.topics, times, said_since);
         let meaning = if outdated { Meaning::Nothing } else { meaning };
         let said_nothing = !matches!(meaning, Meaning::Hint);
         let said = Said { at: event.received_at, replied_sid: message.replied_sid.as_deref() };
@@ -492,15 +493,16 @@ fn doubted(meaning: Meaning, message: &InboundIn, topics: &[TopicName]) -> Meani
 }
 
 /// Whether a person has said something else since `at`, as `said` tells of everything (no topic) and of each topic. To
-/// leave a topic is a wish besides all others; within the same second the wish to hear less counts.
+/// leave a topic is a wish besides all others; within the same second the wish to hear less counts. So it does against what
+/// seems to be said after `now`: a clock that was ahead dated that.
 fn is_outdated(
     meaning: &Meaning,
     topics: &[TopicName],
-    at: Timestamp,
+    (at, now): (Timestamp, Timestamp),
     said: impl Fn(Option<TopicId>) -> Option<Timestamp>,
 ) -> bool {
     let topic = |wanted: &str| wishes::find(topics, wanted).map(|topic| topic.id);
-    let before = |topic| said(topic).is_some_and(|said| said > at);
+    let before = |topic| said(topic).is_some_and(|said| said > at && said <= now);
     let until = |topic| said(topic).is_some_and(|said| said >= at);
     match meaning {
         Meaning::Wish(Wish::Unsubscribe(wanted)) => before(topic(wanted)),

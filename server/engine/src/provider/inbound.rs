@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Account, Provider,
-    list::{ListError, instant},
+    list::{ListError, ahead, instant},
     request::address,
 };
 
@@ -54,22 +54,39 @@ pub struct Pages<'a> {
     provider: &'a Provider,
     account: &'a Account,
     since: Timestamp,
+    /// When the first page was asked for, by our clock.
+    now: Timestamp,
+    /// By how much it was ahead of Twilio's then, once that is known: the same for all pages, or their order would change.
+    ahead: Option<i64>,
     next: Option<RequestBuilder>,
     read: usize,
 }
 
 impl Provider {
     /// What people wrote to this number of ours since `since`. Twilio filters by the day; what is older on that day is left
-    /// out here.
+    /// out here. Where our clock is ahead of Twilio's, their dates are told by ours, as those of webhooks are.
     #[must_use]
-    pub fn inbound_to<'a>(&'a self, account: &'a Account, channel: Channel, ours: &str, since: Timestamp) -> Pages<'a> {
+    pub fn inbound_to<'a>(
+        &'a self,
+        account: &'a Account,
+        channel: Channel,
+        ours: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Pages<'a> {
         let query = [("To", address(channel, ours)), ("DateSent>", since.date()), ("PageSize", PAGE.to_string())];
         let next = Some(self.client.get(&account.messages_url).query(&query));
-        Pages { provider: self, account, since, next, read: 0 }
+        Pages { provider: self, account, since, now, ahead: None, next, read: 0 }
     }
 }
 
 impl Pages<'_> {
+    /// When the list was asked for: by Twilio's clock, where ours was ahead of it.
+    #[must_use]
+    pub fn asked_at(&self) -> Timestamp {
+        self.now.plus(-self.ahead.unwrap_or(0))
+    }
+
     /// The next page; none behind the last one.
     ///
     /// # Errors
@@ -84,6 +101,7 @@ impl Pages<'_> {
         if !response.status().is_success() {
             return Err(ListError::Refused(response.status()));
         }
+        let ahead = *self.ahead.get_or_insert_with(|| ahead(&response, self.now));
         let page: Page = response.json().await?;
         if let Some(next) = page.next_page_uri {
             if !next.starts_with('/') {
@@ -91,7 +109,11 @@ impl Pages<'_> {
             }
             self.next = Some(self.provider.client.get(format!("{}{next}", self.account.api_base)));
         }
-        let received = page.messages.into_iter().filter_map(Entry::received);
+        let received = page
+            .messages
+            .into_iter()
+            .filter_map(Entry::received)
+            .map(|message| Received { at: message.at.map(|at| at.plus(ahead)), ..message });
         // What has no date that can be read may be one of them.
         Ok(Some(received.filter(|message| message.at.is_none_or(|at| at >= self.since)).collect()))
     }

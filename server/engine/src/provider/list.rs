@@ -180,10 +180,11 @@ impl From<Entry> for Listed {
     }
 }
 
-/// By how much our clock is ahead of the one that dated this answer.
-fn ahead(response: &reqwest::Response, now: Timestamp) -> i64 {
+/// By how much our clock was at least ahead, when the request began, of the one that dated this answer.
+pub(super) fn ahead(response: &reqwest::Response, now: Timestamp) -> i64 {
     let dated = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok()).and_then(instant);
-    dated.map_or(0, |dated| now.since(dated).max(0))
+    // It is dated by full seconds. A clock that is right must not seem to be ahead: it would make a START younger.
+    dated.map_or(0, |dated| now.since(dated.plus(Timestamp::SECOND)).max(0))
 }
 
 /// Twilio's dates: `Mon, 23 Nov 2026 09:00:00 +0000`.

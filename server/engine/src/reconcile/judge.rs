@@ -1,6 +1,10 @@
 //! What Twilio's list says about one unknown message. Pure: time and list are passed in.
 
-use domain::{campaign::OnUnknown, message::State, time::Timestamp};
+use domain::{
+    campaign::OnUnknown,
+    message::{Channel, State},
+    time::Timestamp,
+};
 use store::messages::{Finding, UnknownMessage};
 
 use super::GIVE_UP;
@@ -13,15 +17,22 @@ pub(super) const SKEW: i64 = 2 * Timestamp::MINUTE;
 /// then seems to be so much older than the message.
 const AHEAD: i64 = Timestamp::DAY;
 
-/// From when on Twilio's messages may be this one: a clock that is set back makes it younger than it is, so the earliest
-/// time counts that it is known by.
-fn since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
-    message.created_at.min(message.handed_over_at).min(now).plus(-SKEW)
+/// The earliest time that a message is known by: a clock that is set back makes it younger than it is.
+fn known_by(message: &UnknownMessage) -> Timestamp {
+    message.created_at.min(message.handed_over_at)
 }
 
-/// How far back Twilio's messages are asked for.
+/// From when on Twilio's messages may be this one. A message from the future was made by a clock that was ahead: Twilio
+/// took it at any time until now.
+fn since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
+    let known_by = known_by(message);
+    if known_by > now { now.plus(-SKEW - AHEAD) } else { known_by.plus(-SKEW) }
+}
+
+/// How far back Twilio's messages are asked for. Nobody knows how far ahead the clock was that made a message from the
+/// future: all of them may tell of it.
 pub(super) fn look_since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
-    since(message, now).plus(-AHEAD)
+    if known_by(message) > now { Timestamp::default() } else { since(message, now).plus(-AHEAD) }
 }
 
 /// `listed`: what Twilio has for this person and sender from [`look_since`] on, less what belongs to other messages
@@ -32,15 +43,21 @@ pub(super) fn judge(message: &UnknownMessage, filled: Option<&str>, listed: &[&L
     let (free, earlier): (Vec<&Listed>, Vec<&Listed>) =
         listed.iter().partition(|listed| listed.created_at.is_none_or(|at| at >= since));
     if free.is_empty() {
-        let text = message.text.as_deref().or(filled);
-        let may_be = |listed: &&Listed| text.is_none_or(|text| is_text(listed, text));
         // Twilio's clock is right and ours may not have been: that it is too old does not prove that it is another one.
-        return if earlier.iter().any(may_be) { unclear(message, now) } else { absent(message) };
+        let all_others = earlier.iter().all(|listed| is_another(message, listed));
+        return if all_others { absent(message) } else { unclear(message, now) };
     }
     match the_one(message, filled, &free) {
         Some(listed) => found(listed),
         None => unclear(message, now),
     }
+}
+
+/// Whether its text proves that it is not this message. Only the text that was handed over does: what is filled anew is
+/// made of what is known of the person now, and Twilio may put other characters into an SMS (smart encoding).
+fn is_another(message: &UnknownMessage, listed: &Listed) -> bool {
+    let text = message.text.as_deref().filter(|_| message.channel == Channel::Whatsapp);
+    text.is_some_and(|text| !is_text(listed, text))
 }
 
 fn is_text(listed: &Listed, text: &str) -> bool {
@@ -89,10 +106,7 @@ fn absent(message: &UnknownMessage) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        ids::{ContactId, MessageId},
-        message::Channel,
-    };
+    use domain::ids::{ContactId, MessageId};
 
     use super::*;
 
@@ -187,8 +201,10 @@ mod tests {
         assert_eq!(judge(&mine, None, &[&same], NOW.plus(GIVE_UP)), Finding::GiveUp);
         assert_eq!(judge(&mine, None, &[&other], NOW), Finding::Requeue);
         let dead = UnknownMessage { absent_before: true, ..message(None) };
-        assert_eq!(judge(&dead, Some("Hi Ann"), &[&other], NOW), Finding::Requeue);
+        assert_eq!(judge(&dead, Some("Hi Ann"), &[&other], NOW), Finding::Unclear, "she may have been Bob then");
         assert_eq!(judge(&dead, None, &[&other], NOW), Finding::Unclear, "nobody knows what it said");
+        let sms = UnknownMessage { channel: Channel::Sms, ..mine.clone() };
+        assert_eq!(judge(&sms, None, &[&other], NOW), Finding::Unclear, "Twilio may have put it into other characters");
         let found = early("Hi Ann", Timestamp::MINUTE);
         assert_eq!(judge(&mine, None, &[&found, &same], NOW), adopted("SM1"), "within what clocks differ");
     }
@@ -199,10 +215,34 @@ mod tests {
         // The clock was ahead while it was planned, and right when it was handed over.
         let planned = UnknownMessage { created_at: NOW.plus(3 * hour), ..message(Some("Hi Ann")) };
         assert_eq!(judge(&planned, None, &[&listed("SM1", "Hi Ann")], NOW.plus(4 * hour)), adopted("SM1"));
-        // It was set right only after that.
-        let handed_over = UnknownMessage { handed_over_at: NOW.plus(3 * hour), ..planned };
-        assert_eq!(judge(&handed_over, None, &[&listed("SM1", "Hi Ann")], NOW.plus(hour / 60)), adopted("SM1"));
-        assert_eq!(look_since(&handed_over, NOW), NOW.plus(-SKEW - AHEAD));
+    }
+
+    #[test]
+    fn a_message_from_the_future_was_taken_at_any_time_until_now() {
+        // The clock was ahead by three hours when Twilio took it, and set right before the grace was over.
+        let ahead = NOW.plus(3 * Timestamp::HOUR);
+        let future = |text| UnknownMessage {
+            created_at: ahead,
+            handed_over_at: ahead,
+            since: ahead,
+            absent_before: true,
+            ..message(text)
+        };
+        let taken = listed("SM1", "Hi Ann");
+        for later in [150 * Timestamp::SECOND, Timestamp::HOUR, 3 * Timestamp::HOUR - 1] {
+            let now = NOW.plus(later);
+            assert_eq!(judge(&future(Some("Hi Ann")), None, &[&taken], now), adopted("SM1"), "after {later}");
+            assert_eq!(judge(&future(None), Some("Hi Bob"), &[&taken], now), adopted("SM1"), "after {later}");
+            let smart = judge(&future(Some("Hi \u{201c}Ann\u{201d}")), None, &[&taken], now);
+            assert_eq!(smart, Finding::Unclear, "after {later}");
+            assert_eq!(judge(&future(None), None, &[], now), Finding::Requeue, "after {later}");
+            assert_eq!(look_since(&future(None), now), Timestamp::default());
+        }
+        // Nobody looked until our clock came to where it had been: not found any more, and never sent again.
+        let now = ahead.plus(Timestamp::MINUTE);
+        assert!(look_since(&future(None), now) < NOW);
+        assert_eq!(judge(&future(Some("Hi Ann")), None, &[&taken], now), Finding::Unclear);
+        assert_eq!(judge(&future(None), Some("Hi Bob"), &[&taken], now), Finding::Unclear);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! only its list knows. A STOP among them must count, so the lists of all senders are read before anything goes out after a
 //! start, and every few minutes from then on. What is found is stored by the same code as a webhook.
 //!
-//! A Messaging Service has numbers of its own: they are asked for first, and then read one by one.
+//! A Messaging Service has numbers of its own: they are asked for first, and then read, too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,9 @@ use std::{
 };
 
 use domain::{ids::SenderId, sender::Sender, time::Timestamp};
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use store::senders::SenderRow;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,12 +36,14 @@ const SOON: Duration = Duration::from_secs(1);
 /// How far back a list is read again: what Twilio stores late, and clocks that differ.
 const OVERLAP: i64 = 3_600 * Timestamp::SECOND;
 
+/// How far back it is read where a clock that was ahead says that it was read until a time that is still to come.
+const FAR_BACK: i64 = Timestamp::DAY;
+
 /// Messages that are stored in one transaction.
 const BATCH: usize = 200;
 
-/// How long after a start the other senders wait for a list that does not come: its account may be away for days. Its own
-/// sender goes on waiting.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Lists of one account that are read at the same time. Accounts do not wait for each other: one may be away.
+const AT_ONCE: usize = 8;
 
 /// The senders whose lists this process has asked for since it started, and when last.
 #[derive(Default)]
@@ -79,20 +82,30 @@ impl CaughtUp {
 /// What became of a sender's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum List {
-    /// Read to its end, and everything in it is stored.
-    Read,
+    /// Read to its end as it was then, and everything in it is stored.
+    Read(Timestamp),
     /// Twilio does not give it: what people wrote since the last time is to be read once it does.
     Refused,
     /// There are no credentials to ask for it with; then nothing is sent either.
     NotAsked,
 }
 
+impl List {
+    /// What became of both of a sender's lists.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Read(until), Self::Read(other)) => Self::Read(until.min(other)),
+            (Self::Read(_), other) => other,
+            (this, _) => this,
+        }
+    }
+}
+
 /// Reads the lists until told to stop.
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
-    let began = Instant::now();
-    let mut told = false;
+    let (mut told, mut patience) = (false, None);
     while !stop.is_cancelled() {
-        match round(&engine, &stop, began).await {
+        match round(&engine, &stop, &mut patience).await {
             Ok(()) => told = false,
             // Once, not each second.
             Err(error) if !told => {
@@ -105,24 +118,47 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-/// Reads the list of every sender whose turn it is.
-async fn round(engine: &Engine, stop: &CancellationToken, began: Instant) -> Result<()> {
+/// Reads the list of every sender whose turn it is. `patience`: until when the senders that are there wait for the others.
+async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<Instant>) -> Result<()> {
     let caught_up = &engine.inner().caught_up;
     let db = engine.db().reader();
     let (senders, watermarks) = (store::senders::list(db).await?, store::inbound::watermarks(db).await?);
-    let mut done = Ok(());
+    // From when it is known whose lists they are: while the database is away there is nothing to be patient with.
+    let patience = *patience.get_or_insert_with(|| Instant::now() + engine.config().list_patience);
+    let now = engine.now();
+    let is_lately = |at: Option<Timestamp>| at.is_some_and(|at| at > now.plus(-EVERY) && at <= now);
+    let is_due = |row: &&SenderRow| {
+        let (asked_at, until) = (caught_up.asked_at(row.sender.id), watermarks.get(&row.sender.id).copied());
+        !is_lately(asked_at) && (!is_lately(until) || asked_at.is_none())
+    };
+    let rooms: BTreeMap<&str, Semaphore> =
+        senders.iter().map(|row| (row.sender.account_sid.as_str(), Semaphore::new(AT_ONCE))).collect();
+    let lists = senders.iter().filter(is_due).map(|SenderRow { sender }| {
+        let since = since(watermarks.get(&sender.id).copied(), now);
+        let room = &rooms[sender.account_sid.as_str()];
+        async move { (sender.id, fetch(engine, sender, since, room).await) }
+    });
+    let mut lists: FuturesUnordered<_> = lists.collect();
     let mut not_asked = BTreeSet::new();
-    for row in &senders {
-        let (id, now) = (row.sender.id, engine.now());
-        let until = watermarks.get(&id).copied();
-        let is_lately = |at: Option<Timestamp>| at.is_some_and(|at| at > now.plus(-EVERY) && at <= now);
-        let asked_at = caught_up.asked_at(id);
-        if stop.is_cancelled() || is_lately(asked_at) || (is_lately(until) && asked_at.is_some()) {
-            continue;
-        }
-        match fetch(engine, row, until).await {
-            Ok(List::Read) => store::inbound::set_watermark(engine.db().writer(), id, now).await?,
-            Ok(List::Refused) => {}
+    let mut done = Ok(());
+    loop {
+        let (id, list) = tokio::select! {
+            list = lists.next() => match list {
+                Some(list) => list,
+                None => break,
+            },
+            // While they are still asked for: an account that is away lets each request wait for its time-out.
+            () = tokio::time::sleep_until(patience), if !caught_up.is_ready() => {
+                let missing = missing(caught_up, &senders, &not_asked);
+                tracing::error!(missing, "the lists of some senders do not come; the other senders wait no longer");
+                get_ready(engine);
+                continue;
+            }
+            () = stop.cancelled() => return done,
+        };
+        let noted = match list {
+            Ok(List::Read(until)) => store::inbound::set_watermark(engine.db().writer(), id, until).await,
+            Ok(List::Refused) => Ok(()),
             Ok(List::NotAsked) => {
                 not_asked.insert(id);
                 continue;
@@ -131,46 +167,63 @@ async fn round(engine: &Engine, stop: &CancellationToken, began: Instant) -> Res
                 done = Err(error);
                 continue;
             }
-        }
-        if caught_up.add(id, now) {
-            engine.inner().bell.ring_here(Who::Senders);
+        };
+        match noted {
+            Ok(()) if caught_up.add(id, now) => engine.inner().bell.ring_here(Who::Senders),
+            Ok(()) => {}
+            Err(error) => done = Err(error.into()),
         }
     }
-    let enabled = senders.iter().filter(|row| row.sender.enabled).map(|row| row.sender.id);
-    let missing = enabled.filter(|id| caught_up.asked_at(*id).is_none() && !not_asked.contains(id)).count();
-    if (missing == 0 || began.elapsed() > PATIENCE) && caught_up.get_ready() {
-        if missing > 0 {
-            tracing::error!(missing, "the lists of some senders do not come; the other senders wait no longer");
-        }
-        engine.inner().bell.ring_here(Who::Senders);
+    if missing(caught_up, &senders, &not_asked) == 0 {
+        get_ready(engine);
     }
     done
 }
 
+/// Senders whose lists are still to come.
+fn missing(caught_up: &CaughtUp, senders: &[SenderRow], not_asked: &BTreeSet<SenderId>) -> usize {
+    let enabled = senders.iter().filter(|row| row.sender.enabled).map(|row| row.sender.id);
+    enabled.filter(|id| caught_up.asked_at(*id).is_none() && !not_asked.contains(id)).count()
+}
+
+/// Messages may go out from now on.
+fn get_ready(engine: &Engine) {
+    if engine.inner().caught_up.get_ready() {
+        engine.inner().bell.ring_here(Who::Senders);
+    }
+}
+
+/// From when on a list is read that was read `until` then.
+fn since(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let until = until.unwrap_or(now);
+    // By how much and for how long the clock was ahead that said so, nobody knows any more.
+    let until = if until > now { now.plus(-FAR_BACK) } else { until };
+    until.plus(-OVERLAP)
+}
+
 /// Reads what people wrote to one sender and stores what is new.
-async fn fetch(engine: &Engine, row: &SenderRow, until: Option<Timestamp>) -> Result<List> {
-    let sender = &row.sender;
+async fn fetch(engine: &Engine, sender: &Sender, since: Timestamp, room: &Semaphore) -> Result<List> {
     let accounts = provider_accounts::current(engine).await?;
     let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else {
         return Ok(List::NotAsked);
     };
-    let since = until.unwrap_or_else(|| engine.now()).plus(-OVERLAP);
     if !sender.address.starts_with("MG") {
-        return read(engine, &account, Number { sender, address: &sender.address, service: None }, since).await;
+        let number = Number { sender, address: &sender.address, service: None };
+        return read(engine, &account, number, since, room).await;
     }
-    let listed = engine.inner().provider.addresses_of_service(&account, &sender.address, sender.channel).await;
+    let now = engine.now();
+    let listed = {
+        let _place = room.acquire().await;
+        engine.inner().provider.addresses_of_service(&account, &sender.address, sender.channel).await
+    };
     let addresses = match listed {
         Ok(addresses) => addresses,
-        Err(error) => return not_listed(sender, &error),
+        Err(error) => return not_listed(sender, &error, now),
     };
-    let mut list = List::Read;
-    for address in &addresses {
-        let number = Number { sender, address, service: Some(&sender.address) };
-        if read(engine, &account, number, since).await? == List::Refused {
-            list = List::Refused;
-        }
-    }
-    Ok(list)
+    let numbers = addresses.iter().map(|address| Number { sender, address, service: Some(&sender.address) });
+    // All of them are read, also when one does not come: somebody's STOP may be in any.
+    let lists = join_all(numbers.map(|number| read(engine, &account, number, since, room))).await;
+    lists.into_iter().try_fold(List::Read(now), |all, list| Ok(all.and(list?)))
 }
 
 /// A number that people write to.
@@ -181,16 +234,23 @@ struct Number<'a> {
     service: Option<&'a str>,
 }
 
-/// Reads one number's list and stores what is new.
-async fn read(engine: &Engine, account: &Account, number: Number<'_>, since: Timestamp) -> Result<List> {
+/// Reads one number's list, once there is room for it, and stores what is new.
+async fn read(
+    engine: &Engine,
+    account: &Account,
+    number: Number<'_>,
+    since: Timestamp,
+    room: &Semaphore,
+) -> Result<List> {
+    let _place = room.acquire().await;
     let Number { sender, address, service } = number;
-    let mut pages = engine.inner().provider.inbound_to(account, sender.channel, address, since);
+    let mut pages = engine.inner().provider.inbound_to(account, sender.channel, address, since, engine.now());
     let mut missed = Vec::new();
     let list = loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => break List::Read,
-            Err(error) => break not_listed(sender, &error)?,
+            Ok(None) => break List::Read(pages.asked_at()),
+            Err(error) => break not_listed(sender, &error, pages.asked_at())?,
         };
         let sids: Vec<&str> = page.iter().map(|message| message.sid.as_str()).collect();
         let known = store::inbound::known(engine.db().reader(), &sids).await?;
@@ -214,13 +274,13 @@ async fn read(engine: &Engine, account: &Account, number: Number<'_>, since: Tim
 }
 
 /// What follows when Twilio does not give a list, or not all of it.
-fn not_listed(sender: &Sender, error: &ListError) -> Result<List> {
+fn not_listed(sender: &Sender, error: &ListError, asked_at: Timestamp) -> Result<List> {
     match error {
         error if error.may_pass() => Err(Error::Unavailable(error.to_string())),
         ListError::TooLong => {
             // What was read of it is stored; the next one would be as long.
             tracing::error!(sender.id = %sender.id, "the list of what people wrote to this sender has no end");
-            Ok(List::Read)
+            Ok(List::Read(asked_at))
         }
         error => {
             // It would say the same the next time: campaigns cannot wait for it for ever.
@@ -228,5 +288,28 @@ fn not_listed(sender: &Sender, error: &ListError) -> Result<List> {
             metrics::counter!("missed_inbound_refused_total").increment(1);
             Ok(List::Refused)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_still_to_come_says_nothing_of_what_was_read() {
+        let now = Timestamp::from_seconds(1_795_392_000);
+        let (hour, day) = (Timestamp::HOUR, Timestamp::DAY);
+        assert_eq!(since(None, now), now.plus(-hour));
+        assert_eq!(since(Some(now.plus(-5 * hour)), now), now.plus(-6 * hour));
+        assert_eq!(since(Some(now.plus(3 * hour)), now), now.plus(-day - hour));
+        assert_eq!(since(Some(now.plus(400 * day)), now), now.plus(-day - hour));
+    }
+
+    #[test]
+    fn a_service_is_read_until_the_first_of_its_lists_and_only_when_all_are() {
+        let (early, late) = (Timestamp::from_seconds(1), Timestamp::from_seconds(2));
+        assert_eq!(List::Read(late).and(List::Read(early)), List::Read(early));
+        assert_eq!(List::Read(late).and(List::Refused), List::Refused);
+        assert_eq!(List::Refused.and(List::Read(early)), List::Refused);
     }
 }

@@ -82,6 +82,7 @@ pub fn config(test: &TestDb, keys: KeyRing) -> Config {
         status_quiet: Duration::from_secs(3_600),
         redis_url: None,
         probe_after: Duration::from_secs(60),
+        list_patience: Duration::from_secs(120),
         import_limit: 1 << 20,
     }
 }

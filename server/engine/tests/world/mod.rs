@@ -83,6 +83,7 @@ pub struct Setup {
     pub grace: Duration,
     pub quiet: Duration,
     pub probe_after: Duration,
+    pub list_patience: Duration,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -98,6 +99,7 @@ impl Default for Setup {
             grace: Duration::from_secs(150),
             quiet: Duration::from_secs(3_600),
             probe_after: Duration::from_secs(60),
+            list_patience: Duration::from_secs(120),
             clock: Arc::new(SystemClock),
         }
     }
@@ -140,6 +142,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         status_quiet: setup.quiet,
         redis_url: None,
         probe_after: setup.probe_after,
+        list_patience: setup.list_patience,
         import_limit: 1 << 20,
     };
     let engine = Engine::open(test.db.clone(), config.clone(), setup.clock.clone()).await.expect("an engine");

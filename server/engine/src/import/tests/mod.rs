@@ -62,6 +62,7 @@ async fn benches() -> Vec<Bench> {
             status_quiet: Duration::from_secs(3_600),
             redis_url: None,
             probe_after: Duration::from_secs(60),
+            list_patience: Duration::from_secs(120),
             import_limit: LIMIT,
         };
         let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();
