@@ -21,6 +21,7 @@ mod m20261128_000015_unreachable;
 mod m20261128_000016_witness;
 mod m20261128_000018_raw_forms;
 mod m20261128_000019_rollups;
+mod m20261128_000020_single_messages;
 mod up;
 
 pub use up::{Error, up};
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000016_witness::Migration),
             Box::new(m20261128_000018_raw_forms::Migration),
             Box::new(m20261128_000019_rollups::Migration),
+            Box::new(m20261128_000020_single_messages::Migration),
         ]
     }
 }

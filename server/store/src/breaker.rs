@@ -7,10 +7,14 @@ use domain::{
     time::Timestamp,
 };
 
+use sea_orm::Value;
+
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
-    exec, one,
+    exec,
+    messages::CLOCKS_APART,
+    one,
 };
 
 /// A sender's breaker. Without a code it is closed: messages go out.
@@ -77,6 +81,41 @@ pub async fn save(tx: &Tx, sender: SenderId, breaker: &Breaker) -> Result<()> {
     ];
     exec(tx, update, values).await?;
     Ok(())
+}
+
+/// The condition for senders whose breaker was written by a clock that was further ahead than `$1`, or who wait longer than
+/// until `$2`. What a sender waits for may be ahead, as long as it was blocked before.
+const AHEAD: &str = "(probe_at > $1 AND (blocked_at > $1 OR probe_message IS NOT NULL)) OR probe_at > $2 \
+                     OR blocked_at > $1 OR unblocked_at > $1";
+
+fn ahead(now: Timestamp, longest: i64) -> [Value; 2] {
+    let ahead = now.plus(CLOCKS_APART);
+    [ahead.as_micros().into(), ahead.plus(longest).as_micros().into()]
+}
+
+/// Whether there is anything for [`set_back`], when no sender waits longer than `longest` microseconds.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_ahead(db: &impl ConnectionTrait, now: Timestamp, longest: i64) -> Result<bool> {
+    let query = format!("SELECT 1 AS found FROM senders WHERE {AHEAD} LIMIT 1");
+    Ok(one(db, query, ahead(now, longest).to_vec()).await?.is_some())
+}
+
+/// After the clock was set back: what breakers did while it was ahead, they did now, and one message tries at once. Returns how
+/// many senders there were.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_back(tx: &Tx, now: Timestamp, longest: i64) -> Result<u64> {
+    let update = format!(
+        "UPDATE senders SET probe_at = CASE WHEN probe_at > $1 THEN $3 ELSE probe_at END, \
+         blocked_at = CASE WHEN blocked_at > $1 THEN $3 ELSE blocked_at END, \
+         unblocked_at = CASE WHEN unblocked_at > $1 THEN $3 ELSE unblocked_at END WHERE {AHEAD}"
+    );
+    let mut values = ahead(now, longest).to_vec();
+    values.push(now.as_micros().into());
+    exec(tx, update, values).await
 }
 
 /// The senders whose breaker is open.

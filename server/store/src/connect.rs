@@ -43,6 +43,22 @@ impl Kind {
             Self::Sqlite => "",
         }
     }
+
+    /// The function of the least of its values.
+    pub(crate) const fn least(self) -> &'static str {
+        match self {
+            Self::Postgres => "LEAST",
+            Self::Sqlite => "min",
+        }
+    }
+
+    /// The function of the greatest of its values.
+    pub(crate) const fn greatest(self) -> &'static str {
+        match self {
+            Self::Postgres => "GREATEST",
+            Self::Sqlite => "max",
+        }
+    }
 }
 
 /// SQLite's page cache of the one writer, which an import's and a plan's index pages should fit into …

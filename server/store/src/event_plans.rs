@@ -148,8 +148,10 @@ pub async fn plan(
 ) -> Result<Planned> {
     let mut planned = Planned::default();
     let mut wanted = wanted;
+    // Taken by a clock that was set back since: it has happened all the same.
+    wanted.iter_mut().for_each(|one| one.at = one.at.min(now));
     if rules.debounce > 0 {
-        wanted = merge(tx, plan.run, rules, wanted, &mut planned).await?;
+        wanted = merge(tx, plan.run, rules, now, wanted, &mut planned).await?;
     }
     insert(tx, plan, rules, (now, unreachable_since), &wanted, &mut planned).await?;
     Ok(planned)
@@ -168,10 +170,11 @@ async fn merge(
     tx: &Tx,
     run: RunId,
     rules: &EventRules,
+    now: Timestamp,
     mut wanted: Vec<Wanted>,
     planned: &mut Planned,
 ) -> Result<Vec<Wanted>> {
-    let mut waiting = waiting(tx, run, &wanted).await?;
+    let mut waiting = waiting(tx, run, now, &wanted).await?;
     wanted.sort_by_key(|one| (one.at, one.event));
     for one in wanted {
         let of_person = waiting.entry(one.contact).or_default();
@@ -208,10 +211,10 @@ async fn merge(
         }
     }
     if !moved.is_empty() {
-        let mut values = Vec::new();
+        let mut values = vec![now.as_micros().into()];
         let update = format!(
-            "UPDATE messages SET occurrence = moved.event, not_before = moved.due, reason = NULL FROM {} \
-             WHERE messages.id = moved.id",
+            "UPDATE messages SET occurrence = moved.event, not_before = moved.due, reason = NULL, updated_at = $1 \
+             FROM {} WHERE messages.id = moved.id",
             moved.table("moved", &mut values)?
         );
         exec(tx, update, values).await?;
@@ -221,7 +224,12 @@ async fn merge(
 }
 
 /// The queued messages of these people in the run, locked; those that are just being claimed are not among them.
-async fn waiting(tx: &Tx, run: RunId, wanted: &[Wanted]) -> Result<BTreeMap<ContactId, Vec<Waiting>>> {
+async fn waiting(
+    tx: &Tx,
+    run: RunId,
+    now: Timestamp,
+    wanted: &[Wanted],
+) -> Result<BTreeMap<ContactId, Vec<Waiting>>> {
     let kind = Kind::of(tx);
     let people: HashSet<ContactId> = wanted.iter().map(|one| one.contact).collect();
     let mut batch = Columns::new(kind, [column("contact_id", Type::BigInt)]);
@@ -244,7 +252,7 @@ async fn waiting(tx: &Tx, run: RunId, wanted: &[Wanted]) -> Result<BTreeMap<Cont
         found.entry(ContactId(row.get("contact_id")?)).or_default().push(Waiting {
             message: Some(MessageId(row.get("id")?)),
             event: row.get("number")?,
-            at: Timestamp::from_micros(at),
+            at: Timestamp::from_micros(at).min(now),
             is_moved: false,
         });
     }

@@ -76,6 +76,14 @@ pub async fn arm(tx: &Tx, campaign: CampaignId, next: Option<Timestamp>) -> Resu
     Ok(())
 }
 
+/// The SQL of the instant that a run is scheduled for; 0 of one that somebody launched, which waits for no date.
+pub(crate) fn scheduled_at(run: &str) -> String {
+    format!(
+        "COALESCE((SELECT r.due_at FROM runs r JOIN due_times d ON d.campaign_id = r.campaign_id \
+         AND d.due_at = r.due_at AND d.run_id = r.id WHERE r.id = {run}), 0)"
+    )
+}
+
 /// How many runs the campaign's schedule has made.
 ///
 /// # Errors

@@ -9,13 +9,14 @@ use domain::{
     campaign::Repeat,
     consent::Consent,
     ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
-    message::{By, CheckOutcome, Outcome, State},
+    message::{By, CheckOutcome, Kind, Outcome, State},
     reason::{Check, Reason},
-    run::{Ledger, Rollup, RollupBy, RunStatus},
+    run::{Ledger, Rollup, RollupBy, Rules, RunStatus},
     time::Timestamp,
 };
 use store::{
     Db,
+    breaker::Breaker,
     messages::{Claimed, DecisionIn, Effect, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled},
 };
 use testkit::build::{self, START, TestRun, commit};
@@ -421,6 +422,189 @@ async fn leases_from_before_the_clock_was_set_back_end_as_if_they_began_now() {
         assert_eq!((expire(until).await, expire(until.plus(1)).await), (0, 2));
         let ledger = checked_ledger(db, run.run).await;
         assert_eq!((ledger.queued, ledger.unknown), (1, 2));
+    }
+}
+
+/// By how much the clock was ahead.
+const JUMP: i64 = 3 * Timestamp::HOUR;
+
+/// All that a clock which was ahead has written.
+async fn set_back(db: &Db) -> u64 {
+    let (now, lease) = (START.plus(-JUMP), Timestamp::MINUTE);
+    let is_ahead = async || store::messages::is_ahead(db.reader(), now, lease).await.expect("asked");
+    let was_ahead = is_ahead().await;
+    let moved = commit(db, async |tx| store::messages::set_back(tx, now, lease, 100).await).await;
+    assert_eq!(was_ahead, moved > 0, "{moved}");
+    assert!(!is_ahead().await);
+    assert_eq!(commit(db, async |tx| store::messages::set_back(tx, now, lease, 100).await).await, 0, "once");
+    moved
+}
+
+/// Until when a run's messages wait, in microseconds from START, in the order of their people.
+async fn waits(db: &Db, run: RunId) -> Vec<i64> {
+    let query = "SELECT not_before FROM messages WHERE run_id = $1 ORDER BY contact_id";
+    let rows = store::all(db.reader(), query, vec![run.0.into()]).await.expect("messages");
+    rows.iter().map(|row| row.get::<i64>("not_before").expect("a time") - START.as_micros()).collect()
+}
+
+#[tokio::test]
+async fn a_run_from_before_the_clock_was_set_back_goes_by_the_clock_as_it_is() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let lane = lane(&run);
+        let claim = |at: Timestamp| commit(db, async move |tx| store::messages::claim(tx, at, lane, lease(), 1).await);
+        // Clocks of processes are a little apart.
+        let first = claim(START.plus(-30 * Timestamp::SECOND)).await.remove(0);
+        let now = START.plus(-JUMP);
+        assert_eq!(claim(now).await, [], "nothing is due because the run began later than now");
+        set_back(db).await;
+        let second = claim(now).await.remove(0);
+        let until = now.plus(150 * Timestamp::MINUTE);
+        let wait = Effect::NotYet { not_before: until, reason: Reason::QuietHours };
+        let later = Effect::Later { not_before: until, reason: Reason::RateLimited, code: None };
+        let outcomes = [outcome(&first, later), outcome(&second, wait)];
+        commit(db, async |tx| store::messages::write_outcomes(tx, now, &outcomes).await).await;
+        assert_eq!(claim(now).await.len(), 1, "the third");
+        assert_eq!(claim(now).await, [], "the others wait, as they were told to");
+        assert_eq!((claim(until.plus(-Timestamp::HOUR)).await, claim(until).await.len()), (Vec::new(), 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_planned_after_the_clock_was_set_back_is_due() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 2, Consent::OptedIn).await;
+        let run = build::run(db, build::sender(db).await, build::rules(), None).await;
+        let now = START.plus(-JUMP);
+        let plan = |plan: store::runs::RunPlan| {
+            commit(db, async move |tx| store::runs::plan_chunk(tx, &plan, now, now, 100).await)
+        };
+        plan(run.plan()).await;
+        assert_eq!(waits(db, run.run).await, [Timestamp::MINUTE - JUMP; 2]);
+        let rehearsed = build::run(db, run.sender, build::rules(), None).await;
+        plan(store::runs::RunPlan { rehearsal: true, ..rehearsed.plan() }).await;
+        assert_eq!(waits(db, rehearsed.run).await, [0; 2], "it is of later");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_takes_along_what_waits_for_a_while_and_not_what_waits_for_a_time() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 6).await;
+        let claimed = claim(db, &run, 5).await;
+        let after = |micros: i64| START.plus(micros);
+        let effects = [
+            Effect::Later { not_before: after(16 * Timestamp::HOUR), reason: Reason::ProviderRefused, code: None },
+            Effect::Later { not_before: after(Timestamp::SECOND), reason: Reason::RateLimited, code: None },
+            Effect::NotYet { not_before: after(Timestamp::HOUR), reason: Reason::DailyLimit },
+            Effect::NotYet { not_before: after(10 * Timestamp::MINUTE), reason: Reason::QuietHours },
+            Effect::Released,
+        ];
+        let outcomes: Vec<_> =
+            claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
+        write(db, &outcomes).await;
+        // Everybody's own time, ten minutes after the launch.
+        let own = Rules { local_at: Some("2026-11-23T00:10".to_owned()), ..build::rules() };
+        let own = build::run(db, run.sender, own, None).await;
+        own.plan_all(db).await;
+        let ten = 10 * Timestamp::MINUTE;
+        let move_all = "UPDATE messages SET not_before = not_before + $1 WHERE run_id = $2";
+        store::exec(db.writer(), move_all, vec![ten.into(), own.run.0.into()]).await.expect("placed");
+        // One that the schedule began, and the rehearsal of one that is to begin.
+        let scheduled = build::run(db, run.sender, build::rules(), None).await;
+        let due = "INSERT INTO due_times (campaign_id, due_at, outcome, run_id, decided_at) \
+                   SELECT campaign_id, due_at, 'launched', id, due_at FROM runs WHERE id = $1";
+        store::exec(db.writer(), due, vec![scheduled.run.0.into()]).await.expect("decided");
+        scheduled.plan_all(db).await;
+        let rehearsed = build::run(db, run.sender, build::rules(), None).await;
+        rehearsed.plan_all(db).await;
+        let of_later = "UPDATE runs SET rehearsal = TRUE, due_at = snapshot_at - 1 WHERE id = $1";
+        store::exec(db.writer(), of_later, vec![rehearsed.run.0.into()]).await.expect("rehearsed");
+
+        set_back(db).await;
+        let hour = Timestamp::HOUR;
+        assert_eq!(
+            waits(db, run.run).await,
+            [16 * hour - JUMP, Timestamp::SECOND - JUMP, hour - JUMP, ten, -JUMP, -JUMP],
+            "the morning is when it is"
+        );
+        assert_eq!(waits(db, own.run).await, [ten; 6]);
+        let due = waits(db, scheduled.run).await;
+        assert!(due.iter().all(|due| (0..Timestamp::SECOND).contains(due)), "not before it is due: {due:?}");
+        assert_eq!(waits(db, rehearsed.run).await, [0; 6]);
+    }
+}
+
+#[tokio::test]
+async fn breakers_that_a_clock_wrote_which_was_ahead_are_set_back() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let (sender, longest) = (build::sender(db).await, 30 * Timestamp::MINUTE);
+        let now = START.plus(-JUMP);
+        let soon = |micros: i64| now.plus(micros);
+        let before = Breaker {
+            code: Some(63_007),
+            opened_at: Some(soon(-Timestamp::HOUR)),
+            by_callback: false,
+            probe_at: Some(soon(longest)),
+            probe: None,
+            tries: 3,
+            closed_at: soon(-Timestamp::DAY),
+        };
+        let ahead = [
+            Breaker { opened_at: Some(START), probe_at: Some(soon(longest)), ..before.clone() },
+            Breaker { probe_at: Some(START.plus(longest)), ..before.clone() },
+            Breaker { probe: Some(MessageId(1)), probe_at: Some(START), ..before.clone() },
+            Breaker { code: None, opened_at: None, probe_at: None, closed_at: START, ..before.clone() },
+        ];
+        for breaker in ahead.iter().chain([&before]) {
+            let is_ahead = *breaker != before;
+            commit(db, async |tx| store::breaker::save(tx, sender, breaker).await).await;
+            let asked = store::breaker::is_ahead(db.reader(), now, longest).await.expect("asked");
+            assert_eq!(asked, is_ahead, "{breaker:?}");
+            let moved = commit(db, async |tx| store::breaker::set_back(tx, now, longest).await).await;
+            assert_eq!(moved, u64::from(is_ahead), "what a sender waits for may be ahead: {breaker:?}");
+            let moved = commit(db, async |tx| store::breaker::lock(tx, sender).await).await;
+            let late = |at: Option<Timestamp>| at.is_some_and(|at| is_ahead && at > now);
+            assert!(!late(moved.opened_at) && !late(moved.probe_at) && !late(Some(moved.closed_at)), "{moved:?}");
+            assert_eq!((moved.code, moved.probe, moved.tries), (breaker.code, breaker.probe, breaker.tries));
+        }
+    }
+}
+
+/// Those of campaigns of seven days would be gone through, every ten minutes.
+#[tokio::test]
+async fn messages_that_are_made_one_by_one_have_an_index() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1_000).await;
+        let single = store::messages::NewSingle {
+            contact_id: ContactId(1),
+            sender_id: run.sender,
+            kind: Kind::Single,
+            state: State::Queued,
+            campaign_id: None,
+            template: None,
+            body: Some("Hi".to_owned()),
+            variables: domain::contact::Attributes::new(),
+        };
+        commit(db, async |tx| store::messages::insert_single(tx, START, &single).await).await;
+        store::exec(db.writer(), "ANALYZE", Vec::new()).await.expect("analysed");
+        let (explain, column) = match db.kind() {
+            store::Kind::Postgres => ("EXPLAIN", "QUERY PLAN"),
+            store::Kind::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        let campaign = Kind::Campaign.number();
+        let query = format!(
+            "{explain} SELECT m.id FROM messages m JOIN senders s ON s.id = m.sender_id \
+             WHERE m.id > 0 AND (m.kind <> {campaign} OR m.occurrence > 0) AND m.state IN (3, 4) ORDER BY m.id LIMIT 100"
+        );
+        let rows = store::all(db.reader(), query, Vec::new()).await.expect("a plan");
+        let plan: Vec<String> = rows.iter().map(|row| row.get(column).expect("a line")).collect();
+        assert!(plan.iter().any(|line| line.contains("messages_one_by_one")), "{plan:#?}");
     }
 }
 

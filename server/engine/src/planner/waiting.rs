@@ -80,7 +80,7 @@ async fn look_at(
                 let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), after, limit).await?;
                 let changes =
                     waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now)).collect::<Vec<_>>();
-                store::runs::wait_until(&tx, &changes).await?;
+                store::runs::wait_until(&tx, now, &changes).await?;
                 tx.commit().await.map_err(store::Error::from)?;
                 Ok::<_, Error>((waiting.last().map(|last| (last.until, last.planned.id)), changes.len()))
             }

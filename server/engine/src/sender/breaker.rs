@@ -20,7 +20,7 @@ use serde_json::json;
 use store::{
     Tx,
     breaker::Breaker,
-    messages::{Claimed, Lane, Lease},
+    messages::{CLOCKS_APART, Claimed, Lane, Lease},
 };
 
 use super::{Cap, caps};
@@ -70,7 +70,9 @@ async fn open_once(engine: &Engine, fault: &Fault) -> Result<()> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
     let mut breaker = store::breaker::lock(&tx, fault.sender).await?;
-    let opens = breaker.code.is_none() && fault.handed_over_at >= breaker.closed_at;
+    // A closing that is still to come was written by a clock that was set back since: it tells nothing.
+    let is_new = fault.handed_over_at >= breaker.closed_at || breaker.closed_at.since(now) > CLOCKS_APART;
+    let opens = breaker.code.is_none() && is_new;
     let in_vain = breaker.probe.is_some_and(|probe| fault.messages.contains(&probe));
     if !opens && !in_vain {
         return Ok(());
@@ -100,9 +102,17 @@ async fn open_once(engine: &Engine, fault: &Fault) -> Result<()> {
 }
 
 fn wait(engine: &Engine, tries: i32) -> i64 {
-    let first = i64::try_from(engine.config().probe_after.as_micros()).unwrap_or(LONGEST);
     let doublings = u32::try_from(tries).unwrap_or(0).min(20);
-    first.saturating_mul(1 << doublings).min(LONGEST.max(first))
+    first_wait(engine).saturating_mul(1 << doublings).min(longest_wait(engine))
+}
+
+fn first_wait(engine: &Engine) -> i64 {
+    i64::try_from(engine.config().probe_after.as_micros()).unwrap_or(LONGEST)
+}
+
+/// So many microseconds pass at most until the next message tries.
+pub(super) fn longest_wait(engine: &Engine) -> i64 {
+    LONGEST.max(first_wait(engine))
 }
 
 async fn pause_runs(tx: &Tx, sender: SenderId, words: &Explained, now: Timestamp) -> Result<()> {

@@ -208,7 +208,7 @@ async fn serve(
 ) -> Result<()> {
     let engine = &shared.engine;
     let now = engine.now();
-    if let Some(until) = context.day_full_until(shared).filter(|until| *until > now) {
+    if let Some(until) = context.day_full_until(shared).filter(|until| prepare::is_still_full(*until, now)) {
         lanes.wait(context.lane, until.min(now.plus(PAUSE)));
         return Ok(());
     }

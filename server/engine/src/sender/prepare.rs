@@ -31,6 +31,11 @@ const REST: Duration = Duration::from_secs(1);
 /// When it is not known how full the day is.
 const NOT_KNOWN: Duration = Duration::from_secs(5);
 
+/// Whether the day is full until then. Nobody says so for longer than [`LOOK_AGAIN`]: then the clock was set back since.
+pub(super) fn is_still_full(until: Timestamp, now: Timestamp) -> bool {
+    u128::try_from(until.since(now)).is_ok_and(|left| left > 0 && left <= LOOK_AGAIN.as_micros())
+}
+
 /// A message that may go out, as far as rules are concerned.
 pub(super) struct Ready {
     pub message: Claimed,
@@ -221,6 +226,15 @@ async fn remember(shared: &Shared, now: Timestamp) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_day_is_looked_at_again_after_the_clock_was_set_back() {
+        let now = Timestamp::from_seconds(10_000);
+        let longest = i64::try_from(LOOK_AGAIN.as_micros()).expect("short");
+        assert!(is_still_full(now.plus(1), now) && is_still_full(now.plus(longest), now));
+        assert!(!is_still_full(now, now) && !is_still_full(now.plus(-Timestamp::HOUR), now));
+        assert!(!is_still_full(now.plus(longest), now.plus(-3 * Timestamp::HOUR)));
+    }
 
     #[test]
     fn a_message_is_not_begun_when_its_window_is_about_to_close_or_its_time_is_up() {

@@ -10,6 +10,7 @@ use domain::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::breaker;
 use crate::{
     Engine, Error, Result,
     bell::Who,
@@ -46,28 +47,56 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
 async fn follow_clock(engine: &Engine, latest: &mut Option<Timestamp>) -> Result<()> {
     let now = engine.now();
     if latest.is_none_or(|latest| latest.since(now) > store::messages::CLOCKS_APART) {
-        let lease = i64::try_from(engine.config().lease.as_micros()).unwrap_or(i64::MAX / 2);
-        loop {
-            let moved = retrying!(
-                async {
-                    let tx = engine.db().begin().await?;
-                    let moved = store::messages::set_back(&tx, now, lease, CHUNK).await?;
-                    tx.commit().await.map_err(store::Error::from)?;
-                    Ok::<_, Error>(moved)
-                }
-                .await
-            )?;
-            if moved > 0 {
-                tracing::warn!(messages = moved, "the clock was set back: what was written by it waits no longer");
-                engine.inner().bell.ring(Who::Senders);
-            }
-            if moved < u64::from(CHUNK) {
-                break;
-            }
-        }
+        set_back_messages(engine, now).await?;
+        set_back_senders(engine, now).await?;
         *latest = Some(now);
     }
     *latest = (*latest).max(Some(now));
+    Ok(())
+}
+
+async fn set_back_messages(engine: &Engine, now: Timestamp) -> Result<()> {
+    let lease = i64::try_from(engine.config().lease.as_micros()).unwrap_or(i64::MAX / 2);
+    // At nearly every start there is nothing, and nobody has to wait for the one writer of SQLite.
+    if !store::messages::is_ahead(engine.db().reader(), now, lease).await? {
+        return Ok(());
+    }
+    loop {
+        let moved = retrying!(
+            async {
+                let tx = engine.db().begin().await?;
+                let moved = store::messages::set_back(&tx, now, lease, CHUNK).await?;
+                tx.commit().await.map_err(store::Error::from)?;
+                Ok::<_, Error>(moved)
+            }
+            .await
+        )?;
+        if moved > 0 {
+            tracing::warn!(messages = moved, "the clock was set back: what was written by it waits no longer");
+            engine.inner().bell.ring(Who::Senders);
+        }
+        if moved < u64::from(CHUNK) {
+            return Ok(());
+        }
+    }
+}
+
+async fn set_back_senders(engine: &Engine, now: Timestamp) -> Result<()> {
+    let longest = breaker::longest_wait(engine);
+    if !store::breaker::is_ahead(engine.db().reader(), now, longest).await? {
+        return Ok(());
+    }
+    let senders = retrying!(
+        async {
+            let tx = engine.db().begin().await?;
+            let senders = store::breaker::set_back(&tx, now, longest).await?;
+            tx.commit().await.map_err(store::Error::from)?;
+            Ok::<_, Error>(senders)
+        }
+        .await
+    )?;
+    tracing::warn!(senders, "the clock was set back: what blocks these senders is tried again");
+    engine.inner().bell.ring(Who::Senders);
     Ok(())
 }
 

@@ -106,6 +106,21 @@ enum Health {
     },
 }
 
+impl Health {
+    /// A clock that was set back takes what happened along: else it would be waited for until it has caught up.
+    fn follow_clock(&mut self, now: Timestamp) {
+        match self {
+            Self::Here => {}
+            Self::Doubtful { since } => *since = (*since).min(now),
+            Self::Away { since, tried, answers } => {
+                *since = (*since).min(now);
+                *tried = (*tried).min(now);
+                *answers = answers.map(|answers| answers.min(now));
+            }
+        }
+    }
+}
+
 impl Shared {
     /// Meters of this account on the server at `url`. Nothing is connected yet: a Redis that is away at the start is
     /// waited for like one that goes away later.
@@ -139,7 +154,7 @@ impl Shared {
     }
 
     pub(super) async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
-        match self.health() {
+        match self.health(now) {
             Health::Here | Health::Doubtful { .. } => match self.ask(now, limits, want).await {
                 Some(grant) => {
                     self.set(Health::Here);
@@ -176,7 +191,7 @@ impl Shared {
                 return Grant { granted: 0, retry_after: Duration::ZERO };
             }
         }
-        let Health::Away { since, .. } = self.health() else { return Grant { granted: 0, retry_after: AGAIN } };
+        let Health::Away { since, .. } = self.health(now) else { return Grant { granted: 0, retry_after: AGAIN } };
         // What Redis granted last may not have gone out yet.
         let quiet = since.plus(2 * i64::try_from(micros(BURST)).unwrap_or(i64::MAX / 4));
         if now < quiet {
@@ -192,7 +207,7 @@ impl Shared {
     }
 
     pub(super) async fn give_back(&self, now: Timestamp, limits: &[Limit], unused: u32) {
-        if let Health::Away { .. } = self.health() {
+        if let Health::Away { .. } = self.health(now) {
             self.own.give_back(now, limits, self.part(), unused);
             return;
         }
@@ -226,7 +241,7 @@ impl Shared {
         budget: Option<Budget>,
         asking: &[Asking],
     ) -> Option<Vec<Admission>> {
-        if let Health::Away { .. } = self.health() {
+        if let Health::Away { .. } = self.health(now) {
             return self.admit_alone(now, sender, budget, asking);
         }
         let mut call = self.scripts.admit.prepare_invoke();
@@ -375,8 +390,10 @@ impl Shared {
         if self.given_time { now.as_micros() } else { 0 }
     }
 
-    fn health(&self) -> Health {
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    fn health(&self, now: Timestamp) -> Health {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.follow_clock(now);
+        *health
     }
 
     fn set(&self, health: Health) {
@@ -571,12 +588,37 @@ mod tests {
         let mut now = START;
         while now < START.plus(6 * Timestamp::SECOND) {
             shared.grant(now, &limits(100), 1).await;
-            let away = matches!(shared.health(), Health::Away { .. });
+            let away = matches!(shared.health(now), Health::Away { .. });
             assert!(away || now >= START.plus(TRUST), "{:?}", now.since(START));
             now = now.plus(Timestamp::SECOND / 10);
         }
-        assert_eq!(shared.health(), Health::Here);
+        assert_eq!(shared.health(now), Health::Here);
         assert_eq!(shared.processes.load(Ordering::Relaxed), 1);
+    }
+
+    /// Of this machine, a moment after Redis went away.
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_while_redis_is_away_stops_nobody() {
+        let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+        let away = Health::Away { since: START, tried: START, answers: Some(START) };
+        shared.set(away);
+        let before = START.plus(-3 * Timestamp::HOUR);
+        let (mut now, mut granted) = (before, 0);
+        while now < before.plus(10 * Timestamp::SECOND) {
+            let grant = shared.grant(now, &limits(800), 100).await;
+            granted += grant.granted;
+            now = now.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1_000));
+        }
+        assert!((750..=800).contains(&granted), "{granted}");
+        // Nor is Redis, once it answers, waited for until the clock has caught up.
+        let Some(shared) = Shared::for_tests(true).await else { return };
+        shared.set(away);
+        let mut now = before;
+        while now < before.plus(6 * Timestamp::SECOND) {
+            shared.grant(now, &limits(100), 1).await;
+            now = now.plus(Timestamp::SECOND / 10);
+        }
+        assert_eq!(shared.health(now), Health::Here);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::rows::wanted;
+use super::{rows::wanted, sweep::CLOCKS_APART};
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     ledger::{self, Move},
@@ -132,11 +132,14 @@ fn due((lane, may): Source, kind: Kind) -> (String, Value) {
         Lane::Run { .. } => "not_before, id",
         Lane::Singles { .. } => "priority, not_before, id",
     };
-    // A clock that was set back must not keep a run from what was due at its launch.
-    let due = match (lane, kind) {
-        (Lane::Singles { .. }, _) => "$2",
-        (Lane::Run { .. }, Kind::Postgres) => "GREATEST($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1))",
-        (Lane::Run { .. }, Kind::Sqlite) => "max($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1))",
+    // The clock of whoever launched a run may be a little ahead of this one: what was due at the launch is due. By no more than
+    // that, or a run from before the clock was set back would take what is to wait, over and over.
+    let due = match lane {
+        Lane::Singles { .. } => "$2".to_owned(),
+        Lane::Run { .. } => {
+            let (least, greatest) = (kind.least(), kind.greatest());
+            format!("{least}({greatest}($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1)), $2 + {CLOCKS_APART})")
+        }
     };
     let locked = kind.skip_locked();
     let select = format!(

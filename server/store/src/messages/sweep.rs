@@ -13,7 +13,7 @@ use super::{
     rollups,
     rows::{COLUMNS, Locked, wanted, write_back},
 };
-use crate::{Kind, Result, Tx, all, exec};
+use crate::{ConnectionTrait, Kind, Result, Tx, all, exec, one, schedule::scheduled_at};
 
 /// Skips every queued message of these people, with ledger, tallies and transitions. Returns how many.
 ///
@@ -81,31 +81,61 @@ pub async fn expire_leases(tx: &Tx, now: Timestamp, limit: u32) -> Result<u64> {
 /// How far the clocks of two machines may be apart, in microseconds.
 pub const CLOCKS_APART: i64 = Timestamp::MINUTE;
 
-/// What waits longer than this, in microseconds, waits for a time of the day, whatever the clock said meanwhile.
-const SHORT_WAIT: i64 = 15 * Timestamp::MINUTE;
+/// The condition for messages `m` that were queued by a clock that was further ahead than `$2`, and wait for a while from
+/// then on, however long. Who waits for a time of the day or a date waits for it by any clock: for the morning, for their own
+/// time, or in the rehearsal of what goes out later.
+fn queued_ahead(kind: Kind) -> String {
+    let local_at = match kind {
+        Kind::Postgres => "CAST(r.rules AS json) ->> 'local_at'",
+        Kind::Sqlite => "r.rules ->> 'local_at'",
+    };
+    format!(
+        "m.open = 0 AND m.updated_at > $2 AND m.quiet_until IS NULL AND NOT EXISTS (SELECT 1 FROM runs r \
+         WHERE r.id = m.run_id AND (({local_at}) IS NOT NULL OR (r.rehearsal AND r.snapshot_at > r.due_at)))"
+    )
+}
+
+/// Whether there is anything for [`set_back`]. No index leads to it, so this is asked before the database is written to.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_ahead(db: &impl ConnectionTrait, now: Timestamp, lease: i64) -> Result<bool> {
+    let ahead = now.plus(CLOCKS_APART).as_micros();
+    let query = format!(
+        "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM messages m WHERE m.open = 1 AND m.lease_until > $1) \
+         OR EXISTS (SELECT 1 FROM messages m WHERE m.unknown_at > $2) OR EXISTS (SELECT 1 FROM messages m WHERE {})",
+        queued_ahead(Kind::of(db))
+    );
+    Ok(one(db, query, vec![(ahead + lease).into(), ahead.into()]).await?.is_some())
+}
 
 /// After the clock was set back: up to `limit` messages of each kind that were written while it was ahead wait no longer than
 /// they would have. Leases end with one that begins now, what is unknown is looked for as if it had become so now, and what
-/// was to be tried again soon is. Returns how many of the kind that had most.
+/// waits for a while does so from now on, but not for less than until its campaign is scheduled. Returns how many of the kind
+/// that had most.
 ///
 /// # Errors
 /// What the database says.
 pub async fn set_back(tx: &Tx, now: Timestamp, lease: i64, limit: u32) -> Result<u64> {
-    let locked = format!("ORDER BY id LIMIT {limit}{}", Kind::of(tx).skip_locked());
+    let kind = Kind::of(tx);
+    // In no order: whoever skips what is locked waits for nobody, and by their ids all messages would be gone through.
+    let some = format!("LIMIT {limit}{}", kind.skip_locked());
     let (now, ahead) = (now.as_micros(), now.plus(CLOCKS_APART).as_micros());
     let leases = format!(
         "UPDATE messages SET lease_until = $1 \
-         WHERE id IN (SELECT id FROM messages WHERE open = 1 AND lease_until > $2 {locked})"
+         WHERE id IN (SELECT id FROM messages WHERE open = 1 AND lease_until > $2 {some})"
     );
     let leases = exec(tx, leases, vec![(now + lease).into(), (ahead + lease).into()]).await?;
     let unknown = format!(
-        "UPDATE messages SET updated_at = $1 WHERE id IN (SELECT id FROM messages WHERE unknown_at > $2 {locked})"
+        "UPDATE messages SET updated_at = $1 WHERE id IN (SELECT id FROM messages WHERE unknown_at > $2 {some})"
     );
     let unknown = exec(tx, unknown, vec![now.into(), ahead.into()]).await?;
     let queued = format!(
-        "UPDATE messages SET not_before = not_before - updated_at + $1, updated_at = $1 \
-         WHERE id IN (SELECT id FROM messages WHERE open = 0 AND updated_at > $2 \
-         AND not_before <= updated_at + {SHORT_WAIT} {locked})"
+        "UPDATE messages SET not_before = {}(not_before - updated_at + $1, {}), updated_at = $1 \
+         WHERE id IN (SELECT m.id FROM messages m WHERE {} {some})",
+        kind.greatest(),
+        scheduled_at("messages.run_id"),
+        queued_ahead(kind)
     );
     let queued = exec(tx, queued, vec![now.into(), ahead.into()]).await?;
     Ok(leases.max(unknown).max(queued))

@@ -127,7 +127,8 @@ pub async fn unfinished(
         }
         Among::OneByOne(after) => {
             values.push(after.0.into());
-            // By the kind and not by the run: the index of runs would lead through all single messages of all times.
+            // In the words of the index messages_one_by_one. By the kind and not by the run: the index of runs would lead through
+            // all single messages of all times.
             let campaign = MessageKind::Campaign.number();
             (format!("m.id > $4 AND (m.kind <> {campaign} OR m.occurrence > 0)"), "m.id")
         }

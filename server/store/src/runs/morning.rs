@@ -138,11 +138,11 @@ pub enum Woken {
     Due(Timestamp),
 }
 
-/// These wait until another time, or are due; whoever was claimed meanwhile is left alone.
+/// These wait until another time, or are due, as is found now; whoever was claimed meanwhile is left alone.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Woken)]) -> Result<()> {
+pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[(MessageId, Woken)]) -> Result<()> {
     let columns = [column("id", Type::BigInt), column("until", Type::BigInt), column("asleep", Type::Bool)];
     let mut batch = Columns::new(Kind::of(tx), columns);
     for (id, woken) in rows {
@@ -155,9 +155,10 @@ pub async fn wait_until(tx: &Tx, rows: &[(MessageId, Woken)]) -> Result<()> {
     if batch.is_empty() {
         return Ok(());
     }
-    let mut values = Vec::new();
+    let mut values = vec![now.as_micros().into()];
     let update = format!(
-        "UPDATE messages SET not_before = w.until, reason = CASE WHEN w.asleep THEN messages.reason ELSE NULL END \
+        "UPDATE messages SET not_before = w.until, updated_at = $1, \
+         reason = CASE WHEN w.asleep THEN messages.reason ELSE NULL END \
          FROM {} WHERE messages.id = w.id AND messages.quiet_until IS NOT NULL",
         batch.table("w", &mut values)?
     );

@@ -17,8 +17,10 @@ use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger,
-    messages::left_alone,
-    one, segments,
+    messages::{CLOCKS_APART, left_alone},
+    one,
+    schedule::scheduled_at,
+    segments,
 };
 
 /// A run that is being planned.
@@ -133,6 +135,8 @@ async fn insert_messages(
     (cursor, limit): (i64, u32),
 ) -> Result<()> {
     let kind = Kind::of(tx);
+    // Due from the launch on. One by a clock that was set back since is over; only a rehearsal begins later.
+    let begins = if plan.rehearsal { plan.snapshot_at } else { plan.snapshot_at.min(now.plus(CLOCKS_APART)) };
     let mut values: Vec<Value> = vec![
         plan.run.0.into(),
         plan.campaign.0.into(),
@@ -142,8 +146,7 @@ async fn insert_messages(
         plan.topic.map(|topic| topic.0).into(),
         cursor.into(),
         i64::from(limit).into(),
-        // Due from the launch on, whatever the clock does meanwhile.
-        plan.snapshot_at.as_micros().into(),
+        begins.as_micros().into(),
         unreachable_since.as_micros().into(),
     ];
     let (people, more) = segments::compile(kind, &plan.definition, plan.snapshot_at, values.len() + 1)?;
@@ -153,7 +156,7 @@ async fn insert_messages(
         "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \
          month, reason, not_before, created_at, updated_at) \
          SELECT $1, p.contact_id, 0, $2, $3, {kind}, {priority}, \
-         CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, $9, $4, $4 \
+         CASE WHEN p.reason IS NULL THEN {queued} ELSE {skipped} END, 0, $5, p.reason, {due}, $4, $4 \
          FROM (SELECT c.contact_id, {reason} AS reason FROM contacts c \
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $6 \
          WHERE c.contact_id > $7 AND {people} ORDER BY c.contact_id LIMIT $8) AS p \
@@ -162,6 +165,7 @@ async fn insert_messages(
         priority = MessageKind::Campaign.priority(),
         queued = State::Queued.rank(),
         skipped = State::Skipped.rank(),
+        due = format_args!("{}($9, {})", kind.greatest(), scheduled_at("$1")),
     );
     exec(tx, insert, values).await?;
     Ok(())
