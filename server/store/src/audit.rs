@@ -70,6 +70,15 @@ pub async fn verify(db: &impl ConnectionTrait) -> Result<(i64, Option<chain::Bro
     .await
 }
 
+/// Whether this was done at that time or later.
+///
+/// # Errors
+/// What the database says.
+pub async fn happened_since(db: &impl ConnectionTrait, action: &str, since: Timestamp) -> Result<bool> {
+    let query = "SELECT seq FROM audit_log WHERE at >= $1 AND action = $2 LIMIT 1";
+    Ok(one(db, query, vec![since.as_micros().into(), action.into()]).await?.is_some())
+}
+
 /// The latest lines before `before` (a sequence number), newest first.
 ///
 /// # Errors

@@ -259,6 +259,27 @@ pub async fn own_words_at(tx: &Tx, people: &[ContactId]) -> Result<OwnWords> {
     Ok(said)
 }
 
+/// When these people last wrote that they leave, and had left already: the ledger has no line of it, and what they left is
+/// not told here.
+///
+/// # Errors
+/// What the database says.
+pub async fn left_again_at(tx: &Tx, people: &[ContactId]) -> Result<BTreeMap<ContactId, Timestamp>> {
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = format!(
+        "SELECT i.contact_id, MAX(i.received_at) AS at FROM {} CROSS JOIN inbound_messages i \
+         WHERE i.contact_id = b.contact_id AND i.keyword IN ($2, $3) AND NOT EXISTS (SELECT 1 FROM consent_ledger l \
+         WHERE l.contact_id = i.contact_id AND l.reference = i.provider_sid) GROUP BY i.contact_id",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt)])
+    );
+    let leaving = [Keyword::Stop, Keyword::Unsubscribe].map(|keyword| keyword.as_str().into());
+    let values = [crate::contacts::ids_json(people)?.into()].into_iter().chain(leaving).collect();
+    let rows = all(tx, query, values).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), Timestamp::from_micros(row.get("at")?)))).collect()
+}
+
 /// When the messages with these SIDs were written, as far as we have them.
 async fn written_at(tx: &Tx, sids: &[&str]) -> Result<BTreeMap<String, Timestamp>> {
     #[derive(Serialize)]

@@ -28,9 +28,10 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// Whether the person gets it however much they write: the confirmation of an opt-out.
+    /// Whether the person gets it however much they write: the confirmation of an opt-out, also of a topic's. Each is given
+    /// once, when something changes.
     pub(super) const fn is_owed(&self) -> bool {
-        matches!(self, Self::OptedOut | Self::OptedOutOfAll)
+        matches!(self, Self::OptedOut | Self::OptedOutOfAll | Self::Unsubscribed { .. })
     }
 
     pub(super) fn text(&self) -> String {

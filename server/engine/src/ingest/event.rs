@@ -178,6 +178,12 @@ fn inbound(form: &Form<'_>) -> Result<Content, &'static str> {
     }))
 }
 
+/// The numbers of both sides that a stored form names.
+pub(crate) fn numbers_in(raw: &[u8]) -> Vec<Phone> {
+    let form = Form::parse(raw);
+    ["From", "To"].into_iter().filter_map(|side| address(form.get(side)?).1.parse().ok()).collect()
+}
+
 /// An address without its channel's prefix.
 fn address(text: &str) -> (Channel, &str) {
     let text = text.trim();

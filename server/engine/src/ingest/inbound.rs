@@ -79,10 +79,18 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     Ok(batch.done)
 }
 
+/// What tells a problem with the settings from one with a message.
+const SETTINGS: &str = "settings.value";
+
 /// At most half a second old. Without them nothing is stored: a wish would not be understood, and Twilio tries again.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn settings_problem(error: crate::Error) -> store::Error {
-    store::Error::Corrupt { column: "settings.value", problem: error.to_string() }
+    store::Error::Corrupt { column: SETTINGS, problem: error.to_string() }
+}
+
+/// Whether the settings could not be read, for whatever reason: nothing is wrong with the messages then.
+pub(super) const fn is_of_settings(error: &store::Error) -> bool {
+    matches!(error, store::Error::Corrupt { column: SETTINGS, .. })
 }
 
 const fn inbound_of<'a>(event: &&'a Event) -> Option<(&'a Event, &'a InboundIn)> {
@@ -120,6 +128,8 @@ struct Batch<'a> {
     reviews: Vec<NewReview<'a>>,
     /// When these people last said themselves what they wish; only for what was fetched.
     own_words: OwnWords,
+    /// When they last left what they had left already; only for what was fetched.
+    left_again: BTreeMap<ContactId, Timestamp>,
     /// How many keywords these people have written within an hour.
     keywords: BTreeMap<ContactId, i64>,
     /// SIDs that are stored already, or were taken.
@@ -148,6 +158,7 @@ impl<'a> Batch<'a> {
         if inbound.iter().any(|(event, _)| event.fetched) {
             let ids: Vec<ContactId> = batch.people.values().map(|person| person.id).collect();
             batch.own_words = store::inbound::own_words_at(tx, &ids).await?;
+            batch.left_again = store::inbound::left_again_at(tx, &ids).await?;
         }
         batch.meanings = inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
         let wishes: Vec<(&Phone, Wish)> = inbound
@@ -226,7 +237,10 @@ impl<'a> Batch<'a> {
         let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
         let meaning = doubted(meaning, message, &self.topics);
         // What was fetched is old: what the person said of their own will since then is newer.
-        let said_since = |topic| self.own_words.get(&(person.id, topic)).copied();
+        // A no that is repeated outdates any yes, but never another no: it may have been about something else.
+        let leaves = matches!(meaning, Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)) | Meaning::Hint);
+        let left_again = self.left_again.get(&person.id).copied().filter(|_| !leaves);
+        let said_since = |topic| self.own_words.get(&(person.id, topic)).copied().max(left_again);
         let times = (event.received_at, engine.now());
         let outdated = event.fetched && is_outdated(&meaning, &self.topics, times, said_since);
         let meaning = if outdated { Meaning::Nothing } else { meaning };
@@ -469,12 +483,10 @@ pub(super) fn read(message: &InboundIn, added: &Keywords) -> Meaning {
         return Meaning::Wish(wish);
     }
     let words = keywords::meaning(&message.body, added);
-    // A button may say in its payload what it does not show. Only a clear wish to leave is taken from there: the rest of a
-    // payload is a name that a program gave.
-    match button.map(|payload| keywords::meaning(payload, added)) {
-        Some(Meaning::Wish(wish @ (Wish::Stop | Wish::Unsubscribe(_)))) if words != Meaning::Wish(Wish::Stop) => {
-            Meaning::Wish(wish)
-        }
+    // A button may say in its payload what it does not show.
+    match button.map(|payload| keywords::meaning_of_payload(payload, added)) {
+        Some(Meaning::Wish(wish)) if words != Meaning::Wish(Wish::Stop) => Meaning::Wish(wish),
+        Some(Meaning::Hint) if words == Meaning::Nothing => Meaning::Hint,
         _ => words,
     }
 }

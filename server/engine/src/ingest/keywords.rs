@@ -98,6 +98,23 @@ pub(super) fn meaning_inside(text: &str) -> Meaning {
     }
 }
 
+/// What a button's payload says: it is a name that a program gave, and such a name may be any word. Only what means
+/// nothing else is a wish to leave; what would be one as a message ("cancel", "T") is a hint, all others are nothing.
+pub(super) fn meaning_of_payload(payload: &str, added: &Keywords) -> Meaning {
+    match meaning(payload, added) {
+        Meaning::Wish(Wish::Unsubscribe(topic)) => Meaning::Wish(Wish::Unsubscribe(topic)),
+        Meaning::Wish(Wish::Stop) if is_unmistakable(&fold(payload)) => Meaning::Wish(Wish::Stop),
+        Meaning::Wish(Wish::Stop) => Meaning::Hint,
+        Meaning::Wish(_) | Meaning::Hint | Meaning::Nothing => Meaning::Nothing,
+    }
+}
+
+/// Whether a folded text is nothing but a word or phrase that is clear inside of a message, too; everything may be added.
+fn is_unmistakable(text: &str) -> bool {
+    let word = text.strip_suffix("all").map_or(text, str::trim_end);
+    TABLE.strong.iter().chain(&TABLE.phrases).any(|clear| clear == word || clear == text)
+}
+
 /// The meaning of a folded text.
 fn said(text: &str, added: &Keywords) -> Meaning {
     Wish::of_whole(text, added).map_or_else(|| inside(text), Meaning::Wish)
@@ -590,6 +607,21 @@ mod tests {
         assert_eq!(Wish::of_opt_out_type("STOP"), Some(Wish::Stop));
         assert_eq!(Wish::of_opt_out_type("other"), None);
         assert!(is_twilios_own(" Stop. ") && !is_twilios_own("please stop"));
+    }
+
+    #[test]
+    fn a_payload_leaves_only_where_it_can_mean_nothing_else() {
+        let of = |payload: &str| meaning_of_payload(payload, &Keywords::default());
+        for payload in ["STOP", "stop_all", "StopAll", "unsubscribe", "UNSUBSCRIBE_ALL", "opt-out", "OptOut", "退订"] {
+            assert_eq!(of(payload), Meaning::Wish(Wish::Stop), "{payload:?}");
+        }
+        assert_eq!(of("unsubscribe_offers"), Meaning::Wish(Wish::Unsubscribe("offers".to_owned())));
+        for payload in ["cancel", "T", "end", "quit", "remove", "stop_delivery", "remove_me_from_the_waiting_list"] {
+            assert_eq!(of(payload), Meaning::Hint, "{payload:?}");
+        }
+        for payload in ["cancel_order_4711", "START", "help", "yes", "bus_stop", "all", "call", ""] {
+            assert_eq!(of(payload), Meaning::Nothing, "{payload:?}");
+        }
     }
 
     /// What the table says of itself: nothing is empty, and no word to start or for help is one to stop elsewhere.

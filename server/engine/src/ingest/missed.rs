@@ -21,14 +21,39 @@ pub(crate) struct Missed<'a> {
 }
 
 /// Stores them in one transaction, with everything that follows from them; those that are stored already change nothing.
-/// Nobody is answered: they wrote a while ago.
+/// Nobody is answered: they wrote a while ago. One that cannot be stored as what it is is kept raw, as a webhook is.
 ///
 /// # Errors
 /// When the database is not to be had.
 pub(crate) async fn store_missed(engine: &Engine, missed: &[Missed<'_>]) -> Result<()> {
     let events: Vec<Event> = missed.iter().map(|missed| event(engine, missed)).collect();
-    let events: Vec<&Event> = events.iter().collect();
-    writer::store_patiently(engine, Group::Inbound, &events).await?;
+    let together: Vec<&Event> = events.iter().collect();
+    match writer::store_patiently(engine, Group::Inbound, &together).await {
+        Ok(_) => Ok(()),
+        Err(error) if writer::is_away(&error) => Err(error.into()),
+        Err(error) => {
+            // One of them is the reason. The others, and who waits for the list, must not suffer for it.
+            tracing::warn!(%error, events = events.len(), "fetched messages cannot be stored; trying one by one");
+            for (event, missed) in events.iter().zip(missed) {
+                store_alone(engine, event, &missed.received.sid).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn store_alone(engine: &Engine, event: &Event, sid: &str) -> Result<()> {
+    let error = match writer::store_patiently(engine, Group::Inbound, &[event]).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if writer::is_away(&error) {
+        return Err(error.into());
+    }
+    // The list is read again and again: each time it is tried, for it may be a STOP, but it is kept raw once.
+    if !store::webhook_events::is_kept_raw(engine.db().reader(), sid).await? {
+        writer::keep_raw(engine, event, &error).await?;
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use super::{
     keywords::{Meaning, Wish},
     sealing,
 };
-use crate::{Engine, Result};
+use crate::{Engine, Result, services::settings};
 
 /// Blocks that are opened at a time.
 const BLOCKS: u32 = 50;
@@ -45,6 +45,7 @@ pub(crate) async fn webhooks(engine: &Engine) -> Result<Webhooks> {
 /// Returns the blocks whose key is gone, with their days.
 async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEventId, i32)>> {
     let db = engine.db().reader();
+    let added = &settings::current(engine).await?.keywords;
     let mut without_key = Vec::new();
     let mut after = WebhookEventId(i64::MIN);
     loop {
@@ -70,12 +71,20 @@ async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEvent
                 let content = Event::read_again(row.event.kind, form);
                 found.differences.extend(difference(row, &content));
                 said.extend(opt_out(row, &content));
+                match kept_raw(engine, row, &content, added).await? {
+                    Some(Raw::Of(opt_out)) => said.push(opt_out),
+                    Some(Raw::OfNobody) => found.differences.push(not_heard(*id)),
+                    None => {}
+                }
             }
         }
         let unheard = store::replay::unheard(db, &said).await?;
-        let tell = |id: &WebhookEventId| format!("webhook {id}: an opt-out, and the consent ledger has no line of it");
-        found.differences.extend(unheard.iter().map(tell));
+        found.differences.extend(unheard.into_iter().map(not_heard));
     }
+}
+
+fn not_heard(id: WebhookEventId) -> String {
+    format!("webhook {id}: an opt-out, and the consent ledger has no line of it")
 }
 
 /// Raw forms that no retention has taken, and their keys, are there.
@@ -142,17 +151,42 @@ fn difference(row: &Normalised, content: &Content) -> Option<String> {
 fn opt_out(row: &Normalised, content: &Content) -> Option<OptOutSaid> {
     let Content::Inbound(message) = content else { return None };
     let (contact, taken_for) = row.inbound.filter(|_| row.event.outcome == WebhookOutcome::Applied)?;
-    let everything = match (taken_for, wish(message)) {
-        (Some(Keyword::Stop), _) | (None, Some(Wish::Stop)) => true,
-        (Some(Keyword::Unsubscribe), _) | (None, Some(Wish::Unsubscribe(_))) => false,
-        _ => return None,
+    let everything = match taken_for {
+        Some(Keyword::Stop) => true,
+        Some(Keyword::Unsubscribe) => false,
+        Some(_) => return None,
+        None => leaves_everything(message, &Keywords::default())?,
     };
     Some(OptOutSaid { event: row.event.id, contact, at: row.event.received_at, everything })
 }
 
-fn wish(message: &InboundIn) -> Option<Wish> {
-    match inbound::read(message, &Keywords::default()) {
-        Meaning::Wish(wish) => Some(wish),
-        Meaning::Hint | Meaning::Nothing => None,
+/// Whose opt-out was only kept raw.
+enum Raw {
+    Of(OptOutSaid),
+    /// Somebody who is not stored, and whose number is not on the suppression list.
+    OfNobody,
+}
+
+/// The opt-out in a message that could not be stored as what it is, unless it was fetched and stored since. With the words
+/// that are added now: nobody has noted what it was taken for.
+async fn kept_raw(engine: &Engine, row: &Normalised, content: &Content, added: &Keywords) -> Result<Option<Raw>> {
+    let Content::Inbound(message) = content else { return Ok(None) };
+    let is_raw = row.event.reason.as_deref() == Some("failed") && row.inbound.is_none();
+    let Some(everything) = leaves_everything(message, added).filter(|_| is_raw) else { return Ok(None) };
+    let db = engine.db().reader();
+    if let Some(person) = store::contacts::find(db, &message.phone).await? {
+        let said = OptOutSaid { event: row.event.id, contact: person.id, at: row.event.received_at, everything };
+        return Ok(Some(Raw::Of(said)));
+    }
+    let hashes = engine.config().keys.suppression_hashes(message.phone.as_str());
+    Ok(store::suppressions::find(db, &hashes).await?.is_empty().then_some(Raw::OfNobody))
+}
+
+/// Whether a message is an opt-out of everything, or else of a topic; none when it is neither.
+fn leaves_everything(message: &InboundIn, added: &Keywords) -> Option<bool> {
+    match inbound::read(message, added) {
+        Meaning::Wish(Wish::Stop) => Some(true),
+        Meaning::Wish(Wish::Unsubscribe(_)) => Some(false),
+        Meaning::Wish(_) | Meaning::Hint | Meaning::Nothing => None,
     }
 }

@@ -284,10 +284,18 @@ async fn settle_alone(engine: &Engine, group: Group, job: Job) {
     if is_away(&error) {
         return answer(job, Err(unavailable()));
     }
-    tracing::error!(%error, kind = %job.event.kind, "a webhook cannot be processed; it is kept raw");
-    let raw = job.event.as_nonsense("failed");
-    let kept = store_patiently(engine, Group::Statuses, &[&raw]).await;
-    answer(job, kept.map(|_| Done::default()).map_err(|_| unavailable()));
+    let kept = keep_raw(engine, &job.event, &error).await;
+    // Kept raw it has done nothing yet: should it come again, it is tried again.
+    let job = Job { first: None, ..job };
+    answer(job, kept.map(|()| Done::default()).map_err(|_| unavailable()));
+}
+
+/// Keeps what cannot be stored as what it is, because of this error.
+pub(super) async fn keep_raw(engine: &Engine, event: &Event, error: &store::Error) -> store::Result<()> {
+    tracing::error!(%error, kind = %event.kind, "a webhook cannot be processed; it is kept raw");
+    let raw = event.as_nonsense("failed");
+    store_patiently(engine, Group::Statuses, &[&raw]).await?;
+    Ok(())
 }
 
 fn answer(job: Job, result: Result<Done>) {
@@ -301,8 +309,8 @@ fn answer(job: Job, result: Result<Done>) {
 }
 
 /// Whether a later try can succeed without anything being different about the webhooks.
-fn is_away(error: &store::Error) -> bool {
-    error.is_unavailable() || error.is_transient()
+pub(super) fn is_away(error: &store::Error) -> bool {
+    error.is_unavailable() || error.is_transient() || inbound::is_of_settings(error)
 }
 
 /// Repeats the transaction while it loses against others: deadlocks, a busy database, and two processes storing the

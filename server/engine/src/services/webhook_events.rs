@@ -12,7 +12,7 @@ use store::webhook_events::Person;
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
-    ingest::open_body,
+    ingest::{numbers_in, open_body},
     require,
 };
 
@@ -67,6 +67,7 @@ impl WebhookEvents<'_> {
         let found = found.ok_or(Error::NotFound { what: "webhook event" })?;
         let mut event = found.event;
         let (person, keyword) = store::webhook_events::person(db, &event).await?;
+        let is_nobodys = person == Person::Nobody;
         event.keyword = keyword;
         match person {
             Person::Erased => {
@@ -79,9 +80,35 @@ impl WebhookEvents<'_> {
         if let Some(body) = found.body
             && let Some(raw) = open_body(self.0, id, &body).await?
         {
+            if is_nobodys && self.may_be_of_erased(&event, &raw).await? {
+                event.erased = true;
+                return Ok(event);
+            }
             event.parameters = url::form_urlencoded::parse(&raw).into_owned().collect();
             event.raw = Some(String::from_utf8_lossy(&raw).into_owned());
         }
         Ok(event)
+    }
+
+    /// Whether a form that belongs to nothing here, an orphan or a message that was only kept raw, may name somebody who was
+    /// erased: a number that no contact has, and that is on the suppression list, or that anybody may have had who was
+    /// erased since the form came. Of those who had not opted out nothing is left to know them by.
+    async fn may_be_of_erased(&self, event: &WebhookEvent, raw: &[u8]) -> Result<bool> {
+        let db = self.0.db().reader();
+        let senders = store::senders::list(db).await?;
+        for phone in numbers_in(raw) {
+            let person = store::contacts::find(db, &phone).await?;
+            // Who came after the form may be another person.
+            let is_theirs = person.as_ref().is_some_and(|person| person.contact.created_at <= event.received_at);
+            if is_theirs || senders.iter().any(|row| row.sender.address == phone.as_str()) {
+                continue;
+            }
+            let hashes = self.0.config().keys.suppression_hashes(phone.as_str());
+            let is_listed = person.is_none() && !store::suppressions::find(db, &hashes).await?.is_empty();
+            if is_listed || store::audit::happened_since(db, "erase", event.received_at).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
