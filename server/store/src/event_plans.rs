@@ -224,12 +224,7 @@ async fn merge(
 }
 
 /// The queued messages of these people in the run, locked; those that are just being claimed are not among them.
-async fn waiting(
-    tx: &Tx,
-    run: RunId,
-    now: Timestamp,
-    wanted: &[Wanted],
-) -> Result<BTreeMap<ContactId, Vec<Waiting>>> {
+async fn waiting(tx: &Tx, run: RunId, now: Timestamp, wanted: &[Wanted]) -> Result<BTreeMap<ContactId, Vec<Waiting>>> {
     let kind = Kind::of(tx);
     let people: HashSet<ContactId> = wanted.iter().map(|one| one.contact).collect();
     let mut batch = Columns::new(kind, [column("contact_id", Type::BigInt)]);

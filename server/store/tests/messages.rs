@@ -222,7 +222,7 @@ async fn once_per_person_leaves_out_whom_an_earlier_run_reached() {
         let db = &test.db;
         build::people(db, 1, 4, Consent::OptedIn).await;
         let sender = build::sender(db).await;
-        let rules = domain::run::Rules { repeat: Repeat::OncePerPerson, ..build::rules() };
+        let rules = Rules { repeat: Repeat::OncePerPerson, ..build::rules() };
         let first = build::run(db, sender, rules.clone(), None).await;
         first.plan_all(db).await;
         let claimed = claim(db, &first, 3).await;
@@ -461,7 +461,7 @@ async fn a_run_from_before_the_clock_was_set_back_goes_by_the_clock_as_it_is() {
         set_back(db).await;
         let second = claim(now).await.remove(0);
         let until = now.plus(150 * Timestamp::MINUTE);
-        let wait = Effect::NotYet { not_before: until, reason: Reason::QuietHours };
+        let wait = Effect::NotYet { not_before: until, reason: Reason::QuietHours, code: None };
         let later = Effect::Later { not_before: until, reason: Reason::RateLimited, code: None };
         let outcomes = [outcome(&first, later), outcome(&second, wait)];
         commit(db, async |tx| store::messages::write_outcomes(tx, now, &outcomes).await).await;
@@ -499,12 +499,11 @@ async fn a_clock_that_is_set_back_takes_along_what_waits_for_a_while_and_not_wha
         let effects = [
             Effect::Later { not_before: after(16 * Timestamp::HOUR), reason: Reason::ProviderRefused, code: None },
             Effect::Later { not_before: after(Timestamp::SECOND), reason: Reason::RateLimited, code: None },
-            Effect::NotYet { not_before: after(Timestamp::HOUR), reason: Reason::DailyLimit },
-            Effect::NotYet { not_before: after(10 * Timestamp::MINUTE), reason: Reason::QuietHours },
+            Effect::NotYet { not_before: after(Timestamp::HOUR), reason: Reason::DailyLimit, code: None },
+            Effect::NotYet { not_before: after(10 * Timestamp::MINUTE), reason: Reason::QuietHours, code: None },
             Effect::Released,
         ];
-        let outcomes: Vec<_> =
-            claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
+        let outcomes: Vec<_> = claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
         write(db, &outcomes).await;
         // Everybody's own time, ten minutes after the launch.
         let own = Rules { local_at: Some("2026-11-23T00:10".to_owned()), ..build::rules() };
