@@ -89,7 +89,7 @@ fn settings_problem(error: crate::Error) -> store::Error {
 }
 
 /// Whether the settings could not be read, for whatever reason: nothing is wrong with the messages then.
-pub(super) const fn is_of_settings(error: &store::Error) -> bool {
+pub(super) fn is_of_settings(error: &store::Error) -> bool {
     matches!(error, store::Error::Corrupt { column: SETTINGS, .. })
 }
 

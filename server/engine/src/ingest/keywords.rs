@@ -612,7 +612,8 @@ mod tests {
     #[test]
     fn a_payload_leaves_only_where_it_can_mean_nothing_else() {
         let of = |payload: &str| meaning_of_payload(payload, &Keywords::default());
-        for payload in ["STOP", "stop_all", "StopAll", "unsubscribe", "UNSUBSCRIBE_ALL", "opt-out", "OptOut", "退订"] {
+        for payload in ["STOP", "stop_all", "StopAll", "unsubscribe", "UNSUBSCRIBE_ALL", "opt-out", "OptOut", "退订"]
+        {
             assert_eq!(of(payload), Meaning::Wish(Wish::Stop), "{payload:?}");
         }
         assert_eq!(of("unsubscribe_offers"), Meaning::Wish(Wish::Unsubscribe("offers".to_owned())));

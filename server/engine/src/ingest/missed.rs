@@ -43,10 +43,7 @@ pub(crate) async fn store_missed(engine: &Engine, missed: &[Missed<'_>]) -> Resu
 }
 
 async fn store_alone(engine: &Engine, event: &Event, sid: &str) -> Result<()> {
-    let error = match writer::store_patiently(engine, Group::Inbound, &[event]).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
+    let Err(error) = writer::store_patiently(engine, Group::Inbound, &[event]).await else { return Ok(()) };
     if writer::is_away(&error) {
         return Err(error.into());
     }
