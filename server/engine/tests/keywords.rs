@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use domain::{
     consent::{Consent, SuppressionReason},
     contact::{ConsentChange, NewContact, TimelineKind},
@@ -11,6 +13,7 @@ use domain::{
     time::Timestamp,
     topic::NewTopic,
 };
+use engine::{Error, ingest::Webhook};
 use support::{Bench, START, benches};
 use uuid::Uuid;
 
@@ -119,6 +122,57 @@ async fn two_programs_do_not_answer_each_other_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn leaving_a_topic_is_confirmed_however_much_somebody_wrote() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+        assert!(bench.says("SM1", ANN, "SUBSCRIBE offers").await.is_some());
+        for number in 0..10 {
+            bench.says(&format!("SM2{number}"), ANN, "HELP").await;
+        }
+        let answer = bench.says("SM3", ANN, "UNSUBSCRIBE offers").await;
+        assert!(answer.as_deref().unwrap_or_default().contains("unsubscribed from Offers"), "{answer:?}");
+        assert_eq!(bench.says("SM4", ANN, "UNSUBSCRIBE offers").await, None, "once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_settings_a_message_has_to_come_again() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        // Longer than they are remembered.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let db = bench.db.writer();
+        store::exec(db, "ALTER TABLE settings RENAME TO settings_away", vec![]).await.unwrap();
+        let refused = bench.inbound("SM1", ANN, "STOP", &[]).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 0);
+        store::exec(db, "ALTER TABLE settings_away RENAME TO settings", vec![]).await.unwrap();
+        assert!(bench.says("SM1", ANN, "STOP").await.is_some());
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_kept_raw_is_tried_again_when_it_comes_again() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        bench.refuse("SM1").await;
+        let (from, to) = (format!("whatsapp:{ANN}"), format!("whatsapp:{}", support::US));
+        let form = [("MessageSid", "SM1"), ("From", &*from), ("To", &*to), ("Body", "STOP")];
+        let webhook = support::signed("/webhooks/twilio/inbound", &form);
+        let webhook = Webhook { idempotency_token: Some("the same".to_owned()), ..webhook };
+        bench.engine.ingest_inbound(webhook.clone()).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events WHERE reason = 'failed'").await, 1);
+        bench.accept().await;
+        bench.engine.ingest_inbound(webhook).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn start_lifts_a_stop() {
     for bench in benches().await {
         person(&bench, Consent::OptedIn).await;
@@ -223,6 +277,20 @@ async fn a_button_may_say_it_by_its_payload_alone() {
         let timeline = bench.engine.contacts().timeline(&bench.admin, &phone(ANN), &page).await.unwrap();
         let event = timeline.items.iter().find(|entry| entry.consent == Some(Consent::OptedOut)).unwrap();
         assert_eq!(event.text.as_deref(), Some("Not for me [STOP]"), "the evidence has what was pressed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_may_be_any_name_opts_nobody_out() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        bench.inbound("SM1", ANN, "Tuesday", &[("ButtonPayload", "T")]).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+        let held = "SELECT COUNT(*) FROM contacts WHERE review_since IS NOT NULL";
+        assert_eq!(bench.number(held).await, 1, "somebody reads it");
+        let answer = bench.inbound("SM2", ANN, "No more", &[("ButtonPayload", "opt-out")]).await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
     }
 }
 

@@ -140,6 +140,50 @@ async fn raw_webhooks_of_an_erased_person_are_shown_to_nobody() {
     }
 }
 
+/// Nor those that belong to nothing: an orphan, or what could only be kept raw.
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_webhooks_that_belong_to_nothing_name_no_erased_person() {
+    const CAT: &str = "+94771234503";
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        person(&bench, BEN).await;
+        bench.refuse("SMraw").await;
+        bench.says("SMraw", ANN, "my name is Ann").await;
+        let orphan = async |sid: &str, to: &str| {
+            let form = [("MessageSid", sid), ("MessageStatus", "sent"), ("To", to)];
+            bench.status("/s?m=77", &form).await.unwrap();
+        };
+        orphan("SMann", ANN).await;
+        orphan("SMben", BEN).await;
+        orphan("SMcat", CAT).await;
+        let erased = async || {
+            let (events, page) = (bench.engine.webhook_events(), PageRequest::default());
+            let list = events.list(&bench.admin, &WebhookFilter::default(), &page).await.unwrap();
+            let mut erased = Vec::new();
+            for event in list.items.iter().rev() {
+                let event = events.get(&bench.admin, event.id).await.unwrap();
+                assert_eq!(
+                    (event.raw.is_none(), event.parameters.is_empty()),
+                    (event.erased, event.erased),
+                    "{event:?}"
+                );
+                erased.push(event.erased);
+            }
+            erased
+        };
+        assert_eq!(erased().await, [false; 4], "nobody was erased, and somebody may have to act on them");
+        bench.clock.advance(Timestamp::MINUTE);
+        bench.engine.contacts().erase(&bench.admin, &phone(ANN)).await.unwrap();
+        assert_eq!(erased().await, [true, true, false, true], "Cat may have been the erased one");
+        // Who comes back is another person.
+        person(&bench, ANN).await;
+        assert_eq!(erased().await, [true, true, false, true]);
+        bench.clock.advance(Timestamp::MINUTE);
+        orphan("SMlate", CAT).await;
+        assert_eq!(erased().await, [true, true, false, true, false], "nobody was erased since");
+    }
+}
+
 async fn keep_texts(bench: &Bench, raw_webhook_days: i32, text_days: Option<i32>) -> engine::Result<()> {
     let retention = Some(Retention { raw_webhook_days, text_days });
     let patch = SettingsPatch { retention, ..SettingsPatch::default() };

@@ -16,6 +16,7 @@ use domain::{
     run::RunStatus,
     sender::NewSender,
     time::Timestamp,
+    topic::NewTopic,
 };
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
@@ -469,6 +470,93 @@ async fn of_two_fetched_wishes_the_one_that_was_written_later_counts() {
             assert_eq!(consent(&world, person + 2).await, (Consent::OptedIn, false), "{person}: START came later");
         }
         world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_that_is_repeated_outdates_an_older_yes_and_no_other_no() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        other_sender(&world).await;
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        world.engine.topics().create(&world.admin, topic).await.expect("a topic");
+        build::people(&world.db, 1, 6, Consent::OptedIn).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        // Three pairs of people say three things, one after the other, the second one to another number; neither order of
+        // the lists may matter.
+        let turns = [
+            (ours, OTHER, ["STOP", "UNSUBSCRIBE offers", "UNSUBSCRIBE offers"]),
+            (OTHER, ours, ["START", "SUBSCRIBE offers", "STOP"]),
+            (ours, OTHER, ["STOP", "UNSUBSCRIBE offers", "UNSUBSCRIBE offers"]),
+        ];
+        for (one, other, wishes) in turns {
+            for (person, wish) in [1, 3, 5].into_iter().zip(wishes) {
+                writes(&world, person, one, wish).await;
+                writes(&world, person + 1, other, wish).await;
+            }
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+        }
+        world.start();
+        until_fetched(&world, 18).await;
+        for person in [1, 2] {
+            assert_eq!(consent(&world, person).await, (Consent::OptedOut, true), "{person}: STOP came last");
+        }
+        for person in [3, 4] {
+            let contact = world.engine.contacts().get(&world.admin, &build::phone(person)).await.expect("a contact");
+            assert_eq!((contact.consent, contact.topics), (Consent::OptedIn, Vec::new()), "{person}");
+        }
+        for person in [5, 6] {
+            assert_eq!(consent(&world, person).await, (Consent::OptedOut, true), "{person}: STOP is about everything");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_cannot_be_stored_holds_no_list_up() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        build::people(&world.db, 1, 2, Consent::OptedIn).await;
+        let (make, drop) = match world.db.kind() {
+            store::Kind::Sqlite => (
+                vec![
+                    "CREATE TRIGGER poison BEFORE INSERT ON inbound_texts WHEN NEW.body = 'poison' \
+                     BEGIN SELECT RAISE(ABORT, 'poison'); END",
+                ],
+                "DROP TRIGGER poison",
+            ),
+            store::Kind::Postgres => (
+                vec![
+                    "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                     IF NEW.body = 'poison' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$",
+                    "CREATE TRIGGER poison BEFORE INSERT ON inbound_texts FOR EACH ROW EXECUTE FUNCTION poison()",
+                ],
+                "DROP TRIGGER poison ON inbound_texts",
+            ),
+        };
+        for statement in make {
+            store::exec(world.db.writer(), statement, vec![]).await.expect("a trigger");
+        }
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, ours, "poison").await;
+        writes(&world, 2, ours, "STOP").await;
+        world.start();
+        until_fetched(&world, 1).await;
+        assert_eq!(consent(&world, 2).await, (Consent::OptedOut, true));
+        // The list is read once more: the other one is kept raw once.
+        clock.by(6 * Timestamp::MINUTE);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let raw =
+            "SELECT CAST(count(*) AS bigint) AS n FROM webhook_events WHERE kind = 'inbound' AND reason = 'failed'";
+        let row = store::one(world.db.reader(), raw, vec![]).await.expect("the database").expect("a row");
+        assert_eq!(row.get::<i64>("n").expect("a number"), 1);
+        // And tried again.
+        store::exec(world.db.writer(), drop, vec![]).await.expect("dropped");
+        clock.by(6 * Timestamp::MINUTE);
+        until_fetched(&world, 2).await;
+        world.stop().await;
+        clock.by(-12 * Timestamp::MINUTE);
     }
 }
 

@@ -80,6 +80,26 @@ async fn an_opt_out_that_left_no_line_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_that_was_only_kept_raw_is_found() {
+    const UNHEARD: &str = "the consent ledger has no line of it";
+    for bench in benches().await {
+        bench.says("SM1", ANN, "Hello").await;
+        bench.refuse("SM2").await;
+        assert_eq!(bench.says("SM2", ANN, "STOP").await, None);
+        let found = differences(&bench).await;
+        assert_eq!((count(&found, UNHEARD), found.len()), (1, 1), "{found:?}");
+        bench.accept().await;
+        bench.says("SM2", ANN, "STOP").await.expect("it is heard now");
+        assert_no_difference(&bench).await;
+        // Of somebody who could not even be stored.
+        bench.refuse("SM3").await;
+        assert_eq!(bench.says("SM3", "+94771234502", "STOP").await, None);
+        let found = differences(&bench).await;
+        assert_eq!((count(&found, UNHEARD), found.len()), (1, 1), "{found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_are_where_the_ledger_says() {
     for bench in benches().await {
         let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };

@@ -111,6 +111,36 @@ impl Bench {
         store::exec(self.db.writer(), change, vec![]).await.unwrap()
     }
 
+    /// Makes the database refuse what a person wrote in the message with this SID …
+    pub async fn refuse(&self, sid: &str) {
+        let statements = match self.db.kind() {
+            store::Kind::Sqlite => vec![format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON inbound_messages WHEN NEW.provider_sid = '{sid}' \
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )],
+            store::Kind::Postgres => vec![
+                format!(
+                    "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                     IF NEW.provider_sid = '{sid}' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$"
+                ),
+                "CREATE TRIGGER refuse BEFORE INSERT ON inbound_messages FOR EACH ROW EXECUTE FUNCTION refuse()"
+                    .to_owned(),
+            ],
+        };
+        for statement in statements {
+            store::exec(self.db.writer(), statement, vec![]).await.unwrap();
+        }
+    }
+
+    /// … and take it after all.
+    pub async fn accept(&self) {
+        let statement = match self.db.kind() {
+            store::Kind::Sqlite => "DROP TRIGGER refuse",
+            store::Kind::Postgres => "DROP TRIGGER refuse ON inbound_messages",
+        };
+        store::exec(self.db.writer(), statement, vec![]).await.unwrap();
+    }
+
     /// The keys that the engine has, too.
     pub fn engine_keys(&self) -> KeyRing {
         KeyRing::parse(&self.keys).unwrap()
