@@ -136,7 +136,7 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
     let lists = senders.iter().filter(is_due).map(|SenderRow { sender }| {
         let since = since(watermarks.get(&sender.id).copied(), now);
         let room = &rooms[sender.account_sid.as_str()];
-        async move { (sender.id, fetch(engine, sender, since, room).await) }
+        async move { (sender.id, read_and_note(engine, sender, since, room).await) }
     });
     let mut lists: FuturesUnordered<_> = lists.collect();
     let mut not_asked = BTreeSet::new();
@@ -156,22 +156,15 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
             }
             () = stop.cancelled() => return done,
         };
-        let noted = match list {
-            Ok(List::Read(until)) => store::inbound::set_watermark(engine.db().writer(), id, until).await,
-            Ok(List::Refused) => Ok(()),
+        // Nothing is waited for here: the other lists would not go on meanwhile, and one of them may hold the database's
+        // only writer.
+        match list {
+            Ok(List::Read(_) | List::Refused) if caught_up.add(id, now) => engine.inner().bell.ring_here(Who::Senders),
+            Ok(List::Read(_) | List::Refused) => {}
             Ok(List::NotAsked) => {
                 not_asked.insert(id);
-                continue;
             }
-            Err(error) => {
-                done = Err(error);
-                continue;
-            }
-        };
-        match noted {
-            Ok(()) if caught_up.add(id, now) => engine.inner().bell.ring_here(Who::Senders),
-            Ok(()) => {}
-            Err(error) => done = Err(error.into()),
+            Err(error) => done = Err(error),
         }
     }
     if missing(caught_up, &senders, &not_asked) == 0 {
@@ -199,6 +192,15 @@ fn since(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
     // By how much and for how long the clock was ahead that said so, nobody knows any more.
     let until = if until > now { now.plus(-FAR_BACK) } else { until };
     until.plus(-OVERLAP)
+}
+
+/// Reads one sender's list, and notes until when.
+async fn read_and_note(engine: &Engine, sender: &Sender, since: Timestamp, room: &Semaphore) -> Result<List> {
+    let list = fetch(engine, sender, since, room).await?;
+    if let List::Read(until) = list {
+        store::inbound::set_watermark(engine.db().writer(), sender.id, until).await?;
+    }
+    Ok(list)
 }
 
 /// Reads what people wrote to one sender and stores what is new.
