@@ -8,7 +8,7 @@ use domain::{
     campaign::{CampaignStatus, NewCampaign},
     consent::Consent,
     error_codes,
-    ids::ContactId,
+    ids::{ContactId, WebhookEventId},
     message::{Channel, MessageFilter, NewMessage, State},
     reason::Reason,
     run::RunStatus,
@@ -234,7 +234,12 @@ async fn what_a_dead_worker_held_becomes_unknown_and_a_callback_settles_it() {
             error_code: None,
             received_at: now,
         };
-        commit(&world.db, async |tx| store::messages::plan_receipts(tx, now, &[receipt]).await).await;
+        commit(&world.db, async |tx| {
+            let receipts = [receipt];
+            let planned = store::messages::plan_receipts(tx, now, &receipts).await?;
+            store::messages::write_receipts(tx, now, &receipts, &planned, &[WebhookEventId(1)]).await
+        })
+        .await;
         world.until_completed(run.id).await;
         world.stop().await;
     }

@@ -21,11 +21,12 @@ use crate::{
     inbound::NewInbound,
     messages::state,
     one,
+    sql::Ready,
 };
 
 /// People have written. What was understood as a keyword is answered already: nobody has to read it, and alone it opens
 /// no conversation.
-pub(crate) async fn heard(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+pub(crate) fn heard(kind: Kind, messages: &[NewInbound<'_>]) -> Result<Ready> {
     #[derive(Serialize)]
     struct Heard {
         contact_id: i64,
@@ -41,17 +42,16 @@ pub(crate) async fn heard(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
     }
     let rows: Vec<Heard> = heard.into_values().collect();
     let columns = [("contact_id", Type::BigInt), ("at", Type::BigInt), ("unread", Type::Int)];
-    let upsert = format!(
+    let text = format!(
         "INSERT INTO conversations (contact_id, last_at, last_inbound_at, last_direction, unread, archived) \
          SELECT b.contact_id, b.at, b.at, $2, b.unread, b.unread = 0 FROM {} WHERE TRUE \
          ON CONFLICT (contact_id) DO UPDATE SET {MOVED}, \
          last_inbound_at = CASE WHEN conversations.last_inbound_at > excluded.last_inbound_at \
          THEN conversations.last_inbound_at ELSE excluded.last_inbound_at END, \
          unread = conversations.unread + excluded.unread, archived = conversations.archived AND excluded.archived",
-        table(Kind::of(tx), "b", "$1", &columns)
+        table(kind, "b", "$1", &columns)
     );
-    exec(tx, upsert, vec![to_json(&rows)?.into(), Direction::In.as_str().into()]).await?;
-    Ok(())
+    Ok(Ready { text, values: vec![to_json(&rows)?.into(), Direction::In.as_str().into()] })
 }
 
 /// The later of two messages is the last one.

@@ -17,6 +17,7 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
     conversations, exec, one,
+    sql::{Ready, exec_together},
     windows::{self, Wrote},
 };
 
@@ -122,9 +123,9 @@ pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
         format!("INSERT INTO inbound_messages ({names}) SELECT {names} FROM {}", table(kind, "i", "$1", MESSAGE));
     exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
     insert_texts(tx, messages).await?;
-    touch(tx, messages).await?;
-    conversations::heard(tx, messages).await?;
-    windows::open(tx, messages.iter().flat_map(wrote)).await
+    let heard = [touch(kind, messages)?, conversations::heard(kind, messages)?];
+    let opened = windows::open(kind, messages.iter().flat_map(wrote))?;
+    exec_together(tx, heard.into_iter().chain(opened)).await
 }
 
 /// To our number and, when it belongs to one, to its Messaging Service: either may be the sender. Only WhatsApp has
@@ -151,7 +152,7 @@ async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
 }
 
 /// When these people last wrote to us at all.
-async fn touch(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+fn touch(kind: Kind, messages: &[NewInbound<'_>]) -> Result<Ready> {
     #[derive(Serialize)]
     struct Latest {
         contact_id: i64,
@@ -163,13 +164,12 @@ async fn touch(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
         *at = (*at).max(message.received_at.as_micros());
     }
     let rows: Vec<_> = latest.into_iter().map(|(contact_id, at)| Latest { contact_id, at }).collect();
-    let update = format!(
+    let text = format!(
         "UPDATE contacts SET last_inbound_at = b.at FROM {} WHERE contacts.contact_id = b.contact_id \
          AND (contacts.last_inbound_at IS NULL OR contacts.last_inbound_at < b.at)",
-        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("at", Type::BigInt)])
+        table(kind, "b", "$1", &[("contact_id", Type::BigInt), ("at", Type::BigInt)])
     );
-    exec(tx, update, vec![to_json(&rows)?.into()]).await?;
-    Ok(())
+    Ok(Ready { text, values: vec![to_json(&rows)?.into()] })
 }
 
 /// Those of these people whose own STOP stands: written after their last opt-in.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::{ConnectionTrait, ExecResult, QueryResult, Statement, TryGetable, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Kind, Result, Tx};
 
 /// Statements and transactions since the program started.
 static STATEMENTS: AtomicU64 = AtomicU64::new(0);
@@ -32,6 +32,58 @@ pub fn sql(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value
 /// What the database says.
 pub async fn exec(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Result<u64> {
     Ok(db.execute_raw(sql(db, text, values)).await.map(|done: ExecResult| done.rows_affected())?)
+}
+
+/// A statement that is to be carried out, and its parameters.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub text: String,
+    pub values: Vec<Value>,
+}
+
+/// Carries out statements that write, of which none reads or writes what another one writes: as one on PostgreSQL, where
+/// each would be a way there and back.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn exec_together(tx: &Tx, statements: impl IntoIterator<Item = Ready>) -> Result<()> {
+    let mut statements: Vec<Ready> = statements.into_iter().collect();
+    if Kind::of(tx) == Kind::Postgres && statements.len() > 1 {
+        statements = joined(statements).into_iter().collect();
+    }
+    for Ready { text, values } in statements {
+        exec(tx, text, values).await?;
+    }
+    Ok(())
+}
+
+/// One statement that does what they do: all but the last in a WITH clause, the parameters of each behind the former ones'.
+fn joined(statements: Vec<Ready>) -> Option<Ready> {
+    let last = statements.len().checked_sub(1)?;
+    let (mut text, mut values) = (String::new(), Vec::new());
+    for (index, statement) in statements.into_iter().enumerate() {
+        let own = renumbered(&statement.text, values.len());
+        text += &match index {
+            _ if index == last => own,
+            0 => format!("WITH s0 AS ({own}) "),
+            _ => format!(", s{index} AS ({own}) "),
+        };
+        values.extend(statement.values);
+    }
+    Some(Ready { text, values })
+}
+
+/// The text with `$1` as the parameter behind so many.
+fn renumbered(text: &str, behind: usize) -> String {
+    let mut parts = text.split('$');
+    let mut renumbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        let number = number.parse().map_or_else(|_| number.to_owned(), |number: usize| (number + behind).to_string());
+        renumbered.extend(["$", &number, rest]);
+    }
+    renumbered
 }
 
 /// All rows of a query. Keep them few: pages and batches, never a whole table.
@@ -106,4 +158,24 @@ impl Row {
 
 fn parse_word<T: std::str::FromStr<Err = domain::UnknownWord>>(column: &'static str, word: &str) -> Result<T> {
     word.parse().map_err(|error: domain::UnknownWord| Error::Corrupt { column, problem: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(text: &str, value: i64) -> Ready {
+        Ready { text: text.to_owned(), values: vec![value.into(), "word".into()] }
+    }
+
+    #[test]
+    fn parameters_of_statements_that_go_together_stand_behind_each_other() {
+        let statements = vec![ready("INSERT a VALUES ($1, $2)", 1), ready("UPDATE b SET x = $2 WHERE y = $1", 2)];
+        let one = joined(statements).expect("there are two");
+        assert_eq!(one.text, "WITH s0 AS (INSERT a VALUES ($1, $2)) UPDATE b SET x = $4 WHERE y = $3");
+        assert_eq!(one.values, [1_i64.into(), Value::from("word"), 2_i64.into(), "word".into()]);
+        let three = joined(vec![ready("A $1", 1), ready("B $10", 2), ready("C", 3)]).expect("there are three");
+        assert_eq!(three.text, "WITH s0 AS (A $1) , s1 AS (B $12) C");
+        assert!(joined(Vec::new()).is_none());
+    }
 }

@@ -13,8 +13,9 @@ use sea_orm::Value;
 use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column, nullable},
-    exec, one,
+    one,
     retention::{self, Removal},
+    sql::{Ready, exec_together},
 };
 
 /// A webhook to store.
@@ -73,13 +74,14 @@ pub async fn next_ids(tx: &Tx, count: usize) -> Result<Vec<WebhookEventId>> {
 /// What the database says.
 pub async fn insert(tx: &Tx, events: &[NewEvent<'_>], block: NewBlock) -> Result<()> {
     let Some(first) = events.iter().map(|event| event.id).min() else { return Ok(()) };
-    insert_events(tx, events, first).await?;
-    let insert = "INSERT INTO webhook_blocks (id, period, sealed) VALUES ($1, $2, $3)";
-    exec(tx, insert, vec![first.0.into(), block.period.into(), block.sealed.into()]).await?;
-    Ok(())
+    let block = Ready {
+        text: "INSERT INTO webhook_blocks (id, period, sealed) VALUES ($1, $2, $3)".to_owned(),
+        values: vec![first.0.into(), block.period.into(), block.sealed.into()],
+    };
+    exec_together(tx, [insert_events(Kind::of(tx), events, first)?, block]).await
 }
 
-async fn insert_events(tx: &Tx, events: &[NewEvent<'_>], block: WebhookEventId) -> Result<()> {
+fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId) -> Result<Ready> {
     let columns = [
         column("id", Type::BigInt),
         column("month", Type::Int),
@@ -95,7 +97,7 @@ async fn insert_events(tx: &Tx, events: &[NewEvent<'_>], block: WebhookEventId) 
         column("outcome", Type::Text),
         nullable("reason", Type::Text),
     ];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    let mut batch = Columns::new(kind, columns);
     for event in events {
         batch.push([
             event.id.0.into(),
@@ -116,12 +118,11 @@ async fn insert_events(tx: &Tx, events: &[NewEvent<'_>], block: WebhookEventId) 
     let names = "id, month, received_at, kind, account_sid, provider_sid, message_id, attempt, status, error_code, \
                  idempotency_token, outcome, reason";
     let mut values = vec![block.0.into()];
-    let insert = format!(
+    let text = format!(
         "INSERT INTO webhook_events ({names}, block) SELECT {names}, $1 FROM {}",
         batch.table("e", &mut values)?
     );
-    exec(tx, insert, values).await?;
-    Ok(())
+    Ok(Ready { text, values })
 }
 
 const COLUMNS: &str =

@@ -6,9 +6,9 @@ use domain::{ids::ContactId, time::Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Kind, Result, Tx,
+    Kind, Result,
     batch::{Type, table, to_json},
-    exec,
+    sql::Ready,
 };
 
 /// Somebody wrote to one of our addresses.
@@ -20,7 +20,7 @@ pub(crate) struct Wrote<'a> {
 }
 
 /// Every inbound message opens its window anew.
-pub(crate) async fn open(tx: &Tx, wrote: impl Iterator<Item = Wrote<'_>>) -> Result<()> {
+pub(crate) fn open<'a>(kind: Kind, wrote: impl Iterator<Item = Wrote<'a>>) -> Result<Option<Ready>> {
     #[derive(Serialize)]
     struct Latest<'a> {
         contact_id: i64,
@@ -33,22 +33,21 @@ pub(crate) async fn open(tx: &Tx, wrote: impl Iterator<Item = Wrote<'_>>) -> Res
         *known = at.max(*known);
     }
     if latest.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let rows: Vec<Latest<'_>> = latest
         .into_iter()
         .map(|((contact_id, our_address), at)| Latest { contact_id, our_address, at: at.as_micros() })
         .collect();
     let columns = [("contact_id", Type::BigInt), ("our_address", Type::Text), ("at", Type::BigInt)];
-    let upsert = format!(
+    let text = format!(
         "INSERT INTO service_windows (contact_id, our_address, last_inbound_at) \
          SELECT b.contact_id, b.our_address, b.at FROM {} WHERE TRUE ON CONFLICT (contact_id, our_address) DO UPDATE \
          SET last_inbound_at = excluded.last_inbound_at \
          WHERE service_windows.last_inbound_at < excluded.last_inbound_at",
-        table(Kind::of(tx), "b", "$1", &columns)
+        table(kind, "b", "$1", &columns)
     );
-    exec(tx, upsert, vec![to_json(&rows)?.into()]).await?;
-    Ok(())
+    Ok(Some(Ready { text, values: vec![to_json(&rows)?.into()] }))
 }
 
 /// When the person of the message `m` last wrote to its sender: a subquery, looked up row by row.

@@ -109,12 +109,12 @@ fn receipt(id: MessageId, status: &str, code: Option<i32>) -> ReceiptIn {
 
 async fn receive(db: &Db, receipts: &[ReceiptIn]) -> Vec<store::messages::ReceiptOut> {
     commit(db, async |tx| {
-        let outs = store::messages::plan_receipts(tx, START, receipts).await?;
+        let planned = store::messages::plan_receipts(tx, START, receipts).await?;
         // Each callback is an event of its own.
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let events: Vec<_> = receipts.iter().map(|_| WebhookEventId(NEXT.fetch_add(1, Ordering::Relaxed))).collect();
-        store::messages::write_receipts(tx, receipts, &outs, &events).await?;
-        Ok(outs)
+        store::messages::write_receipts(tx, START, receipts, &planned, &events).await?;
+        Ok(planned.outs)
     })
     .await
 }
@@ -766,7 +766,7 @@ async fn callbacks_are_short_updates_on_postgresql() {
             let receipts: Vec<_> = messages.iter().map(|message| receipt(message.id, status, None)).collect();
             let (updated, short) = commit(db, async |tx| {
                 let before = updates(tx).await;
-                store::messages::plan_receipts(tx, START, &receipts).await?;
+                let _ = store::messages::plan_receipts(tx, START, &receipts).await?;
                 let after = updates(tx).await;
                 Ok((after.0 - before.0, after.1 - before.1))
             })

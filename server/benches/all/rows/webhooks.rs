@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -72,18 +72,66 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     tell(report, &scene, "inbound messages", &poured, (None, Limit::AtLeast(4_000.0)));
 
     let poured = drip(&scene.program.url, inbound(&scene, people, 1_000)).await?;
-    let mut p99 = |what, poured: &Poured, limit| {
-        scene.add(report, "webhooks", what, poured.percentile(0.99), "ms", Some(Limit::AtMost(limit)));
-    };
-    p99("p99 of inbound messages at 100 a second", &poured, 25.0);
+    p99(report, &scene, "p99 of inbound messages at 100 a second", &poured, 25.0);
 
+    let flood = Flood::start(&scene, people);
+    let poured = drip(&scene.program.url, inbound(&scene, people + 1_000, 1_000)).await;
+    let (refused, poured) = (flood.stop().await?, poured?);
+    p99(report, &scene, "p99 of the same beside a flood without signatures", &poured, 100.0);
+    scene.add(report, "webhooks", "requests of that flood, all refused", refused, "/s", None);
     scene.control(&json!({"callbacks": {"enabled": true, "read_percent": 100.0}})).await?;
     let run = scene.launch("At full speed").await?;
     let (poured, sent) =
-        tokio::join!(drip(&scene.program.url, inbound(&scene, people + 1_000, 500)), scene.until_all(&run, "read"));
+        tokio::join!(drip(&scene.program.url, inbound(&scene, people + 2_000, 500)), scene.until_all(&run, "read"));
     sent?;
-    p99("p99 of the same during a campaign at full speed", &poured?, 100.0);
+    p99(report, &scene, "p99 of the same during a campaign at full speed", &poured?, 100.0);
     Ok(())
+}
+
+fn p99(report: &mut Report, scene: &Scene, what: &str, poured: &Poured, limit: f64) {
+    scene.add(report, "webhooks", what, poured.percentile(0.99), "ms", Some(Limit::AtMost(limit)));
+}
+
+/// Somebody who posts webhooks without Twilio's signature as fast as they are refused.
+struct Flood {
+    tasks: tokio::task::JoinSet<Result<u64>>,
+    stop: Arc<AtomicBool>,
+    started: Instant,
+}
+
+impl Flood {
+    const CONNECTIONS: usize = 16;
+
+    fn start(scene: &Scene, people: u32) -> Self {
+        let (stop, mut tasks) = (Arc::new(AtomicBool::new(false)), tokio::task::JoinSet::new());
+        let like = Arc::new(inbound(scene, 5 * people, 1).remove(0));
+        for _ in 0..Self::CONNECTIONS {
+            let (stop, like, url) = (stop.clone(), like.clone(), format!("{}{}", scene.program.url, like.target));
+            tasks.spawn(async move {
+                let client = reqwest::Client::new();
+                let mut refused = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let post = client.post(&url).header("content-type", "application/x-www-form-urlencoded");
+                    let answer = post.body(like.body.clone()).send().await?;
+                    ensure!(answer.status() == StatusCode::FORBIDDEN, "unsigned, and answered {}", answer.status());
+                    answer.bytes().await?;
+                    refused += 1;
+                }
+                Ok(refused)
+            });
+        }
+        Self { tasks, stop, started: Instant::now() }
+    }
+
+    /// How many a second were refused.
+    async fn stop(mut self) -> Result<f64> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut refused = 0;
+        while let Some(done) = self.tasks.join_next().await {
+            refused += done??;
+        }
+        Ok(refused as f64 / self.started.elapsed().as_secs_f64())
+    }
 }
 
 fn tell(report: &mut Report, scene: &Scene, what: &str, poured: &Poured, (baseline, limit): (Option<f64>, Limit)) {

@@ -45,7 +45,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let read: Vec<Named<'_>> =
         statuses.iter().filter(|status| state(status) == Some(State::Read)).map(|status| named(status)).collect();
     store::receipts::touch_read(&tx, &read, now).await?;
-    let outs = store::messages::plan_receipts(&tx, now, &receipts).await?;
+    let planned = store::messages::plan_receipts(&tx, now, &receipts).await?;
+    let outs = &planned.outs;
     let ids = store::webhook_events::next_ids(&tx, events.len()).await?;
     let mut of_statuses = outs.iter();
     let mut stored = Vec::with_capacity(events.len());
@@ -70,13 +71,13 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     }
     let raws = events.iter().zip(&ids).map(|(event, id)| (*id, &*event.raw));
     store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
-    store::messages::write_receipts(&tx, &receipts, &outs, &status_ids).await?;
+    store::messages::write_receipts(&tx, now, &receipts, &planned, &status_ids).await?;
     tx.commit().await?;
     report(&stored);
-    hear(engine, &receipts, &outs, now);
-    open_breakers(engine, &receipts, &outs).await;
-    slow_down(engine, &receipts, &outs).await;
-    stop_runs(engine, &receipts, &outs).await;
+    hear(engine, &receipts, outs, now);
+    open_breakers(engine, &receipts, outs).await;
+    slow_down(engine, &receipts, outs).await;
+    stop_runs(engine, &receipts, outs).await;
     Ok(vec![Done::default(); events.len()])
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Kind, Result, Tx,
     batch::{Columns, Type, column, nullable},
-    exec,
+    sql::{Ready, exec_together},
 };
 use domain::{
     ids::MessageId,
@@ -40,8 +40,13 @@ pub(super) struct Transition {
 }
 
 pub(super) async fn write_transitions(tx: &Tx, at: Timestamp, by: By, rows: &[Transition]) -> Result<()> {
+    exec_together(tx, transitions(Kind::of(tx), at, by, rows)?).await
+}
+
+/// The statement that writes these transitions, if there are any.
+pub(super) fn transitions(kind: Kind, at: Timestamp, by: By, rows: &[Transition]) -> Result<Option<Ready>> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let columns = [
         column("message_id", Type::BigInt),
@@ -52,7 +57,7 @@ pub(super) async fn write_transitions(tx: &Tx, at: Timestamp, by: By, rows: &[Tr
         nullable("reason", Type::Text),
         nullable("error_code", Type::Int),
     ];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    let mut batch = Columns::new(kind, columns);
     for row in rows {
         batch.push([
             row.message_id.0.into(),
@@ -65,13 +70,12 @@ pub(super) async fn write_transitions(tx: &Tx, at: Timestamp, by: By, rows: &[Tr
         ]);
     }
     let mut values = vec![at.as_micros().into(), by.as_str().into()];
-    let insert = format!(
+    let text = format!(
         "INSERT INTO transitions (month, message_id, at, from_state, to_state, by, attempt, reason, error_code) \
          SELECT t.month, t.message_id, $1, t.from_state, t.to_state, $2, t.attempt, t.reason, t.error_code FROM {}",
         batch.table("t", &mut values)?
     );
-    exec(tx, insert, values).await?;
-    Ok(())
+    Ok(Some(Ready { text, values }))
 }
 
 /// The decisions that messages were planned with.
@@ -80,14 +84,14 @@ pub(crate) async fn write_first_decisions<'a>(
     month: i32,
     rows: impl Iterator<Item = (MessageId, &'a DecisionIn)>,
 ) -> Result<()> {
-    write_decisions(tx, rows.map(|(id, decision)| (id, month, 0, decision))).await
+    exec_together(tx, decisions(Kind::of(tx), rows.map(|(id, decision)| (id, month, 0, decision)))?).await
 }
 
-/// The decisions of messages, each with its month and attempt.
-pub(super) async fn write_decisions<'a>(
-    tx: &Tx,
+/// The statement that writes the decisions of messages, each with its month and attempt, if there are any.
+pub(super) fn decisions<'a>(
+    kind: Kind,
     rows: impl Iterator<Item = (MessageId, i32, i16, &'a DecisionIn)>,
-) -> Result<()> {
+) -> Result<Option<Ready>> {
     let columns = [
         column("message_id", Type::BigInt),
         column("month", Type::Int),
@@ -98,7 +102,7 @@ pub(super) async fn write_decisions<'a>(
         column("checks", Type::BigInt),
         nullable("detail", Type::Text),
     ];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    let mut batch = Columns::new(kind, columns);
     for (id, month, attempt, decision) in rows {
         batch.push([
             id.0.into(),
@@ -112,15 +116,14 @@ pub(super) async fn write_decisions<'a>(
         ]);
     }
     if batch.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut values = Vec::new();
-    let insert = format!(
+    let text = format!(
         "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks, detail) \
          SELECT d.month, d.message_id, d.at, d.attempt, d.outcome, d.reason, {RULES_VERSION}, d.checks, d.detail \
          FROM {}",
         batch.table("d", &mut values)?
     );
-    exec(tx, insert, values).await?;
-    Ok(())
+    Ok(Some(Ready { text, values }))
 }

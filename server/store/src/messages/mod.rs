@@ -26,7 +26,7 @@ pub(crate) use history::write_first_decisions;
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list, said_to};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
-pub use receipts::{ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
+pub use receipts::{Planned, ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use replay::{Evidence, evidence, restore};
 pub use rollups::rollups_of_run;
 pub(crate) use rows::state;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    history::{DecisionIn, Transition, write_decisions, write_transitions},
+    history::{self, DecisionIn, Transition},
     rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
     unreachable,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Kind, Result, Tx,
     batch::{Columns, Type, column},
-    exec,
+    sql::{Ready, exec_together},
 };
 use domain::{
     ids::{MessageId, RunId},
@@ -84,14 +84,18 @@ pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> R
         present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
     write_back(tx, at, changed.iter().map(|(_, row)| *row)).await?;
     unreachable::note(tx, at, changed.iter().map(|(_, row)| *row)).await?;
-    write_texts(tx, outcomes, &former).await?;
     let moved = changed.iter().filter(|(was, row)| was.state != row.state && !is_release(was, row));
     let transitions: Vec<_> = moved.map(|(was, row)| transition(was, row)).collect();
-    write_transitions(tx, at, By::Worker, &transitions).await?;
-    let decisions = outcomes.iter().filter_map(|outcome| {
+    let decided = outcomes.iter().filter_map(|outcome| {
         Some((outcome.id, former.get(&outcome.id)?.month, outcome.attempt, outcome.decision.as_ref()?))
     });
-    write_decisions(tx, decisions).await?;
+    let kind = Kind::of(tx);
+    let history = [
+        texts(kind, outcomes, &former)?,
+        history::transitions(kind, at, By::Worker, &transitions)?,
+        history::decisions(kind, decided)?,
+    ];
+    exec_together(tx, history.into_iter().flatten()).await?;
     rollups::moved(tx, at, &changed).await?;
     Ok(settled)
 }
@@ -194,9 +198,9 @@ fn transition(was: &Locked, row: &Locked) -> Transition {
 }
 
 /// Of people who are still there: whoever was erased while the message was on its way keeps nothing.
-async fn write_texts(tx: &Tx, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId, Locked>) -> Result<()> {
+fn texts(kind: Kind, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId, Locked>) -> Result<Option<Ready>> {
     let columns = [column("id", Type::BigInt), column("contact_id", Type::BigInt), column("body", Type::Text)];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    let mut batch = Columns::new(kind, columns);
     let mut seen = BTreeSet::new();
     // The latest text of a message wins: one statement may not touch a row twice.
     for outcome in outcomes.iter().rev() {
@@ -206,15 +210,14 @@ async fn write_texts(tx: &Tx, outcomes: &[OutcomeIn], known: &BTreeMap<MessageId
         }
     }
     if batch.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut values = Vec::new();
-    let upsert = format!(
+    let text = format!(
         "INSERT INTO message_texts (message_id, body) SELECT t.id, t.body FROM {} \
          WHERE EXISTS (SELECT 1 FROM contacts c WHERE c.contact_id = t.contact_id) \
          ON CONFLICT (message_id) DO UPDATE SET body = EXCLUDED.body",
         batch.table("t", &mut values)?
     );
-    exec(tx, upsert, values).await?;
-    Ok(())
+    Ok(Some(Ready { text, values }))
 }

@@ -1,8 +1,8 @@
 //! Status callbacks, by the batch. How to use it, in one transaction:
 //!
-//! 1. [`plan_receipts`] moves the messages and their runs' counters, and says for each callback what it did;
+//! 1. [`plan_receipts`] moves the messages, and says for each callback what it did;
 //! 2. the caller inserts its `webhook_events` with those outcomes, each under an id of its own;
-//! 3. [`write_receipts`] stores the receipts with these ids; repeats only raise a counter.
+//! 3. [`write_receipts`] stores the receipts with these ids, repeats only raise a counter; then it moves the runs' counters.
 //!
 //! The end state depends neither on the order nor on the number of repeats nor on how the callbacks fall into batches:
 //! a state only rises, and of two failures of the same rank the larger code stays. Do it in a transaction of its own,
@@ -76,31 +76,42 @@ pub struct ReceiptMessage {
     pub month: i32,
 }
 
-/// Moves messages by their callbacks: rank by rank upwards only; binds the SID where there is none; moves the runs'
-/// counters. One answer for each callback, in the same order.
+/// What [`plan_receipts`] has done, and what [`write_receipts`] has still to count.
+#[derive(Debug)]
+#[must_use = "the runs' counters are moved by write_receipts"]
+pub struct Planned {
+    /// What each callback did, in their order.
+    pub outs: Vec<ReceiptOut>,
+    /// The messages that were changed, as they were and as they are.
+    changed: Vec<(Locked, Locked)>,
+}
+
+/// Moves messages by their callbacks: rank by rank upwards only; binds the SID where there is none.
 ///
 /// # Errors
 /// What the database says; then nothing is written.
-pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Result<Vec<ReceiptOut>> {
-    let (former, mut owners) = lock_messages(tx, receipts).await?;
+pub async fn plan_receipts(tx: &Tx, at: Timestamp, receipts: &[ReceiptIn]) -> Result<Planned> {
+    let (mut former, mut owners) = lock_messages(tx, receipts).await?;
     let mut present = former.clone();
-    let mut answers = Vec::with_capacity(receipts.len());
+    let mut outs = Vec::with_capacity(receipts.len());
     for receipt in receipts {
         let id = receipt
             .message_id
             .filter(|id| present.contains_key(id))
             .or_else(|| owners.get(&receipt.provider_sid).copied());
         let row = id.and_then(|id| present.get_mut(&id));
-        answers.push(row.map_or_else(orphan, |row| apply(row, receipt, &mut owners)));
+        outs.push(row.map_or_else(orphan, |row| apply(row, receipt, &mut owners)));
     }
-    let changed: Vec<(&Locked, &Locked)> =
-        present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
-    let (progress, others): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(was, row)| is_progress(was, row));
-    write_progress(tx, at, progress.iter().map(|(_, row)| *row)).await?;
-    write_back(tx, at, others.iter().map(|(_, row)| *row)).await?;
-    unreachable::note(tx, at, changed.iter().map(|(_, row)| *row)).await?;
-    rollups::moved(tx, at, &changed).await?;
-    Ok(answers)
+    let changed: Vec<(Locked, Locked)> = present
+        .into_iter()
+        .filter_map(|(id, row)| former.remove(&id).map(|was| (was, row)))
+        .filter(|(was, row)| was != row)
+        .collect();
+    let is_progress = |(was, row): &&(Locked, Locked)| is_progress(was, row);
+    write_progress(tx, at, changed.iter().filter(is_progress).map(|(_, row)| row)).await?;
+    write_back(tx, at, changed.iter().filter(|change| !is_progress(change)).map(|(_, row)| row)).await?;
+    unreachable::note(tx, at, changed.iter().map(|(_, row)| row)).await?;
+    Ok(Planned { outs, changed })
 }
 
 /// The messages that the callbacks speak of, and whose their SIDs are. A callback's own id comes first; the SID serves
@@ -184,17 +195,25 @@ type Key<'a> = (i64, &'a str, &'a str, i32);
 /// How often a callback came again, and when last.
 type Repeats<'a> = BTreeMap<Key<'a>, (i32, i64)>;
 
-/// Stores the callbacks that have a message. One row for each SID, status and error code; repeats raise a counter
-/// beside it. The slices run in parallel: the callbacks, what [`plan_receipts`] said of them, and their events' ids.
+/// Stores the callbacks that have a message, and moves the runs' counters, for which all senders of the run wait from here
+/// to the end of the transaction. One row for each SID, status and error code; repeats raise a counter beside it. The
+/// callbacks, what [`plan_receipts`] said of them and their events' ids run in parallel.
 ///
 /// # Errors
 /// What the database says.
 pub async fn write_receipts(
     tx: &Tx,
+    at: Timestamp,
     receipts: &[ReceiptIn],
-    outs: &[ReceiptOut],
+    planned: &Planned,
     events: &[WebhookEventId],
 ) -> Result<()> {
+    store_receipts(tx, receipts, &planned.outs, events).await?;
+    let changed: Vec<(&Locked, &Locked)> = planned.changed.iter().map(|(was, row)| (was, row)).collect();
+    rollups::moved(tx, at, &changed).await
+}
+
+async fn store_receipts(tx: &Tx, receipts: &[ReceiptIn], outs: &[ReceiptOut], events: &[WebhookEventId]) -> Result<()> {
     let mut firsts: BTreeMap<Key<'_>, ReceiptRow<'_>> = BTreeMap::new();
     let mut repeats = Repeats::new();
     for ((receipt, out), event) in receipts.iter().zip(outs).zip(events) {

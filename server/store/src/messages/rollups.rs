@@ -1,18 +1,21 @@
 //! How many messages came how far, by hour, run, sender, country and code: what reports are made of, without reading
 //! messages. Counted in the transaction that moves them, by one statement a batch.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ids::RunId,
     message::State,
     run::{Rollup, RollupBy},
     time::Timestamp,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::rows::{Locked, state};
 use crate::{
     ConnectionTrait, Error, Kind, Result, Tx, all,
-    batch::{Columns, Type, column},
+    batch::{Type, table, to_json},
     exec, ledger,
 };
 
@@ -21,40 +24,67 @@ const HOUR: i64 = 60 * Timestamp::MINUTE;
 /// What a message passes on its way, in this order: whoever is at one of them has passed those before.
 const WAY: [State; 4] = [State::Accepted, State::Sent, State::Delivered, State::Read];
 
-/// Moves the counters for messages that were changed: of their runs, and of the hour.
+/// One counter: run, sender, country, state, code. Ordered as everybody locks them: so nobody waits in a circle.
+type Key<'a> = (Uuid, Uuid, &'a str, i16, i32);
+
+/// Moves the counters for messages that were changed: of their runs, and of the hour. Last in its transaction, because
+/// everybody who sends waits for the run's counters until it ends.
 pub(super) async fn moved(tx: &Tx, at: Timestamp, changed: &[(&Locked, &Locked)]) -> Result<()> {
     let moves: Vec<_> = changed.iter().map(|(was, row)| row.step_from(was)).collect();
     ledger::apply(tx, &moves).await?;
-    let columns = [
-        column("id", Type::BigInt),
-        column("state", Type::SmallInt),
-        column("code", Type::Int),
-        column("n", Type::Int),
-    ];
-    let mut batch = Columns::new(Kind::of(tx), columns);
+    // Behind the run's counters.
+    count(tx, at, counts(changed)).await
+}
+
+/// How much each counter rises.
+fn counts<'a>(changed: &[(&Locked, &'a Locked)]) -> BTreeMap<Key<'a>, i32> {
+    let mut counts: BTreeMap<Key<'a>, i32> = BTreeMap::new();
     for (was, row) in changed {
+        let run = row.run_id.map_or(Uuid::nil(), |run| run.0);
+        let country = row.country.as_deref().unwrap_or_default();
         for (state, code, by) in steps(was, row) {
-            batch.push([row.id.0.into(), state.rank().into(), code.into(), by.into()]);
+            *counts.entry((run, row.sender_id.0, country, state.rank(), code)).or_default() += by;
         }
     }
-    if batch.is_empty() {
+    counts.retain(|_, by| *by != 0);
+    counts
+}
+
+#[derive(Serialize)]
+struct Count<'a> {
+    run_id: Uuid,
+    sender_id: Uuid,
+    country: &'a str,
+    state: i16,
+    code: i32,
+    n: i32,
+}
+
+const COUNT: &[(&str, Type)] = &[
+    ("run_id", Type::Uuid),
+    ("sender_id", Type::Uuid),
+    ("country", Type::Text),
+    ("state", Type::SmallInt),
+    ("code", Type::Int),
+    ("n", Type::Int),
+];
+
+async fn count(tx: &Tx, at: Timestamp, counts: BTreeMap<Key<'_>, i32>) -> Result<()> {
+    if counts.is_empty() {
         return Ok(());
     }
+    let count = |((run_id, sender_id, country, state, code), n)| Count { run_id, sender_id, country, state, code, n };
+    let rows: Vec<_> = counts.into_iter().map(count).collect();
     let hour = at.as_micros() - at.as_micros().rem_euclid(HOUR);
-    let mut values = vec![hour.into(), Uuid::nil().into()];
-    // In the order of the key, behind the run's counters: so nobody waits in a circle.
     let upsert = format!(
         "INSERT INTO message_rollups (hour, run_id, sender_id, country, state, code, count) \
-         SELECT CAST($1 AS bigint), r.run, r.sender_id, r.country, r.state, r.code, CAST(sum(r.n) AS bigint) FROM \
-         (SELECT COALESCE(m.run_id, $2) AS run, m.sender_id, COALESCE(c.country, '') AS country, b.state, b.code, b.n \
-         FROM {} CROSS JOIN messages m LEFT JOIN contacts c ON c.contact_id = m.contact_id WHERE m.id = b.id) AS r \
-         GROUP BY r.run, r.sender_id, r.country, r.state, r.code \
-         ORDER BY r.run, r.sender_id, r.country, r.state, r.code \
+         SELECT CAST($2 AS bigint), b.run_id, b.sender_id, b.country, b.state, b.code, b.n FROM {} \
+         WHERE TRUE ORDER BY b.run_id, b.sender_id, b.country, b.state, b.code \
          ON CONFLICT (run_id, hour, sender_id, country, state, code) \
          DO UPDATE SET count = message_rollups.count + excluded.count",
-        batch.table("b", &mut values)?
+        table(Kind::of(tx), "b", "$1", COUNT)
     );
-    exec(tx, upsert, values).await?;
+    exec(tx, upsert, vec![to_json(&rows)?.into(), hour.into()]).await?;
     Ok(())
 }
 
@@ -136,7 +166,7 @@ fn named(by: RollupBy, key: String) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::ids::{ContactId, MessageId};
+    use domain::ids::{ContactId, MessageId, SenderId};
 
     use super::*;
 
@@ -145,6 +175,8 @@ mod tests {
             id: MessageId(1),
             run_id: None,
             contact_id: ContactId(1),
+            sender_id: SenderId(Uuid::nil()),
+            country: Some("LK".to_owned()),
             state,
             attempt: 1,
             month: 202_611,
@@ -179,5 +211,19 @@ mod tests {
         assert_eq!(steps(&failed(30_003), &failed(30_005)), other);
         let delivered = [(State::Undelivered, 30_003, -1), (State::Delivered, 0, 1)];
         assert_eq!(steps(&failed(30_003), &at(State::Delivered, None)), delivered);
+    }
+
+    #[test]
+    fn a_counter_moves_once_a_batch_and_not_at_all_where_nothing_changes() {
+        let sent = (&at(State::Accepted, None), &at(State::Sent, None));
+        let key = |state: State| (Uuid::nil(), Uuid::nil(), "LK", state.rank(), 0);
+        assert_eq!(counts(&[sent, sent]), BTreeMap::from([(key(State::Sent), 2)]));
+        let erased = Locked { country: None, ..at(State::Delivered, None) };
+        let counted = counts(&[(&at(State::Sent, None), &erased)]);
+        assert_eq!(counted.keys().map(|key| key.2).collect::<Vec<_>>(), [""]);
+        // One that failed and turned out well, and another that failed alike.
+        let (failed, sent) = (at(State::Undelivered, Some(30_003)), at(State::Sent, None));
+        let mended = (&failed, &at(State::Delivered, None));
+        assert_eq!(counts(&[mended, (&sent, &failed)]), BTreeMap::from([(key(State::Delivered), 1)]));
     }
 }

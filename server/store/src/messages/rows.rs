@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ids::{ContactId, MessageId, RunId},
+    ids::{ContactId, MessageId, RunId, SenderId},
     message::State,
     reason::Reason,
     time::Timestamp,
@@ -24,6 +24,9 @@ pub(super) struct Locked {
     pub id: MessageId,
     pub run_id: Option<RunId>,
     pub contact_id: ContactId,
+    pub sender_id: SenderId,
+    /// Of the person; none when it is not known, or the person was erased.
+    pub country: Option<String>,
     pub state: State,
     pub attempt: i16,
     pub month: i32,
@@ -35,8 +38,9 @@ pub(super) struct Locked {
     pub updated_at: i64,
 }
 
-pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.state, m.attempt, m.month, m.reason, m.error_code, m.provider_sid, m.not_before, \
-     m.lease_owner, m.updated_at";
+pub(super) const COLUMNS: &str = "m.id, m.run_id, m.contact_id, m.sender_id, \
+     (SELECT c.country FROM contacts c WHERE c.contact_id = m.contact_id) AS country, m.state, m.attempt, m.month, \
+     m.reason, m.error_code, m.provider_sid, m.not_before, m.lease_owner, m.updated_at";
 
 pub(crate) fn state(row: &Row) -> Result<State> {
     let rank: i16 = row.get("state")?;
@@ -49,6 +53,8 @@ impl Locked {
             id: MessageId(row.get("id")?),
             run_id: row.get::<Option<Uuid>>("run_id")?.map(RunId),
             contact_id: ContactId(row.get("contact_id")?),
+            sender_id: SenderId(row.get("sender_id")?),
+            country: row.get("country")?,
             state: state(row)?,
             attempt: row.get("attempt")?,
             month: row.get("month")?,
