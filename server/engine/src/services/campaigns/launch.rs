@@ -316,9 +316,13 @@ fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
     if narrower == i32::MAX { 0 } else { narrower }
 }
 
-/// Says so when a campaign's time is over or never comes. Nothing of it concerns a run that is due just now.
-pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Option<FieldError> {
-    times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now))
+/// Says so when a campaign's time is over or never comes, or cannot be read: a zone that the time zones in use do not have
+/// any more. Nothing else of it concerns a run that is due just now.
+pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Vec<FieldError> {
+    match times::read(&campaign.trigger) {
+        Ok(times) => times.untimely(now).into_iter().collect(),
+        Err(errors) => errors,
+    }
 }
 
 pub(super) const fn may_launch(status: CampaignStatus) -> bool {
@@ -341,7 +345,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         let text = "The campaign waits for events: schedule it, and it listens from then on.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    Error::unless_valid(untimely(&campaign, now).into_iter().collect())?;
+    Error::unless_valid(untimely(&campaign, now))?;
     let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,
