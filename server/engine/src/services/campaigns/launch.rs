@@ -126,7 +126,8 @@ pub(super) async fn hours_problem(
     }))
 }
 
-/// Says so when they leave none in places that the workspace has lines of its own for: elsewhere it goes out all the same.
+/// Says so when they leave none in some places, by the law table and the workspace's own lines: elsewhere it goes out all the
+/// same.
 async fn closed_places(engine: &Engine, campaign: &Campaign, category: Category) -> Result<Option<String>> {
     let hours = hours_of(engine, campaign, category).await?;
     let places = hours.closed_places(zones::civil(&TimeZone::UTC, engine.now()).date());
@@ -134,8 +135,8 @@ async fn closed_places(engine: &Engine, campaign: &Campaign, category: Category)
     let more = if places.len() > shown.len() { ", …" } else { "" };
     Ok((!places.is_empty()).then(|| {
         format!(
-            "Nobody in {}{more} could ever get it: quiet is {}, and the workspace's own lines of law leave no other time \
-             there. Shorten the quiet hours, or change the lines.",
+            "Nobody in {}{more} could ever get it: quiet is {}, and the law table and the workspace's own lines leave no \
+             other time there. Shorten the quiet hours, or change those lines.",
             shown.join(", "),
             hours.words()
         )
