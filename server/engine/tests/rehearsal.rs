@@ -10,9 +10,10 @@ use domain::{
     ids::ContactId,
     message::{Channel, MessageFilter, Outcome, State},
     page::PageRequest,
-    quiet::QuietHours,
+    quiet::{QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     run::{Rehearsal, Run, RunStatus},
+    settings::SettingsPatch,
     template::Fallback,
     time::Timestamp,
 };
@@ -194,6 +195,51 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
         assert_eq!((found(&mended).reasons.get("needs_timezone"), found(&mended).reached()), (None, 19));
         world.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_can_never_get_it_is_told_apart_from_who_has_no_zone() {
+    let clock = Arc::new(Moved::default());
+    clock.to("2026-12-02T15:00:00Z");
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-12-02T15:00:00Z");
+        set_quiet(&world, WorkspaceQuietPatch { law: Some(true), ..by_test() }).await;
+        world.people(1, 3).await;
+        build::set_person(&world.db, ContactId(1), "country = 'US'").await;
+        build::set_person(&world.db, ContactId(2), "phone = '+94771234567', country = 'LK'").await;
+        build::set_person(&world.db, ContactId(3), "phone = '+18005550100', country = 'US'").await;
+        // From eight to nine in the evening: in Sri Lanka the law table ends at eight.
+        let evening = QuietHours { start: "21:00".parse().expect("a time"), end: "20:00".parse().expect("a time") };
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            quiet_hours: Some(evening),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let reasons: Vec<_> = found(&run).reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("needs_timezone", 1), ("no_allowed_time", 1), ("quiet_hours", 1)]);
+        // Nor does anybody get a wrong zone whom an earlier version had counted among those without one.
+        let update = "UPDATE messages SET reason = 'needs_timezone' WHERE contact_id = 2";
+        store::exec(world.db.writer(), update, vec![]).await.expect("an older row");
+        let campaigns = world.engine.campaigns();
+        assert_eq!(campaigns.set_timezones(&world.admin, campaign.id, "America/New_York").await.expect("set"), 1);
+        let query = "SELECT contact_id FROM contacts WHERE timezone IS NOT NULL";
+        let rows = store::all(world.db.reader(), query, vec![]).await.expect("people");
+        let with_zone: Vec<i64> = rows.iter().map(|row| row.get("contact_id").expect("a number")).collect();
+        assert_eq!(with_zone, [3], "of the others it is known by their numbers");
+        world.stop().await;
+    }
+}
+
+async fn set_quiet(world: &World, change: WorkspaceQuietPatch) {
+    let patch = SettingsPatch { quiet_hours: Some(change), ..SettingsPatch::default() };
+    world.engine.settings().update(&world.admin, patch).await.expect("settings");
+}
+
+fn by_test() -> WorkspaceQuietPatch {
+    WorkspaceQuietPatch { enabled: Some(false), reason: Some("a test".to_owned()), ..WorkspaceQuietPatch::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -231,7 +231,8 @@ struct TimezonesSet {
 
 /// Give a time zone to those left out for want of one
 ///
-/// To everybody whom the rehearsal left out with `needs_timezone` and who has none. Rehearse again to take them in.
+/// To everybody whom the rehearsal left out with `needs_timezone` and who has none, and whose number does not tell one.
+/// Rehearse again to take them in.
 #[utoipa::path(
     post, path = "/campaigns/{id}/rehearsal/timezone", tag = TAG,
     params(("id" = CampaignId, Path)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId},
     message::{Outcome, State},
+    phone::Phone,
     reason::Reason,
     run::{Rehearsal, RehearsalCount as Counted, Rules, RunStatus, SinceRehearsal},
     segment::Group,
@@ -13,7 +14,7 @@ use domain::{
 use sea_orm::Value;
 
 use crate::{
-    ConnectionTrait, Error, Kind, Result, Tx, all,
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column, table},
     exec,
     ledger::{self, Move},
@@ -320,21 +321,20 @@ pub async fn since(db: &impl ConnectionTrait, ready: &Ready, now: Timestamp) -> 
     Ok(since)
 }
 
-/// Gives a time zone to the next of those whom a rehearsal left out for want of one and who still have none, after a
-/// contact's number. Returns how many were changed, and the last one's number
-/// while there may be more.
+/// The next people whom a rehearsal left out for want of a time zone, after a contact's number: with their phone, where
+/// they still have no zone of their own.
 ///
 /// # Errors
 /// What the database says.
-pub async fn set_timezone(
-    tx: &Tx,
+pub async fn zoneless(
+    db: &impl ConnectionTrait,
     (run, after): (RunId, i64),
-    timezone: &str,
-    at: Timestamp,
     limit: u32,
-) -> Result<(u64, Option<i64>)> {
-    let query = "SELECT contact_id FROM messages WHERE run_id = $1 AND contact_id > $2 AND state = $3 AND reason = $4 \
-                 ORDER BY contact_id LIMIT $5";
+) -> Result<Vec<(ContactId, Option<Phone>)>> {
+    let query = "SELECT m.contact_id, CASE WHEN c.timezone IS NULL THEN c.phone END AS phone FROM messages m \
+                 LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND m.contact_id > $2 AND m.state = $3 AND m.reason = $4 \
+                 ORDER BY m.contact_id LIMIT $5";
     let values = vec![
         run.0.into(),
         after.into(),
@@ -342,18 +342,32 @@ pub async fn set_timezone(
         Reason::NeedsTimezone.as_str().into(),
         i64::from(limit).into(),
     ];
-    let rows = all(tx, query, values).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.get("contact_id")).collect::<Result<_>>()?;
-    let Some(last) = ids.last().copied() else { return Ok((0, None)) };
+    let read = |row: &Row| {
+        let phone = row.get::<Option<String>>("phone")?.map(|phone| phone.parse()).transpose();
+        let phone = phone
+            .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?;
+        Ok((ContactId(row.get("contact_id")?), phone))
+    };
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// Gives a time zone to those of these people who have none. Returns how many were changed.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_timezone(tx: &Tx, people: &[ContactId], timezone: &str, at: Timestamp) -> Result<u64> {
+    if people.is_empty() {
+        return Ok(0);
+    }
     let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt)]);
-    ids.iter().for_each(|id| batch.push([(*id).into()]));
+    people.iter().for_each(|id| batch.push([id.0.into()]));
     let mut values: Vec<Value> = vec![timezone.into(), at.as_micros().into()];
     let update = format!(
         "UPDATE contacts SET timezone = $1, updated_at = $2, version = version + 1 \
          FROM {} WHERE contacts.contact_id = z.id AND contacts.timezone IS NULL",
         batch.table("z", &mut values)?
     );
-    Ok((exec(tx, update, values).await?, Some(last)))
+    exec(tx, update, values).await
 }
 
 /// The counts of one decision.

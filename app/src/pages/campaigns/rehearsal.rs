@@ -309,6 +309,12 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
         ),
         (Reason::NeedsTimezone, "have no known time zone, and quiet hours need one.", "See them", None),
         (
+            Reason::NoAllowedTime,
+            "could never get it: quiet hours and law leave no hour where they are.",
+            "Change the quiet hours",
+            Some(paths::edit_campaign(campaign.id)),
+        ),
+        (
             Reason::HeldForReview,
             "wait until somebody has read their answer.",
             "Read the answers",
@@ -341,7 +347,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
             <FormFor action=change>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value="set_timezone"/>
-                <TextField name="timezone" label="Time zone for all who have none" required=true placeholder="Asia/Colombo"/>
+                <TextField name="timezone" label="Time zone for all whose zone is not known" required=true placeholder="Asia/Colombo"/>
                 <FormActions><SubmitButton label="Set it and rehearse again" busy="Starting…" class="btn"/></FormActions>
             </FormFor>
         }

@@ -2,7 +2,8 @@
 
 use domain::{
     campaign::{Campaign, Trigger},
-    ids::{CampaignId, RunId},
+    ids::{CampaignId, ContactId, RunId},
+    phone::Phone,
     run::{Rules, Run, SinceRehearsal},
     time::Timestamp,
 };
@@ -124,7 +125,8 @@ async fn newer_version(db: &impl ConnectionTrait, ready: &Ready) -> Result<Optio
 /// People of one transaction.
 const CHUNK: u32 = 2_000;
 
-/// Gives a time zone to everybody whom the rehearsal left out for want of one. The plan stays as it is.
+/// Gives a time zone to everybody whom the rehearsal left out for want of one, and whose number does not tell one. The plan
+/// stays as it is.
 pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
     let known = zones::zone_name(timezone.trim());
     let known = known.ok_or_else(|| Error::invalid("timezone", "Give a time zone such as Asia/Colombo."))?;
@@ -135,7 +137,9 @@ pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId,
         let (count, last) = retrying!(
             async {
                 let tx = engine.begin(actor).await?;
-                let (count, last) = store::rehearsals::set_timezone(&tx, (run, after), known, now, CHUNK).await?;
+                let people = store::rehearsals::zoneless(&tx, (run, after), CHUNK).await?;
+                let last = people.last().map(|(person, _)| person.0);
+                let count = store::rehearsals::set_timezone(&tx, &of_no_place(people), known, now).await?;
                 if count > 0 {
                     let detail = json!({ "timezone": known, "people": count });
                     audit(&tx, actor, now, "set_timezones", id, detail).await?;
@@ -151,6 +155,12 @@ pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId,
             None => return Ok(changed),
         }
     }
+}
+
+/// Those whose number belongs to no place or to several zones: of the others the zone is known.
+fn of_no_place(people: Vec<(ContactId, Option<Phone>)>) -> Vec<ContactId> {
+    let is_open = |phone: &Phone| !zones::zones_of(phone, None).is_one();
+    people.into_iter().filter(|(_, phone)| phone.as_ref().is_some_and(is_open)).map(|(person, _)| person).collect()
 }
 
 /// The campaign's rehearsal that is there or under way.
