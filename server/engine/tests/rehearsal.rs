@@ -243,6 +243,33 @@ fn by_test() -> WorkspaceQuietPatch {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_launched_to_nobody() {
+    for mut world in worlds(Setup::default()).await {
+        let campaign = world.campaign("Hi").await;
+        let engine = world.engine.clone();
+        let (campaigns, admin) = (engine.campaigns(), world.admin.clone());
+        let check = campaigns.launch_check(&admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), ["segment_id"]);
+        let refused = async || match campaigns.launch(&admin, campaign.id).await {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "segment_id"),
+            other => panic!("{other:?}"),
+        };
+        refused().await;
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
+        // Nor a plan of nobody, when somebody has come since.
+        world.start();
+        rehearse(&world, &campaign).await;
+        world.people(1, 1).await;
+        refused().await;
+        let run = rehearse(&world, &campaign).await;
+        build::people(&world.db, 2, 1, Consent::OptedIn).await;
+        assert_eq!(world.launch(&campaign).await.id, run.id);
+        assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 1);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_of_a_later_time_is_decided_by_the_clock_of_then() {
     let clock = Arc::new(Moved::default());
     for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {

@@ -270,7 +270,7 @@ async fn launch_check(
 
 /// Launch a campaign
 ///
-/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead.
+/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead. One whose trigger is `now` and whose audience is empty is 422.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launch", tag = TAG,
     params(("id" = CampaignId, Path)),

@@ -244,7 +244,15 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
-    check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    let sender = parts.sender.as_ref().map(|row| row.sender.id);
+    let is_refused = tally.total() == 0
+        && check.campaign.trigger == Trigger::Now
+        && rehearse::plan(db, &check.campaign, sender).await?.is_none();
+    if is_refused {
+        check.problems.push(nobody_there());
+    } else {
+        check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    }
     let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
     if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
         check.warnings.extend(without_variant(&compiled, &locales));
@@ -334,7 +342,34 @@ pub(super) fn launched_before(status: CampaignStatus) -> String {
     format!("The campaign is {} already. Duplicate it to send it again.", status_words(status))
 }
 
+/// What is sent at once needs somebody to send to.
+fn nobody_there() -> FieldError {
+    FieldError::new("segment_id", "There is nobody in the audience. Choose another one, or add people to it.")
+}
+
+/// Refuses what would go out at once, and to nobody; looked for before the transaction, because it may take a while. What
+/// else is wrong with the campaign is not said here.
+async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
+    let db = engine.db().reader();
+    let campaign = campaign_or(store::campaigns::get(db, id).await)?;
+    if campaign.trigger != Trigger::Now || !may_launch(campaign.status) {
+        return Ok(());
+    }
+    let parts = parts(engine, db, &campaign).await?;
+    let (Some(segment), true) = (&parts.segment, parts.problems.is_empty()) else { return Ok(()) };
+    let sender = parts.sender.as_ref().map(|row| row.sender.id);
+    let is_somebody = match rehearse::plan(db, &campaign, sender).await? {
+        Some(ready) => store::ledger::load(db, ready.run).await?.planned > 0,
+        None => {
+            let definition = definition(db, Some(segment)).await?;
+            store::segments::holds_anybody(db, &definition, engine.now()).await?
+        }
+    };
+    if is_somebody { Ok(()) } else { Err(Error::Invalid(vec![nobody_there()])) }
+}
+
 pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
+    somebody(engine, id).await?;
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;

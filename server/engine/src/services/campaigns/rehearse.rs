@@ -2,7 +2,7 @@
 
 use domain::{
     campaign::{Campaign, Trigger},
-    ids::{CampaignId, ContactId, RunId},
+    ids::{CampaignId, ContactId, RunId, SenderId},
     phone::Phone,
     run::{Rules, Run, SinceRehearsal},
     time::Timestamp,
@@ -83,7 +83,7 @@ pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &C
     let parts = launch::parts(engine, tx, campaign).await?;
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
     parts.complete()?;
-    if !counts(campaign, &ready) || sender != Some(ready.sender) {
+    if !counts(campaign, &ready, sender) {
         return Ok(None);
     }
     let now = engine.now();
@@ -97,8 +97,18 @@ pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &C
 }
 
 /// Of a campaign that goes out by itself a rehearsal is a look only: at its time it is planned anew.
-fn counts(campaign: &Campaign, ready: &Ready) -> bool {
-    campaign.trigger == Trigger::Now && !ready.stale
+fn counts(campaign: &Campaign, ready: &Ready, sender: Option<SenderId>) -> bool {
+    campaign.trigger == Trigger::Now && !ready.stale && sender == Some(ready.sender)
+}
+
+/// The rehearsed plan that a launch would send, if there is one.
+pub(super) async fn plan(
+    db: &impl ConnectionTrait,
+    campaign: &Campaign,
+    sender: Option<SenderId>,
+) -> Result<Option<Ready>> {
+    let ready = store::rehearsals::ready(db, campaign.id, false).await?;
+    Ok(ready.filter(|ready| counts(campaign, ready, sender)))
 }
 
 pub(super) async fn since(engine: &Engine, id: CampaignId) -> Result<SinceRehearsal> {
