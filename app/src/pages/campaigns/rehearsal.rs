@@ -218,6 +218,24 @@ pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) ->
     for (reason, count) in &since.left_out {
         items.push(format!("Left out since: {} ({}).", format::num(*count), text::reason_code(reason)));
     }
+    if since.could_get_it > 0 {
+        let people =
+            format::counted(since.could_get_it, "person that this plan leaves out", "people that this plan leaves out");
+        items.push(format!("{people} could get it now: rehearse again to take them in."));
+    }
+    if since.changed > 0 {
+        let people = format::counted(since.changed, "person", "people");
+        items.push(format!(
+            "{people} whom this plan leaves out for want of something were changed since: rehearse again to see."
+        ));
+    }
+    if since.settings {
+        items.push(
+            "Quiet hours, law lines or limits were changed in the settings. When a person's turn comes, those of then hold: \
+             rehearse again to see what they come to."
+                .to_owned(),
+        );
+    }
     let title = if since.campaign {
         "The campaign was changed since: launching it plans anew. Rehearse it again."
     } else if items.is_empty() {

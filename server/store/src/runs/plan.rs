@@ -197,6 +197,12 @@ fn reason_sql(category: Category, topic: bool, earlier: Option<String>, left_alo
     format!("CASE {} ELSE NULL END", cases.join(" "))
 }
 
+/// The SQL of why planning would leave contact `c`, subscribed by `s`, out of such a run now.
+pub(crate) fn reason_now(rules: &Rules, topic: bool, (campaign, run): (&str, &str), unreachable_since: &str) -> String {
+    let alone = left_alone(rules.channel, unreachable_since);
+    reason_sql(rules.category, topic, earlier(rules.repeat, campaign, run), &alone)
+}
+
 /// Whether an earlier run of the campaign reached the person, or still may.
 fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
     (repeat == Repeat::OncePerPerson).then(|| earlier_message(campaign, &format!("AND e.run_id <> {run} ")))

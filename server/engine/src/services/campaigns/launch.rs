@@ -411,9 +411,13 @@ pub(crate) async fn start(
     campaign: &Campaign,
     due_at: Timestamp,
 ) -> Result<RunId> {
+    let looked_at = store::rehearsals::ready(tx, campaign.id, false).await?;
     store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
     let begins = Begins { due_at, from: engine.now() };
     let (run, template_version) = insert(engine, tx, actor, campaign, begins).await?;
+    if let Some(rehearsal) = looked_at.filter(|_| !campaign.trigger.is_event()) {
+        store::rehearsals::keep(tx, rehearsal.run, run).await?;
+    }
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     let action = if campaign.trigger.is_event() { "schedule" } else { "launch" };
     audit(tx, actor, engine.now(), action, campaign.id, detail).await?;
