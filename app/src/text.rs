@@ -236,6 +236,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::FrequencyCap => "Has had enough messages lately",
         Reason::QuietHours => "It is too early or too late where they are",
         Reason::NeedsTimezone => "The time zone is not known",
+        Reason::NoAllowedTime => "The rules leave no hour where they are",
         Reason::HeldForReview => "Held until somebody reads their answer",
         Reason::OutcomeUnknown => "Given up: the outcome cannot be known",
         Reason::ContactErased => "The person was erased",
@@ -274,6 +275,9 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
             "Check the number. It is tried again after the days under Settings, Quiet hours, or as soon as the person writes."
         }
         Reason::NeedsTimezone => "Give the contact a time zone.",
+        Reason::NoAllowedTime => {
+            "Shorten the quiet hours of the campaign or the workspace, or change the workspace's own lines of law."
+        }
         Reason::TemplateError => "Open the template and preview it with this contact.",
         _ => return None,
     })

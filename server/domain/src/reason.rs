@@ -16,8 +16,11 @@ word_enum! {
         FrequencyCap = "frequency_cap",
         /// It is too early or too late where the person is; the message waits.
         QuietHours = "quiet_hours",
-        /// Quiet hours bind the message, and it is not known what time it is where the person is.
+        /// Quiet hours bind the message, and it is not known what time it is where the person is, or no hour suits all
+        /// places where that may be.
         NeedsTimezone = "needs_timezone",
+        /// It is known what time it is where the person is, and the rules together allow no hour there.
+        NoAllowedTime = "no_allowed_time",
         HeldForReview = "held_for_review",
         OutcomeUnknown = "outcome_unknown",
         /// The person was erased while the run was under way.
@@ -72,7 +75,7 @@ impl Reason {
             Self::NoConsent | Self::OptedOut | Self::HeldForReview => Check::Consent,
             Self::NotSubscribed => Check::Subscription,
             Self::DeadlinePassed => Check::Deadline,
-            Self::QuietHours | Self::NeedsTimezone => Check::QuietHours,
+            Self::QuietHours | Self::NeedsTimezone | Self::NoAllowedTime => Check::QuietHours,
             Self::FrequencyCap => Check::FrequencyCap,
             Self::OutsideWindow => Check::Window,
             Self::MissingVariable | Self::TemplateError => Check::Variables,

@@ -130,6 +130,9 @@ pub struct Run {
     pub forecast: Forecast,
     /// What its rehearsal found; null when it was not rehearsed.
     pub rehearsal: Option<Rehearsal>,
+    /// What a rehearsal had found, where the run was planned anew after it: of a campaign that goes out by itself, or that
+    /// was changed since.
+    pub rehearsed_before: Option<RehearsedBefore>,
     pub template_version: i64,
     pub rate_per_second: Option<i32>,
     /// Why it is paused or failed, when it is.
@@ -211,6 +214,8 @@ word_enum! {
         Language = "language",
         /// What WhatsApp will not deliver.
         Refused = "refused",
+        /// Once: by which settings of the workspace it decided.
+        Settings = "settings",
     }
 }
 
@@ -268,6 +273,17 @@ impl Rehearsal {
     }
 }
 
+/// What a rehearsal had found that was discarded when its run was planned anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RehearsedBefore {
+    pub finished_at: Timestamp,
+    pub plan_hash: Option<String>,
+    /// Those who would have got it, now or later.
+    pub reached: i64,
+    pub left_out: i64,
+}
+
 /// A person of a plan, with the text and the time on their own clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -294,8 +310,17 @@ pub struct SinceRehearsal {
     pub joined: i64,
     /// People in the plan who are not in the audience any more: they get it.
     pub left: i64,
-    /// Those who were to get it and were left out since, by reason.
+    /// Those who were to get it and were left out since, or will be when it is their turn, by reason.
     pub left_out: BTreeMap<String, i64>,
+    /// People whom the plan leaves out for a reason that does not hold any more, such as those who opted in since: they get
+    /// nothing.
+    pub could_get_it: i64,
+    /// People whom the plan leaves out for something that they lacked, such as a value, and who were changed since: they get
+    /// nothing, and another rehearsal says whether they could.
+    pub changed: i64,
+    /// Quiet hours, law lines, limits or other settings by which everybody is decided were changed: when it is a person's
+    /// turn, those of then hold.
+    pub settings: bool,
 }
 
 impl SinceRehearsal {

@@ -79,6 +79,7 @@ async fn an_sms_sender_does_not_fit_a_whatsapp_template() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drafts_change_in_everything_and_launched_ones_in_name_and_rate() {
     for world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
         let campaigns = world.engine.campaigns();
         let campaign = world.campaign("Hi").await;
         let patch = |name: &str, version| CampaignPatch {
@@ -114,6 +115,7 @@ async fn drafts_change_in_everything_and_launched_ones_in_name_and_rate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn launching_names_what_is_missing_and_happens_once() {
     for world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
         let campaigns = world.engine.campaigns();
         let empty = NewCampaign { segment_id: None, ..world.draft().await };
         let empty = campaigns.create(&world.admin, empty).await.expect("a draft");

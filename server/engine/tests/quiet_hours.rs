@@ -5,7 +5,7 @@ mod world;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    campaign::{Campaign, CampaignPatch, Late, NewCampaign, OverrideQuietHours, Trigger},
+    campaign::{Campaign, CampaignPatch, CampaignStatus, Late, NewCampaign, OverrideQuietHours, Trigger},
     consent::Category,
     ids::{ContactId, TemplateId},
     message::{Channel, NewMessage, Outcome, State},
@@ -16,7 +16,7 @@ use domain::{
     settings::SettingsPatch,
     time::Timestamp,
 };
-use engine::{Actor, ActorKind, Error};
+use engine::{Actor, ActorKind, Error, scheduler};
 use simulator::MessageFilter;
 use testkit::build;
 use world::{Moved, Setup, World, handed_over, worlds};
@@ -231,7 +231,10 @@ async fn who_waits_follows_a_change_of_the_workspace_s_hours() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch() {
-    for world in worlds(Setup::default()).await {
+    let (worlds, clock) = worlds_at(MORNING).await;
+    for world in worlds {
+        clock.to(MORNING);
+        world.people(1, 1).await;
         let draft = NewCampaign { template_id: Some(world.template("Hi").await), ..world.draft().await };
         let same = NewCampaign { quiet_hours: Some(hours("09:00", "09:00")), ..draft.clone() };
         let day = NewCampaign { quiet_hours: Some(hours("08:00", "21:00")), ..draft };
@@ -243,17 +246,41 @@ async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch
         assert_eq!(field(campaigns.create(&world.admin, same).await), "quiet_hours");
         // By day is impossible only beside the workspace's nights.
         let allowed = campaigns.create(&world.admin, day.clone()).await.expect("a campaign");
+        let later = Trigger::Once { at: "2026-12-02T14:00:00Z".to_owned(), local: false };
+        let later = NewCampaign { trigger: later, ..day.clone() };
+        let later = campaigns.create(&world.admin, later).await.expect("a campaign");
+        campaigns.schedule(&world.admin, later.id).await.expect("scheduled");
         set_rule(&world, switch(true)).await;
         assert_eq!(field(campaigns.create(&world.admin, day).await), "quiet_hours");
         let check = campaigns.launch_check(&world.admin, allowed.id).await.expect("a check");
         assert!(check.problems.iter().any(|problem| problem.field == "quiet_hours"), "{:?}", check.problems);
-        assert!(matches!(campaigns.launch(&world.admin, allowed.id).await, Err(Error::Invalid(_))));
+        for refused in
+            [campaigns.launch(&world.admin, allowed.id).await, campaigns.rehearse(&world.admin, allowed.id).await]
+        {
+            assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == "quiet_hours"), "{refused:?}");
+        }
+        // One that was scheduled before is paused when it is due.
+        clock.to("2026-12-02T14:00:01Z");
+        assert_eq!(scheduler::tick(&world.engine).await.expect("a tick"), 0);
+        let paused = campaigns.get(&world.admin, later.id).await.expect("a campaign");
+        assert_eq!(paused.status, CampaignStatus::Paused);
+        assert!(paused.reason.as_deref().is_some_and(|reason| reason.contains("quiet")), "{:?}", paused.reason);
         let patch = CampaignPatch { quiet_hours: Some(None), ..CampaignPatch::default() };
         let mended = campaigns.update(&world.admin, allowed.id, patch).await.expect("mended");
         assert_eq!(mended.quiet_hours, None);
         // The law table beside a campaign's hours: nobody allows marketing at night.
         let law = WorkspaceQuietPatch { law: Some(true), ..switch(false) };
         set_rule(&world, law).await;
+        // From eight to nine in the evening is too late in every country without a line, and not in Kentucky.
+        let evening = Some(Some(hours("21:00", "20:00")));
+        let patch = CampaignPatch { quiet_hours: evening, ..CampaignPatch::default() };
+        campaigns.update(&world.admin, allowed.id, patch).await.expect("elsewhere it goes out");
+        let check = campaigns.launch_check(&world.admin, allowed.id).await.expect("a check");
+        assert!(check.problems.is_empty(), "{:?}", check.problems);
+        let [told] = &check.warnings[..] else { panic!("{:?}", check.warnings) };
+        assert!(told.starts_with("Nobody in countries without a line, AU, BE, BR, GB, … could ever get it"), "{told}");
+        let patch = CampaignPatch { quiet_hours: Some(None), ..CampaignPatch::default() };
+        campaigns.update(&world.admin, allowed.id, patch).await.expect("changed");
         // Nor beside the workspace's.
         let night = WorkspaceQuietPatch {
             start: Some("06:00".parse().expect("a time")),
@@ -432,6 +459,7 @@ async fn hours_that_close_a_place_of_the_workspaces_lines_are_told() {
     let (worlds, clock) = worlds_at(MORNING).await;
     for world in worlds {
         clock.to(MORNING);
+        world.people(1, 1).await;
         set_rule(&world, WorkspaceQuietPatch { law: Some(true), ..switch(false) }).await;
         // The table allows it, and while the workspace has no hours nothing speaks against it.
         let line = OwnLawLine {

@@ -12,9 +12,11 @@ use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
     message::{By, Channel, NewMessage, State},
+    quiet::FrequencyCap,
     reason::Reason,
     run::RunStatus,
     sender::NewSender,
+    settings::SettingsPatch,
     time::Timestamp,
     topic::NewTopic,
 };
@@ -73,6 +75,14 @@ async fn a_campaign_may_rather_give_up() {
         assert_eq!((given_up.reason, given_up.attempts), (Some(Reason::OutcomeUnknown), 1));
         let run = world.until_completed(run.id).await;
         assert_eq!((run.ledger.failed, handed_over(&run.ledger), world.accepted(2)), (1, 2, 0));
+        // It may have come: it counts for the limits as what was handed over does.
+        let cap = FrequencyCap { messages: 1, days: 7, topic: None };
+        let patch = SettingsPatch { frequency_caps: Some(vec![cap]), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        world.simulate(&json!({ "numbers": [] }));
+        let next = world.launch(&world.campaign("Hi again").await).await;
+        let next = world.until_completed(next.id).await;
+        assert_eq!((next.skipped_by_reason.get("frequency_cap"), world.accepted(2)), (Some(&3), 0));
         world.stop().await;
     }
 }

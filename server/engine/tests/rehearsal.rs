@@ -2,17 +2,19 @@
 
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
     consent::Consent,
+    contact::ConsentChange,
     ids::ContactId,
     message::{Channel, MessageFilter, Outcome, State},
     page::PageRequest,
-    quiet::QuietHours,
+    quiet::{QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     run::{Rehearsal, Run, RunStatus},
+    settings::SettingsPatch,
     template::Fallback,
     time::Timestamp,
 };
@@ -66,7 +68,7 @@ async fn launching_sends_exactly_what_was_rehearsed() {
 
         // Somebody comes, somebody goes.
         build::people(&world.db, 44, 1, Consent::OptedIn).await;
-        let stop = domain::contact::ConsentChange { consent: Consent::OptedOut, source: None, evidence: None };
+        let stop = ConsentChange { consent: Consent::OptedOut, source: None, evidence: None };
         world.engine.contacts().set_consent(&world.admin, &build::phone(7), stop).await.expect("opted out");
         let since = world.engine.campaigns().since_rehearsal(&world.admin, campaign.id).await.expect("changes");
         assert_eq!((since.joined, since.left, since.campaign, since.audience), (1, 0, false, false));
@@ -192,6 +194,133 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
         assert_eq!(campaigns.set_timezones(&world.admin, campaign.id, "america/new_york").await.expect("set"), 1);
         let mended = rehearse(&world, &campaign).await;
         assert_eq!((found(&mended).reasons.get("needs_timezone"), found(&mended).reached()), (None, 19));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_can_never_get_it_is_told_apart_from_who_has_no_zone() {
+    let clock = Arc::new(Moved::default());
+    clock.to("2026-12-02T15:00:00Z");
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-12-02T15:00:00Z");
+        set_quiet(&world, WorkspaceQuietPatch { law: Some(true), ..by_test() }).await;
+        world.people(1, 3).await;
+        build::set_person(&world.db, ContactId(1), "country = 'US'").await;
+        build::set_person(&world.db, ContactId(2), "phone = '+94771234567', country = 'LK'").await;
+        build::set_person(&world.db, ContactId(3), "phone = '+18005550100', country = 'US'").await;
+        // From eight to nine in the evening: in Sri Lanka the law table ends at eight.
+        let evening = QuietHours { start: "21:00".parse().expect("a time"), end: "20:00".parse().expect("a time") };
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            quiet_hours: Some(evening),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let reasons: Vec<_> = found(&run).reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("needs_timezone", 1), ("no_allowed_time", 1), ("quiet_hours", 1)]);
+        // Nor does anybody get a wrong zone whom an earlier version had counted among those without one.
+        let update = "UPDATE messages SET reason = 'needs_timezone' WHERE contact_id = 2";
+        store::exec(world.db.writer(), update, vec![]).await.expect("an older row");
+        let campaigns = world.engine.campaigns();
+        assert_eq!(campaigns.set_timezones(&world.admin, campaign.id, "America/New_York").await.expect("set"), 1);
+        let query = "SELECT contact_id FROM contacts WHERE timezone IS NOT NULL";
+        let rows = store::all(world.db.reader(), query, vec![]).await.expect("people");
+        let with_zone: Vec<i64> = rows.iter().map(|row| row.get("contact_id").expect("a number")).collect();
+        assert_eq!(with_zone, [3], "of the others it is known by their numbers");
+        world.stop().await;
+    }
+}
+
+async fn set_quiet(world: &World, change: WorkspaceQuietPatch) {
+    let patch = SettingsPatch { quiet_hours: Some(change), ..SettingsPatch::default() };
+    world.engine.settings().update(&world.admin, patch).await.expect("settings");
+}
+
+fn by_test() -> WorkspaceQuietPatch {
+    WorkspaceQuietPatch { enabled: Some(false), reason: Some("a test".to_owned()), ..WorkspaceQuietPatch::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_get_it_by_now_and_who_will_not_are_told_before_the_launch() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 4).await;
+        build::people(&world.db, 5, 2, Consent::Unknown).await;
+        build::set_person(&world.db, ContactId(1), "attributes = '{}'").await;
+        build::set_person(&world.db, ContactId(2), "attributes = '{}'").await;
+        let new = serde_json::from_value(serde_json::json!({ "key": "offers", "name": "offers" })).expect("a topic");
+        world.engine.topics().create(&world.admin, new).await.expect("a topic");
+        for person in 1..7 {
+            let topic = store::topics::id_of(world.db.reader(), "offers").await.expect("looked").expect("a topic");
+            build::subscribe(&world.db, topic, [person], "subscribed").await;
+        }
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            topic: Some("offers".to_owned()),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((found(&run).reached(), found(&run).outcome(Outcome::Skip)), (2, 4));
+        let since =
+            async || world.engine.campaigns().since_rehearsal(&world.admin, campaign.id).await.expect("changes");
+        assert!(since().await.is_nothing(), "{:?}", since().await);
+
+        // One opts in, one has a name by now, one leaves the topic.
+        let contacts = world.engine.contacts();
+        let yes = ConsentChange {
+            consent: Consent::OptedIn,
+            source: Some("form".to_owned()),
+            evidence: Some("ticked".to_owned()),
+        };
+        contacts.set_consent(&world.admin, &build::phone(5), yes).await.expect("opted in");
+        let update =
+            "UPDATE contacts SET attributes = '{\"first_name\":\"Ann\"}', updated_at = $1 WHERE contact_id = 1";
+        let now = world.engine.now().as_micros();
+        store::exec(world.db.writer(), update, vec![now.into()]).await.expect("a name");
+        contacts.unsubscribe(&world.admin, &build::phone(3), "offers").await.expect("unsubscribed");
+        let told = since().await;
+        assert_eq!((told.could_get_it, told.changed, told.settings), (1, 1, false), "{:?}: {told:?}", world.db.kind());
+        assert_eq!(told.left_out, BTreeMap::from([("not_subscribed".to_owned(), 1)]), "{:?}", world.db.kind());
+
+        // What does not decide is no difference; what does is one, and none once it is as before.
+        let zone = SettingsPatch { default_timezone: Some("Asia/Colombo".to_owned()), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, zone).await.expect("settings");
+        assert!(!since().await.settings);
+        for (enabled, told) in [(true, true), (false, false)] {
+            set_quiet(&world, WorkspaceQuietPatch { enabled: Some(enabled), ..by_test() }).await;
+            assert_eq!(since().await.settings, told, "{:?}", world.db.kind());
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_launched_to_nobody() {
+    for mut world in worlds(Setup::default()).await {
+        let campaign = world.campaign("Hi").await;
+        let engine = world.engine.clone();
+        let (campaigns, admin) = (engine.campaigns(), world.admin.clone());
+        let check = campaigns.launch_check(&admin, campaign.id).await.expect("a check");
+        assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), ["segment_id"]);
+        let refused = async || match campaigns.launch(&admin, campaign.id).await {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "segment_id"),
+            other => panic!("{other:?}"),
+        };
+        refused().await;
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
+        // Nor a plan of nobody, when somebody has come since.
+        world.start();
+        rehearse(&world, &campaign).await;
+        world.people(1, 1).await;
+        refused().await;
+        let run = rehearse(&world, &campaign).await;
+        build::people(&world.db, 2, 1, Consent::OptedIn).await;
+        assert_eq!(world.launch(&campaign).await.id, run.id);
+        assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 1);
         world.stop().await;
     }
 }
@@ -380,9 +509,15 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         assert_eq!(world.run(run.id).await.status, RunStatus::Rehearsed, "the rehearsal is not what is paused");
         campaigns.resume(&world.admin, campaign.id).await.expect("resumed");
         assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Scheduled);
+        world.people(4, 1).await;
         let launched = world.launch(&campaign).await;
         assert_ne!(launched.id, run.id);
-        assert_eq!(handed_over(&world.until_completed(launched.id).await.ledger), 3);
+        let done = world.until_completed(launched.id).await;
+        assert_eq!((handed_over(&done.ledger), done.rehearsal), (4, None));
+        let before = done.rehearsed_before.expect("what was looked at");
+        assert_eq!((before.reached, before.left_out, &before.plan_hash), (3, 0, &found(&run).plan_hash));
+        let listed = world.engine.runs().list(&world.admin, campaign.id, &PageRequest::first(10)).await.expect("runs");
+        assert_eq!(listed.items[0].rehearsed_before.as_ref().map(|before| before.reached), Some(3));
         let over = campaigns.rehearse(&world.admin, campaign.id).await;
         assert!(matches!(over, Err(Error::Conflict(_))), "{over:?}");
         world.stop().await;

@@ -584,6 +584,98 @@ async fn a_time_that_is_over_is_said_before_the_rehearsal_and_the_launch() {
         refused(campaigns.launch(&world.admin, campaign.id).await);
         let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
         assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), ["trigger.at"]);
+        // A repeating one whose last day is over, and one whose zone is not known any more.
+        let over = r#"{"type":"cron","expression":"0 * * * *","timezone":"UTC","until":"2026-11-28T08:30:00Z"}"#;
+        for (trigger, field) in [(over, "trigger.until"), (OF_A_LOST_ZONE, "trigger.timezone")] {
+            let campaign = draft(&world, every("0 * * * *", None), CatchUp::Run).await;
+            store_trigger(&world, &campaign, trigger).await;
+            let rehearsed = campaigns.rehearse(&world.admin, campaign.id).await;
+            let launched = campaigns.launch(&world.admin, campaign.id).await;
+            for refused in [rehearsed, launched] {
+                assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == field), "{refused:?}");
+            }
+            let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+            assert_eq!(check.problems.iter().map(|problem| &*problem.field).collect::<Vec<_>>(), [field]);
+        }
+    }
+}
+
+/// Stores a trigger as it is, also one that nobody could give any more.
+async fn store_trigger(world: &World, campaign: &Campaign, trigger: &str) {
+    let update = "UPDATE campaigns SET trigger_json = $1 WHERE id = $2";
+    let values = vec![trigger.into(), campaign.id.0.into()];
+    build::commit(&world.db, async |tx| store::exec(tx, update, values).await).await;
+}
+
+/// A repeating trigger in a zone that was there once.
+const OF_A_LOST_ZONE: &str = r#"{"type":"cron","expression":"0 * * * *","timezone":"Mars/Olympus"}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_cannot_be_read_pauses_the_campaign_with_the_reason() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaign = scheduled(&world, every("0 * * * *", None), CatchUp::Run).await;
+        let busy = scheduled(&world, every("0 * * * *", None), CatchUp::Run).await;
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 2);
+        build::commit(&world.db, async |tx| {
+            let end = "UPDATE runs SET status = 'running', planned = TRUE WHERE campaign_id = $1";
+            store::exec(tx, end, vec![campaign.id.0.into()]).await?;
+            let run = store::runs::done(tx).await?.remove(0);
+            store::runs::complete(tx, run.0, run.1, world.engine.now()).await
+        })
+        .await;
+        for one in [&campaign, &busy] {
+            store_trigger(&world, one, OF_A_LOST_ZONE).await;
+        }
+        clock.to("2026-11-28T10:00:00Z");
+        assert_eq!(tick(&world.engine).await, 0);
+        let paused = now(&world, &campaign).await;
+        assert_eq!(paused.status, CampaignStatus::Paused, "{:?}", world.db.kind());
+        let reason = paused.reason.unwrap_or_default();
+        assert!(reason.contains("cannot be read") && reason.contains("time zone"), "{reason}");
+        // One that is under way ends first.
+        assert_eq!(now(&world, &busy).await.status, CampaignStatus::Running);
+        end_run(&world).await;
+        assert_eq!(tick(&world.engine).await, 0);
+        assert_eq!(now(&world, &busy).await.status, CampaignStatus::Paused);
+        // Once it can be read, it goes on.
+        store_trigger(&world, &campaign, r#"{"type":"cron","expression":"0 * * * *","timezone":"UTC"}"#).await;
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        assert_eq!(tick(&world.engine).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_comes_again_after_the_clock_was_set_back_is_the_next_ones_turn() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaign = scheduled(&world, every("0 * * * *", None), CatchUp::Run).await;
+        let skips = scheduled(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 2);
+        end_run(&world).await;
+        assert_eq!(now(&world, &skips).await.status, CampaignStatus::Completed);
+        clock.to("2026-11-28T08:30:00Z");
+        let daily = CampaignPatch { trigger: Some(every("0 9 * * *", None)), ..CampaignPatch::default() };
+        let daily = world.engine.campaigns().update(&world.admin, campaign.id, daily).await.expect("changed");
+        assert_eq!(daily.next_run_at, Some(at("2026-11-28T09:00:00Z")));
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 0);
+        let after = now(&world, &campaign).await;
+        assert_eq!(after.status, CampaignStatus::Scheduled, "{:?}: {:?}", world.db.kind(), after.reason);
+        assert_eq!(after.next_run_at, Some(at("2026-11-29T09:00:00Z")));
+        assert_eq!(runs(&world, &campaign).await.len(), 1);
+        // And where there is no next one it has come to its end.
+        clock.to("2026-11-28T08:30:00Z");
+        let last = CampaignPatch { trigger: Some(once("2026-11-28T09:00:00Z")), ..CampaignPatch::default() };
+        world.engine.campaigns().update(&world.admin, campaign.id, last).await.expect("changed");
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 0);
+        let over = now(&world, &campaign).await;
+        assert_eq!((over.status, over.next_run_at), (CampaignStatus::Completed, None), "{:?}", world.db.kind());
     }
 }
 

@@ -231,7 +231,8 @@ struct TimezonesSet {
 
 /// Give a time zone to those left out for want of one
 ///
-/// To everybody whom the rehearsal left out with `needs_timezone` and who has none. Rehearse again to take them in.
+/// To everybody whom the rehearsal left out with `needs_timezone` and who has none, and whose number does not tell one.
+/// Rehearse again to take them in.
 #[utoipa::path(
     post, path = "/campaigns/{id}/rehearsal/timezone", tag = TAG,
     params(("id" = CampaignId, Path)),
@@ -269,7 +270,7 @@ async fn launch_check(
 
 /// Launch a campaign
 ///
-/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead.
+/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead. One whose trigger is `now` and whose audience is empty is 422.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launch", tag = TAG,
     params(("id" = CampaignId, Path)),

@@ -3,22 +3,25 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId},
+    campaign::Repeat,
+    ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId, TopicId},
     message::{Outcome, State},
+    phone::Phone,
     reason::Reason,
-    run::{Rehearsal, RehearsalCount as Counted, Rules, RunStatus, SinceRehearsal},
+    run::{Rehearsal, RehearsalCount as Counted, RehearsedBefore, Rules, RunStatus, SinceRehearsal},
     segment::Group,
     time::Timestamp,
 };
 use sea_orm::Value;
+use uuid::Uuid;
 
 use crate::{
-    ConnectionTrait, Error, Kind, Result, Tx, all,
+    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column, table},
     exec,
     ledger::{self, Move},
     messages::{DecisionIn, write_first_decisions},
-    one, segments,
+    one, runs, segments,
 };
 
 /// What one chunk found, to be added.
@@ -119,13 +122,15 @@ pub async fn finish(tx: &Tx, run: RunId, at: Timestamp) -> Result<bool> {
     Ok(exec(tx, update, values).await? == 1)
 }
 
-/// A run that was just inserted only looks, at an audience of so many.
+/// A run that was just inserted only looks, at an audience of so many, by settings that this is the hash of.
 ///
 /// # Errors
 /// What the database says.
-pub async fn open(tx: &Tx, run: RunId, audience: i64) -> Result<()> {
+pub async fn open(tx: &Tx, run: RunId, audience: i64, settings: &str) -> Result<()> {
     let update = "UPDATE runs SET rehearsal = TRUE, audience = $1 WHERE id = $2";
     exec(tx, update, vec![audience.into(), run.0.into()]).await?;
+    let insert = "INSERT INTO rehearsal_counts (run_id, kind, key, count) VALUES ($1, $2, $3, 1)";
+    exec(tx, insert, vec![run.0.into(), Counted::Settings.as_str().into(), settings.into()]).await?;
     Ok(())
 }
 
@@ -144,13 +149,16 @@ pub async fn of_campaign(db: &impl ConnectionTrait, campaign: CampaignId) -> Res
 pub struct Ready {
     pub run: RunId,
     pub sender: SenderId,
+    pub topic: Option<TopicId>,
     pub template: (TemplateId, i64),
     pub definition: Group,
     pub rules: Rules,
     /// When the campaign is due: everybody was decided as of then.
     pub due_at: Timestamp,
-    pub rehearsed_at: Timestamp,
+    pub began_at: Timestamp,
     pub stale: bool,
+    /// The hash of the settings that it began with; none of one that an earlier version made.
+    pub settings: Option<String>,
 }
 
 /// The campaign's complete rehearsal, locked when asked by a transaction that is to launch it.
@@ -159,21 +167,24 @@ pub struct Ready {
 /// What the database says.
 pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) -> Result<Option<Ready>> {
     let query = format!(
-        "SELECT id, sender_id, template_id, template_version, definition, rules, snapshot_at, rehearsed_at, stale \
-         FROM runs \
-         WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
-        if lock { Kind::of(db).for_update() } else { "" }
+        "SELECT id, sender_id, topic_id, template_id, template_version, definition, rules, snapshot_at, \
+         created_at, stale, (SELECT s.key FROM rehearsal_counts s WHERE s.run_id = runs.id AND s.kind = '{settings}') \
+         AS settings FROM runs WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
+        if lock { Kind::of(db).for_update() } else { "" },
+        settings = Counted::Settings,
     );
     let Some(row) = one(db, query, vec![campaign.0.into()]).await? else { return Ok(None) };
     Ok(Some(Ready {
         run: RunId(row.get("id")?),
         sender: SenderId(row.get("sender_id")?),
+        topic: row.get::<Option<Uuid>>("topic_id")?.map(TopicId),
         template: (TemplateId(row.get("template_id")?), row.get("template_version")?),
         definition: row.json("definition")?,
         rules: row.json("rules")?,
         due_at: Timestamp::from_micros(row.get("snapshot_at")?),
-        rehearsed_at: Timestamp::from_micros(row.get("rehearsed_at")?),
+        began_at: Timestamp::from_micros(row.get("created_at")?),
         stale: row.get("stale")?,
+        settings: row.get("settings")?,
     }))
 }
 
@@ -244,38 +255,37 @@ pub async fn remove(tx: &Tx, run: RunId, limit: u32) -> Result<bool> {
     Ok(true)
 }
 
-/// What these runs' rehearsals found; runs that were not rehearsed are missing.
+/// What is known of a run's rehearsal.
+#[derive(Clone, Debug, Default)]
+pub struct OfRun {
+    /// It is one, or was before it was launched.
+    pub own: Option<Rehearsal>,
+    /// It was planned anew after one.
+    pub before: Option<RehearsedBefore>,
+}
+
+/// What the rehearsals of these runs found; runs that were not rehearsed are missing.
 ///
 /// # Errors
 /// What the database says.
-pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<RunId, Rehearsal>> {
+pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<RunId, OfRun>> {
     let kind = Kind::of(db);
     let wanted = format!("(SELECT wanted.id FROM {})", table(kind, "wanted", "$1", &[("id", Type::Uuid)]));
     let query = format!(
         "SELECT id, rehearsal, stale, audience, snapshot_at, rehearsed_at, plan_hash FROM runs \
-         WHERE audience IS NOT NULL AND id IN {wanted}"
+         WHERE (audience IS NOT NULL OR rehearsed_at IS NOT NULL) AND id IN {wanted}"
     );
-    let mut found = BTreeMap::new();
-    for row in all(db, query, vec![runs.into()]).await? {
-        let finished_at = row.get::<Option<i64>>("rehearsed_at")?.map(Timestamp::from_micros);
-        let rehearsal = Rehearsal {
-            launched: !row.get::<bool>("rehearsal")?,
-            stale: row.get("stale")?,
-            audience: row.get("audience")?,
-            due_at: Timestamp::from_micros(row.get("snapshot_at")?),
-            finished_at,
-            // Until it is complete it says nothing.
-            plan_hash: row.get::<Option<String>>("plan_hash")?.filter(|_| finished_at.is_some()),
-            ..Rehearsal::default()
-        };
-        found.insert(RunId(row.get("id")?), rehearsal);
+    let rows = all(db, query, vec![runs.into()]).await?;
+    if rows.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    if found.is_empty() {
-        return Ok(found);
-    }
-    let query = format!("SELECT run_id, kind, key, count FROM rehearsal_counts WHERE run_id IN {wanted}");
+    let mut counts: BTreeMap<RunId, Rehearsal> = BTreeMap::new();
+    let query = format!(
+        "SELECT run_id, kind, key, count FROM rehearsal_counts WHERE kind <> '{}' AND run_id IN {wanted}",
+        Counted::Settings
+    );
     for row in all(db, query, vec![runs.into()]).await? {
-        let Some(rehearsal) = found.get_mut(&RunId(row.get("run_id")?)) else { continue };
+        let rehearsal = counts.entry(RunId(row.get("run_id")?)).or_default();
         let counts = match row.word("kind")? {
             Counted::Outcome => &mut rehearsal.outcomes,
             Counted::Reason => &mut rehearsal.reasons,
@@ -283,58 +293,171 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
             Counted::Variable => &mut rehearsal.missing_variables,
             Counted::Language => &mut rehearsal.without_variant,
             Counted::Refused => &mut rehearsal.refused,
+            Counted::Settings => continue,
         };
         counts.insert(row.get("key")?, row.get("count")?);
     }
-    Ok(found)
+    let read = |row: &Row| {
+        let id = RunId(row.get("id")?);
+        Ok((id, of_run(row, counts.remove(&id).unwrap_or_default())?))
+    };
+    rows.iter().map(read).collect()
 }
 
-/// What has changed among the people since a rehearsal, by its own definition; the caller knows the rest.
+fn of_run(row: &Row, counts: Rehearsal) -> Result<OfRun> {
+    let finished_at = row.get::<Option<i64>>("rehearsed_at")?.map(Timestamp::from_micros);
+    // Until it is complete it says nothing.
+    let plan_hash = row.get::<Option<String>>("plan_hash")?.filter(|_| finished_at.is_some());
+    let Some(audience) = row.get("audience")? else {
+        let (reached, left_out) = (counts.reached(), counts.outcome(Outcome::Skip));
+        let before = finished_at.map(|finished_at| RehearsedBefore { finished_at, plan_hash, reached, left_out });
+        return Ok(OfRun { own: None, before });
+    };
+    let own = Rehearsal {
+        launched: !row.get::<bool>("rehearsal")?,
+        stale: row.get("stale")?,
+        audience,
+        due_at: Timestamp::from_micros(row.get("snapshot_at")?),
+        finished_at,
+        plan_hash,
+        ..counts
+    };
+    Ok(OfRun { own: Some(own), before: None })
+}
+
+/// Keeps what a rehearsal found with the run that was planned anew in its place.
 ///
 /// # Errors
 /// What the database says.
-pub async fn since(db: &impl ConnectionTrait, ready: &Ready, now: Timestamp) -> Result<SinceRehearsal> {
+pub async fn keep(tx: &Tx, rehearsal: RunId, run: RunId) -> Result<()> {
+    let update = "UPDATE runs SET (plan_hash, rehearsed_at) = \
+                  (SELECT r.plan_hash, r.rehearsed_at FROM runs r WHERE r.id = $1) WHERE id = $2";
+    exec(tx, update, vec![rehearsal.0.into(), run.0.into()]).await?;
+    let insert = "INSERT INTO rehearsal_counts (run_id, kind, key, count) \
+                  SELECT $2, kind, key, count FROM rehearsal_counts WHERE run_id = $1 AND kind = $3";
+    exec(tx, insert, vec![rehearsal.0.into(), run.0.into(), Counted::Outcome.as_str().into()]).await?;
+    Ok(())
+}
+
+/// What has changed among the people since a rehearsal, by its own definition; the caller knows the rest. Numbers that could
+/// not be reached since `unreachable_since` are left alone.
+///
+/// # Errors
+/// What the database says.
+pub async fn since(
+    db: &impl ConnectionTrait,
+    ready: &Ready,
+    now: Timestamp,
+    unreachable_since: Timestamp,
+) -> Result<SinceRehearsal> {
     let mut since = SinceRehearsal::default();
+    let now = now.max(ready.due_at);
     let mut values: Vec<Value> = vec![ready.run.0.into()];
-    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now.max(ready.due_at), values.len() + 1)?;
+    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now, values.len() + 1)?;
     values.extend(more);
-    let count = async |query: String, values: Vec<Value>| -> Result<i64> {
-        one(db, query, values).await?.ok_or(Error::NotFound)?.get("n")
-    };
     let joined = format!(
         "SELECT CAST(count(*) AS bigint) AS n FROM contacts c WHERE {people} AND NOT EXISTS \
          (SELECT 1 FROM messages m WHERE m.run_id = $1 AND m.contact_id = c.contact_id)"
     );
-    since.joined = count(joined, values.clone()).await?;
-    let left = format!(
-        "SELECT CAST(count(*) AS bigint) AS n FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
-         WHERE m.run_id = $1 AND m.open = 0 AND NOT ({people})"
-    );
-    since.left = count(left, values).await?;
+    since.joined = one(db, joined, values).await?.ok_or(Error::NotFound)?.get("n")?;
+    for row in all_planned(db, ready, now, unreachable_since).await? {
+        tally(&mut since, &row)?;
+    }
     let query = "SELECT t.key, t.count - COALESCE(f.count, 0) AS n FROM run_tallies t \
                  LEFT JOIN rehearsal_counts f ON f.run_id = t.run_id AND f.kind = $2 AND f.key = t.key \
                  WHERE t.run_id = $1 AND t.kind = 'reason' AND t.count > COALESCE(f.count, 0)";
     for row in all(db, query, vec![ready.run.0.into(), Counted::Reason.as_str().into()]).await? {
-        since.left_out.insert(row.get("key")?, row.get("n")?);
+        *since.left_out.entry(row.get("key")?).or_default() += row.get::<i64>("n")?;
     }
     Ok(since)
 }
 
-/// Gives a time zone to the next of those whom a rehearsal left out for want of one and who still have none, after a
-/// contact's number. Returns how many were changed, and the last one's number
-/// while there may be more.
+/// Everybody of the plan, in one pass, by what it says of them and by what planning would say of them now: how many, and of
+/// these how many are out of the audience and how many were changed since.
+async fn all_planned(
+    db: &impl ConnectionTrait,
+    ready: &Ready,
+    now: Timestamp,
+    unreachable_since: Timestamp,
+) -> Result<Vec<Row>> {
+    let mut values: Vec<Value> = vec![
+        ready.run.0.into(),
+        ready.topic.map(|topic| topic.0).into(),
+        unreachable_since.as_micros().into(),
+        ready.began_at.as_micros().into(),
+    ];
+    let (people, more) = segments::compile(Kind::of(db), &ready.definition, now, values.len() + 1)?;
+    values.extend(more);
+    let rules = Rules { repeat: repeat_that_counts(db, ready).await?, ..ready.rules.clone() };
+    let query = format!(
+        "SELECT p.state, p.was, p.now, CAST(count(*) AS bigint) AS n, CAST(sum(p.gone) AS bigint) AS gone, \
+         CAST(sum(p.changed) AS bigint) AS changed FROM (SELECT m.state, m.reason AS was, {reason} AS now, \
+         CASE WHEN {people} THEN 0 ELSE 1 END AS gone, CASE WHEN c.updated_at > $4 THEN 1 ELSE 0 END AS changed \
+         FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
+         LEFT JOIN subscriptions s ON s.contact_id = m.contact_id AND s.topic_id = $2 \
+         WHERE m.run_id = $1) AS p GROUP BY p.state, p.was, p.now",
+        reason = runs::reason_now(&rules, ready.topic.is_some(), ("m.campaign_id", "$1"), "$3"),
+    );
+    all(db, query, values).await
+}
+
+/// Before a campaign's first run nobody needs to be asked whether they had it: a million lookups for nothing.
+async fn repeat_that_counts(db: &impl ConnectionTrait, ready: &Ready) -> Result<Repeat> {
+    let query = "SELECT 1 AS found FROM runs r WHERE NOT r.rehearsal \
+                 AND r.campaign_id = (SELECT x.campaign_id FROM runs x WHERE x.id = $1) LIMIT 1";
+    let is_first = one(db, query, vec![ready.run.0.into()]).await?.is_none();
+    Ok(if is_first { Repeat::EachRun } else { ready.rules.repeat })
+}
+
+/// Adds what people of one kind come to.
+fn tally(since: &mut SinceRehearsal, row: &Row) -> Result<()> {
+    let was: Option<Reason> = row.word_or_null("was")?;
+    let now: Option<Reason> = row.word_or_null("now")?;
+    let people: i64 = row.get("n")?;
+    if row.get::<i16>("state")? == State::Queued.rank() {
+        since.left += row.get::<i64>("gone")?;
+        if let Some(reason) = now {
+            *since.left_out.entry(reason.to_string()).or_default() += people;
+        }
+        return Ok(());
+    }
+    match was {
+        // What planning itself sees, and does not see any more.
+        Some(
+            Reason::Suppressed
+            | Reason::OptedOut
+            | Reason::NoConsent
+            | Reason::HeldForReview
+            | Reason::NotSubscribed
+            | Reason::Unreachable
+            | Reason::AlreadyReceived,
+        ) if now.is_none() => since.could_get_it += people,
+        Some(
+            Reason::MissingVariable
+            | Reason::TooLong
+            | Reason::TemplateError
+            | Reason::NeedsTimezone
+            | Reason::NoAllowedTime,
+        ) if now.is_none() => since.changed += row.get::<i64>("changed")?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The next people whom a rehearsal left out for want of a time zone, after a contact's number: with their phone, where
+/// they still have no zone of their own.
 ///
 /// # Errors
 /// What the database says.
-pub async fn set_timezone(
-    tx: &Tx,
+pub async fn zoneless(
+    db: &impl ConnectionTrait,
     (run, after): (RunId, i64),
-    timezone: &str,
-    at: Timestamp,
     limit: u32,
-) -> Result<(u64, Option<i64>)> {
-    let query = "SELECT contact_id FROM messages WHERE run_id = $1 AND contact_id > $2 AND state = $3 AND reason = $4 \
-                 ORDER BY contact_id LIMIT $5";
+) -> Result<Vec<(ContactId, Option<Phone>)>> {
+    let query = "SELECT m.contact_id, CASE WHEN c.timezone IS NULL THEN c.phone END AS phone FROM messages m \
+                 LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND m.contact_id > $2 AND m.state = $3 AND m.reason = $4 \
+                 ORDER BY m.contact_id LIMIT $5";
     let values = vec![
         run.0.into(),
         after.into(),
@@ -342,18 +465,32 @@ pub async fn set_timezone(
         Reason::NeedsTimezone.as_str().into(),
         i64::from(limit).into(),
     ];
-    let rows = all(tx, query, values).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.get("contact_id")).collect::<Result<_>>()?;
-    let Some(last) = ids.last().copied() else { return Ok((0, None)) };
+    let read = |row: &Row| {
+        let phone = row.get::<Option<String>>("phone")?.map(|phone| phone.parse()).transpose();
+        let phone = phone
+            .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?;
+        Ok((ContactId(row.get("contact_id")?), phone))
+    };
+    all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// Gives a time zone to those of these people who have none. Returns how many were changed.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_timezone(tx: &Tx, people: &[ContactId], timezone: &str, at: Timestamp) -> Result<u64> {
+    if people.is_empty() {
+        return Ok(0);
+    }
     let mut batch = Columns::new(Kind::of(tx), [column("id", Type::BigInt)]);
-    ids.iter().for_each(|id| batch.push([(*id).into()]));
+    people.iter().for_each(|id| batch.push([id.0.into()]));
     let mut values: Vec<Value> = vec![timezone.into(), at.as_micros().into()];
     let update = format!(
         "UPDATE contacts SET timezone = $1, updated_at = $2, version = version + 1 \
          FROM {} WHERE contacts.contact_id = z.id AND contacts.timezone IS NULL",
         batch.table("z", &mut values)?
     );
-    Ok((exec(tx, update, values).await?, Some(last)))
+    exec(tx, update, values).await
 }
 
 /// The counts of one decision.

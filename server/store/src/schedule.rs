@@ -66,6 +66,15 @@ pub async fn decided(
     Ok(true)
 }
 
+/// Whether it was said what became of an instant.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_decided(db: &impl ConnectionTrait, campaign: CampaignId, due_at: Timestamp) -> Result<bool> {
+    let query = "SELECT 1 AS found FROM due_times WHERE campaign_id = $1 AND due_at = $2";
+    Ok(one(db, query, vec![campaign.0.into(), due_at.as_micros().into()]).await?.is_some())
+}
+
 /// The campaign is due then, or not any more.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ use domain::{
 use store::{
     Db,
     breaker::Breaker,
-    messages::{Claimed, DecisionIn, Effect, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled},
+    messages::{Claimed, DecisionIn, Effect, Finding, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled},
 };
 use testkit::build::{self, START, TestRun, commit};
 use uuid::Uuid;
@@ -233,6 +233,12 @@ async fn once_per_person_leaves_out_whom_an_earlier_run_reached() {
         ];
         let outcomes: Vec<_> = claimed.iter().zip(effects).map(|(message, effect)| outcome(message, effect)).collect();
         write(db, &outcomes).await;
+        // What nobody can tell of may have come, also once it is given up.
+        let (later, ahead) = (START.plus(Timestamp::DAY), START.plus(10 * Timestamp::DAY));
+        let unknown = store::messages::unknown(db.reader(), "AC1", (later, ahead), 10).await.expect("unknown");
+        let [lost] = &unknown[..] else { panic!("{unknown:?}") };
+        let give_up = Finding::GiveUp;
+        assert!(commit(db, async |tx| store::messages::settle_unknown(tx, later, lost, &give_up).await).await);
         let second = build::next_run(db, first.campaign, sender, rules, None).await;
         second.plan_all(db).await;
         let queued: Vec<_> = claim(db, &second, 10).await.iter().map(|message| message.contact_id).collect();

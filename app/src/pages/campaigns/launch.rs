@@ -83,7 +83,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
                 {warnings(&check.warnings)}
                 {rehearsal.as_ref().map(|(run, since)| rehearsal::changes(campaign, since, run))}
                 {match plan {
-                    Some((run, _)) => planned(run),
+                    Some((run, since)) => planned(run, since.settings),
                     None => numbers(check),
                 }}
                 <Card title="How it goes out">{facts}</Card>
@@ -109,7 +109,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
 const NOBODY_PLANNED: &str = "Nobody would get this: everybody in the plan is left out.";
 
 /// The numbers of the rehearsed plan, which is what goes out.
-fn planned(run: &Run) -> AnyView {
+fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
     let left_out = run.ledger.skipped;
     let mut rows: Vec<_> =
         run.skipped_by_reason.iter().map(|(code, count)| (text::reason_code(code).to_owned(), *count, None)).collect();
@@ -117,6 +117,13 @@ fn planned(run: &Run) -> AnyView {
     let hash = run.rehearsal.as_ref().and_then(|found| found.plan_hash.clone());
     let href = paths::rehearsal(run.campaign_id);
     let planned = format::num(run.ledger.queued);
+    let checked = if is_by_other_settings {
+        "To nobody else than in this plan. When a person's turn comes, everything is checked again, by the settings as they are \
+         then: they were changed since the rehearsal. "
+    } else {
+        "Exactly this plan goes out. When a person's turn comes, everything is checked again: whoever opts out in between is \
+         left out then. "
+    };
     let of = format!("of {} in the plan", format::counted(run.ledger.planned, "person", "people"));
     view! {
         <Card title="The rehearsed plan">
@@ -131,7 +138,7 @@ fn planned(run: &Run) -> AnyView {
                 </div>
             })}
             <p class="muted small">
-                "Exactly this plan goes out. When a person's turn comes, everything is checked again: whoever opts out in between is left out then. "
+                {checked}
                 <a class="link" href=href>"Open the rehearsal"</a>
             </p>
             {hash.map(|hash| view! { <p class="muted small">"Plan " <code class="break">{hash}</code></p> })}

@@ -218,6 +218,24 @@ pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) ->
     for (reason, count) in &since.left_out {
         items.push(format!("Left out since: {} ({}).", format::num(*count), text::reason_code(reason)));
     }
+    if since.could_get_it > 0 {
+        let people =
+            format::counted(since.could_get_it, "person that this plan leaves out", "people that this plan leaves out");
+        items.push(format!("{people} could get it now: rehearse again to take them in."));
+    }
+    if since.changed > 0 {
+        let people = format::counted(since.changed, "person", "people");
+        items.push(format!(
+            "{people} whom this plan leaves out for want of something were changed since: rehearse again to see."
+        ));
+    }
+    if since.settings {
+        items.push(
+            "Quiet hours, law lines or limits were changed in the settings. When a person's turn comes, those of then hold: \
+             rehearse again to see what they come to."
+                .to_owned(),
+        );
+    }
     let title = if since.campaign {
         "The campaign was changed since: launching it plans anew. Rehearse it again."
     } else if items.is_empty() {
@@ -309,6 +327,12 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
         ),
         (Reason::NeedsTimezone, "have no known time zone, and quiet hours need one.", "See them", None),
         (
+            Reason::NoAllowedTime,
+            "could never get it: quiet hours and law leave no hour where they are.",
+            "Change the quiet hours",
+            Some(paths::edit_campaign(campaign.id)),
+        ),
+        (
             Reason::HeldForReview,
             "wait until somebody has read their answer.",
             "Read the answers",
@@ -341,7 +365,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
             <FormFor action=change>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value="set_timezone"/>
-                <TextField name="timezone" label="Time zone for all who have none" required=true placeholder="Asia/Colombo"/>
+                <TextField name="timezone" label="Time zone for all whose zone is not known" required=true placeholder="Asia/Colombo"/>
                 <FormActions><SubmitButton label="Set it and rehearse again" busy="Starting…" class="btn"/></FormActions>
             </FormFor>
         }

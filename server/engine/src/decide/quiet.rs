@@ -46,7 +46,9 @@ pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
         }
         Answer::Never => {
             let seen = format!("never within {SEARCH_DAYS} days in {}; {}", hours.place(), hours.rules());
-            return Err(No::with(Reason::NeedsTimezone, seen));
+            // Where only one place is possible, another zone would be a wrong one.
+            let reason = if hours.zones.is_one() { Reason::NoAllowedTime } else { Reason::NeedsTimezone };
+            return Err(No::with(reason, seen));
         }
     };
     match facts.send_before.filter(|deadline| facts.late == Late::Drop && *deadline <= until) {
@@ -146,6 +148,26 @@ mod tests {
     fn a_person_of_no_zone_is_left_out() {
         let no = check(&facts("+18005550100", "2027-03-14T15:00:00Z")).expect_err("nowhere");
         assert_eq!((no.reason, no.until), (Reason::NeedsTimezone, None));
+    }
+
+    #[test]
+    fn a_person_of_one_zone_without_an_hour_has_a_reason_of_its_own() {
+        // By day the campaign is quiet, by night the workspace.
+        let by_day = QuietHours { start: "08:00".parse().expect("a time"), end: "21:00".parse().expect("a time") };
+        let closed = |phone: &str, timezone: Option<&str>| {
+            let phone: Phone = phone.parse().expect("a phone");
+            let policy = Policy::new(false, vec![QuietHours::DEFAULT, by_day], &Holidays::default());
+            let hours = Hours { policy, zones: zones_of(&phone, timezone), place: Place::default() };
+            let facts = Facts { hours: Some(hours), ..facts("+12125550100", "2027-03-14T15:00:00Z") };
+            check(&facts).expect_err("there is no hour").reason
+        };
+        assert_eq!(closed("+12125550100", None), Reason::NoAllowedTime, "New York, by its prefix");
+        assert_eq!(closed("+18005550100", Some("Asia/Colombo")), Reason::NoAllowedTime);
+        assert_eq!(closed("+18005550100", None), Reason::NeedsTimezone);
+        assert!(zones_of(&"+14155550100".parse().expect("a phone"), None).is_one());
+        let several = "+79161234567";
+        assert!(!zones_of(&several.parse().expect("a phone"), None).is_one());
+        assert_eq!(closed(several, None), Reason::NeedsTimezone, "it may be in several zones");
     }
 
     #[test]

@@ -193,29 +193,84 @@ pub(super) fn own_binding(own: &[OwnLawLine], place: Place) -> impl Iterator<Ite
 /// seven days from this one on. A clock other than the recipient's is taken for theirs.
 pub(crate) fn closed_by(line: &OwnLawLine, all: &[OwnLawLine], quiet: &[QuietHours], from: Date) -> Vec<String> {
     let own = groups_of(all);
-    // A country that only the workspace has lines for is bound by those for all others, too.
-    let is_other = !RULES.countries.contains(&line.country.as_str());
-    let here = |group: &&Group| group.country == line.country || (is_other && group.country == OTHER);
-    let groups: Vec<&Group> = RULES.groups.iter().chain(&own).filter(here).collect();
-    let mut states: BTreeSet<&str> = groups.iter().map(|group| group.subdivision.as_str()).collect();
-    states.retain(|state| *state != EVERYWHERE && *state != NOT_KNOWN);
-    let places = std::iter::once(None).chain(states.into_iter().map(Some));
-    let spoken_of = places.filter(|state| speaks_of(line, state.as_slice()));
-    let is_closed = |state: &Option<&str>| {
-        let binding = || groups.iter().filter(|group| in_subdivision(&group.subdivision, state.as_slice()));
+    let here = Country::of(&line.country, &own);
+    let spoken_of = here.places().into_iter().filter(|state| speaks_of(line, state.as_slice()));
+    let open = open_minutes(quiet);
+    spoken_of.filter(|state| here.is_closed(*state, &open, from)).map(|state| here.named(state)).collect()
+}
+
+/// The places of the table and of these lines where they leave no minute beside the quiet hours, as [`closed_by`] looks: all
+/// countries without a line first, and a country by itself where all of it is closed.
+pub(super) fn closed_places(all: &[OwnLawLine], quiet: &[QuietHours], from: Date) -> Vec<String> {
+    let own = groups_of(all);
+    let mut countries: Vec<&str> = RULES.countries.clone();
+    countries.extend(own.iter().map(|group| group.country.as_str()));
+    countries.sort_unstable_by_key(|country| (*country != OTHER, *country));
+    countries.dedup();
+    let open = open_minutes(quiet);
+    let of_country = |country: &str| {
+        let here = Country::of(country, &own);
+        // What binds a state without lines binds all of them.
+        if here.is_closed(Some(NO_STATE), &open, from) {
+            return vec![here.named(None)];
+        }
+        let closed = here.places().into_iter().filter(|state| here.is_closed(*state, &open, from));
+        let named = |state: Option<&str>| match state {
+            Some(_) => here.named(state),
+            None => format!("{country} where the state is not known"),
+        };
+        closed.map(named).collect()
+    };
+    countries.into_iter().flat_map(of_country).collect()
+}
+
+/// Stands for all states that no line speaks of.
+const NO_STATE: &str = "";
+
+/// The minutes of a day that no quiet hours hold.
+fn open_minutes(quiet: &[QuietHours]) -> Vec<u16> {
+    (0..LocalTime::DAY).filter(|minute| !quiet.iter().any(|quiet| quiet.holds(*minute))).collect()
+}
+
+/// The groups that speak of a country.
+struct Country<'a> {
+    code: &'a str,
+    groups: Vec<&'a Group>,
+}
+
+impl<'a> Country<'a> {
+    fn of(code: &'a str, own: &'a [Group]) -> Self {
+        // A country that only the workspace has lines for is bound by those for all others, too.
+        let is_other = !RULES.countries.contains(&code);
+        let here = |group: &&Group| group.country == code || (is_other && group.country == OTHER);
+        Self { code, groups: RULES.groups.iter().chain(own).filter(here).collect() }
+    }
+
+    /// Where the state is not known, then the states that lines speak of.
+    fn places(&self) -> Vec<Option<&'a str>> {
+        let mut states: BTreeSet<&str> = self.groups.iter().map(|group| group.subdivision.as_str()).collect();
+        states.retain(|state| *state != EVERYWHERE && *state != NOT_KNOWN);
+        std::iter::once(None).chain(states.into_iter().map(Some)).collect()
+    }
+
+    /// Whether none of these minutes is allowed on any of the seven days from this one on.
+    fn is_closed(&self, state: Option<&str>, open: &[u16], from: Date) -> bool {
+        let binding = || self.groups.iter().filter(|group| in_subdivision(&group.subdivision, state.as_slice()));
         let days = from.series(1.day()).take(7);
         !days.into_iter().any(|day| {
             let windows: Vec<_> = binding().map(|group| group.on(day, &Holidays::default())).collect();
             let is_open = |minute| windows.iter().all(|open| open.iter().any(|window| window.has(minute)));
-            (0..LocalTime::DAY).any(|minute| !quiet.iter().any(|quiet| quiet.holds(minute)) && is_open(minute))
+            open.iter().any(|minute| is_open(*minute))
         })
-    };
-    let named = |state: Option<&str>| match state {
-        Some(state) => format!("{}-{state}", line.country),
-        None if line.country == OTHER => "countries without a line".to_owned(),
-        None => line.country.clone(),
-    };
-    spoken_of.filter(is_closed).map(named).collect()
+    }
+
+    fn named(&self, state: Option<&str>) -> String {
+        match state {
+            Some(state) => format!("{}-{state}", self.code),
+            None if self.code == OTHER => "countries without a line".to_owned(),
+            None => self.code.to_owned(),
+        }
+    }
 }
 
 /// Whether these are days as the table has them: `Sun`, `Mon-Sat`.
@@ -299,6 +354,20 @@ mod tests {
             assert!(["high", "medium", "low"].contains(&line.confidence.as_str()), "{line:?}");
             assert!(!line.source.is_empty(), "{line:?}");
         }
+    }
+
+    #[test]
+    fn places_that_hours_leave_no_time_are_named() {
+        let hours = |start: &str, end: &str| QuietHours { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let closed = |quiet: QuietHours| closed_places(&[], &[quiet], "2026-12-02".parse().expect("a day"));
+        assert_eq!(closed(hours("20:00", "09:00")), ["US-ME"; 0], "by day there is time everywhere");
+        let evening = closed(hours("21:00", "20:00"));
+        assert_eq!(evening.first().map(String::as_str), Some("countries without a line"));
+        let has = |place: &str| evening.iter().any(|one| one == place);
+        assert!(has("GB") && has("US where the state is not known") && has("US-FL"), "{evening:?}");
+        assert!(!has("US") && !has("US-KY") && !has("FR") && !has("IN"), "{evening:?}");
+        let night = closed(hours("22:00", "21:30"));
+        assert!(night.iter().any(|one| one == "US") && !night.iter().any(|one| one.starts_with("US-")), "{night:?}");
     }
 
     #[test]

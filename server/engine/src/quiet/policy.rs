@@ -1,7 +1,7 @@
 //! All rules that bind a message, and when it may go out.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
@@ -119,12 +119,12 @@ impl Policy {
             || (self.0.law && law::never_beside(|minute| quiet.iter().any(|quiet| quiet.holds(minute))))
     }
 
-    /// The places where the lines that the workspace added leave no minute of the seven days from this one on, beside the
-    /// law table and the quiet hours. Elsewhere there is time.
+    /// The places where the law table and the lines that the workspace added leave no minute of the seven days from this one
+    /// on beside the quiet hours. Elsewhere there is time.
     #[must_use]
-    pub fn closed_places(&self, from: Date) -> BTreeSet<String> {
-        let Rules { own, quiet, .. } = &*self.0;
-        own.iter().flat_map(|line| law::closed_by(line, own, quiet, from)).collect()
+    pub fn closed_places(&self, from: Date) -> Vec<String> {
+        let Rules { law, own, quiet, .. } = &*self.0;
+        if *law { law::closed_places(own, quiet, from) } else { Vec::new() }
     }
 
     /// The hours of workspace and campaign, and whether the law binds: as stored with a decision.

@@ -147,8 +147,28 @@ async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bo
     if !is_armed || campaign.next_run_at != Some(due_at) {
         return Ok(false);
     }
-    let times = times::read(&campaign.trigger).map_err(Error::Invalid)?;
+    let times = match times::read(&campaign.trigger) {
+        Ok(times) => times,
+        // It is paused once its run is over, and looked at again then.
+        Err(_) if status == CampaignStatus::Running => return Ok(false),
+        Err(errors) => {
+            let reason = format!("Its time cannot be read. {}", problem(&Error::Invalid(errors)));
+            pause(&tx, &campaign, &reason, now).await?;
+            tx.commit().await.map_err(store::Error::from)?;
+            return Ok(false);
+        }
+    };
     let (at, missed) = latest(&times, due_at, now);
+    if store::schedule::is_decided(&tx, id, at).await? {
+        // Before the clock was set back, say. What became of it stays; it is the next one's turn.
+        let next = next(&tx, &campaign, &times, at.max(now), None).await?;
+        store::schedule::arm(&tx, id, next).await?;
+        if next.is_none() {
+            end(&tx, &campaign, now).await?;
+        }
+        tx.commit().await.map_err(store::Error::from)?;
+        return Ok(false);
+    }
     let skip = if status == CampaignStatus::Running {
         Some(DueReason::StillRunning)
     } else {
@@ -169,7 +189,9 @@ async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bo
     let next = next(&tx, &campaign, &times, at.max(now), run).await?;
     let outcome = if run.is_some() { DueOutcome::Launched } else { DueOutcome::Skipped };
     let due = LastDue { due_at: at, outcome, reason: skip, missed };
-    store::schedule::decided(&tx, id, &due, run, next, now).await?;
+    if !store::schedule::decided(&tx, id, &due, run, next, now).await? {
+        return Err(Error::internal("an instant was decided twice under one lock"));
+    }
     settle(&tx, &campaign, run, next, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(run.is_some())
@@ -226,6 +248,19 @@ async fn settle(
     }
     Ok(())
 }
+
+/// A campaign whose last instant was decided before has come to its end, unless nothing of it ever went out.
+async fn end(tx: &Tx, campaign: &Campaign, now: Timestamp) -> Result<()> {
+    let went_out = store::schedule::runs_made(tx, campaign.id).await? > 0;
+    let end = if went_out { CampaignStatus::Completed } else { CampaignStatus::Failed };
+    let ended = store::campaigns::set_status(tx, campaign.id, &[CampaignStatus::Scheduled], end, now).await?;
+    if ended && !went_out {
+        store::schedule::explain(tx, campaign.id, DECIDED_BEFORE).await?;
+    }
+    Ok(())
+}
+
+const DECIDED_BEFORE: &str = "Its time came before, and nothing went out then. Duplicate it to send it after all.";
 
 const MISSED: &str = "Nobody was there when it was due, and it does not catch up. Duplicate it to send it after all.";
 

@@ -84,6 +84,12 @@ impl Zones {
         self.set.zones.is_empty()
     }
 
+    /// Whether it is known in which one the person is.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.set.zones.len() == 1
+    }
+
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source

@@ -10,7 +10,10 @@ use domain::{
 };
 use sea_orm::Value;
 
-use super::claim::{Claimed, Lease};
+use super::{
+    claim::{Claimed, Lease},
+    unknown::given_up,
+};
 use crate::{
     Kind, Result, Tx, all,
     batch::{Columns, Type, column},
@@ -29,7 +32,8 @@ const LOCKS: i32 = 7_412;
 
 /// Fills [`Claimed::recent`], in the transaction of the claim: the people are locked against other claims that count, so
 /// that of two runs that come to the same person at once the second one sees the first. Counted is what was handed over or
-/// is about to be; what failed, was skipped or cancelled did not reach anybody.
+/// is about to be, and what was given up because nobody can tell; what else failed, was skipped or cancelled did not reach
+/// anybody.
 ///
 /// # Errors
 /// What the database says.
@@ -95,10 +99,11 @@ fn count(index: usize, window: &CapWindow, values: &mut Vec<Value>) -> String {
         "(SELECT CAST(count(*) AS bigint) FROM messages m JOIN runs r ON r.id = m.run_id \
          JOIN template_versions v ON v.template_id = r.template_id AND v.version = r.template_version \
          WHERE m.contact_id = wanted.contact_id AND m.id <> wanted.id AND m.kind = {kind} AND m.claimed_at > ${since} \
-         AND m.state NOT IN ({states}) AND v.category = '{marketing}' \
+         AND (m.state NOT IN ({states}) OR {given_up}) AND v.category = '{marketing}' \
          AND (m.lease_owner IS NULL OR m.lease_owner <> $1 OR m.id < wanted.id){topic}) AS had_{index}",
         kind = MessageKind::Campaign.number(),
         states = nothing_sent.join(", "),
+        given_up = given_up("m"),
         marketing = Category::Marketing,
         topic = topic.unwrap_or_default(),
     )

@@ -37,5 +37,6 @@ pub use unfinished::{
     Among, Patience, Unfinished, UnfinishedRun, made_before, settle_unfinished, take_unfinished, unfinished,
     unfinished_runs,
 };
+pub(crate) use unknown::given_up;
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;

@@ -180,6 +180,12 @@ pub async fn settle_unknown(tx: &Tx, at: Timestamp, message: &UnknownMessage, fi
     Ok(true)
 }
 
+/// The SQL of whether message `message` was given up while nobody could tell what became of it: it may have come.
+pub(crate) fn given_up(message: &str) -> String {
+    let (failed, reason) = (State::Failed.rank(), Reason::OutcomeUnknown);
+    format!("({message}.state = {failed} AND {message}.reason = '{reason}')")
+}
+
 fn set(row: &mut Locked, state: State, reason: Option<Reason>, error_code: Option<i32>) {
     row.state = state;
     row.reason = reason;

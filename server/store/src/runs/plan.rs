@@ -17,7 +17,7 @@ use crate::{
     ConnectionTrait, Db, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger,
-    messages::{CLOCKS_APART, left_alone},
+    messages::{CLOCKS_APART, given_up, left_alone},
     one,
     schedule::scheduled_at,
     segments,
@@ -197,13 +197,19 @@ fn reason_sql(category: Category, topic: bool, earlier: Option<String>, left_alo
     format!("CASE {} ELSE NULL END", cases.join(" "))
 }
 
+/// The SQL of why planning would leave contact `c`, subscribed by `s`, out of such a run now.
+pub(crate) fn reason_now(rules: &Rules, topic: bool, (campaign, run): (&str, &str), unreachable_since: &str) -> String {
+    let alone = left_alone(rules.channel, unreachable_since);
+    reason_sql(rules.category, topic, earlier(rules.repeat, campaign, run), &alone)
+}
+
 /// Whether an earlier run of the campaign reached the person, or still may.
 fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
     (repeat == Repeat::OncePerPerson).then(|| earlier_message(campaign, &format!("AND e.run_id <> {run} ")))
 }
 
 /// Whether a message of the campaign reached the person, or still may. What was skipped, cancelled or failed did not reach
-/// anybody.
+/// anybody; what was given up because nobody can tell may have.
 pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
     let not_reached: Vec<String> = [State::Undelivered, State::Failed, State::Skipped, State::Cancelled]
         .iter()
@@ -211,9 +217,10 @@ pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
         .collect();
     format!(
         "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
-         {other}AND e.state NOT IN ({}) \
+         {other}AND (e.state NOT IN ({}) OR {}) \
          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run_id AND r.rehearsal))",
-        not_reached.join(", ")
+        not_reached.join(", "),
+        given_up("e")
     )
 }
 

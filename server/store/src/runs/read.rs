@@ -31,7 +31,8 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let tallies = ledger::tallies(db, id).await?;
     run.quiet = super::quiet(db, id).await?;
-    run.rehearsal = rehearsals::of_runs(db, &ids(std::iter::once(id.to_string()))?).await?.remove(&id);
+    let of = rehearsals::of_runs(db, &ids(std::iter::once(id.to_string()))?).await?.remove(&id).unwrap_or_default();
+    (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
     run.skipped_by_reason = tallies.skipped_by_reason;
     run.failures_by_code = tallies.failures_by_code;
     Ok(run)
@@ -65,7 +66,8 @@ pub async fn list(
             run.skipped_by_reason = of.skipped_by_reason;
             run.failures_by_code = of.failures_by_code;
         }
-        run.rehearsal = rehearsals.remove(&run.id);
+        let of = rehearsals.remove(&run.id).unwrap_or_default();
+        (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
     }
     Ok(runs)
 }
@@ -108,6 +110,7 @@ fn read(row: &Row) -> Result<Run> {
         quiet: Quiet::default(),
         forecast: Forecast::default(),
         rehearsal: None,
+        rehearsed_before: None,
         template_version: row.get("template_version")?,
         rate_per_second: row.get("rate_per_second")?,
         reason: row.get("reason")?,

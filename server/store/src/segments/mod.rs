@@ -11,7 +11,7 @@ mod vocabulary;
 pub use compile::compile;
 pub use holds::holds;
 pub use nested::{NestingFault, inline, named, nest};
-pub use overlap::{among, sample};
+pub use overlap::{among, holds_anybody, sample};
 pub(crate) use rows::contains;
 pub use rows::{delete, find, forget, insert, is_name, list, mentioning, update, used_by};
 pub use vocabulary::{References, vocabulary};

@@ -35,6 +35,16 @@ pub async fn sample(
     all(db, query, values).await?.iter().map(|row| row.get("contact_id").map(ContactId)).collect()
 }
 
+/// Whether there is anybody in a segment, whose own segments are inlined: none are counted.
+///
+/// # Errors
+/// What the database says.
+pub async fn holds_anybody(db: &impl ConnectionTrait, definition: &Group, now: Timestamp) -> Result<bool> {
+    let (people, values) = compile(Kind::of(db), definition, now, 1)?;
+    let query = format!("SELECT 1 AS found FROM contacts c WHERE {people} LIMIT 1");
+    Ok(one(db, query, values).await?.is_some())
+}
+
 /// How many of these people a segment holds, whose own segments are inlined.
 ///
 /// # Errors

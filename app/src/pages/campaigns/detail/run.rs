@@ -166,8 +166,11 @@ fn recipients(view: &CampaignView, run: &Run, latest: bool, here: Here) -> AnyVi
     let state = here.once("state");
     let tabs = people::state_tabs(&run.ledger, &state);
     let list = if view.recipients.is_empty() {
-        let words =
-            if run.ledger.planned == 0 { "Nobody is planned yet." } else { "Nobody is in this state any more." };
+        let words = match run.ledger.planned {
+            0 if run.status.is_over() => "There was nobody to send it to.",
+            0 => "Nobody is planned yet.",
+            _ => "Nobody is in this state any more.",
+        };
         view! { <p class="card__text muted">{words}</p> }.into_any()
     } else {
         people::table(&view.recipients, view.at, &view.faults)

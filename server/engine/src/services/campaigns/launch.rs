@@ -126,7 +126,8 @@ pub(super) async fn hours_problem(
     }))
 }
 
-/// Says so when they leave none in places that the workspace has lines of its own for: elsewhere it goes out all the same.
+/// Says so when they leave none in some places, by the law table and the workspace's own lines: elsewhere it goes out all the
+/// same.
 async fn closed_places(engine: &Engine, campaign: &Campaign, category: Category) -> Result<Option<String>> {
     let hours = hours_of(engine, campaign, category).await?;
     let places = hours.closed_places(zones::civil(&TimeZone::UTC, engine.now()).date());
@@ -134,8 +135,8 @@ async fn closed_places(engine: &Engine, campaign: &Campaign, category: Category)
     let more = if places.len() > shown.len() { ", …" } else { "" };
     Ok((!places.is_empty()).then(|| {
         format!(
-            "Nobody in {}{more} could ever get it: quiet is {}, and the workspace's own lines of law leave no other time \
-             there. Shorten the quiet hours, or change the lines.",
+            "Nobody in {}{more} could ever get it: quiet is {}, and the law table and the workspace's own lines leave no \
+             other time there. Shorten the quiet hours, or change those lines.",
             shown.join(", "),
             hours.words()
         )
@@ -243,7 +244,15 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.audience = tally.total();
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
-    check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    let sender = parts.sender.as_ref().map(|row| row.sender.id);
+    let is_refused = tally.total() == 0
+        && check.campaign.trigger == Trigger::Now
+        && rehearse::plan(db, &check.campaign, sender).await?.is_none();
+    if is_refused {
+        check.problems.push(nobody_there());
+    } else {
+        check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    }
     let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
     if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
         check.warnings.extend(without_variant(&compiled, &locales));
@@ -316,9 +325,13 @@ fn rate(campaign: &Campaign, sender: Option<&SenderRow>) -> i32 {
     if narrower == i32::MAX { 0 } else { narrower }
 }
 
-/// Says so when a campaign's time is over or never comes. Nothing of it concerns a run that is due just now.
-pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Option<FieldError> {
-    times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now))
+/// Says so when a campaign's time is over or never comes, or cannot be read: a zone that the time zones in use do not have
+/// any more. Nothing else of it concerns a run that is due just now.
+pub(super) fn untimely(campaign: &Campaign, now: Timestamp) -> Vec<FieldError> {
+    match times::read(&campaign.trigger) {
+        Ok(times) => times.untimely(now).into_iter().collect(),
+        Err(errors) => errors,
+    }
 }
 
 pub(super) const fn may_launch(status: CampaignStatus) -> bool {
@@ -329,7 +342,34 @@ pub(super) fn launched_before(status: CampaignStatus) -> String {
     format!("The campaign is {} already. Duplicate it to send it again.", status_words(status))
 }
 
+/// What is sent at once needs somebody to send to.
+fn nobody_there() -> FieldError {
+    FieldError::new("segment_id", "There is nobody in the audience. Choose another one, or add people to it.")
+}
+
+/// Refuses what would go out at once, and to nobody; looked for before the transaction, because it may take a while. What
+/// else is wrong with the campaign is not said here.
+async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
+    let db = engine.db().reader();
+    let campaign = campaign_or(store::campaigns::get(db, id).await)?;
+    if campaign.trigger != Trigger::Now || !may_launch(campaign.status) {
+        return Ok(());
+    }
+    let parts = parts(engine, db, &campaign).await?;
+    let (Some(segment), true) = (&parts.segment, parts.problems.is_empty()) else { return Ok(()) };
+    let sender = parts.sender.as_ref().map(|row| row.sender.id);
+    let is_somebody = match rehearse::plan(db, &campaign, sender).await? {
+        Some(ready) => store::ledger::load(db, ready.run).await?.planned > 0,
+        None => {
+            let definition = definition(db, Some(segment)).await?;
+            store::segments::holds_anybody(db, &definition, engine.now()).await?
+        }
+    };
+    if is_somebody { Ok(()) } else { Err(Error::Invalid(vec![nobody_there()])) }
+}
+
 pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
+    somebody(engine, id).await?;
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
@@ -341,7 +381,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         let text = "The campaign waits for events: schedule it, and it listens from then on.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    Error::unless_valid(untimely(&campaign, now).into_iter().collect())?;
+    Error::unless_valid(untimely(&campaign, now))?;
     let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,
@@ -371,9 +411,13 @@ pub(crate) async fn start(
     campaign: &Campaign,
     due_at: Timestamp,
 ) -> Result<RunId> {
+    let looked_at = store::rehearsals::ready(tx, campaign.id, false).await?;
     store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
     let begins = Begins { due_at, from: engine.now() };
     let (run, template_version) = insert(engine, tx, actor, campaign, begins).await?;
+    if let Some(rehearsal) = looked_at.filter(|_| !campaign.trigger.is_event()) {
+        store::rehearsals::keep(tx, rehearsal.run, run).await?;
+    }
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     let action = if campaign.trigger.is_event() { "schedule" } else { "launch" };
     audit(tx, actor, engine.now(), action, campaign.id, detail).await?;

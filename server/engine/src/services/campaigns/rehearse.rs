@@ -2,20 +2,27 @@
 
 use domain::{
     campaign::{Campaign, Trigger},
-    ids::{CampaignId, RunId},
+    consent::Category,
+    ids::{CampaignId, ContactId, RunId, SenderId},
+    message::Channel,
+    phone::Phone,
     run::{Rules, Run, SinceRehearsal},
+    settings::Settings,
     time::Timestamp,
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use store::{ConnectionTrait, Tx, rehearsals::Ready};
 
 use super::{audit, campaign_or, commit, launch};
-use crate::{Actor, Engine, Error, Result, bell::Who, retry::retrying, scheduler::times, services::settings, zones};
+use crate::{
+    Actor, Engine, Error, Result, bell::Who, quiet, retry::retrying, scheduler::times, services::settings, zones,
+};
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
 
 pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
-    let audience = audience(engine, id).await?;
+    let (audience, settings) = audience(engine, id).await?;
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
@@ -27,7 +34,7 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     // Runs are told apart by their instants: that of its time is kept for the run that goes out then.
     let begins = launch::Begins { due_at: now, from: due(&campaign, now) };
     let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, begins).await?;
-    store::rehearsals::open(&tx, run, audience).await?;
+    store::rehearsals::open(&tx, run, audience, &settings).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
     audit(&tx, actor, now, "rehearse", id, detail).await?;
     let rehearsed = store::runs::get(&tx, run).await?;
@@ -41,8 +48,9 @@ fn due(campaign: &Campaign, now: Timestamp) -> Timestamp {
     times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now)
 }
 
-/// How many people there are in the audience; counted before the transaction, because it may take a second.
-async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
+/// How many people there are in the audience, counted before the transaction because it may take a second; and the hash of
+/// the settings that they are decided by.
+async fn audience(engine: &Engine, id: CampaignId) -> Result<(i64, String)> {
     let db = engine.db().reader();
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
     if !launch::may_launch(campaign.status) {
@@ -58,9 +66,24 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<i64> {
     let definition = launch::definition(db, segment.as_ref()).await?;
     let kind = (template.channel, template.category);
     let due = due(&campaign, engine.now());
-    let since = settings::current(engine).await?.unreachable_since(due);
+    let settings = settings::current(engine).await?;
+    let since = settings.unreachable_since(due);
     let (tally, _) = store::runs::preview(db, &definition, topic, kind, due, since).await?;
-    Ok(tally.total())
+    Ok((tally.total(), decided_by(&settings, kind)))
+}
+
+/// The hash of the settings that decide about such messages: another one says that somebody may be decided otherwise.
+fn decided_by(settings: &Settings, (channel, category): (Channel, Category)) -> String {
+    let is_marketing = category == Category::Marketing;
+    let by_law = settings.quiet_hours.law && is_marketing;
+    let decisive = json!({
+        "quiet_hours": settings.quiet_hours.hours(),
+        "law": by_law.then_some((quiet::PACK, &settings.law_lines, &settings.holidays)),
+        "frequency_caps": is_marketing.then_some(&settings.frequency_caps),
+        "enforce_whatsapp_window": channel == Channel::Whatsapp && settings.enforce_whatsapp_window,
+        "unreachable_days": settings.unreachable_days,
+    });
+    hex::encode(Sha256::digest(decisive.to_string()))
 }
 
 pub(super) async fn discard(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<()> {
@@ -82,7 +105,7 @@ pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &C
     let parts = launch::parts(engine, tx, campaign).await?;
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
     parts.complete()?;
-    if !counts(campaign, &ready) || sender != Some(ready.sender) {
+    if !counts(campaign, &ready, sender) {
         return Ok(None);
     }
     let now = engine.now();
@@ -96,8 +119,18 @@ pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &C
 }
 
 /// Of a campaign that goes out by itself a rehearsal is a look only: at its time it is planned anew.
-fn counts(campaign: &Campaign, ready: &Ready) -> bool {
-    campaign.trigger == Trigger::Now && !ready.stale
+fn counts(campaign: &Campaign, ready: &Ready, sender: Option<SenderId>) -> bool {
+    campaign.trigger == Trigger::Now && !ready.stale && sender == Some(ready.sender)
+}
+
+/// The rehearsed plan that a launch would send, if there is one.
+pub(super) async fn plan(
+    db: &impl ConnectionTrait,
+    campaign: &Campaign,
+    sender: Option<SenderId>,
+) -> Result<Option<Ready>> {
+    let ready = store::rehearsals::ready(db, campaign.id, false).await?;
+    Ok(ready.filter(|ready| counts(campaign, ready, sender)))
 }
 
 pub(super) async fn since(engine: &Engine, id: CampaignId) -> Result<SinceRehearsal> {
@@ -105,7 +138,11 @@ pub(super) async fn since(engine: &Engine, id: CampaignId) -> Result<SinceRehear
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
     let ready = store::rehearsals::ready(db, id, false).await?.ok_or(NO_REHEARSAL)?;
     let parts = launch::parts(engine, db, &campaign).await?;
-    let mut since = store::rehearsals::since(db, &ready, engine.now()).await?;
+    let (now, settings) = (engine.now(), settings::current(engine).await?);
+    let unreachable_since = settings.unreachable_since(now.max(ready.due_at));
+    let mut since = store::rehearsals::since(db, &ready, now, unreachable_since).await?;
+    let decided_by = decided_by(&settings, (ready.rules.channel, ready.rules.category));
+    since.settings = ready.settings.as_ref().is_some_and(|before| *before != decided_by);
     since.campaign = ready.stale || parts.sender.is_none_or(|row| row.sender.id != ready.sender);
     since.template_version = newer_version(db, &ready).await?;
     since.audience = match parts.segment {
@@ -124,7 +161,8 @@ async fn newer_version(db: &impl ConnectionTrait, ready: &Ready) -> Result<Optio
 /// People of one transaction.
 const CHUNK: u32 = 2_000;
 
-/// Gives a time zone to everybody whom the rehearsal left out for want of one. The plan stays as it is.
+/// Gives a time zone to everybody whom the rehearsal left out for want of one, and whose number does not tell one. The plan
+/// stays as it is.
 pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
     let known = zones::zone_name(timezone.trim());
     let known = known.ok_or_else(|| Error::invalid("timezone", "Give a time zone such as Asia/Colombo."))?;
@@ -135,7 +173,9 @@ pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId,
         let (count, last) = retrying!(
             async {
                 let tx = engine.begin(actor).await?;
-                let (count, last) = store::rehearsals::set_timezone(&tx, (run, after), known, now, CHUNK).await?;
+                let people = store::rehearsals::zoneless(&tx, (run, after), CHUNK).await?;
+                let last = people.last().map(|(person, _)| person.0);
+                let count = store::rehearsals::set_timezone(&tx, &of_no_place(people), known, now).await?;
                 if count > 0 {
                     let detail = json!({ "timezone": known, "people": count });
                     audit(&tx, actor, now, "set_timezones", id, detail).await?;
@@ -151,6 +191,12 @@ pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId,
             None => return Ok(changed),
         }
     }
+}
+
+/// Those whose number belongs to no place or to several zones: of the others the zone is known.
+fn of_no_place(people: Vec<(ContactId, Option<Phone>)>) -> Vec<ContactId> {
+    let is_open = |phone: &Phone| !zones::zones_of(phone, None).is_one();
+    people.into_iter().filter(|(_, phone)| phone.as_ref().is_some_and(is_open)).map(|(person, _)| person).collect()
 }
 
 /// The campaign's rehearsal that is there or under way.
