@@ -11,6 +11,11 @@ use domain::{
 
 use crate::{ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one};
 
+/// What the scheduler asks every second: one step into the index `campaigns_due`, however many campaigns wait.
+pub const DUE: &str = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
+                       AND status IN ('scheduled', 'running') AND next_due_at <= $1 AND (next_due_at, id) > ($2, $3) \
+                       ORDER BY next_due_at, id LIMIT $4";
+
 /// Campaigns that are due by `now`, after the one that was due `after`: the first of them first.
 ///
 /// # Errors
@@ -22,11 +27,8 @@ pub async fn due(
     limit: u32,
 ) -> Result<Vec<(CampaignId, Timestamp)>> {
     let (at, id) = after.unwrap_or((Timestamp::from_micros(i64::MIN), CampaignId(uuid::Uuid::nil())));
-    let query = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
-                 AND status IN ('scheduled', 'running') AND next_due_at <= $1 AND (next_due_at, id) > ($2, $3) \
-                 ORDER BY next_due_at, id LIMIT $4";
     let values = vec![now.as_micros().into(), at.as_micros().into(), id.0.into(), i64::from(limit).into()];
-    all(db, query, values).await?.iter().map(read).collect()
+    all(db, DUE, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<(CampaignId, Timestamp)> {
