@@ -54,6 +54,16 @@ test('a campaign is put on a schedule and taken off it', async ({ signedIn: page
   await page.getByRole('link', { name: 'Next month' }).click()
   await expect(page.getByRole('link', { name: new RegExp(`09:30 ${mark}`) }).first()).toBeVisible()
   await accessible()
+  // Friday morning in Colombo is Thursday evening in Honolulu.
+  const on = (day: string, time: string) =>
+    page.getByRole('listitem').filter({ hasText: new RegExp(`${day} \\d`) }).getByRole('link', { name: new RegExp(`${time} ${mark}`) })
+  await expect(on('Friday', '09:30').first()).toBeVisible()
+  const month = await page.getByRole('heading', { level: 2 }).first().textContent()
+  await page.getByRole('textbox', { name: 'Time zone' }).fill('Pacific/Honolulu')
+  await work.button('Show in this zone').click()
+  await expect(on('Thursday', '18:00').first()).toBeVisible()
+  await expect(page.getByRole('link', { name: new RegExp(`09:30 ${mark}`) })).toHaveCount(0)
+  await expect(page.getByRole('heading', { level: 2 }).first()).toHaveText(month ?? '')
   await work.open(campaign)
   await work.button('Pause').click()
   await expect(page.getByText('once it is resumed').first()).toBeVisible()

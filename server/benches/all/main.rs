@@ -61,6 +61,11 @@ async fn main() -> Result<()> {
             rows::rehearse::run(&mut report, backend, scale).await?;
         }
     }
+    for backend in &backends {
+        if wants("schedule") {
+            rows::schedule::run(&mut report, backend).await?;
+        }
+    }
     if wanted.split(',').any(|row| row == "million") {
         for backend in &backends {
             rows::million::run(&mut report, backend, scale).await?;

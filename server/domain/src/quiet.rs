@@ -189,7 +189,9 @@ pub struct LawLine {
     pub zone: Option<String>,
     /// Not on the holidays of the list.
     pub holidays: bool,
+    /// The first local day on which it holds.
     pub valid_from: Option<String>,
+    /// The last one.
     pub valid_to: Option<String>,
     /// `law`, `practice` or `policy`.
     pub basis: String,
@@ -223,6 +225,13 @@ pub struct OwnLawLine {
     /// Not on the holidays of the list.
     #[serde(default)]
     pub holidays: bool,
+    /// The first local day on which it holds; it always has where there is none.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(example = "2027-01-01"))]
+    pub valid_from: Option<String>,
+    /// The last one; it has no end where there is none.
+    #[serde(default)]
+    pub valid_to: Option<String>,
     /// Where it is written: a text or an address.
     pub source: String,
     /// The day on which the source was read.
@@ -244,6 +253,12 @@ impl fmt::Display for OwnLawLine {
         if self.holidays {
             f.write_str(" not on holidays")?;
         }
+        if let Some(day) = &self.valid_from {
+            write!(f, " from {day}")?;
+        }
+        if let Some(day) = &self.valid_to {
+            write!(f, " until {day}")?;
+        }
         write!(f, " ({}, read {})", self.source, self.read_on)
     }
 }
@@ -259,6 +274,8 @@ pub struct LawTable {
     pub lines: Vec<LawLine>,
     /// What the workspace added.
     pub own: Vec<OwnLawLine>,
+    /// Countries of the list of holidays that no line keeps holidays for: their days there change nothing.
+    pub idle_holidays: Vec<String>,
 }
 
 #[cfg(test)]

@@ -83,6 +83,6 @@ pub struct CalendarEntry {
     /// The time is that of everybody's own clock, wherever they are.
     pub everywhere: bool,
     pub recurring: bool,
-    /// It has begun; the others are to come.
+    /// It has begun; the others are to come, those of a paused campaign once it is resumed.
     pub has_run: bool,
 }

@@ -177,6 +177,19 @@ async fn a_launch_check_says_what_would_happen() {
             "{check:?}"
         );
         assert_eq!((check.problems, check.sample_text), (vec![], Some("Hi there".to_owned())));
+
+        // The wizard says it where the template is chosen.
+        let (template, audience) =
+            (campaign.template_id.expect("a template"), campaign.segment_id.expect("an audience"));
+        let told = async |topic| {
+            world.engine.campaigns().languages(&world.admin, template, audience, topic).await.expect("an answer")
+        };
+        let starts = |told: Option<String>, start: &str| told.is_some_and(|told| told.starts_with(start));
+        let (subscribed, all) = (told(Some("offers")).await, told(None).await);
+        assert!(starts(subscribed.clone(), "1 of 2 people who would get it read languages"), "{subscribed:?}");
+        assert!(starts(all.clone(), "1 of 3 people who would get it read languages"), "{all:?}");
+        build::set_person(&world.db, ContactId(2), "locale = 'en-IN'").await;
+        assert_eq!(told(Some("offers")).await, None, "who is left out does not count");
     }
 }
 

@@ -407,6 +407,8 @@ async fn a_line_of_the_workspace_binds_marketing_beside_the_law_table_until_it_i
             from: "12:00".to_owned(),
             to: "23:00".to_owned(),
             holidays: false,
+            valid_from: None,
+            valid_to: None,
             source: "Bill 12 of California".to_owned(),
             read_on: "2026-11-23".to_owned(),
         };
@@ -469,6 +471,8 @@ async fn hours_that_close_a_place_of_the_workspaces_lines_are_told() {
             from: "21:00".to_owned(),
             to: "22:00".to_owned(),
             holidays: false,
+            valid_from: None,
+            valid_to: None,
             source: "Arrêté 7".to_owned(),
             read_on: "2026-11-23".to_owned(),
         };

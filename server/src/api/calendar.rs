@@ -29,7 +29,8 @@ struct CalendarQuery {
 
 /// A month of campaigns
 ///
-/// Runs that began and times at which campaigns are due, by day.
+/// Runs that began and times at which campaigns are due, by day. What goes by everybody's own clock is on the day of that
+/// clock; paused campaigns that have kept their time are among them, with that status.
 #[utoipa::path(
     get, path = "/calendar", tag = TAG,
     params(CalendarQuery),

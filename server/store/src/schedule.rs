@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    campaign::{Campaign, CampaignStatus},
+    campaign::{Campaign, CampaignStatus, Trigger},
     ids::{CampaignId, RunId, SegmentId},
     schedule::{DueOutcome, DueReason, LastDue},
     time::Timestamp,
 };
 
 use crate::{ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one};
+
+/// What the scheduler asks every second: one step into the index `campaigns_due`, however many campaigns wait.
+pub const DUE: &str = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
+                       AND status IN ('scheduled', 'running') AND next_due_at <= $1 AND (next_due_at, id) > ($2, $3) \
+                       ORDER BY next_due_at, id LIMIT $4";
 
 /// Campaigns that are due by `now`, after the one that was due `after`: the first of them first.
 ///
@@ -22,11 +27,8 @@ pub async fn due(
     limit: u32,
 ) -> Result<Vec<(CampaignId, Timestamp)>> {
     let (at, id) = after.unwrap_or((Timestamp::from_micros(i64::MIN), CampaignId(uuid::Uuid::nil())));
-    let query = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
-                 AND status IN ('scheduled', 'running') AND next_due_at <= $1 AND (next_due_at, id) > ($2, $3) \
-                 ORDER BY next_due_at, id LIMIT $4";
     let values = vec![now.as_micros().into(), at.as_micros().into(), id.0.into(), i64::from(limit).into()];
-    all(db, query, values).await?.iter().map(read).collect()
+    all(db, DUE, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<(CampaignId, Timestamp)> {
@@ -102,13 +104,14 @@ pub async fn runs_made(db: &impl ConnectionTrait, campaign: CampaignId) -> Resul
     Ok(row.map(|row| row.get("due_runs")).transpose()?.unwrap_or(0))
 }
 
-/// How many runs the schedules of the campaigns that are due again have made; who is missing has made none.
+/// How many runs the schedules of the campaigns that are due again have made, or will be once they are resumed; who is
+/// missing has made none.
 ///
 /// # Errors
 /// What the database says.
 pub async fn runs_made_by_all(db: &impl ConnectionTrait) -> Result<BTreeMap<CampaignId, i32>> {
     let query = "SELECT id, due_runs FROM campaigns WHERE next_due_at IS NOT NULL \
-                 AND status IN ('scheduled', 'running') AND due_runs > 0";
+                 AND status IN ('scheduled', 'running', 'paused') AND due_runs > 0";
     let rows = all(db, query, Vec::new()).await?;
     rows.iter().map(|row| Ok((CampaignId(row.get("id")?), row.get("due_runs")?))).collect()
 }
@@ -122,32 +125,46 @@ pub async fn explain(tx: &Tx, campaign: CampaignId, reason: &str) -> Result<()> 
     Ok(())
 }
 
+/// The SQL of whether a campaign goes out by everybody's own clock.
+const LOCAL: &str = "c.trigger_json LIKE '%\"local\":true%'";
+
 /// A run that has begun.
 #[derive(Clone, Debug)]
 pub struct Started {
     pub campaign: CampaignId,
     pub name: String,
     pub status: CampaignStatus,
+    pub trigger: Trigger,
     pub number: i32,
     pub started_at: Timestamp,
 }
 
-/// Runs that began in `[from, to)`, the first of them first.
+/// Runs that began in `[from, to)`, and those that go by everybody's own clock in a month (`2026-12`), whenever they began:
+/// the first of them first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn started(db: &impl ConnectionTrait, from: Timestamp, to: Timestamp, limit: u32) -> Result<Vec<Started>> {
+pub async fn started(
+    db: &impl ConnectionTrait,
+    (from, to): (Timestamp, Timestamp),
+    month: &str,
+    limit: u32,
+) -> Result<Vec<Started>> {
     // A rehearsal begins nothing, whatever became of it.
-    let query = "SELECT r.campaign_id, c.name, c.status, r.number, COALESCE(r.started_at, r.due_at) AS began FROM runs r \
-                 JOIN campaigns c ON c.id = r.campaign_id WHERE NOT r.rehearsal \
-                 AND COALESCE(r.started_at, r.due_at) >= $1 AND COALESCE(r.started_at, r.due_at) < $2 \
-                 ORDER BY began, r.id LIMIT $3";
-    let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
+    let query = format!(
+        "SELECT r.campaign_id, c.name, c.status, c.trigger_json, r.number, COALESCE(r.started_at, r.due_at) AS began \
+         FROM runs r JOIN campaigns c ON c.id = r.campaign_id WHERE NOT r.rehearsal \
+         AND ((COALESCE(r.started_at, r.due_at) >= $1 AND COALESCE(r.started_at, r.due_at) < $2) \
+         OR ({LOCAL} AND c.trigger_json LIKE $4)) ORDER BY began, r.id LIMIT $3"
+    );
+    let local = format!("%\"at\":\"{month}-%");
+    let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into(), local.into()];
     let read = |row: &Row| {
         Ok(Started {
             campaign: CampaignId(row.get("campaign_id")?),
             name: row.get("name")?,
             status: row.word("status")?,
+            trigger: row.json("trigger_json")?,
             number: row.get("number")?,
             started_at: Timestamp::from_micros(row.get("began")?),
         })
@@ -156,7 +173,7 @@ pub async fn started(db: &impl ConnectionTrait, from: Timestamp, to: Timestamp, 
 }
 
 /// Campaigns that may be due in `[from, to)`: those that are due next before its end, and of those that are due only once
-/// not the ones from before. The first of them first.
+/// not the ones from before. The first of them first; on request with those that are paused and have kept their time.
 ///
 /// # Errors
 /// What the database says.
@@ -164,12 +181,16 @@ pub async fn due_between(
     db: &impl ConnectionTrait,
     from: Timestamp,
     to: Timestamp,
+    with_paused: bool,
     limit: u32,
 ) -> Result<Vec<Campaign>> {
-    let condition = "c.next_due_at IS NOT NULL AND c.status IN ('scheduled', 'running') AND c.next_due_at < $2 \
-                     AND (c.next_due_at >= $1 OR c.trigger_json LIKE '%\"type\":\"cron\"%') ORDER BY c.next_due_at, c.id LIMIT $3";
+    let paused = if with_paused { ", 'paused'" } else { "" };
+    let condition = format!(
+        "c.next_due_at IS NOT NULL AND c.status IN ('scheduled', 'running'{paused}) AND c.next_due_at < $2 \
+         AND (c.next_due_at >= $1 OR c.trigger_json LIKE '%\"type\":\"cron\"%') ORDER BY c.next_due_at, c.id LIMIT $3"
+    );
     let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
-    campaigns::list_where(db, condition, values).await
+    campaigns::list_where(db, &condition, values).await
 }
 
 /// A run of another campaign.
@@ -178,12 +199,14 @@ pub struct Beside {
     pub campaign: CampaignId,
     pub name: String,
     pub segment: Option<SegmentId>,
+    pub trigger: Trigger,
     pub began: Timestamp,
     /// It is not over.
     pub under_way: bool,
 }
 
-/// Runs of other campaigns, to an audience, that began in `[from, to)` or are under way: the latest first.
+/// Runs of other campaigns, to an audience, that began in `[from, to)` or are under way, and those that went by everybody's
+/// own clock until then: the latest first. What waits for events goes to single people, not to an audience.
 ///
 /// # Errors
 /// What the database says.
@@ -193,17 +216,21 @@ pub async fn beside(
     (from, to): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<Beside>> {
-    let query = "SELECT x.*, c.name, c.segment_id FROM (SELECT campaign_id, \
-                 COALESCE(started_at, due_at) AS began, status IN ('planning', 'running', 'paused') AS under_way \
-                 FROM runs WHERE NOT rehearsal AND campaign_id <> $1) AS x JOIN campaigns c ON c.id = x.campaign_id \
-                 WHERE c.segment_id IS NOT NULL AND (x.under_way OR (x.began >= $2 AND x.began < $3)) \
-                 ORDER BY x.began DESC, c.id LIMIT $4";
+    let query = format!(
+        "SELECT x.*, c.name, c.segment_id, c.trigger_json FROM (SELECT campaign_id, finished_at, \
+         COALESCE(started_at, due_at) AS began, status IN ('planning', 'running', 'paused') AS under_way \
+         FROM runs WHERE NOT rehearsal AND event_name IS NULL AND campaign_id <> $1) AS x \
+         JOIN campaigns c ON c.id = x.campaign_id \
+         WHERE c.segment_id IS NOT NULL AND (x.under_way OR (x.began < $3 AND (x.began >= $2 \
+         OR (x.finished_at >= $2 AND {LOCAL})))) ORDER BY x.began DESC, c.id LIMIT $4"
+    );
     let values = vec![campaign.0.into(), from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
     let read = |row: &Row| {
         Ok(Beside {
             campaign: CampaignId(row.get("campaign_id")?),
             name: row.get("name")?,
             segment: row.get::<Option<uuid::Uuid>>("segment_id")?.map(SegmentId),
+            trigger: row.json("trigger_json")?,
             began: Timestamp::from_micros(row.get("began")?),
             under_way: row.get("under_way")?,
         })

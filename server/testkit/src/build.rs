@@ -233,3 +233,21 @@ impl TestRun {
         assert!(commit(db, async |tx| store::runs::finish_plan(tx, self.run, START).await).await);
     }
 }
+
+/// So many campaigns that wait for an hour to come: the first at this instant, each of the others a microsecond later.
+///
+/// # Panics
+/// When they cannot be inserted.
+pub async fn armed(db: &Db, count: u32, due_at: Timestamp) {
+    let id = match db.kind() {
+        store::Kind::Postgres => "gen_random_uuid()",
+        store::Kind::Sqlite => "randomblob(16)",
+    };
+    let due = due_at.as_micros();
+    let insert = format!(
+        "INSERT INTO campaigns (id, name, name_folded, trigger_json, late, repeat, on_unknown, status, created_at, \
+         updated_at, next_due_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+         SELECT {id}, 'x', 'x', '{{\"type\":\"now\"}}', 'wait', 'each_run', 'requeue', 'scheduled', i, i, {due} + i FROM n"
+    );
+    commit(db, async |tx| exec(tx, insert, Vec::new()).await).await;
+}

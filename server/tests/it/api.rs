@@ -232,6 +232,8 @@ async fn the_law_table_takes_lines_of_the_workspace() {
             ("to", json!("25:00")),
             ("source", json!(" ")),
             ("read_on", json!("9999-12-31")),
+            ("valid_from", json!("next month")),
+            ("valid_to", json!("2027-02-30")),
         ] {
             let refused = server.send("PATCH", "/settings", &with(field, value)).await.assert_status(422);
             assert_eq!(refused.fields(), [format!("law_lines[0].{field}")]);
@@ -251,6 +253,7 @@ async fn the_law_table_takes_lines_of_the_workspace() {
         let settings = server.send("PATCH", "/settings", &json!({"law_lines": [line]})).await.assert_status(200).json();
         let stored = &settings["law_lines"][0];
         assert_eq!((&stored["subdivision"], &stored["holidays"]), (&json!("*"), &json!(false)));
+        assert!(stored["valid_from"].is_null() && stored["valid_to"].is_null());
         // Everybody who may read sees it, beside lines that say when they were read.
         let viewer = server.key_of(Role::Viewer).await;
         let law =
@@ -261,6 +264,21 @@ async fn the_law_table_takes_lines_of_the_workspace() {
                 .as_array()
                 .is_some_and(|lines| lines.iter().all(|line| line["read_on"] == law["pack_version"]))
         );
+        // One that is to come says from when until when; holidays without a line that keeps them are named.
+        let mut dated = line.clone();
+        dated["valid_from"] = json!("2027-01-01");
+        dated["valid_to"] = json!("2026-12-31");
+        let refused = server.send("PATCH", "/settings", &json!({"law_lines": [dated]})).await.assert_status(422);
+        assert_eq!(refused.fields(), ["law_lines[0].valid_to"]);
+        dated["valid_to"] = json!("2027-12-31");
+        let holiday = json!({"country": "LK", "date": "2027-02-04", "name": "Independence Day"});
+        let change = json!({"law_lines": [dated], "holidays": [holiday]});
+        let settings = server.send("PATCH", "/settings", &change).await.assert_status(200).json();
+        assert_eq!(settings["law_lines"][0]["valid_to"], json!("2027-12-31"));
+        assert_eq!(server.get("/settings/law").await.json()["idle_holidays"], json!(["LK"]));
+        dated["holidays"] = json!(true);
+        server.send("PATCH", "/settings", &json!({"law_lines": [dated]})).await.assert_status(200);
+        assert_eq!(server.get("/settings/law").await.json()["idle_holidays"], json!([]));
         let none = server.send("PATCH", "/settings", &json!({"law_lines": []})).await.assert_status(200).json();
         assert_eq!(none["law_lines"], json!([]));
         server.stop().await;

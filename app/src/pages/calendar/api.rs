@@ -48,7 +48,7 @@ pub struct EntryView {
     pub id: String,
     pub name: String,
     pub time: String,
-    /// For the style sheet: `ran`, `due`.
+    /// For the style sheet: `ran`, `due`, `paused`.
     pub kind: String,
     /// What else is to be known: `everyone's own clock · repeats · Scheduled`.
     pub words: String,
@@ -100,17 +100,22 @@ fn day_view(day: &domain::schedule::CalendarDay, of_month: u8, month: i32, today
 #[cfg(feature = "ssr")]
 fn entry_view(entry: &domain::schedule::CalendarEntry) -> EntryView {
     let status = crate::components::Label::from(entry.status).text;
+    let (kind, what) = match (entry.has_run, entry.status) {
+        (true, _) => ("ran", "began"),
+        (false, domain::campaign::CampaignStatus::Paused) => ("paused", "is due once it is resumed"),
+        (false, _) => ("due", "is due"),
+    };
     let words = [
         entry.everywhere.then_some("everyone's own clock"),
         entry.recurring.then_some("repeats"),
-        Some(if entry.has_run { "began" } else { "is due" }),
+        Some(what),
         Some(&*status),
     ];
     EntryView {
         id: entry.campaign_id.to_string(),
         name: entry.name.clone(),
         time: entry.time.clone(),
-        kind: if entry.has_run { "ran" } else { "due" }.to_owned(),
+        kind: kind.to_owned(),
         words: words.into_iter().flatten().collect::<Vec<_>>().join(" · "),
     }
 }

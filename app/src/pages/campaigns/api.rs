@@ -211,6 +211,8 @@ pub struct TextPreview {
     pub person: Option<String>,
     pub missing: Vec<String>,
     pub problems: Vec<String>,
+    /// How many of the audience read a language that it has no text for.
+    pub languages: Option<String>,
 }
 
 #[cfg(feature = "ssr")]
@@ -457,7 +459,7 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
                 .map(|one| TemplateChoice { id: one.id, name: one.name, channel: one.channel, category: one.category })
                 .collect();
             if let Some(template) = view.campaign.template_id {
-                view.text = Some(text(&ctx, template, view.campaign.segment_id).await?);
+                view.text = Some(text(&ctx, template, view.campaign.segment_id, view.campaign.topic.as_deref()).await?);
             }
         }
         Step::Sending => {
@@ -522,13 +524,22 @@ async fn people(ctx: &Ctx, audience: &str) -> Result<PeoplePreview, AppError> {
 
 /// A template as the first person of the audience gets it.
 #[server]
-pub async fn preview_text(template: String, #[server(default)] audience: String) -> Result<TextPreview, AppError> {
+pub async fn preview_text(
+    template: String,
+    #[server(default)] audience: String,
+    #[server(default)] topic: String,
+) -> Result<TextPreview, AppError> {
     let audience = given(&audience).map(id).transpose()?;
-    text(&ctx()?, id(&template)?, audience).await
+    text(&ctx()?, id(&template)?, audience, given(&topic)).await
 }
 
 #[cfg(feature = "ssr")]
-async fn text(ctx: &Ctx, template: TemplateId, audience: Option<SegmentId>) -> Result<TextPreview, AppError> {
+async fn text(
+    ctx: &Ctx,
+    template: TemplateId,
+    audience: Option<SegmentId>,
+    topic: Option<&str>,
+) -> Result<TextPreview, AppError> {
     use domain::template::PreviewRequest;
     let (engine, actor) = (&ctx.engine, &ctx.actor);
     let template = engine.templates().get(actor, template).await?;
@@ -538,6 +549,10 @@ async fn text(ctx: &Ctx, template: TemplateId, audience: Option<SegmentId>) -> R
             let definition = serde_json::to_value(&segment.definition).unwrap_or_default();
             engine.segments().preview(actor, &definition).await?.sample.into_iter().next()
         }
+        None => None,
+    };
+    let languages = match audience {
+        Some(audience) => engine.campaigns().languages(actor, template.id, audience, topic).await?,
         None => None,
     };
     let wanted = person.as_ref().and_then(|person| person.locale.clone()).unwrap_or_default();
@@ -564,5 +579,6 @@ async fn text(ctx: &Ctx, template: TemplateId, audience: Option<SegmentId>) -> R
             .map(|person| person.name.unwrap_or_else(|| crate::components::format::phone(person.phone.as_str()))),
         missing: preview.missing,
         problems: preview.errors.into_iter().map(|error| error.message).collect(),
+        languages,
     })
 }

@@ -17,7 +17,7 @@ use engine::{
     zones::zones_of,
 };
 
-use crate::report::{Figure, Report};
+use crate::report::{Figure, Limit, Report};
 
 const PEOPLE: usize = 10_000;
 const ROUNDS: usize = 20;
@@ -59,7 +59,7 @@ pub fn run(report: &mut Report) -> Result<()> {
         value: bound,
         unit: "decisions/s",
         baseline: Some(rate(None)?),
-        limit: None,
+        limit: Some(Limit::AtLeast(200_000.0)),
     });
     Ok(())
 }

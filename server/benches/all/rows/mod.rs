@@ -5,6 +5,7 @@ pub mod import;
 pub mod million;
 pub mod rehearse;
 pub mod render;
+pub mod schedule;
 pub mod send;
 pub mod size;
 pub mod webhooks;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::quiet::Holiday;
+use domain::quiet::{Holiday, OwnLawLine};
 use jiff::civil::Date;
+
+use super::law;
 
 /// The list in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,12 @@ impl Holidays {
     pub(super) fn has(&self, country: &str, day: Date) -> bool {
         self.0.contains(&(country.to_owned(), day))
     }
+}
+
+/// Countries of a list that neither the law table nor the workspace's own lines keep holidays for: it says nothing there.
+pub(crate) fn idle(list: &[Holiday], own: &[OwnLawLine]) -> Vec<String> {
+    let countries = list.iter().map(|holiday| holiday.country.as_str());
+    law::without_holidays(countries, own).into_iter().map(str::to_owned).collect()
 }
 
 /// The list that a workspace begins with (server/engine/data/holidays.txt).

@@ -45,6 +45,12 @@ impl Place {
         Self { countries: countries.map(|code| code.and_then(letters)), is_other, states }
     }
 
+    /// Those that have no line of their own in the table.
+    fn others(&self) -> impl Iterator<Item = &str> {
+        let named = self.countries.iter().flatten().filter_map(|code| std::str::from_utf8(code).ok());
+        named.filter(|code| !RULES.countries.contains(code))
+    }
+
     fn is_in(self, country: &str) -> bool {
         if country == OTHER {
             self.is_other
@@ -78,6 +84,7 @@ struct Rule {
     days: Days,
     window: Window,
     holidays: bool,
+    /// The first day, and the last one.
     valid_from: Option<Date>,
     valid_to: Option<Date>,
 }
@@ -136,10 +143,20 @@ pub(super) fn groups_of(own: &[OwnLawLine]) -> Vec<Group> {
     let mut groups = Vec::new();
     for line in own {
         let Some((days, window)) = Days::parse(&line.days).zip(Window::parse(&line.from, &line.to)) else { continue };
-        let rule = || Rule { days, window, holidays: line.holidays, valid_from: None, valid_to: None };
+        let rule = || Rule {
+            days,
+            window,
+            holidays: line.holidays,
+            valid_from: day_of(line.valid_from.as_deref()),
+            valid_to: day_of(line.valid_to.as_deref()),
+        };
         add(&mut groups, (&line.country, &line.subdivision), None, rule);
     }
     groups
+}
+
+fn day_of(text: Option<&str>) -> Option<Date> {
+    text.and_then(|text| text.parse().ok())
 }
 
 fn table() -> impl Iterator<Item = [&'static str; 12]> {
@@ -153,21 +170,29 @@ impl Group {
         place.is_in(&self.country) && in_subdivision(&self.subdivision, place.states)
     }
 
-    /// What the group allows on a local day.
-    pub fn on(&self, day: Date, holidays: &Holidays) -> Vec<Window> {
+    /// What the group allows somebody at that place on a local day.
+    pub fn on(&self, day: Date, place: &Place, holidays: &Holidays) -> Vec<Window> {
         let mut in_force = self.rules.iter().filter(|rule| rule.is_in_force(day)).peekable();
         if in_force.peek().is_none() {
             // Not yet, or no longer, a rule: nothing is forbidden.
             return vec![Window { from: 0, to: LocalTime::DAY }];
         }
-        let open = in_force.filter(|rule| rule.days.has(day) && !(rule.holidays && holidays.has(&self.country, day)));
+        let is_holiday = || self.countries(place).any(|country| holidays.has(country, day));
+        let open = in_force.filter(|rule| rule.days.has(day) && !(rule.holidays && is_holiday()));
         open.map(|rule| rule.window).collect()
+    }
+
+    /// Whose holidays it keeps: the line for all others those of the person's own country.
+    fn countries<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a str> {
+        let is_other = self.country == OTHER;
+        let own = (!is_other).then_some(&*self.country);
+        own.into_iter().chain(place.others().filter(move |_| is_other))
     }
 }
 
 impl Rule {
     fn is_in_force(&self, day: Date) -> bool {
-        self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day < to)
+        self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day <= to)
     }
 }
 
@@ -187,6 +212,28 @@ pub(super) fn binding(own: &[Group], place: Place) -> impl Iterator<Item = &Grou
 /// The lines that the workspace added and that bind somebody there.
 pub(super) fn own_binding(own: &[OwnLawLine], place: Place) -> impl Iterator<Item = &OwnLawLine> {
     own.iter().filter(move |line| place.is_in(&line.country) && speaks_of(line, place.states))
+}
+
+/// The days, from this one on, on which a line holds and on which one of its country begins or ended the day before: what
+/// is left from then on is another question than what was left before.
+pub(crate) fn turns(line: &OwnLawLine, all: &[OwnLawLine], from: Date) -> BTreeSet<Date> {
+    let own = groups_of(all);
+    let rules = || beside(line, &own).flat_map(|group| &group.rules);
+    let begin = rules().filter_map(|rule| rule.valid_from);
+    let over = rules().filter_map(|rule| rule.valid_to?.tomorrow().ok());
+    let holds = |day: &Date| {
+        let (first, last) = (day_of(line.valid_from.as_deref()), day_of(line.valid_to.as_deref()));
+        first.is_none_or(|first| first <= *day) && last.is_none_or(|last| *day <= last)
+    };
+    std::iter::once(from).chain(begin).chain(over).filter(|day| from <= *day && holds(day)).collect()
+}
+
+/// The groups that can bind where a line does.
+fn beside<'a>(line: &'a OwnLawLine, own: &'a [Group]) -> impl Iterator<Item = &'a Group> {
+    // A country that only the workspace has lines for is bound by those for all others, too.
+    let is_other = !RULES.countries.contains(&line.country.as_str());
+    let here = move |group: &&Group| group.country == line.country || (is_other && group.country == OTHER);
+    RULES.groups.iter().chain(own).filter(here)
 }
 
 /// The places that a line speaks of, and where the table, all of these lines and the quiet hours leave no minute of the
@@ -258,7 +305,8 @@ impl<'a> Country<'a> {
         let binding = || self.groups.iter().filter(|group| in_subdivision(&group.subdivision, state.as_slice()));
         let days = from.series(1.day()).take(7);
         !days.into_iter().any(|day| {
-            let windows: Vec<_> = binding().map(|group| group.on(day, &Holidays::default())).collect();
+            let at = Place::default();
+            let windows: Vec<_> = binding().map(|group| group.on(day, &at, &Holidays::default())).collect();
             let is_open = |minute| windows.iter().all(|open| open.iter().any(|window| window.has(minute)));
             open.iter().any(|minute| is_open(*minute))
         })
@@ -271,6 +319,21 @@ impl<'a> Country<'a> {
             None => self.code.to_owned(),
         }
     }
+}
+
+/// Of these countries those that no line keeps holidays for, in the table or among the workspace's own.
+pub(super) fn without_holidays<'a>(countries: impl Iterator<Item = &'a str>, own: &[OwnLawLine]) -> BTreeSet<&'a str> {
+    let own = groups_of(own);
+    let kept: BTreeSet<&str> = RULES
+        .groups
+        .iter()
+        .chain(&own)
+        .filter(|group| group.rules.iter().any(|rule| rule.holidays))
+        .map(|group| group.country.as_str())
+        .collect();
+    let is_kept =
+        |country: &str| kept.contains(country) || (kept.contains(OTHER) && !RULES.countries.contains(&country));
+    countries.filter(|country| !is_kept(country)).collect()
 }
 
 /// Whether these are days as the table has them: `Sun`, `Mon-Sat`.
@@ -379,6 +442,8 @@ mod tests {
             from: from.to_owned(),
             to: to.to_owned(),
             holidays: false,
+            valid_from: None,
+            valid_to: None,
             source: "Act 5".to_owned(),
             read_on: "2026-11-23".to_owned(),
         };
@@ -394,7 +459,8 @@ mod tests {
             let own = groups_of(own);
             ["2026-12-02", "2026-12-05"].map(|day| {
                 let day = day.parse().expect("a day");
-                let windows: Vec<_> = binding(&own, place).map(|group| group.on(day, &Holidays::default())).collect();
+                let windows: Vec<_> =
+                    binding(&own, place).map(|group| group.on(day, &place, &Holidays::default())).collect();
                 let is_open = |minute: &u16| windows.iter().all(|open| open.iter().any(|window| window.has(*minute)));
                 let minutes: Vec<_> = (0..LocalTime::DAY).filter(is_open).collect();
                 minutes.first().copied().zip(minutes.last().map(|last| last + 1))
@@ -414,5 +480,85 @@ mod tests {
         assert_eq!(named("+94771234567", "LK"), ["LK Mon-Fri 10:00–24:00 (Act 5, read 2026-11-23)"]);
         assert_eq!(named("+14045550100", "US"), ["US FL,GA Mon-Sun 00:00–24:00 (Act 5, read 2026-11-23)"]);
         assert_eq!(named("+33612345673", "FR"), Vec::<String>::new());
+    }
+
+    /// What is allowed there on a day, in minutes from and to, by one line of the workspace.
+    fn open(line: &OwnLawLine, phone: &str, country: &str, day: &str, holidays: &Holidays) -> Option<(u16, u16)> {
+        let phone: Phone = phone.parse().expect("a phone");
+        let place = Place::of(&phone, Some(country), &zones::zones_of(&phone, None));
+        let (own, day) = (groups_of(std::slice::from_ref(line)), day.parse().expect("a day"));
+        let windows: Vec<_> = binding(&own, place).map(|group| group.on(day, &place, holidays)).collect();
+        let is_open = |minute: &u16| windows.iter().all(|open| open.iter().any(|window| window.has(*minute)));
+        let minutes: Vec<_> = (0..LocalTime::DAY).filter(is_open).collect();
+        minutes.first().copied().zip(minutes.last().map(|last| last + 1))
+    }
+
+    fn for_country(country: &str) -> OwnLawLine {
+        OwnLawLine {
+            country: country.to_owned(),
+            subdivision: "*".to_owned(),
+            days: "Mon-Sun".to_owned(),
+            from: "10:00".to_owned(),
+            to: "18:00".to_owned(),
+            holidays: false,
+            valid_from: None,
+            valid_to: None,
+            source: "Act 5".to_owned(),
+            read_on: "2026-11-23".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_workspace_holds_from_its_first_day_to_its_last() {
+        let (first, last) = (Some("2026-12-02".to_owned()), Some("2026-12-03".to_owned()));
+        let line = OwnLawLine { valid_from: first, valid_to: last, ..for_country("LK") };
+        let on = |day| open(&line, "+94771234567", "LK", day, &Holidays::default());
+        let (table, own) = (Some((9 * 60, 20 * 60)), Some((10 * 60, 18 * 60)));
+        assert_eq!(["2026-12-01", "2026-12-02", "2026-12-03", "2026-12-04"].map(on), [table, own, own, table]);
+        assert_eq!(
+            line.to_string(),
+            "LK Mon-Sun 10:00–18:00 from 2026-12-02 until 2026-12-03 (Act 5, read 2026-11-23)"
+        );
+    }
+
+    #[test]
+    fn what_holds_changes_where_a_line_begins_and_after_it_ends() {
+        let from = "2026-12-01".parse().expect("a day");
+        let dated = |first: Option<&str>, last: Option<&str>| OwnLawLine {
+            valid_from: first.map(str::to_owned),
+            valid_to: last.map(str::to_owned),
+            ..for_country("LK")
+        };
+        let all = [dated(None, None), dated(Some("2027-01-01"), Some("2027-01-31")), dated(None, Some("2026-11-30"))];
+        let days = |line| turns(line, &all, from).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(days(&all[0]), ["2026-12-01", "2027-01-01", "2027-02-01"]);
+        assert_eq!(days(&all[1]), ["2027-01-01"]);
+        assert_eq!(days(&all[2]), Vec::<String>::new(), "it is over");
+    }
+
+    #[test]
+    fn holidays_count_where_a_line_keeps_them() {
+        let holiday = |country: &str| domain::quiet::Holiday {
+            country: country.to_owned(),
+            date: "2026-12-25".to_owned(),
+            name: "x".to_owned(),
+        };
+        let holidays = Holidays::of(&[holiday("LK"), holiday("DE"), holiday("GB"), holiday("FR")]);
+        let on = |line: &OwnLawLine, phone, country| open(line, phone, country, "2026-12-25", &holidays);
+        let keeping = |country| OwnLawLine { holidays: true, ..for_country(country) };
+        let (sri_lanka, all_others) = (keeping("LK"), keeping(OTHER));
+        assert!(on(&for_country("LK"), "+94771234567", "LK").is_some());
+        assert_eq!(on(&sri_lanka, "+94771234567", "LK"), None);
+        assert_eq!(on(&all_others, "+94771234567", "LK"), None, "the person's own country's");
+        assert!(on(&all_others, "+4721234567", "NO").is_some(), "no holiday there");
+        assert!(on(&all_others, "+447400123456", "GB").is_some(), "the table has a line for it");
+        let idle = |own: &[OwnLawLine]| {
+            let found = without_holidays(["LK", "DE", "GB", "FR"].into_iter(), own);
+            found.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(idle(&[]), "DE GB LK");
+        assert_eq!(idle(&[for_country("LK")]), "DE GB LK");
+        assert_eq!(idle(&[sri_lanka]), "DE GB");
+        assert_eq!(idle(&[all_others]), "GB");
     }
 }

@@ -13,8 +13,9 @@ mod spans;
 mod window;
 
 pub use bound::{of_campaign, of_run, of_singles};
+pub(crate) use holidays::idle as idle_holidays;
 pub use holidays::{Holidays, shipped as shipped_holidays};
-pub(crate) use law::{EVERYWHERE, NOT_KNOWN, OTHER, closed_by, is_days, is_window};
+pub(crate) use law::{EVERYWHERE, NOT_KNOWN, OTHER, closed_by, is_days, is_window, turns};
 pub use law::{PACK, Place, lines as law_lines};
 pub use law_caps::{LawCap, law_caps};
 pub use policy::{Answer, Policy, SEARCH_DAYS};

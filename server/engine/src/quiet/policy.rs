@@ -204,7 +204,7 @@ impl Policy {
             for group in law::binding(&self.0.groups, place) {
                 let clocks = group.zone.as_ref().map_or(zones.zones(), std::slice::from_ref);
                 for zone in clocks {
-                    let of_group = window::spans(zone, within, |day| group.on(day, &self.0.holidays));
+                    let of_group = window::spans(zone, within, |day| group.on(day, &place, &self.0.holidays));
                     allowed = intersection(&allowed, &of_group);
                 }
             }

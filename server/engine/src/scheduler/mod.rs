@@ -1,5 +1,5 @@
-//! Campaigns that run by themselves. The clockwork only knocks, in UTC, once a second; what is due is decided by the
-//! database, in the transaction that makes the run, so that it does not matter how many processes hear it
+//! Campaigns that run by themselves. The clockwork only knocks, in UTC, once a second, and what is due before the next
+//! knock is waited for; what is due is decided by the database, in the transaction that makes the run, so that it does not matter how many processes hear it
 //! (decision 25).
 
 pub(crate) mod times;
@@ -30,8 +30,11 @@ use crate::{
 /// Every second.
 const KNOCKS: &str = "* * * * * *";
 
-/// Without a knock for so long it is looked all the same.
+/// Without a knock for so long it is looked all the same. So far it is looked ahead.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// It is looked no sooner than this: a clock that stands still never comes to what is due next.
+const SOONEST: Duration = Duration::from_millis(10);
 
 /// Campaigns that are looked at with one query.
 const BATCH: u32 = 100;
@@ -84,14 +87,16 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         }
     };
     while !stop.is_cancelled() {
-        if !engine.inner().permit.is_outdated()
-            && let Err(error) = tick(&engine).await
-        {
-            tracing::error!(%error, "what is due could not be looked for; trying again");
+        let mut wait = LOOK;
+        if !engine.inner().permit.is_outdated() {
+            match look(&engine).await {
+                Ok((_, next)) => wait = next.map_or(LOOK, |at| until(at, engine.now())),
+                Err(error) => tracing::error!(%error, "what is due could not be looked for; trying again"),
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            _ = tokio::time::timeout(LOOK, knock.notified()) => {}
+            _ = tokio::time::timeout(wait, knock.notified()) => {}
         }
     }
     if let Some(clockwork) = &mut clockwork
@@ -99,6 +104,11 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     {
         tracing::warn!(%error, "the clockwork did not stop");
     }
+}
+
+/// How long it is until then, within reason.
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(at.since(now)).unwrap_or(0)).clamp(SOONEST, LOOK)
 }
 
 async fn clockwork(knock: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
@@ -113,13 +123,22 @@ async fn clockwork(knock: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError
 /// # Errors
 /// When the database cannot be asked. What fails for one campaign is tried again with the next tick.
 pub async fn tick(engine: &Engine) -> Result<usize> {
+    Ok(look(engine).await?.0)
+}
+
+/// A tick, and what is due next, if that is soon: one query says both, so that a precise start costs nothing.
+async fn look(engine: &Engine) -> Result<(usize, Option<Timestamp>)> {
     let mut after = None;
     let mut launched = 0;
-    loop {
-        let due = store::schedule::due(engine.db().reader(), engine.now(), after, BATCH).await?;
+    let mut soon = None;
+    while soon.is_none() {
+        let now = engine.now();
+        let ahead = now.plus(i64::try_from(LOOK.as_micros()).unwrap_or(0));
+        let due = store::schedule::due(engine.db().reader(), ahead, after, BATCH).await?;
         let Some(last) = due.last() else { break };
         after = Some((last.1, last.0));
-        for (campaign, due_at) in &due {
+        soon = due.iter().map(|(_, due_at)| *due_at).find(|due_at| *due_at > now);
+        for (campaign, due_at) in due.iter().take_while(|(_, due_at)| *due_at <= now) {
             match retrying!(decide(engine, *campaign, *due_at).await) {
                 Ok(made) => launched += usize::from(made),
                 Err(error) => tracing::error!(%error, campaign.id = %campaign, "a campaign that is due cannot start"),
@@ -129,7 +148,7 @@ pub async fn tick(engine: &Engine) -> Result<usize> {
     if launched > 0 {
         engine.inner().bell.ring(Who::Planner);
     }
-    Ok(launched)
+    Ok((launched, soon))
 }
 
 /// What becomes of a campaign that is due. True when a run was made.

@@ -40,6 +40,32 @@ pub(crate) enum Times {
     Event(EventRules),
 }
 
+/// When something goes out: at an instant, or by everybody's own clock from the first place on earth to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Going {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// With a local time: that time as if it were of UTC.
+    pub local: Option<Timestamp>,
+}
+
+impl Going {
+    pub(crate) const fn at(at: Timestamp) -> Self {
+        Self { from: at, to: at, local: None }
+    }
+
+    /// How long it is at least between the two for somebody: of two local times that is the same everywhere.
+    pub(crate) fn apart(self, other: Self) -> i64 {
+        match (self.local, other.local) {
+            (Some(one), Some(other)) => one.since(other).abs(),
+            _ => other.from.since(self.to).max(self.from.since(other.to)).max(0),
+        }
+    }
+}
+
+/// The longest that it takes a local time to come everywhere.
+pub(crate) const AROUND: i64 = FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND;
+
 /// The trigger as it is stored: with the names and times as everybody writes them, and a time zone.
 pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
     match trigger {
@@ -209,7 +235,7 @@ impl Times {
                 (*at <= now).then(|| FieldError::new("trigger.at", "This time is over. Give one to come."))
             }
             Self::Once { at, local: Some(_) } => {
-                let over = at.plus(FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND) <= now;
+                let over = at.plus(AROUND) <= now;
                 over.then(|| FieldError::new("trigger.at", "This time is over everywhere. Give one to come."))
             }
             Self::Cron { until: Some(until), .. } if *until <= now => {
@@ -226,10 +252,30 @@ impl Times {
     /// when it is everywhere: until then there are people whose time is still to come.
     pub(crate) fn is_missed(&self, at: Timestamp, now: Timestamp) -> bool {
         let last = match self {
-            Self::Once { at, local: Some(_) } => at.plus(FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND),
+            Self::Once { at, local: Some(_) } => at.plus(AROUND),
             _ => at,
         };
         now.since(last) > ON_TIME
+    }
+
+    /// When people get it, of a run that begins at this instant.
+    pub(crate) fn going(&self, begins: Timestamp) -> Going {
+        match self {
+            Self::Once { at, local: Some(_) } => {
+                let from = begins.max(*at);
+                Going { from, to: from.max(at.plus(AROUND)), local: Some(at.plus(FIRST_PLACE_AHEAD)) }
+            }
+            _ => Going::at(begins),
+        }
+    }
+
+    /// The local time of a run that began at this instant, where people got it by their own clocks: not where it was made up
+    /// for when that time was over everywhere.
+    pub(crate) fn local_time(&self, began: Timestamp) -> Option<DateTime> {
+        match self {
+            Self::Once { at, local: Some(local) } => (began <= at.plus(AROUND)).then_some(*local),
+            _ => None,
+        }
     }
 
     /// When it is due first once it is scheduled at `now`.

@@ -145,6 +145,7 @@ pub(super) fn audience(view: WizardView, save: FormAction<ChooseAudience>) -> An
 pub(super) fn message(view: WizardView, save: FormAction<ChooseTemplate>) -> AnyView {
     let campaign = view.campaign;
     let audience = campaign.segment_id.map(|id| id.to_string()).unwrap_or_default();
+    let topic = campaign.topic.clone().unwrap_or_default();
     let chosen = RwSignal::new(campaign.template_id.map(|id| id.to_string()).unwrap_or_default());
     let choices = view.templates.into_iter().map(|one| {
         let label = format!("{} · {} · {}", one.name, text::channel(one.channel), text::category(one.category));
@@ -186,7 +187,7 @@ pub(super) fn message(view: WizardView, save: FormAction<ChooseTemplate>) -> Any
                     <p class="muted small">"Your draft is saved. Come back to it under Campaigns when the template is ready."</p>
                 </Card>
             </div>
-            {preview::text(chosen, audience, view.text)}
+            {preview::text(chosen, (audience, topic), view.text)}
         </div>
     }
     .into_any()

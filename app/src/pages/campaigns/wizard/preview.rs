@@ -118,8 +118,12 @@ fn these_people(people: PeoplePreview) -> AnyView {
 }
 
 /// The chosen template on a phone, as the first person of the audience gets it.
-pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<TextPreview>) -> AnyView {
-    let ask = Action::new(move |template: &String| preview_text(template.clone(), audience.clone()));
+pub(super) fn text(
+    chosen: RwSignal<String>,
+    (audience, topic): (String, String),
+    first: Option<TextPreview>,
+) -> AnyView {
+    let ask = Action::new(move |template: &String| preview_text(template.clone(), audience.clone(), topic.clone()));
     let shown = follow(chosen, first, ask);
     let body = live_view(move || match shown() {
         Shown::NothingChosen => {
@@ -134,7 +138,7 @@ pub(super) fn text(chosen: RwSignal<String>, audience: String, first: Option<Tex
 }
 
 fn on_the_phone(preview: TextPreview) -> AnyView {
-    let TextPreview { id, name, locale, text, buttons, person, missing, problems } = preview;
+    let TextPreview { id, name, locale, text, buttons, person, missing, problems, languages } = preview;
     let whom = match person {
         Some(person) => format!("As {person} gets it · {locale}"),
         None => format!("With sample values · {locale}"),
@@ -143,6 +147,9 @@ fn on_the_phone(preview: TextPreview) -> AnyView {
     view! {
         <div class="stack">
             <PhonePreview name="Your business"><ChatNote text=whom/><Bubble text=text buttons=buttons/></PhonePreview>
+            {languages.map(|text| view! {
+                <Alert tone=Tone::Info title="Not everybody reads a language of this template.">{text}</Alert>
+            })}
             {(!missing.is_empty()).then(|| view! {
                 <Alert tone=Tone::Warn title="This person has no value for:">
                     {missing.join(", ")} ". People without it are left out, unless the template has a default."

@@ -122,6 +122,8 @@ pub async fn save_law_line(
     #[server(default)] from: String,
     #[server(default)] to: String,
     #[server(default)] not_on_holidays: bool,
+    #[server(default)] valid_from: String,
+    #[server(default)] valid_to: String,
     #[server(default)] source: String,
     #[server(default)] read_on: String,
 ) -> Result<(), AppError> {
@@ -135,10 +137,13 @@ pub async fn save_law_line(
         ("from", &*from),
         ("to", &*to),
         ("not_on_holidays", if not_on_holidays { "true" } else { "" }),
+        ("valid_from", &*valid_from),
+        ("valid_to", &*valid_to),
         ("source", &*source),
         ("read_on", &*read_on),
     ];
     let states = subdivision.split(',').map(|code| code.trim().to_ascii_uppercase()).collect::<Vec<_>>().join(",");
+    let day = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let written = OwnLawLine {
         country: country.trim().to_ascii_uppercase(),
         subdivision: if states.is_empty() { "*".to_owned() } else { states },
@@ -146,6 +151,8 @@ pub async fn save_law_line(
         from: from.trim().to_owned(),
         to: to.trim().to_owned(),
         holidays: not_on_holidays,
+        valid_from: day(&valid_from),
+        valid_to: day(&valid_to),
         source: source.trim().to_owned(),
         read_on: read_on.trim().to_owned(),
     };

@@ -61,7 +61,7 @@ fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
                 {whose_clock()}
             </div>
             {frequency(caps, unreachable_days, version, actions.caps)}
-            {days(holidays, version, actions.holidays)}
+            {days(holidays, &law.idle_holidays, version, actions.holidays)}
             {law_table(law)}
             {own_lines::cards(&own, version, actions.lines, here)}
         </div>
@@ -160,7 +160,8 @@ fn frequency(caps: String, unreachable_days: i32, version: i64, save: FormAction
     .into_any()
 }
 
-fn days(holidays: String, version: i64, save: FormAction<SaveHolidays>) -> AnyView {
+fn days(holidays: String, idle: &[String], version: i64, save: FormAction<SaveHolidays>) -> AnyView {
+    let idle = (!idle.is_empty()).then(|| no_effect(idle));
     view! {
         <Card title="Holidays">
             <FormFor action=save>
@@ -173,13 +174,22 @@ fn days(holidays: String, version: i64, save: FormAction<SaveHolidays>) -> AnyVi
                     rows=8
                     code=true
                     placeholder="FR 2026-12-25 Noël"
-                    hint="One a line: country, day, name. They count where the law table says so."
+                    hint="One a line: country, day, name. They count where a line of the law table, or one of your own, says so."
                 />
+                {idle.map(|text| view! { <p class="muted">{text}</p> })}
                 <FormActions><SubmitButton label="Save the holidays" busy="Saving…"/></FormActions>
             </FormFor>
         </Card>
     }
     .into_any()
+}
+
+/// Told under the list: these days were stored, and nobody keeps them.
+fn no_effect(countries: &[String]) -> String {
+    let countries = countries.join(", ");
+    format!(
+        "No effect for {countries}: no law line there keeps holidays. Add one below, with “Not on the holidays above”."
+    )
 }
 
 fn law_table(law: LawTable) -> AnyView {
@@ -223,9 +233,8 @@ fn law_row(lines: Vec<LawLine>) -> AnyView {
     let place = place(&first.country, &first.subdivision);
     let clock = first.zone.as_deref().map(|zone| format!("by the clock of {zone}, too"));
     let sure = format!("{}, {} confidence", first.basis, first.confidence);
-    let since = first.valid_from.as_deref().map(|from| format!("from {from}"));
-    let until = first.valid_to.as_deref().map(|to| format!("until {to}"));
-    let dates = [clock, since, until].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let dates = dates(first.valid_from.as_deref(), first.valid_to.as_deref());
+    let dates = clock.into_iter().chain((!dates.is_empty()).then_some(dates)).collect::<Vec<_>>().join(", ");
     let (source, read_on) = (first.source.clone(), read_on(&first.read_on));
     let allowed = lines.iter().map(|line| {
         let hours = hours(&line.days, (&line.from, &line.to), line.holidays);
@@ -245,6 +254,12 @@ fn law_row(lines: Vec<LawLine>) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// `from 2027-01-01, until 2027-12-31`; nothing without a day.
+fn dates(from: Option<&str>, to: Option<&str>) -> String {
+    let (from, to) = (from.map(|day| format!("from {day}")), to.map(|day| format!("until {day}")));
+    [from, to].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn read_on(day: &str) -> String {

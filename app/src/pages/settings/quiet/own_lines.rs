@@ -70,10 +70,13 @@ fn row(index: usize, line: &OwnLawLine, version: i64, remove: FormAction<RemoveL
     let edit = paths::with_query(paths::QUIET_HOURS, &[("line", &number)]);
     let place = super::place(&line.country, &line.subdivision);
     let allowed = super::hours(&line.days, (&line.from, &line.to), line.holidays);
+    let dates = super::dates(line.valid_from.as_deref(), line.valid_to.as_deref());
     view! {
         <tr>
             <td class="main" data-label="Place">{place}</td>
-            <td data-label="Allowed">{allowed}</td>
+            <td data-label="Allowed">
+                <div>{allowed} {(!dates.is_empty()).then(|| view! { <div class="muted small">{dates}</div> })}</div>
+            </td>
             <td class="wrap" data-label="Source">
                 <span class="muted">{line.source.clone()}</span> <div class="muted small">{super::read_on(&line.read_on)}</div>
             </td>
@@ -103,6 +106,8 @@ fn form(edited: Option<(usize, &OwnLawLine)>, version: i64, save: FormAction<Sav
         from: "09:00".to_owned(),
         to: "20:00".to_owned(),
         holidays: false,
+        valid_from: None,
+        valid_to: None,
         source: String::new(),
         read_on: String::new(),
     });
@@ -142,6 +147,23 @@ fn form(edited: Option<(usize, &OwnLawLine)>, version: i64, save: FormAction<Sav
                     <TextField name="to" label="Allowed until" value=line.to required=true placeholder="20:00"/>
                 </div>
                 <CheckboxField name="not_on_holidays" label="Not on the holidays above" checked=line.holidays/>
+                <div class="pair">
+                    <TextField
+                        name="valid_from"
+                        kind="date"
+                        label="In force from"
+                        value=line.valid_from.unwrap_or_default()
+                        optional=true
+                        hint="Of a law that is to come."
+                    />
+                    <TextField
+                        name="valid_to"
+                        kind="date"
+                        label="In force until"
+                        value=line.valid_to.unwrap_or_default()
+                        optional=true
+                    />
+                </div>
                 <TextField
                     name="source"
                     label="Where it is written"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    campaign::{Campaign, Trigger},
+    campaign::{Campaign, CampaignStatus, Trigger},
     schedule::{Calendar, CalendarDay, CalendarEntry},
     time::Timestamp,
 };
@@ -50,24 +50,25 @@ pub(super) async fn calendar(engine: &Engine, month: Option<&str>, timezone: Opt
     let db = engine.db().reader();
     let mut days: BTreeMap<Date, Vec<CalendarEntry>> =
         first.series(1.day()).take_while(|day| *day <= last).map(|day| (day, Vec::new())).collect();
-    let started = store::schedule::started(db, from, to, CAMPAIGNS_MAX).await?;
-    let due = store::schedule::due_between(db, from.plus(-DAY), to.plus(DAY), CAMPAIGNS_MAX).await?;
+    let name_of_month = first.strftime("%Y-%m").to_string();
+    let started = store::schedule::started(db, (from, to), &name_of_month, CAMPAIGNS_MAX).await?;
+    let due = store::schedule::due_between(db, from.plus(-DAY), to.plus(DAY), true, CAMPAIGNS_MAX).await?;
     let made = store::schedule::runs_made_by_all(db).await?;
     let mut truncated = [started.len(), due.len()].iter().any(|count| *count >= CAMPAIGNS_MAX as usize);
     for run in started {
-        let at = zones::civil(&zone, run.started_at);
-        put(&mut days, at, ran(run, at));
+        let (at, entry) = ran(run, &zone);
+        put(&mut days, at, entry);
     }
     for campaign in &due {
         let made = made.get(&campaign.id).copied().unwrap_or(0);
-        let planned = planned(campaign, made, &zone, (from, to));
+        let planned = planned(campaign, made, &zone, (from, to), engine.now());
         truncated |= planned.len() >= TIMES_MAX;
         for (at, entry) in planned {
             put(&mut days, at, entry);
         }
     }
     Ok(Calendar {
-        month: first.strftime("%Y-%m").to_string(),
+        month: name_of_month,
         timezone: name.to_owned(),
         today: today.to_string(),
         days: days.into_iter().map(day).collect(),
@@ -106,25 +107,31 @@ fn clock(at: DateTime) -> String {
     at.strftime("%H:%M").to_string()
 }
 
-fn ran(run: Started, at: DateTime) -> CalendarEntry {
-    CalendarEntry {
+/// A run that has begun: at that instant, or by everybody's own clock when it still goes by that.
+fn ran(run: Started, zone: &TimeZone) -> (DateTime, CalendarEntry) {
+    let local = times::read(&run.trigger).ok().and_then(|times| times.local_time(run.started_at));
+    let at = local.unwrap_or_else(|| zones::civil(zone, run.started_at));
+    let entry = CalendarEntry {
         campaign_id: run.campaign,
         name: run.name,
         status: run.status,
         time: clock(at),
-        at: Some(run.started_at),
-        everywhere: false,
+        at: local.is_none().then_some(run.started_at),
+        everywhere: local.is_some(),
         recurring: run.number > 1,
         has_run: true,
-    }
+    };
+    (at, entry)
 }
 
-/// When a campaign that has made so many runs is still to run in that time, by the clock of the zone.
+/// When a campaign that has made so many runs is still to run in that time, by the clock of the zone: one that is paused
+/// once it is resumed.
 fn planned(
     campaign: &Campaign,
     made: i32,
     zone: &TimeZone,
     (from, to): (Timestamp, Timestamp),
+    now: Timestamp,
 ) -> Vec<(DateTime, CalendarEntry)> {
     let Some(next) = campaign.next_run_at else { return Vec::new() };
     let entry = |at: DateTime, instant: Option<Timestamp>| {
@@ -156,6 +163,8 @@ fn planned(
             first.chain(times.upcoming(next.max(from.plus(-1)), TIMES_MAX)).collect()
         }
     };
-    let within = all.into_iter().skip_while(|at| *at < from).take_while(|at| *at < to).take(TIMES_MAX);
+    // What came while it was paused is over, but for the one that it may catch up on.
+    let stays = |at: &Timestamp| campaign.status != CampaignStatus::Paused || *at == next || *at >= now;
+    let within = all.into_iter().filter(stays).skip_while(|at| *at < from).take_while(|at| *at < to).take(TIMES_MAX);
     within.map(|at| entry(zones::civil(zone, at), Some(at))).collect()
 }

@@ -15,7 +15,7 @@ use crate::{
     Engine, Result,
     scheduler::{
         self,
-        times::{self, Times},
+        times::{self, AROUND, Going, Times},
     },
     services::settings,
 };
@@ -41,6 +41,8 @@ struct Other {
     name: String,
     segment: Option<SegmentId>,
     at: Timestamp,
+    /// The local time that it goes by, as if it were of UTC, where that is still what tells it.
+    local: Option<Timestamp>,
     /// Before the time: "goes out".
     goes: &'static str,
 }
@@ -79,9 +81,12 @@ pub(super) async fn warnings(
             if is_same(&other) { Some((audience, true)) } else { in_both(db, &people, other.segment, now).await? };
         let Some((count, exact)) = both else { continue };
         let Some(people) = in_words(count, exact) else { continue };
-        let when = scheduler::told(&zone, other.at);
+        let when = match other.local {
+            Some(local) => format!("{} (everybody\u{2019}s own clock)", scheduler::told("UTC", local)),
+            None => format!("{} ({zone})", scheduler::told(&zone, other.at)),
+        };
         let kind = if count > 0 { &mut told } else { &mut perhaps };
-        kind.push(format!("\u{201c}{}\u{201d} {} {when} ({zone}). {people}", other.name, other.goes));
+        kind.push(format!("\u{201c}{}\u{201d} {} {when}. {people}", other.name, other.goes));
     }
     // What is known comes first.
     told.extend(perhaps);
@@ -119,16 +124,17 @@ async fn in_both(
 }
 
 /// When a campaign that has made so many runs would go out within the next days, were it launched or scheduled now.
-fn own_times(campaign: &Campaign, made: i32, now: Timestamp) -> Vec<Timestamp> {
-    let Ok(times) = times::read(&campaign.trigger) else { return vec![now] };
+fn own_times(campaign: &Campaign, made: i32, now: Timestamp) -> Vec<Going> {
+    let Ok(times) = times::read(&campaign.trigger) else { return vec![Going::at(now)] };
     match (&times, times.first(now)) {
-        (_, None) => vec![now],
+        (_, None) => vec![Going::at(now)],
         (Times::Cron { .. }, Some(first)) => {
             let most = times::runs_left(&campaign.trigger, made).map_or(TIMES_MAX, |left| left.clamp(1, TIMES_MAX));
             let later = iter::successors(times.next(first), |at| times.next(*at));
-            iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD)).take(most).collect()
+            let all = iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD));
+            all.take(most).map(Going::at).collect()
         }
-        (_, Some(first)) => vec![first],
+        (_, Some(first)) => vec![times.going(first)],
     }
 }
 
@@ -137,9 +143,9 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
     let made = store::schedule::runs_made_by_all(db).await?;
     let made = |id: &CampaignId| made.get(id).copied().unwrap_or(0);
     let own = own_times(campaign, made(&campaign.id), now);
-    let near = |at: &Timestamp| own.iter().any(|own| own.since(*at).abs() < NEAR);
-    let from = own.first().map_or(now, |first| first.plus(-NEAR));
-    let to = own.last().map_or(now, |last| last.plus(NEAR));
+    let near = |other: Going| own.iter().any(|own| own.apart(other) < NEAR);
+    let from = own.first().map_or(now, |first| first.from.plus(-NEAR));
+    let to = own.last().map_or(now, |last| last.to.plus(NEAR));
     let mut seen = BTreeSet::from([campaign.id]);
     let mut others = Vec::new();
     for run in store::schedule::beside(db, campaign.id, (from, to), CAMPAIGNS_MAX).await? {
@@ -148,19 +154,22 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
         }
         // One that is going out comes to people from now on.
         let at = if run.under_way { run.began.max(now) } else { run.began };
-        if near(&at) && seen.insert(run.campaign) {
+        let going = going(&run.trigger, at);
+        if near(going) && seen.insert(run.campaign) {
             let goes = if run.under_way { "is going out since" } else { "went out within a day of it:" };
-            let Beside { name, segment, began: at, .. } = run;
-            others.push(Other { name, segment, at, goes });
+            let Beside { name, segment, began: at, under_way, .. } = run;
+            others.push(Other { name, segment, at, local: going.local.filter(|_| !under_way), goes });
         }
     }
     let mut scheduled = Vec::new();
-    for due in store::schedule::due_between(db, from, to, CAMPAIGNS_MAX).await? {
-        let Some(at) = first_near(&due, made(&due.id), (from.max(now), to), near) else { continue };
+    // A local time that began before is still to come elsewhere.
+    for due in store::schedule::due_between(db, from.plus(-AROUND), to, false, CAMPAIGNS_MAX).await? {
+        let Some(going) = first_near(&due, made(&due.id), (from.max(now), to), near) else { continue };
         if seen.insert(due.id) {
             let again = matches!(due.trigger, Trigger::Cron { .. });
             let goes = "goes out within a day of it:";
-            scheduled.push((again, Other { name: due.name, segment: due.segment_id, at, goes }));
+            let (at, local) = (going.from, going.local);
+            scheduled.push((again, Other { name: due.name, segment: due.segment_id, at, local, goes }));
         }
     }
     // What goes out every day is near everything: it hides nothing that goes out once.
@@ -169,13 +178,18 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
     Ok(others)
 }
 
+/// When people get what begins at this instant.
+fn going(trigger: &Trigger, begins: Timestamp) -> Going {
+    times::read(trigger).map_or(Going::at(begins), |times| times.going(begins))
+}
+
 /// The first time in `[from, to)` at which a scheduled campaign that has made so many runs is due, and that is near.
 fn first_near(
     campaign: &Campaign,
     made: i32,
     (from, to): (Timestamp, Timestamp),
-    near: impl Fn(&Timestamp) -> bool,
-) -> Option<Timestamp> {
+    near: impl Fn(Going) -> bool,
+) -> Option<Going> {
     let next = campaign.next_run_at?;
     let later = match &campaign.trigger {
         Trigger::Cron { .. } => times::read(&campaign.trigger).ok(),
@@ -188,5 +202,5 @@ fn first_near(
         later.as_ref().and_then(|times| times.next(at))
     };
     let all = iter::successors(Some(next), after).take(left.unwrap_or(TIMES_MAX));
-    all.take_while(|at| *at < to).find(near)
+    all.take_while(|at| *at < to).map(|at| going(&campaign.trigger, at)).find(|going| near(*going))
 }

@@ -255,7 +255,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     }
     let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
     if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
-        check.warnings.extend(without_variant(&compiled, &locales));
+        check.warnings.extend(without_variant(&compiled, &locales, "of them"));
     }
     check.warnings.extend(collisions::warnings(engine, &check.campaign, (&definition, check.audience)).await?);
     if let Some(first) = first {
@@ -292,8 +292,8 @@ fn nobody(tally: &PlanTally, trigger: &Trigger) -> Option<String> {
 /// Languages that are named.
 const LANGUAGES_SHOWN: usize = 5;
 
-/// Said when people read languages that the template has no text for.
-fn without_variant(template: &Compiled, locales: &[(String, i64)]) -> Option<String> {
+/// Said when people read languages that the template has no text for; `whom` says of how many.
+pub(super) fn without_variant(template: &Compiled, locales: &[(String, i64)], whom: &str) -> Option<String> {
     let mut languages: BTreeMap<String, i64> = BTreeMap::new();
     for (locale, count) in locales.iter().filter(|(locale, _)| !template.has_variant(locale)) {
         *languages.entry(sender::language(locale)).or_default() += count;
@@ -305,7 +305,7 @@ fn without_variant(template: &Compiled, locales: &[(String, i64)]) -> Option<Str
     let more = if named.len() > shown.len() { ", …" } else { "" };
     (people > 0).then(|| {
         format!(
-            "{people} of them read languages that the template has no text for ({}{more}): they get the default one.",
+            "{people} {whom} read languages that the template has no text for ({}{more}): they get the default one.",
             shown.join(", ")
         )
     })

@@ -4,6 +4,7 @@ mod awake;
 mod calendar;
 mod collisions;
 mod draft;
+mod languages;
 pub(crate) mod launch;
 mod life;
 mod rehearse;
@@ -15,7 +16,7 @@ use domain::{
         Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
         TestRequest,
     },
-    ids::CampaignId,
+    ids::{CampaignId, SegmentId, TemplateId},
     message::Message,
     page::{Page, PageRequest},
     role::Permission,
@@ -91,6 +92,22 @@ impl<'a> Campaigns<'a> {
     pub async fn calendar(&self, actor: &Actor, month: Option<&str>, timezone: Option<&str>) -> Result<Calendar> {
         require(actor, Permission::Read)?;
         calendar::calendar(self.0, month, timezone).await
+    }
+
+    /// How many people of an audience read languages that a template has no text for, and what they get instead; nothing
+    /// where there is nobody. With a topic only those count who get it by that.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` for an audience whose rules are not taken any more.
+    pub async fn languages(
+        &self,
+        actor: &Actor,
+        template: TemplateId,
+        audience: SegmentId,
+        topic: Option<&str>,
+    ) -> Result<Option<String>> {
+        require(actor, Permission::Read)?;
+        languages::told(self.0, template, audience, topic).await
     }
 
     /// Makes a draft.

@@ -2,7 +2,7 @@
 
 use domain::{
     problem::FieldError,
-    quiet::{OwnLawLine, WorkspaceQuiet},
+    quiet::{OwnLawLine, QuietHours, WorkspaceQuiet},
     settings::SettingsPatch,
     time::Timestamp,
 };
@@ -47,10 +47,11 @@ pub(super) fn problems(
         return errors;
     }
     let closed = |(index, line)| {
-        let place = quiet::closed_by(line, lines, rule.hours().as_slice(), today).into_iter().next()?;
+        let (day, place) = first_closed(line, lines, rule.hours().as_slice(), today)?;
         let text = format!(
-            "This would leave no time at all for {place}, with the law table, your other lines and the workspace's quiet \
-             hours. Allow more."
+            "This would leave no time at all for {place}{}, with the law table, your other lines and the workspace's quiet \
+             hours. Allow more.",
+            from_day(day, today)
         );
         Some(at(index, "from", text))
     };
@@ -62,13 +63,25 @@ pub(super) fn problems(
 fn beside(stored: &[OwnLawLine], rule: WorkspaceQuiet, today: Date) -> Option<FieldError> {
     let hours = rule.hours().filter(|_| rule.law)?;
     stored.iter().find_map(|line| {
-        let place = quiet::closed_by(line, stored, &[hours], today).into_iter().next()?;
+        let (day, place) = first_closed(line, stored, &[hours], today)?;
         let text = format!(
-            "This would leave no time at all for {place}, with the law table and your own line {line}. Shorten the hours, or \
-             change the line first."
+            "This would leave no time at all for {place}{}, with the law table and your own line {line}. Shorten the hours, \
+             or change the line first.",
+            from_day(day, today)
         );
         Some(FieldError::new("quiet_hours.end", text))
     })
+}
+
+/// The first day from which a place of the line has no time at all, and the place: today, or once other lines hold.
+fn first_closed(line: &OwnLawLine, all: &[OwnLawLine], hours: &[QuietHours], today: Date) -> Option<(Date, String)> {
+    quiet::turns(line, all, today)
+        .into_iter()
+        .find_map(|day| Some((day, quiet::closed_by(line, all, hours, day).into_iter().next()?)))
+}
+
+fn from_day(day: Date, today: Date) -> String {
+    if day == today { String::new() } else { format!(" from {day} on") }
 }
 
 fn at(index: usize, field: &str, text: String) -> FieldError {
@@ -88,6 +101,15 @@ fn of_line(line: &OwnLawLine, today: Date) -> Vec<(&'static str, String)> {
     }
     if !quiet::is_window(&line.from, &line.to) {
         wrong("to", "Give hours such as 09:00 to 20:00, the later one second, 24:00 at most.");
+    }
+    for (field, day) in [("valid_from", &line.valid_from), ("valid_to", &line.valid_to)] {
+        if day.as_deref().is_some_and(|day| !is_day(day)) {
+            wrong(field, "Give a day such as 2027-01-01, or none.");
+        }
+    }
+    // Days that are written alike are in order as texts.
+    if line.valid_from.as_ref().zip(line.valid_to.as_ref()).is_some_and(|(first, last)| last < first) {
+        wrong("valid_to", "Give a last day that is not before the first one.");
     }
     if line.source.trim().is_empty() {
         wrong("source", "Say where this is written: a law, or an address.");
@@ -113,9 +135,14 @@ fn of_subdivision(line: &OwnLawLine) -> Option<&'static str> {
     (!is_known).then_some("Give states or provinces such as FL,GA, * for everywhere, or ? where it is not known.")
 }
 
+/// Whether it is written as `2026-11-23`.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && text.parse::<Date>().is_ok()
+}
+
 fn of_date(text: &str, today: Date) -> Option<&'static str> {
     match text.parse::<Date>() {
-        Ok(day) if text.len() == 10 => {
+        Ok(day) if is_day(text) => {
             // Somewhere it is tomorrow already.
             let last = today.saturating_add(1.day());
             (day > last).then_some("Give the day on which the source was read, not one to come.")
@@ -138,6 +165,8 @@ mod tests {
             from: from.to_owned(),
             to: to.to_owned(),
             holidays: false,
+            valid_from: None,
+            valid_to: None,
             source: "Act 5".to_owned(),
             read_on: "2026-11-23".to_owned(),
         }
@@ -171,6 +200,44 @@ mod tests {
             let right = line(country, subdivision, "Mon-Sun", ("10:00", "18:00"));
             assert_eq!(fields_of(vec![right], true), Vec::<String>::new(), "{country} {subdivision}");
         }
+    }
+
+    #[test]
+    fn the_days_of_a_line_are_days_in_order() {
+        let dated = |first: Option<&str>, last: Option<&str>| OwnLawLine {
+            valid_from: first.map(str::to_owned),
+            valid_to: last.map(str::to_owned),
+            ..line("LK", "*", "Mon-Sun", ("10:00", "18:00"))
+        };
+        let fields = |first, last| fields_of(vec![dated(first, last)], true);
+        for (first, last) in [
+            (Some("2027-01-01"), None),
+            (None, Some("2027-01-01")),
+            (Some("2027-01-01"), Some("2027-01-01")),
+            (Some("2020-01-01"), Some("2020-12-31")),
+        ] {
+            assert_eq!(fields(first, last), Vec::<String>::new(), "{first:?} {last:?}");
+        }
+        assert_eq!(fields(Some("2027-01-02"), Some("2027-01-01")), ["law_lines[0].valid_to"]);
+        assert_eq!(fields(Some("soon"), None), ["law_lines[0].valid_from"]);
+        assert_eq!(fields(None, Some("2027-02-29")), ["law_lines[0].valid_to"]);
+        assert_eq!(fields(None, Some("20270101")), ["law_lines[0].valid_to"]);
+    }
+
+    #[test]
+    fn what_leaves_no_hour_later_is_refused_as_well() {
+        let late =
+            OwnLawLine { valid_from: Some("2027-02-01".to_owned()), ..line("LK", "*", "Mon-Sun", ("20:00", "21:00")) };
+        let patch = SettingsPatch { law_lines: Some(vec![late.clone()]), ..SettingsPatch::default() };
+        let now = "2026-11-28T12:00:00Z".parse().expect("an instant");
+        let refused = problems(&patch, &[], super::super::quiet::default_rule(true), now);
+        assert!(
+            matches!(&refused[..], [one] if one.message.contains("no time at all for LK from 2027-02-01 on")),
+            "{refused:?}"
+        );
+        // The day after it is over never comes into question.
+        let over = OwnLawLine { valid_from: None, valid_to: Some("2026-11-27".to_owned()), ..late };
+        assert_eq!(fields_of(vec![over], true), Vec::<String>::new());
     }
 
     #[test]

@@ -135,6 +135,7 @@ impl SettingsService<'_> {
             pack_version: quiet::PACK.to_owned(),
             tzdb_version: zones::version().to_owned(),
             lines: quiet::law_lines(),
+            idle_holidays: quiet::idle_holidays(&settings.holidays, &settings.law_lines),
             own: settings.law_lines,
         })
     }
