@@ -39,7 +39,7 @@ pub struct ReviewChange {
     pub decision: ReviewDecision,
 }
 
-/// How many said yes and no on a day, by where that came from.
+/// How many said yes and no on a day who had not said so before, by where that came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConsentDay {
