@@ -257,6 +257,23 @@ async fn events_are_paged_newest_first() {
     }
 }
 
+/// Such as when two installations share an account, and the callback's address names the other one's message.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_is_found_by_its_sid_when_the_id_is_not_ours() {
+    for bench in benches().await {
+        let ids = sending(&bench, 2).await;
+        callback(&bench, ids[0], "SM1", "sent", None).await;
+        callback(&bench, ids[1], "SM2", "delivered", None).await;
+        callback(&bench, MessageId(999_999), "SM1", "failed", Some("21610")).await;
+        assert_eq!(state(&bench, ids[0]).await, State::Failed);
+        let out = "SELECT contact_id FROM contacts WHERE consent = 'opted_out' AND suppressed";
+        assert_eq!(bench.number(out).await, 1, "the person of that message");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await, 1);
+        callback(&bench, MessageId(999_999), "SM2", "read", None).await;
+        assert_eq!(bench.number("SELECT contact_id FROM contact_reads").await, 2, "so is who read");
+    }
+}
+
 /// Callbacks that raised their message are found through it, all others by what they say themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_found_by_sid_and_by_message_with_their_forms() {
