@@ -63,7 +63,7 @@ pub async fn normalised(
     last: WebhookEventId,
 ) -> Result<Vec<Normalised>> {
     let query = "SELECT e.id, e.kind, e.received_at, e.provider_sid, e.message_id, e.status, e.error_code, e.outcome, \
-                 e.reason, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
+                 e.reason, CAST(NULL AS bigint) AS claimed_by, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
                  WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
                  AND r.error_code = COALESCE(e.error_code, 0)) \
                  ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \

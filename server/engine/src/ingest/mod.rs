@@ -10,6 +10,7 @@ mod event;
 mod inbound;
 mod keywords;
 mod missed;
+pub mod orphans;
 mod repeats;
 mod replay;
 mod sealing;
