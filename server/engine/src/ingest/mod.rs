@@ -31,7 +31,7 @@ use event::{BodyType, Event, Form};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};
 use repeats::Mark;
-pub(crate) use replay::webhooks;
+pub(crate) use replay::{hear, webhooks};
 pub(crate) use sealing::{open_body, period};
 use signature::Key;
 pub use writer::Ingest;
