@@ -210,6 +210,9 @@ async fn only_who_changed_their_mind_is_counted() {
                 ("keyword", "opted_out", 2),
             ]
         );
+        for days in [0, 367] {
+            assert!(bench.engine.reviews().days(&bench.admin, days).await.is_err(), "{days}");
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
     let cursor = Some(cursor).filter(|cursor| !cursor.is_empty());
     let reviews = service.list(&ctx.actor, &PageRequest { cursor, ..PageRequest::default() }).await?;
     let (waiting, _) = service.waiting(&ctx.actor).await?;
-    let days = service.days(&ctx.actor, DAYS - 1).await?;
+    let days = service.days(&ctx.actor, DAYS).await?;
     let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for day in &days {
         let count = counts.entry(&day.day).or_default();
