@@ -1,11 +1,11 @@
-//! Opt-ins and opt-outs as a report tells them.
+//! Opt-ins and opt-outs as a report tells them, and doubts that nobody has looked at.
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::Inbound;
 
-use crate::support::{TestServer, servers};
+use crate::support::{TestServer, answer, servers, until};
 
 const ANN: &str = "+14155550101";
 const BEN: &str = "+14155550102";
@@ -60,6 +60,37 @@ async fn the_report_counts_who_changed_their_mind_by_source() {
         for query in ["?days=0", "?days=367", "?days=-1", "?days=all", "?since=2026-12-01"] {
             server.get(&format!("/reports/consent{query}")).await.assert_status(422);
         }
+        server.stop().await;
+    }
+}
+
+async fn page(server: &TestServer, session: &str) -> String {
+    answer(server.request("GET", "/compliance").header("cookie", session)).await.assert_status(200).body
+}
+
+#[tokio::test]
+async fn a_doubt_that_nobody_has_looked_at_for_two_days_is_warned_of() {
+    const WARNING: &str = "waits for more than two days";
+    for server in servers().await {
+        says(&server, ANN, "please cancel my order, and what is this spam").await;
+        let session = server.log_in().await;
+        let young = page(&server, &session).await;
+        assert!(young.contains("Not an opt-out") && !young.contains(WARNING), "{young}");
+        server.tamper("UPDATE consent_reviews SET created_at = created_at - 49 * CAST(3600000000 AS bigint)").await;
+        let old = page(&server, &session).await;
+        assert!(old.contains(WARNING), "{old}");
+        until(async || {
+            let metrics = answer(server.request("GET", "/metrics")).await.assert_status(200).body;
+            let line = metrics.lines().find_map(|line| line.strip_prefix("consent_reviews_oldest_seconds "));
+            let seconds: f64 = line.and_then(|value| value.parse().ok()).unwrap_or_default();
+            if seconds > 48.0 * 3_600.0 { Ok(()) } else { Err(format!("{seconds} seconds")) }
+        })
+        .await;
+        let reviews: Value = server.get("/consent-reviews").await.assert_status(200).json();
+        let id = reviews["items"][0]["id"].as_str().expect("an id").to_owned();
+        let decided = json!({"decision": "kept"});
+        server.send("POST", &format!("/consent-reviews/{id}/decide"), &decided).await.assert_status(204);
+        assert!(!page(&server, &session).await.contains(WARNING), "somebody has decided");
         server.stop().await;
     }
 }
