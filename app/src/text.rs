@@ -92,6 +92,7 @@ impl From<WebhookOutcome> for Label {
             WebhookOutcome::Applied => Self::of(Tone::Ok, "Applied"),
             WebhookOutcome::NoChange => Self::of(Tone::Idle, "No change"),
             WebhookOutcome::Orphan => Self::of(Tone::Warn, "Nobody's"),
+            WebhookOutcome::Claimed => Self::of(Tone::Ok, "Claimed since"),
             WebhookOutcome::Unprocessable => Self::of(Tone::Bad, "Not understood"),
         }
     }

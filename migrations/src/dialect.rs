@@ -2,7 +2,7 @@
 
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// Tables that refuse UPDATE and DELETE.
+/// Tables that refuse UPDATE and DELETE from the first migration on.
 const APPEND_ONLY: &[&str] = &["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
 
 /// Tables that refuse UPDATE, and DELETE but by the retention job.
@@ -99,6 +99,23 @@ pub fn guards_of_retained(backend: DbBackend) -> String {
         }
         _ => RETAINED.iter().map(|table| sqlite_guard(table)).collect(),
     }
+}
+
+/// On SQLite, tables that are append-only let nobody delete, whoever has a permit: it is for what is kept for a time. As on
+/// PostgreSQL from the beginning.
+pub fn stricter_guards(backend: DbBackend) -> Option<String> {
+    match backend {
+        DbBackend::Postgres => None,
+        _ => Some(APPEND_ONLY.iter().chain(&["trigger_events"]).map(|table| sqlite_refusal(table)).collect()),
+    }
+}
+
+fn sqlite_refusal(table: &str) -> String {
+    format!(
+        "DROP TRIGGER {table}_no_delete;\n\
+         CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN \
+         SELECT RAISE(ABORT, '{table} is append-only'); END;\n"
+    )
 }
 
 fn sqlite_guard(table: &str) -> String {

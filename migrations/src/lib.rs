@@ -22,6 +22,7 @@ mod m20261128_000016_witness;
 mod m20261128_000018_raw_forms;
 mod m20261128_000019_rollups;
 mod m20261128_000020_single_messages;
+mod m20261128_000023_stricter_guards;
 mod up;
 
 pub use up::{Error, up};
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000018_raw_forms::Migration),
             Box::new(m20261128_000019_rollups::Migration),
             Box::new(m20261128_000020_single_messages::Migration),
+            Box::new(m20261128_000023_stricter_guards::Migration),
         ]
     }
 }

@@ -25,6 +25,8 @@ word_enum! {
         NoChange = "no_change",
         /// Speaks of a message that is not ours.
         Orphan = "orphan",
+        /// Was an orphan when it came, and counts since its message is known. Never stored: its receipt tells it.
+        Claimed = "claimed",
         /// Signed, but makes no sense; kept raw.
         Unprocessable = "unprocessable",
     }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{consent::Consent, ids::ReviewId, message::Channel, phone::Phone, time::Timestamp, word_enum};
 
+/// Whoever has not decided by then is to be reminded: the law gives ten working days, and two days are a good answer.
+pub const DUE_WITHIN: i64 = 2 * Timestamp::DAY;
+
 word_enum! {
     /// What became of it.
     pub enum ReviewDecision {
@@ -39,7 +42,7 @@ pub struct ReviewChange {
     pub decision: ReviewDecision,
 }
 
-/// How many said yes and no on a day, by where that came from.
+/// How many said yes and no on a day who had not said so before, by where that came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConsentDay {

@@ -35,6 +35,8 @@ async fn take(engine: &Engine, role: Role) -> Result<()> {
         metrics::gauge!("messages_claimed").set(engine.inner().load.claimed() as f64);
         metrics::gauge!("messages_in_flight").set(engine.inner().load.in_flight() as f64);
         what_waits(engine).await?;
+        let (_, oldest) = store::reviews::waiting(engine.db().reader()).await?;
+        metrics::gauge!("consent_reviews_oldest_seconds").set(seconds_since(engine, oldest));
     }
     Ok(())
 }
@@ -61,9 +63,13 @@ async fn what_waits(engine: &Engine) -> Result<()> {
     }
     for what in Wait::ALL {
         let (count, oldest) = waits.get(what).copied().unwrap_or_default();
-        let seconds = oldest.map_or(0, |at| engine.now().since(at).max(0)) as f64 / Timestamp::SECOND as f64;
         metrics::gauge!("waiting", "what" => what.as_str()).set(count as f64);
-        metrics::gauge!("waiting_oldest_seconds", "what" => what.as_str()).set(seconds);
+        metrics::gauge!("waiting_oldest_seconds", "what" => what.as_str()).set(seconds_since(engine, oldest));
     }
     Ok(())
+}
+
+/// How long ago that was; 0 where nothing waits.
+fn seconds_since(engine: &Engine, oldest: Option<Timestamp>) -> f64 {
+    oldest.map_or(0, |at| engine.now().since(at).max(0)) as f64 / Timestamp::SECOND as f64
 }

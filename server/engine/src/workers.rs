@@ -78,6 +78,7 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
         workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::missed::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::run(engine.clone(), workers.stop.clone()));
+        workers.tasks.spawn(ingest::orphans::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::unfinished::run(engine.clone(), workers.stop.clone()));
     }
     workers.ingest.spawn(bell::relay(engine.clone(), workers.stop_ingest.clone()));

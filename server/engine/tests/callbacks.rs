@@ -11,9 +11,15 @@ use domain::{
     provider_account::{NewProviderAccount, ProviderAccountPatch},
     time::Timestamp,
 };
-use engine::{Error, ingest::Webhook};
+use engine::{
+    Error,
+    clock::Clock as _,
+    ingest::{Webhook, orphans},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use store::messages::{Effect, OutcomeIn};
 use support::{ACCOUNT, Bench, TOKEN, bench, benches, sending, signed, signed_by};
+use tokio_util::sync::CancellationToken;
 
 async fn callback(bench: &Bench, id: MessageId, sid: &str, status: &str, code: Option<&str>) {
     let target = format!("/webhooks/twilio/status?m={id}&a=1");
@@ -254,6 +260,119 @@ async fn events_are_paged_newest_first() {
             }
         }
         assert_eq!(sids, ["SM4", "SM3", "SM2", "SM1", "SM0"]);
+    }
+}
+
+/// Such as when two installations share an account, and the callback's address names the other one's message.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_is_found_by_its_sid_when_the_id_is_not_ours() {
+    for bench in benches().await {
+        let ids = sending(&bench, 2).await;
+        callback(&bench, ids[0], "SM1", "sent", None).await;
+        callback(&bench, ids[1], "SM2", "delivered", None).await;
+        callback(&bench, MessageId(999_999), "SM1", "failed", Some("21610")).await;
+        assert_eq!(state(&bench, ids[0]).await, State::Failed);
+        let out = "SELECT contact_id FROM contacts WHERE consent = 'opted_out' AND suppressed";
+        assert_eq!(bench.number(out).await, 1, "the person of that message");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE consent = 'opted_out'").await, 1);
+        callback(&bench, MessageId(999_999), "SM2", "read", None).await;
+        assert_eq!(bench.number("SELECT contact_id FROM contact_reads").await, 2, "so is who read");
+    }
+}
+
+/// As when a proxy drops the query of the address, and Twilio is quicker with the callback than with its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_counts_once_its_sid_is_known() {
+    for bench in benches().await {
+        let ids = sending(&bench, 3).await;
+        let stop = CancellationToken::new();
+        let claims = [(); 2].map(|()| tokio::spawn(orphans::run(bench.engine.clone(), stop.clone())));
+        let orphan = async |sid: &str, status: &str, code: &str| {
+            let form = [("MessageSid", sid), ("MessageStatus", status), ("ErrorCode", code)];
+            bench.status("/webhooks/twilio/status", &form).await.unwrap();
+        };
+        orphan("SM0", "delivered", "").await;
+        orphan("SM0", "delivered", "").await;
+        orphan("SM1", "failed", "21610").await;
+        orphan("SM2", "read", "").await;
+        orphan("SM404", "delivered", "").await;
+        for id in &ids {
+            assert_eq!(state(&bench, *id).await, State::Sending, "nobody knows yet whose it is");
+        }
+        let outcome = |(index, id): (usize, &MessageId)| OutcomeIn {
+            id: *id,
+            attempt: 1,
+            lease_owner: 7,
+            effect: Effect::Accepted { sid: format!("SM{index}") },
+            decision: None,
+            text: None,
+        };
+        let outcomes: Vec<_> = ids.iter().enumerate().map(outcome).collect();
+        let tx = bench.db.begin().await.unwrap();
+        store::messages::write_outcomes(&tx, bench.clock.now(), &outcomes).await.unwrap();
+        tx.commit().await.unwrap();
+        let started = std::time::Instant::now();
+        while state(&bench, ids[2]).await != State::Read {
+            assert!(started.elapsed().as_secs() < 15, "it is not claimed");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        // Another round finds nothing more.
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        stop.cancel();
+        for claims in claims {
+            claims.await.unwrap();
+        }
+        assert_eq!((state(&bench, ids[0]).await, state(&bench, ids[1]).await), (State::Delivered, State::Failed));
+        let counted = (ledger(&bench, "delivered").await, ledger(&bench, "failed").await, ledger(&bench, "read").await);
+        assert_eq!((counted, ledger(&bench, "accepted").await), ((1, 1, 1), 0));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM receipts WHERE moved").await, 3);
+        assert_eq!(bench.number("SELECT SUM(count) FROM receipt_repeats").await, 1, "it came twice");
+        let out = "SELECT contact_id FROM contacts WHERE consent = 'opted_out' AND suppressed";
+        assert_eq!(bench.number(out).await, 2, "21610 is an opt-out, also later");
+        assert_eq!(bench.number("SELECT contact_id FROM contact_reads").await, 3);
+
+        let events = bench.engine.webhook_events();
+        let found = async |outcome| {
+            let filter = WebhookFilter { outcome, ..WebhookFilter::default() };
+            let list = events.list(&bench.admin, &filter, &PageRequest::default()).await.unwrap().items;
+            list.into_iter().map(|event| (event.provider_sid.unwrap(), event.outcome)).collect::<Vec<_>>()
+        };
+        let told = |sid: &str, outcome| (sid.to_owned(), outcome);
+        let claimed = ["SM2", "SM1", "SM0", "SM0"].map(|sid| told(sid, WebhookOutcome::Claimed));
+        let nobodys = [told("SM404", WebhookOutcome::Orphan)];
+        assert_eq!(found(Some(WebhookOutcome::Claimed)).await, claimed);
+        assert_eq!(found(Some(WebhookOutcome::Orphan)).await, nobodys);
+        assert_eq!(found(None).await, [&nobodys[..], &claimed[..]].concat());
+        let of_message = WebhookFilter { message: Some(ids[1]), ..WebhookFilter::default() };
+        let list = events.list(&bench.admin, &of_message, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(list.len(), 1);
+        assert_eq!(events.get(&bench.admin, list[0].id).await.unwrap().message_id, Some(ids[1]));
+        let replay = bench.engine.replay(&bench.admin, false).await.unwrap();
+        assert_eq!(replay.differences, Vec::<String>::new());
+    }
+}
+
+/// An opt-out that Twilio told long ago does not outweigh what the person has said since.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_undoes_no_later_start() {
+    for bench in benches().await {
+        let ids = sending(&bench, 1).await;
+        let form = [("MessageSid", "SM1"), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
+        bench.status("/webhooks/twilio/status", &form).await.unwrap();
+        bench.clock.advance(Timestamp::MINUTE);
+        bench.says("SMin", "+15005560001", "START").await;
+        let bind = format!("UPDATE messages SET provider_sid = 'SM1' WHERE id = {}", ids[0]);
+        assert_eq!(bench.tamper(&[], &bind).await, 1);
+        let stop = CancellationToken::new();
+        let claims = tokio::spawn(orphans::run(bench.engine.clone(), stop.clone()));
+        let started = std::time::Instant::now();
+        while state(&bench, ids[0]).await != State::Failed {
+            assert!(started.elapsed().as_secs() < 15, "it is not claimed");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        stop.cancel();
+        claims.await.unwrap();
+        assert_eq!(bench.text("SELECT consent FROM contacts").await.as_deref(), Some("opted_in"));
     }
 }
 

@@ -74,8 +74,18 @@ async fn an_opt_out_that_left_no_line_is_found() {
         bench.tamper(&[], "UPDATE contacts SET consent = 'unknown', suppressed = FALSE").await;
         let found = differences(&bench).await;
         assert_eq!((count(&found, UNHEARD), found.len()), (2, 2), "only what they wrote tells it: {found:?}");
+        let repair = bench.engine.replay(&bench.admin, true).await.unwrap();
+        assert_eq!((repair.differences.len(), repair.repaired), (2, 2), "{repair:?}");
+        assert_no_difference(&bench).await;
+        let person = "SELECT consent FROM contacts WHERE suppressed";
+        assert_eq!(bench.text(person).await.as_deref(), Some("opted_out"));
+        let line = "SELECT source || ' ' || reference FROM consent_ledger WHERE consent = 'opted_out'";
+        assert_eq!(bench.text(line).await.as_deref(), Some("keyword SM3"), "one line, of what they said last");
         bench.says("SM4", ANN, "START").await;
         assert_no_difference(&bench).await;
+        let repair = bench.engine.replay(&bench.admin, true).await.unwrap();
+        assert_eq!((repair.differences.len(), repair.repaired), (0, 0), "what they say since is not undone");
+        assert_eq!(bench.text("SELECT consent FROM contacts").await.as_deref(), Some("opted_in"));
     }
 }
 
@@ -96,6 +106,77 @@ async fn an_opt_out_that_was_only_kept_raw_is_found() {
         assert_eq!(bench.says("SM3", "+94771234502", "STOP").await, None);
         let found = differences(&bench).await;
         assert_eq!((count(&found, UNHEARD), found.len()), (1, 1), "{found:?}");
+        let repair = bench.engine.replay(&bench.admin, true).await.unwrap();
+        assert_eq!((repair.differences.len(), repair.repaired), (1, 1), "{repair:?}");
+        assert_no_difference(&bench).await;
+        bench.accept().await;
+        bench.says("SM4", "+94771234502", "Hello").await;
+        let person = "SELECT consent FROM contacts WHERE phone = '+94771234502' AND suppressed";
+        assert_eq!(bench.text(person).await.as_deref(), Some("opted_out"), "the number is known by its hash");
+        assert_no_difference(&bench).await;
+    }
+}
+
+/// Of everything, of a topic, and of a topic that nobody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_kept_raw_is_recorded_on_request() {
+    for bench in benches().await {
+        let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, new).await.unwrap();
+        for (index, (phone, words)) in
+            [(ANN, "STOP"), ("+94771234502", "UNSUBSCRIBE offers"), ("+94771234503", "UNSUBSCRIBE nothing")]
+                .into_iter()
+                .enumerate()
+        {
+            let (sid, raw) = (format!("SMin{index}"), format!("SMraw{index}"));
+            bench.says(&sid, phone, "SUBSCRIBE offers").await;
+            bench.clock.advance(domain::time::Timestamp::MINUTE);
+            bench.refuse(&raw).await;
+            assert_eq!(bench.says(&raw, phone, words).await, None);
+            bench.accept().await;
+            bench.clock.advance(domain::time::Timestamp::MINUTE);
+            let repair = bench.engine.replay(&bench.admin, true).await.unwrap();
+            assert_eq!((repair.differences.len(), repair.repaired), (1, 1), "{words}: {repair:?}");
+            assert_no_difference(&bench).await;
+            let stands = async |query: &str| bench.text(&format!("{query} '{phone}'")).await;
+            let consent = stands("SELECT consent FROM contacts WHERE phone =").await;
+            let topic = stands(
+                "SELECT s.state FROM subscriptions s JOIN contacts c ON c.contact_id = s.contact_id WHERE c.phone =",
+            )
+            .await;
+            let wanted =
+                if words == "UNSUBSCRIBE offers" { ["opted_in", "unsubscribed"] } else { ["opted_out", "subscribed"] };
+            assert_eq!([consent.as_deref(), topic.as_deref()], wanted.map(Some), "{words}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_somebody_left_is_left_again_and_none_is_joined() {
+    for bench in benches().await {
+        let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, new).await.unwrap();
+        bench.says("SM1", ANN, "SUBSCRIBE offers").await;
+        let state = async || bench.text("SELECT state FROM subscriptions").await;
+        let repair = async || {
+            let replay = bench.engine.replay(&bench.admin, true).await.unwrap();
+            (replay.differences.len(), replay.repaired)
+        };
+        assert_eq!(bench.tamper(&[], "UPDATE subscriptions SET state = 'unsubscribed'").await, 1);
+        assert_eq!(repair().await, (1, 0), "nobody is subscribed by a look");
+        assert_eq!(bench.tamper(&[], "DELETE FROM subscriptions").await, 1);
+        assert_eq!((repair().await, state().await), ((1, 0), None));
+        bench.says("SM2", ANN, "SUBSCRIBE offers").await;
+        bench.says("SM3", ANN, "UNSUBSCRIBE offers").await;
+        assert_no_difference(&bench).await;
+        for broken in ["UPDATE subscriptions SET state = 'subscribed'", "DELETE FROM subscriptions"] {
+            assert_eq!(bench.tamper(&[], broken).await, 1);
+            assert_eq!(repair().await, (1, 1), "{broken}");
+            assert_eq!(state().await.as_deref(), Some("unsubscribed"));
+            assert_no_difference(&bench).await;
+        }
+        assert_eq!(bench.text("SELECT source FROM subscriptions").await.as_deref(), Some("keyword"));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger WHERE topic_id IS NOT NULL").await, 3);
     }
 }
 

@@ -172,6 +172,51 @@ async fn words_of_ones_own_count_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_who_changed_their_mind_is_counted() {
+    const SOME: &str = "+14155550125";
+    for bench in benches().await {
+        let program = Actor::new(ActorKind::ApiKey, "shop", Role::Admin);
+        let set = async |actor: &Actor, number: &str, consent| {
+            // Who was stored at this very moment may have been stored with their yes.
+            bench.clock.advance(Timestamp::SECOND);
+            let change = ConsentChange { consent, source: None, evidence: Some("asked at the counter".to_owned()) };
+            bench.engine.contacts().set_consent(actor, &phone(number), change).await.unwrap();
+        };
+        // Stored with their yes, and it is said again, and again.
+        person(&bench, ANN).await;
+        person(&bench, BEN).await;
+        set(&bench.admin, ANN, Consent::OptedIn).await;
+        set(&program, ANN, Consent::OptedIn).await;
+        // Out twice, by an admin and by the person.
+        set(&program, BEN, Consent::OptedOut).await;
+        set(&bench.admin, BEN, Consent::OptedOut).await;
+        bench.says("SM1", BEN, "STOP").await;
+        // There and back: three changes.
+        bench.says("SM2", ANN, "STOP").await;
+        bench.says("SM3", ANN, "stop").await;
+        bench.says("SM4", ANN, "START").await;
+        set(&program, ANN, Consent::OptedOut).await;
+        // Stored with their no.
+        bench.clock.advance(Timestamp::SECOND);
+        bench.says("SM5", SOME, "STOP").await;
+        let days = bench.engine.reviews().days(&bench.admin, 1).await.unwrap();
+        let counted: Vec<_> = days.iter().map(|day| (day.source.as_str(), day.consent.as_str(), day.count)).collect();
+        assert_eq!(
+            counted,
+            [
+                ("account", "opted_in", 2),
+                ("api", "opted_out", 2),
+                ("keyword", "opted_in", 1),
+                ("keyword", "opted_out", 2),
+            ]
+        );
+        for days in [0, 367] {
+            assert!(bench.engine.reviews().days(&bench.admin, days).await.is_err(), "{days}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_suppressed_whether_it_is_known_or_not() {
     for bench in benches().await {
         person(&bench, ANN).await;

@@ -22,6 +22,7 @@ mod messages;
 mod opt_ins;
 mod processes;
 mod provider_accounts;
+mod reports;
 mod runs;
 mod segments;
 mod senders;
@@ -87,6 +88,7 @@ fn routes() -> OpenApiRouter<Engine> {
         .merge(settings::routes())
         .merge(suppressions::routes())
         .merge(opt_ins::routes())
+        .merge(reports::routes())
         .merge(audit::routes())
 }
 

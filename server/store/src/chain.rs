@@ -77,6 +77,8 @@ pub enum Fault {
     Changed,
     /// The last rows are not those that were written last.
     Tail,
+    /// The chain has no place for the row: its stream is another one, or its number none.
+    Stray,
 }
 
 /// Checks every row of a stream, from the first to the head. `select` names the columns that `content` reads, from the
@@ -122,7 +124,10 @@ pub(crate) async fn verify(
         }
     }
     let ends_well = last == end && former == newest && !rows_behind(db, stream, table).await?;
-    Ok((last, if ends_well { None } else { broken(last + 1, Fault::Tail) }))
+    if !ends_well {
+        return Ok((last, broken(last + 1, Fault::Tail)));
+    }
+    Ok((last, stray(db, stream, table).await?.and_then(|seq| broken(seq, Fault::Stray))))
 }
 
 /// Whether there are rows that the head knows nothing of. Row and head are written in one transaction, and read in one
@@ -133,6 +138,16 @@ async fn rows_behind(db: &impl ConnectionTrait, stream: &'static str, table: &st
          AND seq > COALESCE((SELECT h.seq FROM chain_heads h WHERE h.stream = $1), 0) LIMIT 1"
     );
     Ok(one(db, query, vec![stream.into()]).await?.is_some())
+}
+
+/// The number of a row that is in no chain, and that readers would believe all the same: each table keeps one stream,
+/// whose first row is number 1. Each part is a range of the key.
+async fn stray(db: &impl ConnectionTrait, stream: &'static str, table: &str) -> Result<Option<i64>> {
+    let query = format!(
+        "SELECT s.seq FROM (SELECT seq FROM {table} WHERE stream < $1 UNION ALL SELECT seq FROM {table} WHERE stream > $1 \
+         UNION ALL SELECT seq FROM {table} WHERE stream = $1 AND seq < 1) AS s LIMIT 1"
+    );
+    one(db, query, vec![stream.into()]).await?.map(|row| row.get("seq")).transpose()
 }
 
 /// SHA-256 over stream, sequence, previous hash and content, each with its length in front.

@@ -72,13 +72,14 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
     if events.is_empty() {
         return Ok(());
     }
-    let Projected { in_review, said_yes } = project_contacts(tx, at, events).await?;
+    let Projected { in_review, said_yes, former } = project_contacts(tx, at, events).await?;
     // Whatever was in doubt: there are clear words of the person's own now, or an opt-out.
     reviews::settle(tx, actor, at, &in_review, ReviewDecision::Answered).await?;
     project_suppressions(tx, actor, at, events).await?;
     let mut own = newly_subscribed(tx, events).await?;
     project_subscriptions(tx, at, events).await?;
     append(tx, actor, at, events).await?;
+    count_day(tx, at, events, former).await?;
     own.extend(said_yes.into_iter().map(|contact| Own {
         name: CONTACT_OPTED_IN,
         contact,
@@ -206,6 +207,8 @@ struct Projected {
     in_review: Vec<ContactId>,
     /// They say yes, and had not.
     said_yes: Vec<ContactId>,
+    /// What they had said of everything before; none of those who are stored by this transaction.
+    former: BTreeMap<ContactId, Option<Consent>>,
 }
 
 /// Those who are subscribed to a topic by this and were not, where a run listens to that. Called before the subscriptions
@@ -254,7 +257,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         for_update(kind)
     );
     let mut moved = Vec::new();
-    let Projected { mut in_review, mut said_yes } = Projected::default();
+    let Projected { mut in_review, mut said_yes, former: mut before } = Projected::default();
     let mut counts = BTreeMap::new();
     for row in all(tx, query, vec![ids_json(&ids)?.into()]).await? {
         let id = ContactId(row.get("contact_id")?);
@@ -267,6 +270,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         let suppressed = outcome.suppressed.unwrap_or(was_suppressed);
         // Who is stored by this transaction may be stored with their yes.
         let is_new = row.get::<i64>("created_at")? == at.as_micros();
+        before.insert(id, (!is_new).then_some(former));
         if outcome.consent == Consent::OptedIn && (former != Consent::OptedIn || is_new) {
             said_yes.push(id);
         }
@@ -281,8 +285,9 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
         }
         moved.push(Moved { contact_id: id.0, consent: outcome.consent, changed_at, suppressed });
     }
+    let projected = Projected { in_review, said_yes, former: before };
     if moved.is_empty() {
-        return Ok(Projected { in_review, said_yes });
+        return Ok(projected);
     }
     let columns = [
         ("contact_id", Type::BigInt),
@@ -297,7 +302,7 @@ async fn project_contacts(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Re
     );
     exec(tx, update, vec![to_json(&moved)?.into(), at.as_micros().into()]).await?;
     add_counts(tx, &counts).await?;
-    Ok(Projected { in_review, said_yes })
+    Ok(projected)
 }
 
 fn outcomes(events: &[ConsentEvent]) -> BTreeMap<ContactId, Outcome> {
@@ -441,16 +446,25 @@ async fn append(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEvent]) 
         actor.id.clone().into(),
     ];
     exec(tx, insert, values).await?;
-    head.save(tx).await?;
-    count_day(tx, at, events).await
+    head.save(tx).await
 }
 
-/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other. Who
-/// was opted out before, and is only stored again, says nothing new.
-async fn count_day(tx: &Tx, at: Timestamp, events: &[ConsentEvent]) -> Result<()> {
+/// Counts the day's yes and no, by where they came from; after the head's lock, so that no two wait for each other. Who says
+/// again what they had said, or was opted out before and is only stored again, says nothing new.
+async fn count_day(
+    tx: &Tx,
+    at: Timestamp,
+    events: &[ConsentEvent],
+    mut former: BTreeMap<ContactId, Option<Consent>>,
+) -> Result<()> {
     let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for event in global(events).filter(|event| event.reference.as_deref() != Some(STILL_OPTED_OUT)) {
-        *counts.entry((event.source.as_str(), event.consent.as_str())).or_default() += 1;
+    for event in global(events) {
+        // Nobody is counted who is not stored.
+        let Some(before) = former.get_mut(&event.contact_id) else { continue };
+        let says_new = before.replace(event.consent) != Some(event.consent);
+        if says_new && event.reference.as_deref() != Some(STILL_OPTED_OUT) {
+            *counts.entry((event.source.as_str(), event.consent.as_str())).or_default() += 1;
+        }
     }
     let upsert = "INSERT INTO consent_days (day, source, consent, count) VALUES ($1, $2, $3, $4) \
                   ON CONFLICT (day, source, consent) DO UPDATE SET count = consent_days.count + excluded.count";

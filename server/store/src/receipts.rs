@@ -14,7 +14,7 @@ use crate::{
     exec, one,
 };
 
-/// Which message a callback speaks of: by its id, else by its SID.
+/// Which message a callback speaks of: by its id, else, or when that is none of ours, by its SID.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {
     pub message_id: Option<MessageId>,
@@ -59,7 +59,7 @@ pub async fn touch_read(tx: &Tx, callbacks: &[Named<'_>], at: Timestamp) -> Resu
     Ok(())
 }
 
-/// The contacts of these messages, found by id, or by SID where a callback has no id.
+/// The contacts of these messages, found by id, or by SID where a callback has no id, or one that is not ours.
 fn people_of(kind: Kind, callbacks: &[Named<'_>], condition: &str, values: &mut Vec<Value>) -> Result<String> {
     let mut batch = Columns::new(kind, [nullable("id", Type::BigInt), column("sid", Type::Text)]);
     for callback in callbacks {
@@ -67,7 +67,8 @@ fn people_of(kind: Kind, callbacks: &[Named<'_>], condition: &str, values: &mut 
     }
     Ok(format!(
         "SELECT m.contact_id FROM {} CROSS JOIN messages m \
-         WHERE m.id = COALESCE(b.id, (SELECT o.id FROM messages o WHERE o.provider_sid = b.sid)){condition}",
+         WHERE m.id = COALESCE((SELECT n.id FROM messages n WHERE n.id = b.id), \
+         (SELECT o.id FROM messages o WHERE o.provider_sid = b.sid)){condition}",
         batch.table("b", values)?
     ))
 }

@@ -63,7 +63,7 @@ pub async fn normalised(
     last: WebhookEventId,
 ) -> Result<Vec<Normalised>> {
     let query = "SELECT e.id, e.kind, e.received_at, e.provider_sid, e.message_id, e.status, e.error_code, e.outcome, \
-                 e.reason, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
+                 e.reason, CAST(NULL AS bigint) AS claimed_by, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
                  WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
                  AND r.error_code = COALESCE(e.error_code, 0)) \
                  ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \
@@ -313,6 +313,39 @@ pub async fn without_subscription(db: &impl ConnectionTrait, limit: u32) -> Resu
          AND s.topic_id = l.topic_id WHERE l.consent <> 'pending' AND s.contact_id IS NULL ORDER BY 1, 2 LIMIT {limit}"
     );
     let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), TopicId(row.get("topic_id")?)))).collect()
+}
+
+/// Unsubscribes these people from these topics where the ledger's last line says that they left, and the subscription does
+/// not. Returns who was.
+///
+/// # Errors
+/// What the database says.
+pub async fn unsubscribe(tx: &Tx, at: Timestamp, of: &[(ContactId, TopicId)]) -> Result<Vec<(ContactId, TopicId)>> {
+    #[derive(Serialize)]
+    struct Entry {
+        contact_id: i64,
+        topic_id: TopicId,
+    }
+    let entries: Vec<Entry> =
+        of.iter().map(|(contact, topic)| Entry { contact_id: contact.0, topic_id: *topic }).collect();
+    let upsert = format!(
+        "INSERT INTO subscriptions (contact_id, topic_id, state, changed_at, source) \
+         SELECT l.contact_id, l.topic_id, CAST($3 AS text), CAST($2 AS bigint), l.source FROM {} \
+         JOIN consent_ledger l ON l.contact_id = b.contact_id AND l.topic_id = b.topic_id \
+         WHERE l.consent = $4 AND l.seq = (SELECT MAX(n.seq) FROM consent_ledger n \
+         WHERE n.contact_id = b.contact_id AND n.topic_id = b.topic_id) \
+         ON CONFLICT (contact_id, topic_id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at, \
+         source = excluded.source WHERE subscriptions.state <> excluded.state RETURNING contact_id, topic_id",
+        table(Kind::of(tx), "b", "$1", &[("contact_id", Type::BigInt), ("topic_id", Type::Uuid)])
+    );
+    let values = vec![
+        to_json(&entries)?.into(),
+        at.as_micros().into(),
+        Subscription::Unsubscribed.as_str().into(),
+        Consent::OptedOut.as_str().into(),
+    ];
+    let rows = all(tx, upsert, values).await?;
     rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), TopicId(row.get("topic_id")?)))).collect()
 }
 

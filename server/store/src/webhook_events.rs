@@ -128,6 +128,11 @@ fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId) -> 
 const COLUMNS: &str =
     "e.id, e.kind, e.received_at, e.provider_sid, e.message_id, e.status, e.error_code, e.outcome, e.reason";
 
+/// The message of a callback that was an orphan when it came: it has the SID by now, and a receipt that says the same.
+const CLAIMED_BY: &str = "(SELECT m.id FROM messages m JOIN receipts r ON r.message_id = m.id \
+     WHERE e.outcome = 'orphan' AND m.provider_sid = e.provider_sid AND r.provider_sid = e.provider_sid \
+     AND r.status = e.status AND r.error_code = COALESCE(e.error_code, 0) LIMIT 1)";
+
 /// The webhooks that are in the indexes by SID and by message: all but the callbacks that raised their message, which its
 /// receipts name. In the very words of the indexes, or they would not be used.
 const UNUSUAL: &str = "(u.outcome <> 'applied' OR u.kind <> 'status' OR u.reason IS NOT NULL)";
@@ -173,9 +178,14 @@ pub async fn list(
     }
     if let Some(outcome) = filter.outcome {
         // Rare ones by their index, in its very words.
-        let rare = matches!(outcome, WebhookOutcome::Orphan | WebhookOutcome::Unprocessable);
-        let words = if rare { "e.outcome IN ('orphan', 'unprocessable') AND e.outcome = $?" } else { "e.outcome = $?" };
-        and(words, outcome.as_str().into());
+        const RARE: &str = "e.outcome IN ('orphan', 'unprocessable') AND e.outcome = $?";
+        let (words, stored) = match outcome {
+            WebhookOutcome::Claimed => (format!("{RARE} AND EXISTS {CLAIMED_BY}"), WebhookOutcome::Orphan),
+            WebhookOutcome::Orphan => (format!("{RARE} AND NOT EXISTS {CLAIMED_BY}"), outcome),
+            WebhookOutcome::Unprocessable => (RARE.to_owned(), outcome),
+            WebhookOutcome::Applied | WebhookOutcome::NoChange => ("e.outcome = $?".to_owned(), outcome),
+        };
+        and(&words, stored.as_str().into());
     }
     if let Some(kind) = filter.kind {
         // The few from people by their index, in its very words.
@@ -183,7 +193,7 @@ pub async fn list(
         and(words, kind.as_str().into());
     }
     let query = format!(
-        "SELECT {COLUMNS} FROM webhook_events e WHERE {} ORDER BY e.id DESC LIMIT {limit}",
+        "SELECT {COLUMNS}, {CLAIMED_BY} AS claimed_by FROM webhook_events e WHERE {} ORDER BY e.id DESC LIMIT {limit}",
         conditions.join(" AND ")
     );
     all(db, query, values).await?.iter().map(event).collect()
@@ -280,7 +290,7 @@ pub struct SealedBody {
 /// What the database says.
 pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option<Found>> {
     let query = format!(
-        "SELECT {COLUMNS}, k.id AS block, COALESCE(k.period, b.period) AS period, COALESCE(k.sealed, b.sealed) AS sealed \
+        "SELECT {COLUMNS}, {CLAIMED_BY} AS claimed_by, k.id AS block, COALESCE(k.period, b.period) AS period, COALESCE(k.sealed, b.sealed) AS sealed \
          FROM webhook_events e LEFT JOIN webhook_blocks k ON k.id = e.block \
          LEFT JOIN webhook_bodies b ON b.event_id = e.id WHERE e.id = $1"
     );
@@ -332,15 +342,16 @@ pub async fn purge_bodies(db: &Db, at: Timestamp, before: i32, limit: u32) -> Re
 }
 
 pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
+    let claimed_by: Option<i64> = row.get("claimed_by")?;
     Ok(WebhookEvent {
         id: WebhookEventId(row.get("id")?),
         kind: row.word("kind")?,
         received_at: Timestamp::from_micros(row.get("received_at")?),
         provider_sid: row.get("provider_sid")?,
-        message_id: row.get::<Option<i64>>("message_id")?.map(MessageId),
+        message_id: claimed_by.or(row.get("message_id")?).map(MessageId),
         status: row.get("status")?,
         error_code: row.get("error_code")?,
-        outcome: row.word("outcome")?,
+        outcome: if claimed_by.is_some() { WebhookOutcome::Claimed } else { row.word("outcome")? },
         reason: row.get("reason")?,
         phone: None,
         keyword: None,

@@ -96,6 +96,43 @@ async fn what_was_changed_removed_or_put_in_is_found() {
     }
 }
 
+/// Nothing refuses an INSERT, and whoever reads a person's last line asks for no stream.
+#[tokio::test]
+async fn rows_beside_the_chain_are_found() {
+    const AUDIT: &str =
+        "at, actor_kind, actor_id, request_id, action, entity, entity_id, detail, private, prev_hash, hash";
+    const CONSENT: &str =
+        "at, contact_id, topic_id, consent, source, actor_kind, actor_id, reference, evidence, prev_hash, hash";
+    for (stream, seq, fault) in [
+        ("'x'", 7, Fault::Stray),
+        ("'a'", 1, Fault::Stray),
+        ("''", 3, Fault::Stray),
+        ("stream", 0, Fault::Stray),
+        ("stream", -3, Fault::Stray),
+        ("stream", 7, Fault::Tail),
+        ("stream", i64::MAX, Fault::Tail),
+    ] {
+        for test in testkit::databases().await {
+            write(&test.db).await;
+            for (table, columns) in [("audit_log", AUDIT), ("consent_ledger", CONSENT)] {
+                let put_in = format!(
+                    "INSERT INTO {table} (stream, seq, {columns}) SELECT {stream}, {seq}, {columns} FROM {table} WHERE seq = 5"
+                );
+                test.db.writer().execute_unprepared(&put_in).await.expect("put in");
+            }
+            let db = test.db.reader();
+            let at = |last| if fault == Fault::Stray { seq } else { last + 1 };
+            for (stream, last, found) in [
+                ("audit", 5, store::audit::verify(db).await.expect("read")),
+                ("consent", 6, store::consent::verify(db).await.expect("read")),
+            ] {
+                let broken = Broken { stream, seq: at(last), fault };
+                assert_eq!(found, (last, Some(broken)), "{:?}: {stream} {seq}", test.kind());
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn chains_that_nobody_has_written_to_hold() {
     for test in testkit::databases().await {

@@ -185,6 +185,26 @@ fn sending_is_held_and_released_and_the_audit_log_says_so() {
     assert!(text(&help.stdout).contains("Hold all sending, or release it"), "{help:?}");
 }
 
+/// What nothing refuses to somebody with the database in their hands: a line of their own.
+#[tokio::test]
+async fn a_line_that_was_put_in_beside_the_chain_ends_verify_with_1() {
+    let dir = dir();
+    let hold = program(dir.path()).args(["sending", "hold"]).output().expect("it runs");
+    assert!(hold.status.success(), "{hold:?}");
+    let verify = || program(dir.path()).args(["audit", "verify"]).output().expect("it runs");
+    assert_eq!(verify().status.code(), Some(0));
+    let url = format!("sqlite://{}", dir.path().join("data/engine.db").display());
+    let db = store::Db::connect(&url, 2).await.expect("the database");
+    let line = "INSERT INTO consent_ledger (stream, seq, at, contact_id, consent, source, actor_kind, actor_id, prev_hash, \
+                hash) VALUES ('x', 1, 1, 1, 'opted_in', 'api', 'worker', 'w', $1, $1)";
+    store::exec(db.writer(), line, vec![vec![1_u8].into()]).await.expect("nothing refuses it");
+    drop(db);
+    let found = verify();
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    assert!(text(&found.stdout).contains("consent: 0 lines hold"), "{found:?}");
+    assert!(text(&found.stderr).contains("consent: line 1 was put in beside the chain"), "{found:?}");
+}
+
 #[test]
 fn files_are_imported_with_a_report() {
     let dir = dir();

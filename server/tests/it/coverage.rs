@@ -245,6 +245,7 @@ fn the_document_lists_what_the_contract_promises() {
         "PATCH /conversations/{phone}",
         "GET /inbound",
         "GET /opt-ins",
+        "GET /reports/consent",
         "GET /settings",
         "PATCH /settings",
         "GET /senders",

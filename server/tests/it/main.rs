@@ -2,6 +2,7 @@
 
 mod api;
 mod binary;
+mod consent;
 mod coverage;
 mod events;
 mod journey;

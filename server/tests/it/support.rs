@@ -29,7 +29,7 @@ pub struct TestServer {
     client: Client,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
-    _database: TestDb,
+    database: TestDb,
 }
 
 /// What a request was answered with.
@@ -112,7 +112,7 @@ impl TestServer {
         let running = tokio::spawn(server.run(shutdown.clone()));
         let client =
             Client::builder().timeout(Duration::from_secs(60)).redirect(Policy::none()).build().expect("a client");
-        Self { url, engine, simulator, key, client, shutdown, running, _database: database }
+        Self { url, engine, simulator, key, client, shutdown, running, database }
     }
 
     /// A key of another role.
@@ -142,6 +142,13 @@ impl TestServer {
     /// An action: a POST without a body.
     pub async fn act(&self, path: &str) -> Answer {
         answer(self.api("POST", path)).await
+    }
+
+    /// Changes something in the database itself, such as how long ago it was.
+    pub async fn tamper(&self, statement: &str) {
+        let db = store::Db::connect(&self.database.url, 2).await.expect("the database");
+        assert!(store::exec(db.writer(), statement, Vec::new()).await.expect("changed") > 0, "{statement}");
+        db.close().await.expect("closed");
     }
 
     /// The session's cookie of the admin.

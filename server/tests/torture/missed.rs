@@ -11,7 +11,7 @@ use testkit::{
 };
 
 use crate::{
-    round::{BINARY, people, phone},
+    round::{BINARY, people, phone, proven},
     scenario::LEASE_SECONDS,
 };
 
@@ -84,5 +84,6 @@ pub async fn stops(backend: &Backend) -> Result<String> {
     ensure!(had.len() == PEOPLE as usize - STOPPED, "{} people got it", had.len());
     program.stop().await?;
     twilio.shutdown().await;
+    proven(&site, &base)?;
     Ok(format!("{STOPPED} wrote STOP while nobody was there, none of them got a message; {} others did", had.len()))
 }

@@ -175,7 +175,10 @@ async fn strike(cluster: &mut Cluster, api: &Api, run: &str, scenario: &Scenario
 }
 
 /// What is stored of how everything came about says the same as what is stored of how it is, and nobody touched it.
-fn proven(site: &Site, twilio: &str) -> Result<()> {
+///
+/// # Errors
+/// What the program's commands print, when they find something.
+pub fn proven(site: &Site, twilio: &str) -> Result<()> {
     for command in [&["events", "replay", "--dry-run"][..], &["audit", "verify"]] {
         let (code, printed) = site.run(twilio, command)?;
         ensure!(code == Some(0), "{}: {printed}", command.join(" "));

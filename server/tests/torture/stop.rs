@@ -19,7 +19,7 @@ use testkit::{
 
 use crate::{
     rolling::Fleet,
-    round::{BINARY, people, phone},
+    round::{BINARY, people, phone, proven},
 };
 
 const PEOPLE: u32 = 6_000;
@@ -77,6 +77,7 @@ pub async fn in_one_process(backend: &Backend) -> Result<Stops> {
     let stops = stops(&api, twilio.control(), RATE).await.with_context(|| site.log())?;
     program.stop().await?;
     twilio.shutdown().await;
+    proven(&site, &base)?;
     // A request that had begun when the STOP came in may reach the provider a moment after the answer.
     ensure!(stops.after.iter().all(|late| *late < 20_000), "{stops}: {:?}", stops.after);
     Ok(stops)
@@ -90,6 +91,8 @@ pub async fn in_others(backend: &Backend) -> Result<Stops> {
     let fleet = Fleet::start(backend, 2).await?;
     fleet.import(PEOPLE).await?;
     let stops = stops(&fleet.api, fleet.twilio.control(), RATE_OF_SEVERAL).await.with_context(|| fleet.site.log())?;
+    // Beside the processes, as an operator would look.
+    proven(&fleet.site, &fleet.twilio.base_url())?;
     fleet.stop().await?;
     ensure!(stops.after.iter().all(|late| *late < 250_000), "{stops}: {:?}", stops.after);
     Ok(stops)

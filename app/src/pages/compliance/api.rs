@@ -6,6 +6,7 @@ use domain::{
     page::Page,
     review::{ConsentDay, Review},
     suppression::Suppression,
+    time::Timestamp,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub const DAYS: i64 = 30;
 pub struct Overview {
     pub reviews: Page<Review>,
     pub waiting: i64,
+    /// Since when the first of them waits, when that is too long.
+    pub overdue: Option<Timestamp>,
     pub days: Vec<ConsentDay>,
     /// The days of the chart, the oldest first, each with its yes and no.
     pub chart: Vec<(String, i64, i64)>,
@@ -31,13 +34,15 @@ pub struct Overview {
 pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
     use std::collections::BTreeMap;
 
-    use domain::{consent::Consent, page::PageRequest};
+    use domain::{consent::Consent, page::PageRequest, review::DUE_WITHIN};
     let ctx = ctx()?;
     let service = ctx.engine.reviews();
     let cursor = Some(cursor).filter(|cursor| !cursor.is_empty());
     let reviews = service.list(&ctx.actor, &PageRequest { cursor, ..PageRequest::default() }).await?;
-    let (waiting, _) = service.waiting(&ctx.actor).await?;
-    let days = service.days(&ctx.actor, DAYS - 1).await?;
+    let now = ctx.engine.now();
+    let (waiting, oldest) = service.waiting(&ctx.actor).await?;
+    let overdue = oldest.filter(|oldest| now.since(*oldest) > DUE_WITHIN);
+    let days = service.days(&ctx.actor, DAYS).await?;
     let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for day in &days {
         let count = counts.entry(&day.day).or_default();
@@ -47,14 +52,13 @@ pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
             _ => {}
         }
     }
-    let now = ctx.engine.now();
     let chart = (0..DAYS).rev().map(|ago| {
-        let day = now.plus(-ago * domain::time::Timestamp::DAY).date();
+        let day = now.plus(-ago * Timestamp::DAY).date();
         let (yes, no) = counts.get(day.as_str()).copied().unwrap_or_default();
         (day, yes, no)
     });
     let chart = chart.collect();
-    Ok(Overview { reviews, waiting, days, chart })
+    Ok(Overview { reviews, waiting, overdue, days, chart })
 }
 
 /// `decision`: `opted_out` or `kept`.

@@ -33,7 +33,7 @@ fn OverviewPage() -> impl IntoView {
         {super::tabs(paths::COMPLIANCE)}
         <ActionError action=decide/>
         <Loaded from=overview let:overview>
-            <div class="stack">{reviews(&overview, decide)} {wishes(&overview)} {proof(here)}</div>
+            <div class="stack">{overdue(&overview)} {reviews(&overview, decide)} {wishes(&overview)} {proof(here)}</div>
         </Loaded>
     }
     .into_any()
@@ -68,6 +68,19 @@ fn proof(here: Here) -> Option<AnyView> {
         }
         .into_any()
     })
+}
+
+/// Somebody should have read these by now.
+fn overdue(overview: &Overview) -> Option<AnyView> {
+    let at = overview.overdue?;
+    Some(
+        view! {
+            <Alert tone=Tone::Warn title="A message that may be an opt-out waits for more than two days.">
+                "The oldest came " <Time at/> ". Read it and decide: the law gives ten working days, and until then the person gets no marketing."
+            </Alert>
+        }
+        .into_any(),
+    )
 }
 
 fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {

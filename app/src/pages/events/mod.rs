@@ -190,6 +190,7 @@ fn changed(event: &WebhookEvent) -> AnyView {
         }
         (WebhookOutcome::NoChange, WebhookKind::Inbound) => "It changed nothing: the same message had come before.",
         (WebhookOutcome::Orphan, _) => "It speaks of a message that is not in this database, so it changed nothing.",
+        (WebhookOutcome::Claimed, _) => "Its message was not known when it came. It is now, and this counts since.",
         (WebhookOutcome::Unprocessable, _) => "It is signed, but makes no sense. It is kept as it came.",
     };
     let reason = event.reason.as_deref().map(|code| format!(" {}.", text::event_reason(code)));

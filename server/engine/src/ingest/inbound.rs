@@ -525,7 +525,7 @@ fn is_outdated(
 }
 
 /// The person's words, and what the button that they pressed says besides.
-fn evidence(message: &InboundIn) -> Cow<'_, str> {
+pub(super) fn evidence(message: &InboundIn) -> Cow<'_, str> {
     match message.button.as_deref() {
         Some(button) if message.body.is_empty() => button.into(),
         Some(button) => format!("{} [{button}]", message.body).into(),
@@ -540,7 +540,7 @@ fn is_ours_to_answer(engine: &Engine, message: &InboundIn) -> bool {
     message.opt_out_type.is_none() && !(handled_by_default && keywords::is_twilios_own(&message.body))
 }
 
-fn suppression(engine: &Engine, phone: &Phone, change: Change) -> SuppressionChange {
+pub(super) fn suppression(engine: &Engine, phone: &Phone, change: Change) -> SuppressionChange {
     let keys = &engine.config().keys;
     match (change.topic_id, change.consent) {
         (None, Consent::OptedOut) => SuppressionChange::Add {

@@ -1,27 +1,43 @@
 //! Stored webhooks, read once more: do their raw forms still say what was made of them, and was every opt-out heard?
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::{
+    consent::{Consent, ConsentSource, SuppressionReason},
     event::{WebhookKind, WebhookOutcome},
-    ids::WebhookEventId,
+    ids::{ContactId, TopicId, WebhookEventId},
     inbound::Keyword,
     keywords::Keywords,
+    phone::Phone,
     time::Timestamp,
 };
-use store::replay::{Missing, Normalised, OptOutSaid};
+use store::{
+    consent::ConsentEvent,
+    inbound::TopicName,
+    replay::{Missing, Normalised, OptOutSaid},
+    suppressions::NewSuppression,
+};
 
 use super::{
     event::{Content, Event, InboundIn},
     inbound,
     keywords::{Meaning, Wish},
     sealing,
+    wishes::{self, Change},
 };
-use crate::{Engine, Result, services::settings};
+use crate::{
+    Actor, Engine, Result,
+    services::{contacts::seal_words, settings},
+};
 
 /// Blocks that are opened at a time.
 const BLOCKS: u32 = 50;
 
 /// Blocks that are gone and told of one by one.
 const MISSING: u32 = 1_000;
+
+/// Opt-outs that are recorded in one transaction.
+const TOGETHER: usize = 500;
 
 /// What a look at all stored webhooks found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +48,33 @@ pub(crate) struct Webhooks {
     pub missing: u64,
     /// In words, one for each webhook that differs.
     pub differences: Vec<String>,
+    /// Opt-outs that left no line in the ledger: they are among the differences.
+    pub unheard: Vec<Unheard>,
+    /// The numbers of those who are not stored and have said so.
+    pub of_nobody: Vec<Phone>,
+}
+
+/// An opt-out that somebody said and that left no line in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unheard {
+    said: OptOutSaid,
+    message: InboundIn,
+    /// The topic by the name that they called it; none for everything.
+    topic: Option<String>,
+    /// It was only kept raw, and nothing was ever made of it.
+    is_raw: bool,
+}
+
+impl Unheard {
+    /// What they leave: everything (no topic), or a topic. As when it comes in, a topic that we do not have stands for
+    /// everything; but one that was understood then, and has another name now, cannot be told.
+    fn leaves(&self, topics: &[TopicName]) -> Option<Option<TopicId>> {
+        let Some(wanted) = &self.topic else { return Some(None) };
+        match wishes::find(topics, wanted) {
+            Some(topic) => Some(Some(topic.id)),
+            None => self.is_raw.then_some(None),
+        }
+    }
 }
 
 /// Reads every raw form that is kept.
@@ -52,7 +95,7 @@ async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEvent
         let blocks = store::replay::blocks(db, after, BLOCKS).await?;
         let Some(last) = blocks.last() else { return Ok(without_key) };
         after = last.id;
-        let mut said = Vec::new();
+        let mut said: Vec<Unheard> = Vec::new();
         for block in &blocks {
             let Some(forms) = sealing::open_block(engine, block).await? else {
                 without_key.push((block.id, block.body.period));
@@ -72,15 +115,95 @@ async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEvent
                 found.differences.extend(difference(row, &content));
                 said.extend(opt_out(row, &content));
                 match kept_raw(engine, row, &content, added).await? {
-                    Some(Raw::Of(opt_out)) => said.push(opt_out),
-                    Some(Raw::OfNobody) => found.differences.push(not_heard(*id)),
+                    Some(Raw::Of(opt_out)) => said.push(*opt_out),
+                    Some(Raw::OfNobody(phone)) => {
+                        found.differences.push(not_heard(*id));
+                        found.of_nobody.push(phone);
+                    }
                     None => {}
                 }
             }
         }
-        let unheard = store::replay::unheard(db, &said).await?;
+        let told: Vec<OptOutSaid> = said.iter().map(|one| one.said).collect();
+        let unheard = store::replay::unheard(db, &told).await?;
+        said.retain(|one| unheard.contains(&one.said.event));
+        found.unheard.extend(said);
         found.differences.extend(unheard.into_iter().map(not_heard));
     }
+}
+
+/// Records what was said and not heard, each with its message; the numbers of those who are not stored go on the suppression
+/// list. Returns how many differences that sets right.
+pub(crate) async fn hear(engine: &Engine, actor: &Actor, found: &Webhooks) -> Result<u64> {
+    let mut heard = 0;
+    for unheard in found.unheard.chunks(TOGETHER) {
+        heard += record(engine, actor, unheard).await?;
+    }
+    if !found.of_nobody.is_empty() {
+        heard += suppress(engine, actor, &found.of_nobody).await?;
+    }
+    Ok(heard)
+}
+
+async fn record(engine: &Engine, actor: &Actor, unheard: &[Unheard]) -> Result<u64> {
+    let (now, keys) = (engine.now(), &engine.config().keys);
+    let people: BTreeSet<ContactId> = unheard.iter().map(|one| one.said.contact).collect();
+    let people: Vec<ContactId> = people.into_iter().collect();
+    let tx = engine.db().begin().await?;
+    store::replay::lock_people(&tx, &people).await?;
+    let known = store::contacts::by_ids(&tx, &people).await?;
+    let known: BTreeSet<ContactId> = known.into_iter().map(|person| person.id).collect();
+    // Who has said something since was heard.
+    let told: Vec<OptOutSaid> = unheard.iter().map(|one| one.said).collect();
+    let still = store::replay::unheard(&tx, &told).await?;
+    let topics = store::inbound::topic_names(&tx).await?;
+    let mut heard = 0;
+    let mut latest: BTreeMap<(ContactId, Option<TopicId>), &Unheard> = BTreeMap::new();
+    for one in unheard.iter().filter(|one| still.contains(&one.said.event) && known.contains(&one.said.contact)) {
+        let Some(topic) = one.leaves(&topics) else { continue };
+        latest.insert((one.said.contact, topic), one);
+        heard += 1;
+    }
+    let mut events = Vec::with_capacity(latest.len());
+    for ((contact_id, topic_id), Unheard { message, .. }) in &latest {
+        let change = Change { topic_id: *topic_id, consent: Consent::OptedOut };
+        let evidence = seal_words(&tx, keys, *contact_id, now, &inbound::evidence(message)).await?;
+        events.push(ConsentEvent {
+            contact_id: *contact_id,
+            topic_id: *topic_id,
+            consent: change.consent,
+            source: ConsentSource::Keyword,
+            reference: Some(message.sid.clone()),
+            evidence: Some(evidence),
+            suppression: inbound::suppression(engine, &message.phone, change),
+        });
+    }
+    store::consent::record(&tx, actor, now, &events).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    engine.told_left(latest.into_keys());
+    Ok(heard)
+}
+
+/// Nobody is stored for it: the number is known by its hash alone, whenever it comes.
+async fn suppress(engine: &Engine, actor: &Actor, phones: &[Phone]) -> Result<u64> {
+    let keys = &engine.config().keys;
+    let tx = engine.db().begin().await?;
+    let mut hashes = Vec::with_capacity(phones.len());
+    for phone in phones {
+        if store::contacts::find(&tx, phone).await?.is_none() {
+            hashes.push(keys.suppression_hash(phone.as_str()));
+        }
+    }
+    let entry = |hash| NewSuppression {
+        phone_hash: hash,
+        key_id: keys.current_id(),
+        reason: SuppressionReason::Stop,
+        contact_id: None,
+    };
+    let entries: Vec<NewSuppression<'_>> = hashes.iter().map(|hash| entry(hash.as_slice())).collect();
+    store::suppressions::add(&tx, actor, engine.now(), &entries).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(hashes.len() as u64)
 }
 
 fn not_heard(id: WebhookEventId) -> String {
@@ -148,23 +271,30 @@ fn difference(row: &Normalised, content: &Content) -> Option<String> {
 
 /// The opt-out that a message says, read as when it came; of words that were added then, what they were taken for is told by
 /// the message's row. Repeats say nothing new.
-fn opt_out(row: &Normalised, content: &Content) -> Option<OptOutSaid> {
+fn opt_out(row: &Normalised, content: &Content) -> Option<Unheard> {
     let Content::Inbound(message) = content else { return None };
     let (contact, taken_for) = row.inbound.filter(|_| row.event.outcome == WebhookOutcome::Applied)?;
-    let everything = match taken_for {
-        Some(Keyword::Stop) => true,
-        Some(Keyword::Unsubscribe) => false,
+    let read_again = leaves(message, &Keywords::default());
+    let topic = match taken_for {
+        Some(Keyword::Stop) => None,
+        Some(Keyword::Unsubscribe) => Some(read_again.flatten().unwrap_or_default()),
         Some(_) => return None,
-        None => leaves_everything(message, &Keywords::default())?,
+        None => read_again?,
     };
-    Some(OptOutSaid { event: row.event.id, contact, at: row.event.received_at, everything })
+    Some(unheard(row, message, contact, topic, false))
+}
+
+fn unheard(row: &Normalised, message: &InboundIn, contact: ContactId, topic: Option<String>, is_raw: bool) -> Unheard {
+    let everything = topic.is_none();
+    let said = OptOutSaid { event: row.event.id, contact, at: row.event.received_at, everything };
+    Unheard { said, message: message.clone(), topic, is_raw }
 }
 
 /// Whose opt-out was only kept raw.
 enum Raw {
-    Of(OptOutSaid),
+    Of(Box<Unheard>),
     /// Somebody who is not stored, and whose number is not on the suppression list.
-    OfNobody,
+    OfNobody(Phone),
 }
 
 /// The opt-out in a message that could not be stored as what it is, unless it was fetched and stored since. With the words
@@ -172,21 +302,21 @@ enum Raw {
 async fn kept_raw(engine: &Engine, row: &Normalised, content: &Content, added: &Keywords) -> Result<Option<Raw>> {
     let Content::Inbound(message) = content else { return Ok(None) };
     let is_raw = row.event.reason.as_deref() == Some("failed") && row.inbound.is_none();
-    let Some(everything) = leaves_everything(message, added).filter(|_| is_raw) else { return Ok(None) };
+    let Some(topic) = leaves(message, added).filter(|_| is_raw) else { return Ok(None) };
     let db = engine.db().reader();
     if let Some(person) = store::contacts::find(db, &message.phone).await? {
-        let said = OptOutSaid { event: row.event.id, contact: person.id, at: row.event.received_at, everything };
-        return Ok(Some(Raw::Of(said)));
+        return Ok(Some(Raw::Of(Box::new(unheard(row, message, person.id, topic, true)))));
     }
     let hashes = engine.config().keys.suppression_hashes(message.phone.as_str());
-    Ok(store::suppressions::find(db, &hashes).await?.is_empty().then_some(Raw::OfNobody))
+    let is_listed = !store::suppressions::find(db, &hashes).await?.is_empty();
+    Ok((!is_listed).then(|| Raw::OfNobody(message.phone.clone())))
 }
 
-/// Whether a message is an opt-out of everything, or else of a topic; none when it is neither.
-fn leaves_everything(message: &InboundIn, added: &Keywords) -> Option<bool> {
+/// What a message leaves: everything (no topic), or a topic by the name that it calls it. None when it leaves nothing.
+fn leaves(message: &InboundIn, added: &Keywords) -> Option<Option<String>> {
     match inbound::read(message, added) {
-        Meaning::Wish(Wish::Stop) => Some(true),
-        Meaning::Wish(Wish::Unsubscribe(_)) => Some(false),
+        Meaning::Wish(Wish::Stop) => Some(None),
+        Meaning::Wish(Wish::Unsubscribe(wanted)) => Some(Some(wanted)),
         Meaning::Wish(_) | Meaning::Hint | Meaning::Nothing => None,
     }
 }

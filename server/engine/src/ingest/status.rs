@@ -34,7 +34,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     // First, and apart: should the program die in between, the callback comes again and finds the opt-out there.
     for event in events {
         if let Content::Status(status) = &event.content {
-            record_opt_out(engine, status, now).await?;
+            record_opt_out(engine, status, event.received_at, now).await?;
         }
     }
     let statuses: Vec<&StatusIn> = events.iter().filter_map(|event| status_of(event)).collect();
@@ -82,7 +82,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
 }
 
 /// Counts the codes of messages that failed, once each.
-fn hear(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut], now: Timestamp) {
+pub(super) fn hear(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut], now: Timestamp) {
     for (receipt, out) in receipts.iter().zip(outs) {
         if let (Some(code), Some(_)) = (receipt.error_code, out.moved_to) {
             // Callbacks bring no words.
@@ -92,7 +92,7 @@ fn hear(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut], now: Times
 }
 
 /// A failure that is the account's or its sender's would meet everybody who is still to come: the sender's breaker opens.
-async fn open_breakers(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+pub(super) async fn open_breakers(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     // A run has one sender.
     let mut met: BTreeMap<(Option<RunId>, i32), Vec<MessageId>> = BTreeMap::new();
     let codes = engine.error_codes().current();
@@ -123,7 +123,7 @@ async fn open_breaker(engine: &Engine, code: i32, messages: &[MessageId]) -> cra
 }
 
 /// A sender that is too fast or at its limit is slowed down, so that the others' messages are not lost too.
-async fn slow_down(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+pub(super) async fn slow_down(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     let codes = engine.error_codes().current();
     let met = |receipt: &ReceiptIn, out: &ReceiptOut| {
         let limit = failed(receipt, out).is_some_and(|code| codes.class(code, false) == Class::WaitSender);
@@ -150,7 +150,7 @@ fn failed(receipt: &ReceiptIn, out: &ReceiptOut) -> Option<i32> {
 }
 
 /// What fails for many would fail for everybody who is still to come: their runs are paused.
-async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
+pub(super) async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     let codes = engine.error_codes().current();
     let ends = receipts.iter().zip(outs).filter_map(|(receipt, out)| {
         let run = out.message?.run_id?;
@@ -262,7 +262,12 @@ pub(super) fn report(stored: &[NewEvent<'_>]) {
 }
 
 /// Twilio says that the person opted out there, or blocked us: as good as a STOP.
-async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> store::Result<()> {
+pub(super) async fn record_opt_out(
+    engine: &Engine,
+    status: &StatusIn,
+    came_at: Timestamp,
+    now: Timestamp,
+) -> store::Result<()> {
     let failed = matches!(state(status), Some(State::Failed | State::Undelivered));
     let codes = engine.error_codes().current();
     let Some(code) = status.error_code.filter(|code| failed && codes.class(*code, false) == Class::OptOut) else {
@@ -275,6 +280,11 @@ async fn record_opt_out(engine: &Engine, status: &StatusIn, now: Timestamp) -> s
     };
     let Some(person) = store::contacts::by_ids(&tx, &[id]).await?.pop() else { return Ok(()) };
     if person.contact.consent == Consent::OptedOut && person.contact.suppressed {
+        return Ok(());
+    }
+    // Nor may one that was claimed late.
+    let since = person.contact.consent_changed_at;
+    if person.contact.consent == Consent::OptedIn && since.is_some_and(|at| at > came_at) {
         return Ok(());
     }
     let reference = format!("{} {code}", status.sid);

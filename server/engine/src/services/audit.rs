@@ -72,6 +72,7 @@ fn report(stream: &'static str, (lines, broken): (i64, Option<Broken>)) -> Chain
             Fault::Tail => {
                 "is where the chain ends, and not where it was last written: lines were removed or put in there"
             }
+            Fault::Stray => "was put in beside the chain, which has no place for it",
         };
         format!("line {seq} {what}")
     });

@@ -39,8 +39,9 @@ pub struct Replay {
 impl Engine {
     /// Reads all stored evidence once more and compares it with what is stored as the present state: each webhook with
     /// what was made of it (an opt-out with the ledger, too), messages with their receipts and transitions, runs' counters
-    /// with their messages, consent and the suppression list with the ledger. With `repair`, messages and counters are set to what the evidence says; consent only where that
-    /// protects the person: an opt-out that is in the ledger and not in effect.
+    /// with their messages, consent, subscriptions and the suppression list with the ledger. With `repair`, messages and
+    /// counters are set to what the evidence says; consent and subscriptions only where that protects the person: an
+    /// opt-out that is in the ledger and not in effect, or that somebody said and that left no line there.
     ///
     /// # Errors
     /// `Forbidden` without the permission; what the database says.
@@ -51,11 +52,14 @@ impl Engine {
         let all = store::replay::count_webhooks(self.db().reader()).await?;
         replay.webhooks = webhooks.read;
         replay.purged = u64::try_from(all).unwrap_or(0).saturating_sub(webhooks.read + webhooks.missing);
+        if repair {
+            replay.repaired += ingest::hear(self, actor, &webhooks).await?;
+        }
         replay.differences = webhooks.differences;
         messages(self, repair, &mut replay).await?;
         runs(self, repair, &mut replay).await?;
         people(self, actor, repair, &mut replay).await?;
-        subscriptions(self, &mut replay).await?;
+        subscriptions(self, repair, &mut replay).await?;
         if repair && replay.repaired > 0 {
             let tx = self.begin(actor).await?;
             let detail = json!({ "differences": replay.differences.len(), "repaired": replay.repaired });
@@ -185,26 +189,46 @@ fn differences(wish: Wish) -> impl Iterator<Item = String> {
     [consent, suppressed, listed].into_iter().flatten()
 }
 
-async fn subscriptions(engine: &Engine, replay: &mut Replay) -> Result<()> {
+async fn subscriptions(engine: &Engine, repair: bool, replay: &mut Replay) -> Result<()> {
     let mut after = (ContactId(i64::MIN), TopicId(Uuid::nil()));
     loop {
         let chunk = store::replay::topic_wishes(engine.db().reader(), after, CHUNK).await?;
         let Some(last) = chunk.last() else { break };
         after = (last.contact_id, last.topic_id);
         replay.subscriptions += chunk.len() as u64;
-        replay.differences.extend(chunk.iter().filter(|wish| !subscription_holds(wish)).map(|wish| {
+        let wrong: Vec<&TopicWish> = chunk.iter().filter(|wish| !subscription_holds(wish)).collect();
+        replay.differences.extend(wrong.iter().map(|wish| {
             let told = wish.told.map_or("nothing", |consent| consent.as_str());
             format!(
                 "contact {}, topic {}: {}, and the ledger's last line says {told}",
                 wish.contact_id, wish.topic_id, wish.state
             )
         }));
+        if repair && !wrong.is_empty() {
+            let wrong: Vec<_> = wrong.iter().map(|wish| (wish.contact_id, wish.topic_id)).collect();
+            replay.repaired += unsubscribe(engine, &wrong).await?;
+        }
     }
     let missing = store::replay::without_subscription(engine.db().reader(), CHUNK).await?;
     replay.differences.extend(missing.iter().map(|(contact, topic)| {
         format!("contact {contact}, topic {topic}: no subscription, and the ledger has lines of it")
     }));
+    if repair && !missing.is_empty() {
+        replay.repaired += unsubscribe(engine, &missing).await?;
+    }
     Ok(())
+}
+
+/// Unsubscribes these people where the ledger's last line says that they left the topic; never the other way.
+async fn unsubscribe(engine: &Engine, of: &[(ContactId, TopicId)]) -> Result<u64> {
+    let people: BTreeSet<ContactId> = of.iter().map(|(contact, _)| *contact).collect();
+    let tx = engine.db().begin().await?;
+    store::replay::lock_people(&tx, &people.into_iter().collect::<Vec<_>>()).await?;
+    let left = store::replay::unsubscribe(&tx, engine.now(), of).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    let count = left.len() as u64;
+    engine.told_left(left.into_iter().map(|(contact, topic)| (contact, Some(topic))));
+    Ok(count)
 }
 
 fn subscription_holds(wish: &TopicWish) -> bool {

@@ -18,6 +18,9 @@ use crate::{
     require,
 };
 
+/// The longest report of yes and no.
+const DAYS_MAX: i64 = 366;
+
 const NO_REVIEW: Error = Error::NotFound { what: "message that waits for a decision" };
 
 /// See [`Engine::reviews`].
@@ -55,13 +58,16 @@ impl Reviews<'_> {
         Ok(store::reviews::waiting(self.0.db().reader()).await?)
     }
 
-    /// The yes and no of the last `days` days, by where they came from.
+    /// The yes and no of the last `days` days, today among them, by where they came from.
     ///
     /// # Errors
-    /// What the database says.
+    /// `Invalid` for more days than a year has, or none.
     pub async fn days(&self, actor: &Actor, days: i64) -> Result<Vec<ConsentDay>> {
         require(actor, Permission::Read)?;
-        let since = self.0.now().plus(-days * Timestamp::DAY);
+        if !(1..=DAYS_MAX).contains(&days) {
+            return Err(Error::invalid("days", format!("Give 1 to {DAYS_MAX} days.")));
+        }
+        let since = self.0.now().plus((1 - days) * Timestamp::DAY);
         Ok(store::consent::days(self.0.db().reader(), since).await?)
     }
 

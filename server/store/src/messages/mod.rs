@@ -7,6 +7,7 @@ mod caps;
 mod claim;
 mod history;
 mod list;
+mod orphans;
 mod outcome;
 mod receipts;
 mod replay;
@@ -25,6 +26,7 @@ pub use claim::{
 pub(crate) use history::write_first_decisions;
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list, said_to};
+pub use orphans::{Claimable, claimable};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{Planned, ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use replay::{Evidence, evidence, restore};
