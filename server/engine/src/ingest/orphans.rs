@@ -71,16 +71,16 @@ async fn write(
         .map(|receipt| Named { message_id: receipt.message_id, provider_sid: receipt.provider_sid.as_str() })
         .collect();
     store::receipts::touch_read(&tx, &read, now).await?;
-    let outs = store::messages::plan_receipts(&tx, now, receipts).await?;
+    let planned = store::messages::plan_receipts(&tx, now, receipts).await?;
     // The messages are locked: whoever was quicker has written the receipts by now.
     let still = store::messages::claimable(&tx, since, NEWEST).await?;
     if !found.iter().all(|orphan| still.contains(orphan)) {
         return Ok(None);
     }
     let events: Vec<WebhookEventId> = found.iter().map(|orphan| orphan.event).collect();
-    store::messages::write_receipts(&tx, receipts, &outs, &events).await?;
+    store::messages::write_receipts(&tx, now, receipts, &planned, &events).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    Ok::<_, Error>(Some(outs))
+    Ok::<_, Error>(Some(planned.outs))
 }
 
 fn as_status(receipt: &ReceiptIn) -> StatusIn {
