@@ -29,6 +29,10 @@ use crate::{
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long after that messages in hand may take: as long as a request to the provider at most. With the rest less than the
+/// half minute that containers are given to stop.
+const FINISH: Duration = Duration::from_secs(15);
 /// How long the database's connections may take to close.
 const CLOSE: Duration = Duration::from_secs(3);
 /// How long a database server may take to let us in at the start.
@@ -259,6 +263,9 @@ impl Server {
         };
         tokio::select! {
             () = stop(workers, self.simulator) => {}
+            () = tokio::time::sleep(FINISH) => {
+                tracing::warn!("not everything in hand was finished in time; others take it over when its leases end");
+            }
             () = shutdown.hard.cancelled() => {}
         }
         upkeep.abort();

@@ -11,6 +11,7 @@ use domain::{
     ids::RunId,
     message::{By, MessageFilter, State},
     reason::Reason,
+    settings::{Sending, SendingState, SettingsPatch},
     topic::NewTopic,
 };
 use engine::{
@@ -64,6 +65,47 @@ async fn a_stop_that_one_process_takes_stops_what_another_has_claimed() {
     let run = world.until_completed(run.id).await;
     assert_eq!(world.accepted_in_all(), then, "a hand-over began too late after the opt-out");
     assert!(stopped_after_the_claim(&world, run.id).await >= 3, "{:?}", run.skipped_by_reason);
+    workers.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holding_pausing_and_cancelling_reach_another_process_within_a_second() {
+    let mut setup = Setup { concurrency: 4, ..Setup::default() };
+    setup.simulator.latency_ms = 400;
+    let Some(mut world) = shared_world(setup).await else { return };
+    world.people(1, 200).await;
+    let campaign = world.campaign("Hi").await;
+    let run = world.launch(&campaign).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    let sending = |state| SettingsPatch {
+        sending: Some(Sending { state, reason: Some("test".to_owned()) }),
+        ..SettingsPatch::default()
+    };
+    let mut before = 0;
+    for stop in ["hold", "pause", "cancel"] {
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) > before + 2).await;
+        let campaigns = world.engine.campaigns();
+        match stop {
+            "hold" => {
+                drop(world.engine.settings().update(&world.admin, sending(SendingState::Held)).await.expect(stop));
+            }
+            "pause" => drop(campaigns.pause(&world.admin, campaign.id).await.expect(stop)),
+            _ => drop(campaigns.cancel(&world.admin, campaign.id).await.expect(stop)),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let then = world.accepted_in_all();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(world.accepted_in_all(), then, "{stop}: something began more than a second later");
+        before = handed_over(&world.run(run.id).await.ledger);
+        match stop {
+            "hold" => drop(world.engine.settings().update(&world.admin, sending(SendingState::On)).await.expect(stop)),
+            "pause" => drop(campaigns.resume(&world.admin, campaign.id).await.expect(stop)),
+            _ => {}
+        }
+    }
+    world.assert_nobody_twice();
     workers.stop().await;
     world.stop().await;
 }

@@ -8,7 +8,7 @@ use domain::{
     campaign::{CampaignStatus, NewCampaign},
     consent::Consent,
     error_codes,
-    ids::{ContactId, WebhookEventId},
+    ids::{ContactId, RunId, WebhookEventId},
     message::{Channel, MessageFilter, NewMessage, State},
     reason::Reason,
     run::RunStatus,
@@ -542,6 +542,51 @@ async fn a_small_run_does_not_wait_for_a_large_one() {
         let small = world.until(small.id, "half of it", |run| handed_over(&run.ledger) >= 50).await;
         let large = world.run(large.id).await;
         assert!(large.ledger.queued > 200, "{:?} while {:?}", large.ledger, small.ledger);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn campaigns_share_a_sender_by_their_weights() {
+    let setup = Setup { rate_per_second: 100, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 900).await;
+        let light = world.campaign("Hi").await;
+        let draft =
+            NewCampaign { weight: 3, template_id: Some(light.template_id.expect("one")), ..world.draft().await };
+        let heavy = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let (light, heavy) = (world.launch(&light).await, world.launch(&heavy).await);
+        world.start();
+        let sent = async |run: RunId| handed_over(&world.run(run).await.ledger);
+        world.until(light.id, "both are under way", |run| handed_over(&run.ledger) >= 20).await;
+        let before = (sent(light.id).await, sent(heavy.id).await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (light, heavy) = (sent(light.id).await - before.0, sent(heavy.id).await - before.1);
+        let ratio = heavy as f64 / light.max(1) as f64;
+        assert!((2.4..3.6).contains(&ratio), "{heavy} to {light} on {:?}", world.db.kind());
+        world.stop().await;
+    }
+}
+
+/// One that may send a message a second only keeps no other from the sender's full rate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_campaign_holds_no_other_up() {
+    let setup = Setup { rate_per_second: 100, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 300).await;
+        let fast = world.campaign("Hi").await;
+        let template_id = Some(fast.template_id.expect("one"));
+        let draft = NewCampaign { rate_per_second: Some(1), template_id, ..world.draft().await };
+        let slow = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let slow = world.launch(&slow).await;
+        let fast = world.launch(&fast).await;
+        let began = Instant::now();
+        world.start();
+        world.until(fast.id, "all of it", |run| handed_over(&run.ledger) == 300).await;
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(seconds < 8.0, "300 messages at 100 a second took {seconds} s on {:?}", world.db.kind());
+        let slow = handed_over(&world.run(slow.id).await.ledger);
+        assert!((1..=12).contains(&slow), "{slow} at one a second");
         world.stop().await;
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{
+    Response, StatusCode,
+    header::{self, HeaderMap},
+};
 use serde::Deserialize;
 
 /// What became of one request.
@@ -48,7 +51,7 @@ const LIMIT: usize = 64 * 1024;
 
 pub(super) async fn read(response: Response) -> Outcome {
     let status = response.status();
-    let retry_after = retry_after(&response);
+    let retry_after = retry_after(response.headers());
     match body(response).await {
         Ok(body) => judge(status, retry_after, &body),
         // The status line came, the rest did not: an acceptance cannot be told from a refusal only for 2xx.
@@ -68,8 +71,8 @@ async fn body(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     Ok(body)
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     // More than an hour is no answer to a burst.
     Some(Duration::from_secs(u64::min(seconds, 3_600)))
 }
@@ -164,6 +167,22 @@ mod tests {
         assert_eq!(refused(401, "").code, 20_003);
         assert_eq!(refused(404, "<html>").code, 20_404);
         assert_eq!(refused(400, r#"{"code":63018}"#).code, 63_018);
+    }
+
+    #[test]
+    fn absurd_answers_are_taken_for_what_their_status_says() {
+        for body in
+            [r#"{"code":99999999999999999999}"#, r#"{"code":"many"}"#, r#"{"code":-1.5e300}"#, r#"{"code":21"#, "[["]
+        {
+            assert_eq!(refused(400, body).code, 400, "{body}");
+            assert_eq!(refused(401, body).code, 20_003, "{body}");
+        }
+        for (seconds, wanted) in
+            [("7", Some(7)), ("1000000000000000000", Some(3_600)), ("99999999999999999999999", None), ("-1", None)]
+        {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, seconds.parse().expect("a header"))]);
+            assert_eq!(retry_after(&headers), wanted.map(Duration::from_secs), "{seconds}");
+        }
     }
 
     #[test]

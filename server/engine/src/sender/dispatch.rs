@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use domain::{
+    ids::SenderId,
     settings::{SendingState, Settings},
     time::Timestamp,
 };
@@ -84,11 +85,12 @@ async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool 
 
 /// Looks the lanes up. When that fails there are none: nothing is sent that was not looked at.
 async fn refresh(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>) {
+    let at = Instant::now();
     let looked = look_up(shared).await.unwrap_or_else(|error| {
         tracing::error!(%error, "the lanes cannot be looked up: nothing is sent for the moment");
         Looked::default()
     });
-    shared.set_open(looked.open);
+    shared.set_open(at, looked.open);
     lanes.set(looked.waiting);
 }
 
@@ -97,8 +99,8 @@ async fn refresh(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>) {
 struct Looked {
     /// All lanes that are neither held nor paused: what is claimed of others is given back.
     open: BTreeSet<Lane>,
-    /// Those of them with messages to claim, and their weights.
-    waiting: Vec<(Lane, Arc<LaneContext>, i32)>,
+    /// Those of them with messages to claim, their senders and weights.
+    waiting: Vec<(Lane, SenderId, Arc<LaneContext>, i32)>,
 }
 
 async fn look_up(shared: &Shared) -> Result<Looked> {
@@ -134,7 +136,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             let caps = Vec::new();
             let context =
                 LaneContext { lane, sender, login, limits, run: None, enforce_window, hours, caps, budget, probe };
-            looked.waiting.push((lane, Arc::new(context), 1));
+            looked.waiting.push((lane, context.sender.sender.id, Arc::new(context), 1));
         }
     }
     let mut runs = store::runs::lanes(db).await?;
@@ -162,7 +164,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             run: Some(RunContext { rules: run.rules, topic: run.topic, template }),
             enforce_window: settings.enforce_whatsapp_window,
         };
-        looked.waiting.push((lane, Arc::new(context), run.weight));
+        looked.waiting.push((lane, context.sender.sender.id, Arc::new(context), run.weight));
     }
     Ok(looked)
 }
@@ -216,7 +218,9 @@ async fn serve(
     let want = u32::try_from(shared.load.room(context.lane.into()).min(batch)).unwrap_or(u32::MAX);
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
     if grant.granted < want {
-        lanes.wait(context.lane, now.plus(i64::try_from(grant.retry_after.as_micros()).unwrap_or(i64::MAX)));
+        let until = now.plus(micros(grant.retry_after));
+        // Without an answer there is nothing for anybody.
+        lanes.wait_together(until, |other| grant.narrowest.is_none_or(|key| other.has_limit(key)));
     }
     if grant.granted == 0 {
         return Ok(());

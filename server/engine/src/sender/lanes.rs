@@ -1,55 +1,72 @@
-//! Which lane is served next: by weight, in turns.
+//! Which lane is served next: the senders in turns, and the lanes of each by weight.
 //!
 //! Stride scheduling: each lane has a pass that grows by what it was served, divided by its weight; the smallest pass
-//! is next. A lane that had nothing to do joins where the others stand, so it neither waits nor catches up.
+//! of its sender is next. A lane that had nothing to do joins where the sender's others stand, so it neither waits nor
+//! catches up. Passes of several senders have nothing to do with each other: each sender has a rate of its own.
 
 use std::collections::BTreeMap;
 
-use domain::time::Timestamp;
+use domain::{ids::SenderId, time::Timestamp};
 use store::messages::Lane;
 
 #[derive(Clone, Debug)]
 struct Slot<T> {
+    sender: SenderId,
     what: T,
     weight: f64,
     pass: f64,
     not_before: Timestamp,
 }
 
+/// How far a sender is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turn {
+    /// The number of its latest turn.
+    latest: u64,
+    /// The pass of its lane that was served last, before that was served.
+    pass: f64,
+}
+
 /// The lanes that messages are sent from.
 #[derive(Debug)]
 pub(super) struct Lanes<T> {
     slots: BTreeMap<Lane, Slot<T>>,
-    /// The pass of the lane that was served last, before it was served.
-    now: f64,
+    senders: BTreeMap<SenderId, Turn>,
+    turns: u64,
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { slots: BTreeMap::new(), now: 0.0 }
+        Self { slots: BTreeMap::new(), senders: BTreeMap::new(), turns: 0 }
     }
 }
 
 impl<T: Clone> Lanes<T> {
-    /// These are the lanes from now on; what is known of those that stay is kept.
-    pub fn set(&mut self, lanes: impl IntoIterator<Item = (Lane, T, i32)>) {
+    /// These are the lanes from now on, their senders and weights; what is known of those that stay is kept.
+    pub fn set(&mut self, lanes: impl IntoIterator<Item = (Lane, SenderId, T, i32)>) {
         let mut former = std::mem::take(&mut self.slots);
-        for (lane, what, weight) in lanes {
+        for (lane, sender, what, weight) in lanes {
             let weight = f64::from(weight.max(1));
             let (pass, not_before) = match former.remove(&lane) {
                 Some(slot) => (slot.pass, slot.not_before),
-                None => (self.now, Timestamp::default()),
+                None => (self.turn(sender).pass, Timestamp::default()),
             };
-            self.slots.insert(lane, Slot { what, weight, pass, not_before });
+            self.slots.insert(lane, Slot { sender, what, weight, pass, not_before });
         }
+        let slots = &self.slots;
+        self.senders.retain(|sender, _| slots.values().any(|slot| slot.sender == *sender));
+    }
+
+    fn turn(&self, sender: SenderId) -> Turn {
+        self.senders.get(&sender).copied().unwrap_or_default()
     }
 
     /// The next lane to serve; single sends come before runs.
     pub fn next(&self, now: Timestamp) -> Option<(Lane, T)> {
         let ready = self.slots.iter().filter(|(_, slot)| slot.not_before <= now);
         let next = ready.min_by(|(a, one), (b, other)| {
-            let key = |lane: &Lane| matches!(lane, Lane::Run { .. });
-            key(a).cmp(&key(b)).then(one.pass.total_cmp(&other.pass))
+            let order = |lane: &Lane, slot: &Slot<T>| (matches!(lane, Lane::Run { .. }), self.turn(slot.sender).latest);
+            order(a, one).cmp(&order(b, other)).then(one.pass.total_cmp(&other.pass))
         });
         next.map(|(lane, slot)| (*lane, slot.what.clone()))
     }
@@ -61,17 +78,24 @@ impl<T: Clone> Lanes<T> {
 
     /// The lane was served this many messages.
     pub fn served(&mut self, lane: Lane, messages: usize) {
-        let present = self.now;
+        self.turns += 1;
         if let Some(slot) = self.slots.get_mut(&lane) {
-            let from = slot.pass.max(present);
-            slot.pass = from + messages as f64 / slot.weight;
-            self.now = from;
+            let turn = self.senders.entry(slot.sender).or_default();
+            *turn = Turn { latest: self.turns, pass: slot.pass.max(turn.pass) };
+            slot.pass = turn.pass + messages as f64 / slot.weight;
         }
     }
 
     /// The lane has nothing to do before then.
     pub fn wait(&mut self, lane: Lane, until: Timestamp) {
         if let Some(slot) = self.slots.get_mut(&lane) {
+            slot.not_before = slot.not_before.max(until);
+        }
+    }
+
+    /// These lanes have nothing to do before then: whatever they wait for, the next of them by weight gets it first.
+    pub fn wait_together(&mut self, until: Timestamp, which: impl Fn(&T) -> bool) {
+        for slot in self.slots.values_mut().filter(|slot| which(&slot.what)) {
             slot.not_before = slot.not_before.max(until);
         }
     }
@@ -93,6 +117,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(100);
 
+    const SENDER: SenderId = SenderId(Uuid::from_u128(1));
+    const OTHER: SenderId = SenderId(Uuid::from_u128(2));
+
     fn run(number: u128) -> Lane {
         Lane::Run { run: RunId(Uuid::from_u128(number)), topic: None }
     }
@@ -110,7 +137,7 @@ mod tests {
     #[test]
     fn weights_share_the_turns() {
         let mut lanes = Lanes::default();
-        lanes.set([(run(1), (), 1), (run(2), (), 3)]);
+        lanes.set([(run(1), SENDER, (), 1), (run(2), SENDER, (), 3)]);
         let served = serve(&mut lanes, 400, 10);
         assert_eq!(served[&run(1)], 1_000);
         assert_eq!(served[&run(2)], 3_000);
@@ -119,9 +146,9 @@ mod tests {
     #[test]
     fn a_small_run_started_late_shares_at_once_and_catches_nothing_up() {
         let mut lanes = Lanes::default();
-        lanes.set([(run(1), (), 1)]);
+        lanes.set([(run(1), SENDER, (), 1)]);
         serve(&mut lanes, 1_000, 100);
-        lanes.set([(run(1), (), 1), (run(2), (), 1)]);
+        lanes.set([(run(1), SENDER, (), 1), (run(2), SENDER, (), 1)]);
         let served = serve(&mut lanes, 20, 100);
         assert_eq!(served[&run(1)], served[&run(2)]);
     }
@@ -129,7 +156,7 @@ mod tests {
     #[test]
     fn a_lane_that_waited_saved_nothing() {
         let mut lanes = Lanes::default();
-        lanes.set([(run(1), (), 1), (run(2), (), 1)]);
+        lanes.set([(run(1), SENDER, (), 1), (run(2), SENDER, (), 1)]);
         lanes.wait(run(2), NOW.plus(1));
         serve(&mut lanes, 100, 10);
         lanes.wake_all();
@@ -137,11 +164,46 @@ mod tests {
         assert!(served[&run(2)] <= 110, "{served:?}");
     }
 
+    /// In each turn there are five messages for the lanes of 'a', and a hundred times as many for those of 'b'.
+    fn serve_by_limits(lanes: &mut Lanes<char>, turns: std::ops::Range<i64>) -> BTreeMap<Lane, usize> {
+        let mut served = BTreeMap::new();
+        for turn in turns {
+            let now = NOW.plus(turn * 10);
+            while let Some((lane, limit)) = lanes.next(now) {
+                let messages = if limit == 'a' { 5 } else { 500 };
+                lanes.served(lane, messages);
+                *served.entry(lane).or_default() += messages;
+                lanes.wait_together(now.plus(10), |other| *other == limit);
+            }
+        }
+        served
+    }
+
+    #[test]
+    fn weights_share_what_all_of_a_sender_wait_for() {
+        let mut lanes = Lanes::default();
+        lanes.set([(run(1), SENDER, 'a', 1), (run(2), SENDER, 'a', 3), (run(3), OTHER, 'b', 1)]);
+        let served = serve_by_limits(&mut lanes, 0..400);
+        assert_eq!((served[&run(1)], served[&run(2)], served[&run(3)]), (500, 1_500, 200_000));
+        // Who joins a slow sender does not wait for a quick one's sake.
+        lanes.set([(run(2), SENDER, 'a', 3), (run(3), OTHER, 'b', 1), (run(4), SENDER, 'a', 3)]);
+        let served = serve_by_limits(&mut lanes, 400..410);
+        assert_eq!((served[&run(2)], served[&run(4)]), (25, 25));
+    }
+
+    #[test]
+    fn senders_take_turns() {
+        let mut lanes = Lanes::default();
+        lanes.set([(run(1), SENDER, (), 9), (run(2), SENDER, (), 9), (run(3), OTHER, (), 1)]);
+        let served = serve(&mut lanes, 40, 10);
+        assert_eq!((served[&run(1)], served[&run(2)], served[&run(3)]), (100, 100, 200));
+    }
+
     #[test]
     fn people_who_wait_for_an_answer_come_first() {
         let single = Lane::Singles { sender: SenderId(Uuid::from_u128(9)) };
         let mut lanes = Lanes::default();
-        lanes.set([(run(1), (), 1), (single, (), 1)]);
+        lanes.set([(run(1), SENDER, (), 1), (single, SENDER, (), 1)]);
         assert_eq!(lanes.next(NOW).map(|(lane, ())| lane), Some(single));
         lanes.wait(single, NOW.plus(5));
         assert_eq!(lanes.next(NOW).map(|(lane, ())| lane), Some(run(1)));

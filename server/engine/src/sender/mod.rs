@@ -32,6 +32,7 @@ mod verdict;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 pub(crate) use backoff::MAX_ATTEMPTS;
@@ -68,14 +69,14 @@ use crate::{
     provider::Account,
     quiet::{LawCap, Policy},
     templates::Compiled,
-    throttle::{Budget, Limit},
+    throttle::{Budget, Key, Limit},
 };
 
 /// What all parts of the sender share.
 struct Shared {
     engine: Engine,
-    /// The lanes that may be sent from, as of the dispatcher's latest look: neither held nor paused nor cancelled.
-    open: RwLock<BTreeSet<Lane>>,
+    /// The lanes that may be sent from, neither held nor paused nor cancelled, and when the dispatcher looked.
+    open: RwLock<Option<(Instant, BTreeSet<Lane>)>>,
     load: Load,
     outcomes: mpsc::Sender<outcomes::Done>,
     /// Until when campaigns need not ask for more people: the day has no room for them.
@@ -89,13 +90,18 @@ struct Hold {
     taken: load::Taken,
 }
 
+/// So old a look may be: while the dispatcher waits for the database, somebody may pause what it has claimed, and pausing
+/// takes effect within a second.
+const LOOK_HOLDS: Duration = Duration::from_millis(900);
+
 impl Shared {
     fn is_open(&self, lane: Lane) -> bool {
-        self.open.read().unwrap_or_else(PoisonError::into_inner).contains(&lane)
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().is_some_and(|(at, lanes)| at.elapsed() < LOOK_HOLDS && lanes.contains(&lane))
     }
 
-    fn set_open(&self, lanes: BTreeSet<Lane>) {
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = lanes;
+    fn set_open(&self, at: Instant, lanes: BTreeSet<Lane>) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some((at, lanes));
     }
 
     /// A message was claimed.
@@ -178,6 +184,11 @@ struct RunContext {
 }
 
 impl LaneContext {
+    /// Whether its messages count towards this limit.
+    fn has_limit(&self, key: Key) -> bool {
+        self.limits.iter().any(|limit| limit.key == key)
+    }
+
     /// Until when a campaign's people have no room in WhatsApp's day.
     fn day_full_until(&self, shared: &Shared) -> Option<Timestamp> {
         let counted = self.run.is_some() && self.sender.sender.channel == Channel::Whatsapp;

@@ -79,7 +79,7 @@ impl Processes<'_> {
     /// Counted from the ledgers of runs and along the indexes of what is queued, claimed or unknown, so it takes no longer
     /// with millions of messages. The limits of that: of one run, of single messages, and of what is claimed or unknown,
     /// 10,000 are counted at most (then `at_least` is set); what runs have at the provider is as old as their start; and
-    /// single messages that the provider has are not counted, because only their callbacks move them.
+    /// of single messages that the provider has, those among the newest 10,000 of all are counted.
     ///
     /// # Errors
     /// What the database says.

@@ -1,7 +1,7 @@
 -- Takes up to `want` messages out of all meters at once: GCRA, as in local.rs, on the server's clock.
 -- KEYS: warm, processes, one for each limit. ARGV: now (0: the server's), want, burst, recovery, alive, process, one rate
 -- for each limit. Times are microseconds; their quarters are exact at this size of numbers.
--- Returns how many were granted, how long to wait, and how many processes asked lately.
+-- Returns how many were granted, how long to wait, how many processes asked lately, and for which limit to wait: 0 for none.
 local now, want, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local recovery, alive, process = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 if now == 0 then
@@ -21,7 +21,7 @@ if not warm or warm > now + burst then
   warm = now + burst
   redis.call('SET', KEYS[1], exact(warm))
 end
-if now < warm then return {0, math.ceil(warm - now), processes} end
+if now < warm then return {0, math.ceil(warm - now), processes, 0} end
 
 -- What lies further ahead than it can have been put was put there before the clock was set back. It is written down as
 -- what it is now, or else nothing would be granted until the clock has caught up.
@@ -46,7 +46,7 @@ for index = 3, #KEYS do
 end
 
 -- Wait for half a burst at once: many small batches cost more than they gain.
-local wait = 0
+local wait, narrowest = 0, 0
 for index, meter in pairs(meters) do
   local tat = meter.tat + granted * meter.interval
   if granted > 0 then
@@ -55,6 +55,7 @@ for index, meter in pairs(meters) do
     redis.call('PEXPIRE', KEYS[index], math.ceil((tat - now + 2 * recovery) / 1000))
   end
   local batch = math.max(1, math.min(math.floor(burst / 2 / meter.interval), want))
-  wait = math.max(wait, tat + batch * meter.interval - meter.ahead - now, meter.rest)
+  local until_batch = math.max(tat + batch * meter.interval - meter.ahead - now, meter.rest)
+  if until_batch > wait then wait, narrowest = until_batch, index - 2 end
 end
-return {granted, math.ceil(wait), processes}
+return {granted, math.ceil(wait), processes, narrowest}

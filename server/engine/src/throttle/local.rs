@@ -126,14 +126,16 @@ impl Local {
                 meters.insert(limit.key, Meter { tat: meter.tat.max(now) + granted * interval, ..meter });
             }
             // Wait for half a burst at once: many small batches cost more than they gain.
-            let wait = limits.iter().map(|limit| {
+            let waits = limits.iter().map(|limit| {
                 let (meter, interval) = of(meters, limit);
                 let batch = (BURST / 2 / interval).clamp(1, i64::from(want).max(1));
-                meter.wait(now, interval, batch)
+                (meter.wait(now, interval, batch), limit.key)
             });
+            let longest = waits.max_by_key(|(wait, _)| *wait);
             Grant {
                 granted: u32::try_from(granted).unwrap_or(want),
-                retry_after: Duration::from_nanos(wait.max().unwrap_or(0).unsigned_abs()),
+                retry_after: Duration::from_nanos(longest.map_or(0, |(wait, _)| wait.unsigned_abs())),
+                narrowest: longest.map(|(_, key)| key),
             }
         })
     }

@@ -57,6 +57,8 @@ pub struct Grant {
     pub granted: u32,
     /// How long to wait before asking again, when less was granted than wanted.
     pub retry_after: Duration,
+    /// What is to be waited for: everybody who has this limit waits as long. None where nobody knows, because nobody answered.
+    pub narrowest: Option<Key>,
 }
 
 /// The meter.

@@ -162,7 +162,7 @@ impl Shared {
                 }
                 None => {
                     self.unanswered(now);
-                    Grant { granted: 0, retry_after: AGAIN }
+                    Grant { granted: 0, retry_after: AGAIN, narrowest: None }
                 }
             },
             Health::Away { .. } => self.grant_alone(now, limits, want).await,
@@ -177,9 +177,10 @@ impl Shared {
         call.arg(self.time(now)).arg(want).arg(micros(BURST)).arg(micros(RECOVERY)).arg(micros(ALIVE));
         call.arg(self.process.to_string());
         rates(&mut call, limits);
-        let (granted, wait, processes): (u32, u64, u32) = self.call(&call).await?;
+        let (granted, wait, processes, narrowest): (u32, u64, u32, usize) = self.call(&call).await?;
         self.processes.store(processes.max(1), Ordering::Relaxed);
-        Some(Grant { granted, retry_after: Duration::from_micros(wait) })
+        let narrowest = narrowest.checked_sub(1).and_then(|index| limits.get(index)).map(|limit| limit.key);
+        Some(Grant { granted, retry_after: Duration::from_micros(wait), narrowest })
     }
 
     /// A share of the rate by this process's own meter, and now and then a look whether Redis is back.
@@ -188,15 +189,17 @@ impl Shared {
             // Nothing is wanted: it only says that this process is there.
             let answered = self.ask(now, &[], 0).await.is_some();
             if self.tried(now, answered) == Health::Here {
-                return Grant { granted: 0, retry_after: Duration::ZERO };
+                return Grant { granted: 0, retry_after: Duration::ZERO, narrowest: None };
             }
         }
-        let Health::Away { since, .. } = self.health(now) else { return Grant { granted: 0, retry_after: AGAIN } };
+        let Health::Away { since, .. } = self.health(now) else {
+            return Grant { granted: 0, retry_after: AGAIN, narrowest: None };
+        };
         // What Redis granted last may not have gone out yet.
         let quiet = since.plus(2 * i64::try_from(micros(BURST)).unwrap_or(i64::MAX / 4));
         if now < quiet {
             let wait = u64::try_from(quiet.since(now)).unwrap_or(0);
-            return Grant { granted: 0, retry_after: Duration::from_micros(wait) };
+            return Grant { granted: 0, retry_after: Duration::from_micros(wait), narrowest: None };
         }
         self.own.grant(now, limits, self.part(), want)
     }
