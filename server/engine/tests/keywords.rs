@@ -172,6 +172,23 @@ async fn what_was_only_kept_raw_is_tried_again_when_it_comes_again() {
     }
 }
 
+/// The first answer may have been lost on its way: then it is given again, and nothing else happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_is_tried_again_is_confirmed_in_the_same_words() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let (from, to) = (format!("whatsapp:{ANN}"), format!("whatsapp:{}", support::US));
+        let form = [("MessageSid", "SM1"), ("From", &*from), ("To", &*to), ("Body", "STOP")];
+        let webhook = support::signed("/webhooks/twilio/inbound", &form);
+        let webhook = Webhook { idempotency_token: Some("the same".to_owned()), ..webhook };
+        let first = bench.engine.ingest_inbound(webhook.clone()).await.unwrap();
+        assert!(first.contains("<Message>"), "{first}");
+        assert_eq!(bench.engine.ingest_inbound(webhook).await.unwrap(), first);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM messages").await, 1);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages").await, 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn start_lifts_a_stop() {
     for bench in benches().await {

@@ -1,7 +1,7 @@
 //! Reading webhooks: Twilio's parameters, as far as the engine goes by them. Nothing here fails: what cannot be read is
 //! kept raw, with the reason.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytes::Bytes;
 use domain::{event::WebhookKind, ids::MessageId, inbound::Media, message::Channel, phone::Phone, time::Timestamp};
@@ -87,7 +87,7 @@ impl Event {
             kind,
             raw: webhook.body.clone(),
             idempotency_token: webhook.idempotency_token.as_deref().map(|token| cut(token, TOKEN_MAX)),
-            account_sid: form.get("AccountSid").map(|sid| cut(sid, SID_MAX)),
+            account_sid: account_of(webhook, form).map(|sid| cut(&sid, SID_MAX)),
             fetched: false,
             content,
         }
@@ -178,10 +178,55 @@ fn inbound(form: &Form<'_>) -> Result<Content, &'static str> {
     }))
 }
 
-/// The numbers of both sides that a stored form names.
-pub(crate) fn numbers_in(raw: &[u8]) -> Vec<Phone> {
+/// The account that a webhook says it comes from.
+pub(super) fn account_of<'a>(webhook: &Webhook, form: &'a Form<'_>) -> Option<Cow<'a, str>> {
+    if BodyType::of(webhook.content_type.as_deref()) == Some(BodyType::Json) {
+        let document: serde_json::Value = serde_json::from_slice(&webhook.body).ok()?;
+        return document.get("AccountSid")?.as_str().map(|sid| sid.to_owned().into());
+    }
+    form.get("AccountSid").map(Cow::Borrowed)
+}
+
+/// Whatever may be a phone number in a stored webhook: the numbers of both sides, and all that stands anywhere in it, be it a
+/// form or JSON, in digits alone or grouped by blanks, dots and the like.
+pub(crate) fn numbers_in(raw: &[u8]) -> BTreeSet<Phone> {
+    let mut found = BTreeSet::new();
+    if let Ok(document) = serde_json::from_slice(raw) {
+        each_text(&document, &mut |text| found.extend(numbers_of(text)));
+        return found;
+    }
     let form = Form::parse(raw);
-    ["From", "To"].into_iter().filter_map(|side| address(form.get(side)?).1.parse().ok()).collect()
+    for (name, value) in form.pairs() {
+        found.extend(numbers_of(name).chain(numbers_of(value)));
+    }
+    found
+}
+
+/// Names, texts and numbers of a document.
+fn each_text(document: &serde_json::Value, take: &mut impl FnMut(&str)) {
+    match document {
+        serde_json::Value::String(text) => take(text),
+        serde_json::Value::Number(number) => take(&number.to_string()),
+        serde_json::Value::Array(parts) => parts.iter().for_each(|part| each_text(part, take)),
+        serde_json::Value::Object(parts) => {
+            for (name, part) in parts {
+                take(name);
+                each_text(part, take);
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+    }
+}
+
+/// What may be a phone number in a text: each word of digits alone, and each row of such words that begins with a `+`.
+fn numbers_of(text: &str) -> impl Iterator<Item = Phone> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
+    let rows = text.split('+').skip(1).map(|row| {
+        let row = row.chars().take_while(|c| c.is_ascii_digit() || " -.()/".contains(*c));
+        row.filter(char::is_ascii_digit).collect::<String>()
+    });
+    let digits = words.chain(rows).filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.filter_map(|digits| format!("+{digits}").parse().ok())
 }
 
 /// An address without its channel's prefix.
@@ -368,5 +413,19 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn numbers_are_found_wherever_they_stand() {
+        let of = |raw: &str| numbers_in(raw.as_bytes()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(of("From=whatsapp%3A%2B14155550100&To=MG12"), ["+14155550100"]);
+        assert_eq!(of("From=US.1&WaId=14155550100&Body=call+me"), ["+14155550100"]);
+        assert_eq!(of("Body=call+me+at+%2B1+(415)+555-0100,+please"), ["+14155550100"]);
+        assert_eq!(
+            of(r#"{"a": [{"From": "whatsapp:+14155550100"}, 14155550101], "+14155550102": 7}"#),
+            ["+14155550100", "+14155550101", "+14155550102"]
+        );
+        // The digits inside of a SID are nobody's number.
+        assert_eq!(of("MessageSid=SM12345678901234567890123456789012&MessageStatus=sent"), Vec::<String>::new());
     }
 }

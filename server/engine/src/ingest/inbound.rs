@@ -534,9 +534,11 @@ pub(super) fn evidence(message: &InboundIn) -> Cow<'_, str> {
 }
 
 /// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on
-/// SMS, where it handles the base words of every number by default. There is no such handling on WhatsApp.
+/// SMS, where it handles the base words of every long number by default, but not those of short codes. There is no such
+/// handling on WhatsApp.
 fn is_ours_to_answer(engine: &Engine, message: &InboundIn) -> bool {
-    let handled_by_default = message.channel == Channel::Sms && !engine.config().is_simulated();
+    let is_long_number = message.channel == Channel::Sms && message.our_address.starts_with('+');
+    let handled_by_default = is_long_number && !engine.config().is_simulated();
     message.opt_out_type.is_none() && !(handled_by_default && keywords::is_twilios_own(&message.body))
 }
 

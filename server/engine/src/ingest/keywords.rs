@@ -22,8 +22,21 @@ const SHORT: usize = 6;
 const NOT_LONG: usize = 14;
 
 /// What Twilio itself answers on SMS numbers, by default ("Support for opt-out keywords").
-const TWILIOS_OWN: &[&str] =
-    &["stop", "unsubscribe", "end", "quit", "stopall", "revoke", "optout", "cancel", "start", "unstop", "help", "info"];
+const TWILIOS_OWN: &[&str] = &[
+    "stop",
+    "unsubscribe",
+    "end",
+    "quit",
+    "stopall",
+    "revoke",
+    "optout",
+    "cancel",
+    "start",
+    "yes",
+    "unstop",
+    "help",
+    "info",
+];
 
 /// All languages' words, folded.
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
@@ -217,9 +230,9 @@ pub(crate) fn is_no_word(text: &str) -> bool {
     fold(text).is_empty()
 }
 
-/// Whether Twilio answers this text by itself on SMS.
+/// Whether Twilio answers this text by itself on SMS: it knows these words alone, in upper and lower case.
 pub(super) fn is_twilios_own(text: &str) -> bool {
-    TWILIOS_OWN.contains(&fold(text).as_str())
+    TWILIOS_OWN.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 /// The text without what turns a word into its opposite or into another one.
@@ -606,7 +619,8 @@ mod tests {
         assert_eq!(Wish::of_button("OPT_OUTSIDE"), None);
         assert_eq!(Wish::of_opt_out_type("STOP"), Some(Wish::Stop));
         assert_eq!(Wish::of_opt_out_type("other"), None);
-        assert!(is_twilios_own(" Stop. ") && !is_twilios_own("please stop"));
+        assert!(is_twilios_own(" Stop ") && is_twilios_own("YES") && !is_twilios_own("please stop"));
+        assert!(!is_twilios_own("Stop.") && !is_twilios_own("ＳＴＯＰ") && !is_twilios_own("🛑 stop"));
     }
 
     #[test]

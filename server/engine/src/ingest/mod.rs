@@ -30,7 +30,7 @@ pub(crate) use event::numbers_in;
 use event::{BodyType, Event, Form};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};
-use repeats::Mark;
+use repeats::{Mark, Try};
 pub(crate) use replay::{hear, webhooks};
 pub(crate) use sealing::{open_body, period};
 use signature::Key;
@@ -67,6 +67,13 @@ impl Default for Done {
     /// Stored, and nothing to say.
     fn default() -> Self {
         Self { twiml: answers::twiml(None), opted_out: None }
+    }
+}
+
+impl Done {
+    /// The answer, if it says anything.
+    fn words(&self) -> repeats::Words {
+        self.twiml.contains("<Message>").then(|| self.twiml.as_str().into())
     }
 }
 
@@ -130,13 +137,13 @@ impl Engine {
         };
         let first = match Mark::of(kind, webhook) {
             None => None,
-            Some(mark) => {
-                let Some(first) = self.inner().ingest.repeats().first(mark).await else {
+            Some(mark) => match self.inner().ingest.repeats().try_of(mark).await {
+                Try::First(first) => Some(first),
+                Try::Again(words) => {
                     metrics::counter!("webhooks_repeated_total", "kind" => kind.as_str()).increment(1);
-                    return Ok(Done::default());
-                };
-                Some(first)
-            }
+                    return Ok(words.map_or_else(Done::default, |words| Done { twiml: words.into(), opted_out: None }));
+                }
+            },
         };
         let event = Event::read(kind, webhook, &form, self.now());
         let (answer, answered) = oneshot::channel();
@@ -148,7 +155,7 @@ impl Engine {
     /// A webhook's form, or why it is not believed.
     async fn believed<'a>(&self, webhook: &'a Webhook) -> Result<std::result::Result<Form<'a>, &'static str>> {
         let form = Form::parse(&webhook.body);
-        let Some(account) = self.signer(&form).await? else { return Ok(Err("unknown_account")) };
+        let Some(account) = self.signer(webhook, &form).await? else { return Ok(Err("unknown_account")) };
         let url = format!("{}{}", self.config().public_url, webhook.target);
         let request = signature::Request {
             url: &url,
@@ -170,15 +177,15 @@ impl Engine {
 
     /// The account that a webhook says it comes from: each signs with a token of its own. One that names none is the
     /// environment's, which is known without asking the database.
-    async fn signer(&self, form: &Form<'_>) -> Result<Option<Arc<Account>>> {
+    async fn signer(&self, webhook: &Webhook, form: &Form<'_>) -> Result<Option<Arc<Account>>> {
         let own = self.inner().provider.own_account();
-        let Some(sid) = form.get("AccountSid").filter(|sid| *sid != own.sid()) else {
+        let Some(sid) = event::account_of(webhook, form).filter(|sid| *sid != own.sid()) else {
             return Ok(Some(own.clone()));
         };
         let accounts = provider_accounts::current(self).await.map_err(|error| {
             tracing::error!(%error, "the account of a webhook cannot be looked up; it has to come again");
             writer::unavailable()
         })?;
-        Ok(accounts.get(sid).cloned())
+        Ok(accounts.get(&sid).cloned())
     }
 }

@@ -1,6 +1,7 @@
 //! Webhooks that come again. Twilio gives every try of one webhook the same `I-Twilio-Idempotency-Token`: what is stored
-//! by this process is answered without being stored again, and what is being stored is waited for. What another process
-//! stored, or this one too long ago, is stored once more, and changes nothing.
+//! by this process is answered without being stored again, in the words of the first answer, which may have been lost; and
+//! what is being stored is waited for. What another process stored, or this one too long ago, is stored once more, changes
+//! nothing, and is not answered in words.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -44,7 +45,18 @@ impl Mark {
 enum State {
     /// It is being stored; the other end goes when that has ended.
     Underway(watch::Receiver<()>),
-    Stored,
+    Stored(Words),
+}
+
+/// What a webhook was answered, where it was answered in words.
+pub(super) type Words = Option<Box<str>>;
+
+/// Which try of a webhook it is.
+pub(super) enum Try {
+    /// It is to be stored.
+    First(First),
+    /// It is stored, and was answered so.
+    Again(Words),
 }
 
 #[derive(Default)]
@@ -55,8 +67,8 @@ struct Known {
 }
 
 impl Known {
-    fn keep(&mut self, mark: Mark, now: Instant) {
-        self.states.insert(mark, State::Stored);
+    fn keep(&mut self, mark: Mark, words: Words, now: Instant) {
+        self.states.insert(mark, State::Stored(words));
         self.stored.push_back((now, mark));
         let is_over = |stored: &VecDeque<(Instant, Mark)>| {
             let is_old = |(at, _): &(Instant, Mark)| now.duration_since(*at) >= REMEMBERED_FOR;
@@ -77,17 +89,17 @@ pub(super) struct Repeats(Arc<Mutex<Known>>);
 enum Look {
     First(First),
     Underway(watch::Receiver<()>),
-    Stored,
+    Stored(Words),
 }
 
 impl Repeats {
-    /// The right to store a webhook; none when it is stored. Waits while another try of it is being stored, and is the next
+    /// The right to store a webhook, or what it was answered when it is stored. Waits while another try of it is being stored, and is the next
     /// to store it when that fails.
-    pub(super) async fn first(&self, mark: Mark) -> Option<First> {
+    pub(super) async fn try_of(&self, mark: Mark) -> Try {
         loop {
             let mut underway = match self.look(mark) {
-                Look::First(first) => return Some(first),
-                Look::Stored => return None,
+                Look::First(first) => return Try::First(first),
+                Look::Stored(words) => return Try::Again(words),
                 Look::Underway(receiver) => receiver,
             };
             // Nothing is ever sent: it ends with its sender.
@@ -98,7 +110,7 @@ impl Repeats {
     fn look(&self, mark: Mark) -> Look {
         let mut known = self.known();
         match known.states.get(&mark) {
-            Some(State::Stored) => Look::Stored,
+            Some(State::Stored(words)) => Look::Stored(words.clone()),
             Some(State::Underway(receiver)) => Look::Underway(receiver.clone()),
             None => {
                 let (ends, receiver) = watch::channel(());
@@ -121,9 +133,9 @@ pub(super) struct First {
 }
 
 impl First {
-    /// It is durable: from now on its repeats are answered.
-    pub(super) fn stored(self) {
-        self.repeats.known().keep(self.mark, Instant::now());
+    /// It is durable: from now on its repeats are answered the same.
+    pub(super) fn stored(self, words: Words) {
+        self.repeats.known().keep(self.mark, words, Instant::now());
     }
 }
 
@@ -152,31 +164,39 @@ mod tests {
         Mark(number.to_le_bytes())
     }
 
+    async fn first(repeats: &Repeats, number: u128) -> Option<First> {
+        match repeats.try_of(mark(number)).await {
+            Try::First(first) => Some(first),
+            Try::Again(_) => None,
+        }
+    }
+
     #[tokio::test]
     async fn nobody_is_told_before_the_first_is_stored() {
         let repeats = Repeats::default();
-        let first = repeats.first(mark(1)).await.expect("nobody was before");
-        assert!(repeats.first(mark(2)).await.is_some(), "another one does not wait");
+        let stored = first(&repeats, 1).await.expect("nobody was before");
+        assert!(first(&repeats, 2).await.is_some(), "another one does not wait");
         let waiting = tokio::spawn({
             let repeats = repeats.clone();
-            async move { repeats.first(mark(1)).await.is_none() }
+            async move { first(&repeats, 1).await.is_none() }
         });
-        assert!(repeats.first(mark(1)).now_or_never().is_none(), "it waits");
-        first.stored();
+        assert!(first(&repeats, 1).now_or_never().is_none(), "it waits");
+        stored.stored(Some("Done.".into()));
         assert!(waiting.await.unwrap());
-        assert!(repeats.first(mark(1)).await.is_none());
+        let again = repeats.try_of(mark(1)).await;
+        assert!(matches!(again, Try::Again(Some(words)) if &*words == "Done."), "its answer may have been lost");
     }
 
     #[tokio::test]
     async fn when_the_first_fails_the_next_one_is_it() {
         let repeats = Repeats::default();
-        let first = repeats.first(mark(1)).await.unwrap();
+        let failed = first(&repeats, 1).await.unwrap();
         let waiting = tokio::spawn({
             let repeats = repeats.clone();
-            async move { repeats.first(mark(1)).await.is_some() }
+            async move { first(&repeats, 1).await.is_some() }
         });
         tokio::task::yield_now().await;
-        drop(first);
+        drop(failed);
         assert!(waiting.await.unwrap());
         assert!(repeats.known().states.is_empty(), "what is given up is forgotten");
     }
@@ -186,11 +206,11 @@ mod tests {
         let mut known = Known::default();
         let start = Instant::now();
         for number in 0..=MOST as u128 {
-            known.keep(mark(number), start);
+            known.keep(mark(number), None, start);
         }
         assert_eq!((known.states.len(), known.stored.len()), (MOST, MOST));
         assert!(!known.states.contains_key(&mark(0)), "the oldest is forgotten");
-        known.keep(mark(u128::MAX), start + REMEMBERED_FOR);
+        known.keep(mark(u128::MAX), None, start + REMEMBERED_FOR);
         assert_eq!((known.states.len(), known.stored.len()), (1, 1));
     }
 

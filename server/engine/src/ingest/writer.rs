@@ -299,10 +299,8 @@ pub(super) async fn keep_raw(engine: &Engine, event: &Event, error: &store::Erro
 }
 
 fn answer(job: Job, result: Result<Done>) {
-    if result.is_ok()
-        && let Some(first) = job.first
-    {
-        first.stored();
+    if let (Ok(done), Some(first)) = (&result, job.first) {
+        first.stored(done.words());
     }
     // Whoever asked may have gone away; the webhook is stored all the same.
     let _ = job.answer.send(result);
