@@ -163,6 +163,10 @@ pub struct Rules {
     /// Whose own time was over when the run began gets nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leave_late: bool,
+    /// The version of the database of time zones that own clocks were read by; none of a run that was planned before that
+    /// was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tzdb: Option<String>,
     /// Nothing is handed over after this instant; `late` says what happens instead.
     #[serde(default)]
     pub send_before: Option<Timestamp>,

@@ -386,6 +386,79 @@ async fn a_local_time_in_quiet_hours_waits_for_the_morning_from_the_start() {
     }
 }
 
+async fn set_tzdb(world: &World, run: &Run, version: &str) {
+    build::commit(&world.db, async |tx| {
+        let rules = store::runs::lock_rules(tx, run.id).await?;
+        let rules = domain::run::Rules { tzdb: Some(version.to_owned()), ..rules };
+        store::runs::set_rules(tx, run.id, &rules).await
+    })
+    .await;
+}
+
+/// A program with older zones had Vancouver at -08:00 in winter, where it is at -07:00 now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_due_by_the_newest_clocks() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for mut world in worlds {
+        clock.to(START);
+        world.people(1, 4).await;
+        for (person, zone) in
+            [(1, "America/Vancouver"), (2, "America/Vancouver"), (3, "America/Vancouver"), (4, "Asia/Colombo")]
+        {
+            build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
+        }
+        let yearly = Trigger::Cron {
+            expression: "0 9 2 12 *".to_owned(),
+            timezone: Some("America/Vancouver".to_owned()),
+            until: None,
+            count: None,
+        };
+        let yearly = scheduled(&world, yearly, CatchUp::Run).await;
+        let right = Some(at("2026-12-02T16:00:00Z"));
+        assert_eq!(yearly.next_run_at, right);
+        let campaign = scheduled(&world, local("2026-12-01T09:00"), CatchUp::Run).await;
+        clock.to("2026-11-30T19:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        let run = runs(&world, &campaign).await.remove(0);
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.planned == 4 && run.started_at.is_some()).await;
+        world.stop().await;
+        let planned_by = store::runs::rules(world.db.reader(), run.id).await.expect("rules").tzdb;
+        assert!(planned_by.as_deref() > Some("2026"), "{planned_by:?}");
+
+        let (nine, ten) = (at("2026-12-01T16:00:00Z"), at("2026-12-01T17:00:00Z"));
+        let leave_behind = [
+            format!("UPDATE messages SET not_before = {} WHERE contact_id < 4", ten.as_micros()),
+            "UPDATE messages SET reason = 'quiet_hours' WHERE contact_id = 2".to_owned(),
+            // It was tried, and waits for something else.
+            "UPDATE messages SET reason = 'rate_limited' WHERE contact_id = 3".to_owned(),
+        ];
+        build::commit(&world.db, async |tx| {
+            for update in &leave_behind {
+                store::exec(tx, update, vec![]).await?;
+            }
+            let later = vec![at("2026-12-02T17:00:00Z").as_micros().into(), yearly.id.0.into()];
+            store::exec(tx, "UPDATE campaigns SET next_due_at = $1 WHERE id = $2", later).await
+        })
+        .await;
+        set_tzdb(&world, &run, "2025b").await;
+        world.start();
+        let set_anew = async {
+            while now(&world, &yearly).await.next_run_at != right
+                || store::runs::rules(world.db.reader(), run.id).await.expect("rules").tzdb != planned_by
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), set_anew).await.expect("set anew");
+        for (person, due) in [(1, nine), (2, nine), (3, ten), (4, at("2026-12-01T03:30:00Z"))] {
+            assert_eq!(world.message_to(person).await.not_before, due, "{:?}: person {person}", world.db.kind());
+        }
+        assert_eq!(world.message_to(2).await.reason, None);
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_local_time_is_missed_only_by_those_for_whom_it_is_over() {
     let (worlds, clock) = worlds_in_steps().await;

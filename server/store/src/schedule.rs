@@ -87,6 +87,28 @@ pub async fn arm(tx: &Tx, campaign: CampaignId, next: Option<Timestamp>) -> Resu
     Ok(())
 }
 
+/// The campaigns that recur and are due again after an instant, or will be once they are resumed, from the one after
+/// `after` on, and when.
+///
+/// # Errors
+/// What the database says.
+pub async fn recurring(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    after: Option<CampaignId>,
+    limit: u32,
+) -> Result<Vec<(CampaignId, Trigger, Timestamp)>> {
+    let query = "SELECT id, trigger_json, next_due_at FROM campaigns WHERE next_due_at > $1 \
+                 AND status IN ('scheduled', 'running', 'paused') AND trigger_json LIKE '%\"type\":\"cron\"%' \
+                 AND id > $2 ORDER BY id LIMIT $3";
+    let after = after.map_or_else(uuid::Uuid::nil, |after| after.0);
+    let rows = all(db, query, vec![now.as_micros().into(), after.into(), i64::from(limit).into()]).await?;
+    let read = |row: &Row| {
+        Ok((CampaignId(row.get("id")?), row.json("trigger_json")?, Timestamp::from_micros(row.get("next_due_at")?)))
+    };
+    rows.iter().map(read).collect()
+}
+
 /// The SQL of the instant that a run is scheduled for; 0 of one that somebody launched, which waits for no date.
 pub(crate) fn scheduled_at(run: &str) -> String {
     format!(

@@ -131,6 +131,7 @@ pub const fn rules() -> Rules {
         quiet_off: false,
         local_at: None,
         leave_late: false,
+        tzdb: None,
         event: None,
         send_before: None,
     }

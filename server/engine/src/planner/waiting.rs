@@ -1,6 +1,7 @@
 //! Who waits for the morning is looked at anew when the rules have changed: at every start (the program may know newer
 //! clocks), and after a change of the workspace's hours, holidays or lines of law. Without it, nothing wrong would be sent (the claim
-//! decides), but whom a changed rule allows would sleep on.
+//! decides), but whom a changed rule allows would sleep on. Who is due by their own clock is looked at anew by a program
+//! that knows newer clocks.
 
 use domain::{
     ids::{MessageId, RunId},
@@ -8,7 +9,7 @@ use domain::{
     run::Rules,
     time::Timestamp,
 };
-use store::runs::{Planned, Waiting, Woken};
+use store::runs::{Planned, Waiting, Which, Woken};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
     quiet::{self, Answer, Holidays, Place, Policy},
     retry::retrying,
     services::settings,
-    zones::{Zones, zones_of},
+    zones::{self, Zones, zones_of},
 };
 
 /// The rules that waiting messages were last looked at by, in this process.
@@ -40,16 +41,39 @@ impl Looked {
             return Ok(());
         }
         let holidays = Holidays::of(&settings.holidays);
+        let own_clocks = store::runs::by_own_clocks(engine.db().reader()).await?;
+        for (run, of_run, began) in own_clocks.into_iter().filter(|(_, rules, _)| is_by_older_clocks(rules)) {
+            let hours = quiet::of_run(&settings, &holidays, &of_run);
+            look_at(engine, stop, Some((run, &of_run, began)), Which::AsPlanned, &hours).await?;
+            if !stop.is_cancelled() {
+                retrying!(looked_at(engine, run).await)?;
+            }
+        }
         for (run, of_run, began) in store::runs::asleep(engine.db().reader()).await? {
             let hours = quiet::of_run(&settings, &holidays, &of_run);
-            look_at(engine, stop, Some((run, &of_run, began)), &hours).await?;
+            look_at(engine, stop, Some((run, &of_run, began)), Which::Asleep, &hours).await?;
         }
-        look_at(engine, stop, None, &quiet::of_singles(&settings, &holidays)).await?;
+        look_at(engine, stop, None, Which::Asleep, &quiet::of_singles(&settings, &holidays)).await?;
         if !stop.is_cancelled() {
             self.0 = Some(rules);
         }
         Ok(())
     }
+}
+
+/// Whether this program knows newer clocks than those that said when everybody is due. While an older one runs beside it,
+/// they stay as the newer one set them.
+fn is_by_older_clocks(rules: &Rules) -> bool {
+    rules.tzdb.as_deref().is_none_or(|version| zones::is_newer(zones::version(), version))
+}
+
+/// A run's people are due by the clocks that this program knows.
+async fn looked_at(engine: &Engine, run: RunId) -> Result<()> {
+    let tx = engine.db().begin().await?;
+    let rules = store::runs::lock_rules(&tx, run).await?;
+    store::runs::set_rules(&tx, run, &Rules { tzdb: Some(zones::version().to_owned()), ..rules }).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
 }
 
 /// Wakes everybody of a run whose rules have no quiet hours any more.
@@ -59,7 +83,7 @@ impl Looked {
 pub(crate) async fn wake(engine: &Engine, run: RunId, rules: &Rules) -> Result<()> {
     let settings = settings::current(engine).await?;
     let hours = quiet::of_run(&settings, &Holidays::of(&settings.holidays), rules);
-    look_at(engine, &CancellationToken::new(), Some((run, rules, engine.now())), &hours).await
+    look_at(engine, &CancellationToken::new(), Some((run, rules, engine.now())), Which::Asleep, &hours).await
 }
 
 /// The waiting messages of a run with these rules from an instant on, or the single ones, chunk by chunk.
@@ -67,6 +91,7 @@ async fn look_at(
     engine: &Engine,
     stop: &CancellationToken,
     run: Option<(RunId, &Rules, Timestamp)>,
+    which: Which,
     hours: &Policy,
 ) -> Result<()> {
     let limit = chunk(engine.db().kind());
@@ -77,7 +102,7 @@ async fn look_at(
         let (last, count) = retrying!(
             async {
                 let tx = engine.db().begin().await?;
-                let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), after, limit).await?;
+                let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), which, after, limit).await?;
                 let changes =
                     waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now)).collect::<Vec<_>>();
                 store::runs::wait_until(&tx, now, &changes).await?;
@@ -93,7 +118,7 @@ async fn look_at(
         }
     }
     if moved > 0 {
-        tracing::info!(messages = moved, "quiet hours have changed: these wait until another time");
+        tracing::info!(messages = moved, "quiet hours or clocks have changed: these wait until another time");
         engine.inner().bell.ring(Who::Senders);
     }
     Ok(())
@@ -107,11 +132,11 @@ fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp)
         Some(Due::At(at)) => at,
         Some(Due::Over) | None => now,
     };
-    match morning(hours, &one.planned, &zones, at) {
-        Some(until) if until == one.until => None,
-        Some(until) => Some((one.planned.id, Woken::Asleep(until))),
-        None => Some((one.planned.id, Woken::Due(at))),
-    }
+    let (woken, is_same) = match morning(hours, &one.planned, &zones, at) {
+        Some(until) => (Woken::Asleep(until), one.asleep && until == one.until),
+        None => (Woken::Due(at), !one.asleep && (at == one.until || at.max(one.until) <= now)),
+    };
+    (!is_same).then_some((one.planned.id, woken))
 }
 
 /// Until when a person sleeps who is due at an instant; none for who does not, or has no zone.

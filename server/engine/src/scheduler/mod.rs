@@ -2,6 +2,7 @@
 //! knock is waited for; what is due is decided by the database, in the transaction that makes the run, so that it does not matter how many processes hear it
 //! (decision 25).
 
+mod clocks;
 pub(crate) mod times;
 
 use std::{sync::Arc, time::Duration};
@@ -86,9 +87,18 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             None
         }
     };
+    let mut knows_clocks = false;
     while !stop.is_cancelled() {
         let mut wait = LOOK;
         if !engine.inner().permit.is_outdated() {
+            if !knows_clocks {
+                knows_clocks = clocks::set_anew(&engine)
+                    .await
+                    .inspect_err(
+                        |error| tracing::error!(%error, "campaigns are due by the clocks of before; trying again"),
+                    )
+                    .is_ok();
+            }
             match look(&engine).await {
                 Ok((_, next)) => wait = next.map_or(LOOK, |at| until(at, engine.now())),
                 Err(error) => tracing::error!(%error, "what is due could not be looked for; trying again"),

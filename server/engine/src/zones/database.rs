@@ -29,7 +29,7 @@ static CHOSEN: LazyLock<Chosen> = LazyLock::new(|| {
 });
 
 /// `2026f` is newer than `2025b`: the year, then a letter. What is written otherwise is not known to be newer.
-fn is_newer(version: &str, than: &str) -> bool {
+pub(crate) fn is_newer(version: &str, than: &str) -> bool {
     let is_version = version.len() >= 5 && version.as_bytes()[..4].iter().all(u8::is_ascii_digit);
     is_version && version > than
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 pub use canary::stale;
+pub(crate) use database::is_newer;
 #[cfg(test)]
 pub(crate) use database::names;
 pub use database::{system_version, version, zone, zone_name};

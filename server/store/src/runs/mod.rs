@@ -8,7 +8,10 @@ mod read;
 mod state;
 
 pub use lanes::{RunLane, lane, lanes, probing};
-pub use morning::{Planned, Waiting, Woken, asleep, due_then, planned, quiet, wait_for_morning, wait_until, waiting};
+pub use morning::{
+    Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, quiet, wait_for_morning, wait_until,
+    waiting,
+};
 pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
 pub use plan::{
     ChunkPlanned, PlanTally, RunPlan, finish_plan, locales, plan_chunk, preview, refresh_statistics, to_plan,

@@ -79,11 +79,31 @@ async fn wait(tx: &Tx, rows: &[(MessageId, Timestamp)], reason: Option<Reason>) 
     Ok(())
 }
 
-/// A message that waits for its person's morning.
+/// A message that waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     pub planned: Planned,
     pub until: Timestamp,
+    /// It is its person's morning that it waits for.
+    pub asleep: bool,
+}
+
+/// Which queued messages are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Who waits for the morning.
+    Asleep,
+    /// Also who is due by the plan, and was not tried yet.
+    AsPlanned,
+}
+
+/// The runs under way in which everybody's own clock says when they are due, their rules, and when they are due from.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_own_clocks(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Timestamp)>> {
+    let query = "SELECT id, rules, snapshot_at FROM runs WHERE finished_at IS NULL AND rules LIKE '%\"local_at\":\"%'";
+    all(db, query, Vec::new()).await?.iter().map(read_run).collect()
 }
 
 /// The runs with messages that wait for their people's morning, their rules, and when they are due from.
@@ -93,9 +113,11 @@ pub struct Waiting {
 pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Timestamp)>> {
     let query = "SELECT r.id, r.rules, r.snapshot_at FROM runs r WHERE r.finished_at IS NULL AND EXISTS \
                  (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.quiet_until IS NOT NULL)";
-    let read =
-        |row: &Row| Ok((RunId(row.get("id")?), row.json("rules")?, Timestamp::from_micros(row.get("snapshot_at")?)));
-    all(db, query, Vec::new()).await?.iter().map(read).collect()
+    all(db, query, Vec::new()).await?.iter().map(read_run).collect()
+}
+
+fn read_run(row: &Row) -> Result<(RunId, Rules, Timestamp)> {
+    Ok((RunId(row.get("id")?), row.json("rules")?, Timestamp::from_micros(row.get("snapshot_at")?)))
 }
 
 /// The next of them after a time and a message, of a run or of single messages; of people who are still there.
@@ -105,6 +127,7 @@ pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Time
 pub async fn waiting(
     tx: &Tx,
     run: Option<RunId>,
+    which: Which,
     after: Option<(Timestamp, MessageId)>,
     limit: u32,
 ) -> Result<Vec<Waiting>> {
@@ -117,28 +140,37 @@ pub async fn waiting(
         }
         None => "m.run_id IS NULL",
     };
+    // Each in the order of the index that leads to them.
+    let (until, which) = match which {
+        Which::Asleep => ("m.quiet_until", "m.quiet_until IS NOT NULL"),
+        Which::AsPlanned => ("m.not_before", "m.open = 0 AND (m.reason IS NULL OR m.quiet_until IS NOT NULL)"),
+    };
     let query = format!(
-        "SELECT m.id, m.quiet_until, c.phone, c.country, c.timezone FROM messages m \
-         JOIN contacts c ON c.contact_id = m.contact_id \
-         WHERE {of} AND m.quiet_until IS NOT NULL AND (m.quiet_until, m.id) > ($1, $2) \
-         ORDER BY m.quiet_until, m.id LIMIT $3"
+        "SELECT m.id, {until} AS until, m.quiet_until IS NOT NULL AS asleep, c.phone, c.country, c.timezone \
+         FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
+         WHERE {of} AND {which} AND ({until}, m.id) > ($1, $2) ORDER BY {until}, m.id LIMIT $3"
     );
     let rows = all(tx, query, values).await?;
-    rows.iter()
-        .map(|row| Ok(Waiting { planned: read(row)?, until: Timestamp::from_micros(row.get("quiet_until")?) }))
-        .collect()
+    let read = |row: &Row| {
+        Ok(Waiting {
+            planned: read(row)?,
+            until: Timestamp::from_micros(row.get("until")?),
+            asleep: row.get("asleep")?,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
-/// What becomes of a message that waited for its person's morning.
+/// What becomes of a message that waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// The morning is at another time.
+    /// Its person's morning is then.
     Asleep(Timestamp),
     /// Nobody sleeps: it is due from then on.
     Due(Timestamp),
 }
 
-/// These wait until another time, or are due, as is found now; whoever was claimed meanwhile is left alone.
+/// These wait until another time, or are due, as is found now; whoever was tried meanwhile is left alone.
 ///
 /// # Errors
 /// What the database says.
@@ -157,9 +189,10 @@ pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[(MessageId, Woken)]) ->
     }
     let mut values = vec![now.as_micros().into()];
     let update = format!(
-        "UPDATE messages SET not_before = w.until, updated_at = $1, \
-         reason = CASE WHEN w.asleep THEN messages.reason ELSE NULL END \
-         FROM {} WHERE messages.id = w.id AND messages.quiet_until IS NOT NULL",
+        "UPDATE messages SET not_before = w.until, updated_at = $1, reason = CASE WHEN w.asleep THEN '{}' END \
+         FROM {} WHERE messages.id = w.id AND messages.open = 0 \
+         AND (messages.reason IS NULL OR messages.quiet_until IS NOT NULL)",
+        Reason::QuietHours.as_str(),
         batch.table("w", &mut values)?
     );
     exec(tx, update, values).await?;

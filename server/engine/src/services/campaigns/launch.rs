@@ -470,6 +470,7 @@ pub(super) async fn insert(
         quiet_hours: campaign.quiet_hours,
         quiet_off: false,
         send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(from)),
+        tzdb: local_at.is_some().then(|| zones::version().to_owned()),
         local_at,
         leave_late,
         event,
