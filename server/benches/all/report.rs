@@ -18,6 +18,12 @@ pub struct Figure {
     pub limit: Option<Limit>,
 }
 
+impl Figure {
+    fn misses(&self) -> bool {
+        self.limit.is_some_and(|limit| !limit.holds(self.value))
+    }
+}
+
 #[derive(Clone, Copy)]
 pub enum Limit {
     AtLeast(f64),
@@ -69,6 +75,10 @@ impl Report {
         let document = json!({"scale": self.scale, "load_average": load_average(), "figures": figures});
         std::fs::write(&path, serde_json::to_vec_pretty(&document)?).context("writing latest.json")?;
         println!("written to {}", path.display());
+        match self.figures.iter().filter(|figure| figure.misses()).count() {
+            0 => println!("every limit holds"),
+            missed => println!("{missed} limits are MISSED: see above"),
+        }
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use domain::{
     consent::Consent,
     ids::{ImportId, ProcessId, RunId},
     import::ImportFormat,
-    message::{Channel, NewMessage},
+    message::{Channel, NewMessage, State},
     process::{ALIVE_FOR, Figures, Paces, Process, ProcessRole, ProcessState, Slowed, Wait, Waiting},
     reason::Reason,
     settings::{Sending, SendingState, SettingsPatch},
@@ -312,6 +312,13 @@ async fn single_messages_files_and_webhooks_wait_too() {
         assert_eq!((waiting.reason, waiting.next_at), (Some(Reason::OutsideWindow), at(60)));
         change(&bench, "UPDATE senders SET enabled = FALSE").await;
         assert_eq!(counts(&bench).await[0], (Wait::SenderDisabled, 1));
+        // Twilio has it, and for too long.
+        let accepted = State::Accepted.rank();
+        change(&bench, &format!("UPDATE messages SET state = {accepted}, reason = NULL, provider_sid = 'SM1'")).await;
+        let waiting = of(&bench, Wait::Accepted).await;
+        assert_eq!((waiting.count, waiting.at_least), (1, false));
+        bench.clock.advance(4 * Timestamp::DAY);
+        assert_eq!(of(&bench, Wait::NoNews).await.count, 1);
     }
 }
 

@@ -140,10 +140,19 @@ async fn one_person_gets_a_few_messages_at_once_and_the_others_wait_their_turn()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_whose_messages_fail_at_its_limit_rests_before_it_goes_on() {
+    rests_after(63_018).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_is_too_fast_rests_before_it_goes_on() {
+    rests_after(63_017).await;
+}
+
+async fn rests_after(code: u32) {
     let clock = Arc::new(Moved::default());
     let mut setup = Setup { rate_per_second: 20, clock: clock.clone(), ..Setup::default() };
     // As WhatsApp does: taken at first, then failed.
-    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::AfterSent)];
+    setup.simulator.errors = vec![ErrorRule::new("*", code, When::AfterSent)];
     for mut world in worlds(setup).await {
         world.people(1, 100).await;
         let run = world.launch(&world.campaign("Hi").await).await;

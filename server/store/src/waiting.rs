@@ -4,7 +4,7 @@
 use domain::{
     ids::{RunId, SenderId},
     import::ImportStatus,
-    message::State,
+    message::{Kind as MessageKind, State},
     reason::Reason,
     run::RunStatus,
     time::Timestamp,
@@ -190,6 +190,37 @@ pub async fn accepted(db: &impl ConnectionTrait, since: Timestamp) -> Result<(Co
         *of = counted(&row)?;
     }
     Ok(found)
+}
+
+/// What the provider has of single messages, replies and tests without a final status: of those handed over since `since`,
+/// and of older ones; and whether that is all, because only the newest `limit` are looked at.
+///
+/// # Errors
+/// What the database says.
+pub async fn accepted_singles(
+    db: &impl ConnectionTrait,
+    since: Timestamp,
+    limit: u32,
+) -> Result<(Counted, Counted, bool)> {
+    // In the words of the index messages_one_by_one, which holds the messages of events, too: those are in ledgers.
+    let campaign = MessageKind::Campaign.number();
+    let query = format!(
+        "SELECT COALESCE(q.claimed_at, q.created_at) >= $1 AS lately, q.waits, CAST(count(*) AS bigint) AS n, \
+         min(q.updated_at) AS oldest_at, CAST(NULL AS bigint) AS next_at FROM (SELECT claimed_at, created_at, updated_at, \
+         kind <> {campaign} AND provider_sid IS NOT NULL AND state IN ({}, {}) AS waits FROM messages \
+         WHERE kind <> {campaign} OR occurrence > 0 ORDER BY id DESC LIMIT {limit}) AS q GROUP BY 1, 2",
+        State::Accepted.rank(),
+        State::Sent.rank()
+    );
+    let (mut lately, mut before, mut seen) = (Counted::default(), Counted::default(), 0);
+    for row in all(db, query, vec![since.as_micros().into()]).await? {
+        let found = counted(&row)?;
+        seen += found.count;
+        if row.get::<bool>("waits")? {
+            *(if row.get("lately")? { &mut lately } else { &mut before }) = found;
+        }
+    }
+    Ok((lately, before, seen < i64::from(limit)))
 }
 
 /// Imports that wait, and those that run.

@@ -10,6 +10,7 @@ mod opt_ins;
 mod pages;
 mod processes;
 mod recipient;
+mod redis;
 mod rehearsal;
 mod senders;
 mod support;

@@ -77,7 +77,7 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     while api.get(&path).await?["status"] == "planning" {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let limit = Limit::AtMost(60.0);
+    let limit = Limit::AtMost(25.0);
     add("segment", format!("plan {people} recipients"), started.elapsed().as_secs_f64(), "s", None, Some(limit));
     add(
         "memory",

@@ -240,8 +240,11 @@ async fn without_callbacks(report: &mut Report, scene: &Scene, baseline: f64) ->
     Ok(())
 }
 
+/// Messages that may have been under way when the program was killed: they wait for their leases, and are looked for first.
+const UNDER_WAY: u64 = 1_024;
+
 /// Kills the program in the middle of a campaign and starts it again at once: how long until the provider gets the next
-/// message.
+/// message. Counts only if then all others get theirs, too, and nobody two.
 async fn after_a_kill(scene: Scene) -> Result<(Scene, f64)> {
     scene.control(&json!({"callbacks": {"enabled": false}})).await?;
     let before = scene.accepted().await?;
@@ -265,6 +268,16 @@ async fn after_a_kill(scene: Scene) -> Result<(Scene, f64)> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let seconds = killed.elapsed().as_secs_f64();
+    let (most, all) = (before + u64::from(people), before + u64::from(people).saturating_sub(UNDER_WAY));
+    while accepted().await? < all {
+        if killed.elapsed() > Duration::from_secs(120) {
+            bail!("{} of {all} are sent two minutes after the kill: {}", accepted().await?, site.log());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if accepted().await? > most {
+        bail!("somebody got two messages: {} accepted of {most}", accepted().await?);
+    }
     Ok((Scene { site, program, provider, api, people, backend, before: told, _redis }, seconds))
 }
 

@@ -229,6 +229,12 @@ pub fn find(code: i32) -> Option<&'static ErrorCode> {
     table::TABLE.iter().find(|known| known.code == code)
 }
 
+/// Whether the code says that it goes too fast, however it is dealt with: for WhatsApp, or for the network of a carrier.
+#[must_use]
+pub const fn is_too_fast(code: i32) -> bool {
+    matches!(code, 30_017 | 63_017)
+}
+
 /// Whether nobody may change what follows from a code: who opted out would be written to again, or what may have been
 /// sent would be sent twice.
 #[must_use]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     consent::Consent,
-    error_codes::Class,
+    error_codes::{Class, is_too_fast},
     event::WebhookOutcome,
     ids::{MessageId, RunId},
     message::State,
@@ -126,7 +126,8 @@ async fn open_breaker(engine: &Engine, code: i32, messages: &[MessageId]) -> cra
 pub(super) async fn slow_down(engine: &Engine, receipts: &[ReceiptIn], outs: &[ReceiptOut]) {
     let codes = engine.error_codes().current();
     let met = |receipt: &ReceiptIn, out: &ReceiptOut| {
-        let limit = failed(receipt, out).is_some_and(|code| codes.class(code, false) == Class::WaitSender);
+        let is_limit = |code| is_too_fast(code) || codes.class(code, false) == Class::WaitSender;
+        let limit = failed(receipt, out).is_some_and(is_limit);
         out.message.filter(|_| limit).map(|message| message.id)
     };
     let messages: Vec<MessageId> = receipts.iter().zip(outs).filter_map(|(receipt, out)| met(receipt, out)).collect();

@@ -166,9 +166,13 @@ async fn handed_over(engine: &Engine, found: &mut Found) -> Result<()> {
     let grace = i64::try_from(engine.config().reconcile_grace.as_micros()).unwrap_or(0);
     let next_at = unknown.next_at.map(|looked_at| looked_at.plus(grace));
     found.add_some(Wait::Unknown, None, Counted { next_at, ..unknown }, most(unknown));
-    let (followed, left) = store::waiting::accepted(db, engine.now().plus(-FOLLOWED_FOR)).await?;
+    let since = engine.now().plus(-FOLLOWED_FOR);
+    let (followed, left) = store::waiting::accepted(db, since).await?;
     found.add(Wait::Accepted, followed);
     found.add(Wait::NoNews, left);
+    let (followed, left, is_all) = store::waiting::accepted_singles(db, since, MOST).await?;
+    found.add_some(Wait::Accepted, None, followed, !is_all);
+    found.add_some(Wait::NoNews, None, left, !is_all);
     Ok(())
 }
 
