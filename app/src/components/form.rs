@@ -50,6 +50,9 @@ pub fn FormFor<S>(
     /// The error is shown elsewhere, by an [`ActionError`].
     #[prop(optional)]
     quiet: bool,
+    /// It stays where it is for the next one, and is empty again once it was taken.
+    #[prop(optional)]
+    fresh: bool,
     children: Children,
 ) -> impl IntoView
 where
@@ -57,7 +60,7 @@ where
     S::Output: DeserializeOwned + Send + Sync + 'static,
 {
     let state = action.state();
-    action.form(class, scope(state, quiet, children))
+    action.form(class, fresh, scope(state, quiet, children))
 }
 
 fn scope(state: FormState, quiet: bool, children: Children) -> AnyView {

@@ -87,14 +87,19 @@ where
     S: ServerFn<Error = AppError>,
     S::Output: DeserializeOwned + Send + Sync + 'static,
 {
-    /// The form itself, its children in it.
-    pub(super) fn form(self, class: &'static str, children: AnyView) -> AnyView {
+    /// The form itself, its children in it; `fresh`: empty again once it was taken.
+    pub(super) fn form(self, class: &'static str, fresh: bool, children: AnyView) -> AnyView {
         let Self { value, version, pending, .. } = self;
         let settle = move |answer: Result<String, AppError>| {
             let answer = answer.and_then(|text| serde_json::from_slice(text.as_bytes()).map_err(AppError::unreadable));
             value.try_set(Some(answer));
         };
-        form(S::url(), class, Way { version, pending, settle: StoredValue::new(Box::new(settle)) }, children)
+        form(
+            S::url(),
+            class,
+            Way { version, pending, settle: StoredValue::new(Box::new(settle)), place: NodeRef::new(), fresh },
+            children,
+        )
     }
 }
 
@@ -105,12 +110,21 @@ struct Way {
     version: RwSignal<usize>,
     pending: RwSignal<bool>,
     settle: StoredValue<Settle>,
+    place: NodeRef<leptos::html::Form>,
+    fresh: bool,
 }
 
 impl Way {
     /// The page may be gone by then: nothing here may panic.
     fn settled(self, answer: Result<String, AppError>) {
         self.pending.try_set(false);
+        // What the page shows anew keeps what was typed into it.
+        if self.fresh
+            && answer.is_ok()
+            && let Some(form) = self.place.try_get_untracked().flatten()
+        {
+            form.reset();
+        }
         let _ = self.settle.try_with_value(|settle| settle(answer));
         let _ = self.version.try_update(|version| *version += 1);
     }
@@ -127,7 +141,8 @@ fn form(url: &'static str, class: &'static str, way: Way, children: AnyView) -> 
         event.prevent_default();
         send(url, fields.to_string().into(), way);
     };
-    view! { <form class=class action=url method="post" on:submit=submit>{children}</form> }.into_any()
+    view! { <form class=class action=url method="post" on:submit=submit node_ref=way.place>{children}</form> }
+        .into_any()
 }
 
 fn error_in_url(path: &str) -> Option<AppError> {

@@ -8,8 +8,10 @@ use crate::{consent::SuppressionReason, phone::Phone, time::Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Suppression {
-    /// Null when no contact has the number: the list keeps only its keyed hash.
+    /// Null when no contact has the number, unless it was given: the list keeps only its keyed hash.
     pub phone: Option<Phone>,
+    /// Whether a contact has the number.
+    pub contact: bool,
     pub reason: SuppressionReason,
     /// Who put it there.
     pub actor_kind: String,

@@ -89,9 +89,10 @@ fn table(list: &Suppressed, lift: FormAction<Lift>) -> AnyView {
 
 fn row(entry: &Suppression, lift: FormAction<Lift>) -> AnyView {
     let number = match &entry.phone {
-        Some(phone) => {
+        Some(phone) if entry.contact => {
             view! { <a class="link" href=paths::contact(phone)>{format::phone(phone.as_str())}</a> }.into_any()
         }
+        Some(phone) => view! { {format::phone(phone.as_str())} }.into_any(),
         None => view! { <span class="muted">"No contact has it: only its hash is kept"</span> }.into_any(),
     };
     let action =
@@ -123,7 +124,7 @@ const fn who_lifts(reason: SuppressionReason) -> &'static str {
 fn new_form(add: FormAction<Suppress>) -> AnyView {
     view! {
         <Card title="Suppress a number">
-            <FormFor action=add>
+            <FormFor action=add fresh=true>
                 <TextField name="phone" label="Number" required=true maxlength=40 placeholder="+94 77 123 4567"/>
                 <TextAreaField
                     name="note"

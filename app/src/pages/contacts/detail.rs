@@ -166,7 +166,7 @@ fn opted_out(phone: String, left: bool, actions: Actions) -> AnyView {
     }
     let form = may(Permission::ManageConsent).then(|| {
         view! {
-            <FormFor action=actions.consent>
+            <FormFor action=actions.consent fresh=true>
                 <Hidden name="number" value=phone/>
                 <Hidden name="consent" value="opted_in"/>
                 <TextAreaField name="evidence" label="Evidence that they opted in again" rows=2 required=true/>
@@ -188,7 +188,7 @@ fn consent_form(phone: String, consent: Consent, actions: Actions) -> AnyView {
         view! { <SubmitButton label="Record opt-in" busy="Recording…" name="consent" value="opted_in"/> }
     });
     view! {
-        <FormFor action=actions.consent>
+        <FormFor action=actions.consent fresh=true>
             <Hidden name="number" value=phone/>
             <TextAreaField
                 name="evidence"
@@ -274,7 +274,7 @@ fn attribute_form(contact: &Contact, actions: Actions) -> AnyView {
     view! {
         <details class="disclosure" open=live_attr(move || problem.with(Option::is_some))>
             <summary>"Change or add a detail"</summary>
-            <FormFor action=actions.attribute>
+            <FormFor action=actions.attribute fresh=true>
                 <Hidden name="number" value=number/>
                 <VersionField version/>
                 <TextField name="key" label="Detail" required=true placeholder="city" suggestions=keys/>
@@ -293,9 +293,10 @@ fn bullets(lines: Vec<String>) -> AnyView {
 
 fn erase_card(contact: &Contact, [goes, stays]: [Vec<String>; 2], actions: Actions) -> AnyView {
     let phone = contact.phone.to_string();
+    let problem = form_state(actions.erase).problem;
     view! {
         <Card>
-            <details class="disclosure">
+            <details class="disclosure" open=live_attr(move || problem.with(Option::is_some))>
                 <summary>"Erase this person"</summary>
                 <p>"This goes, for good:"</p>
                 {bullets(goes)}

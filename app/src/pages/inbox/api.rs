@@ -52,8 +52,10 @@ pub struct TemplatePreview {
     /// What it reads and the person does not have.
     pub missing: Vec<String>,
     pub problems: Vec<String>,
-    /// The senders of its channel, as ids.
+    /// The senders of its channel that it can go out from now, as ids …
     pub senders: Vec<String>,
+    /// … none of them, because it is not approved and the 24 hours are over.
+    pub only_in_window: bool,
 }
 
 /// So many templates are offered.
@@ -156,12 +158,15 @@ async fn preview(
         .ok_or(AppError::NotFound)?;
     let request = PreviewRequest {
         channel: template.channel,
-        body: variant.body.clone(),
+        body: variant.text().into_owned(),
         phone: Some(contact.phone.to_string()),
         sample: serde_json::Map::new(),
     };
     let filled = ctx.engine.templates().preview(&ctx.actor, &request).await?;
-    let senders = detail.senders.iter().filter(|sender| sender.channel == template.channel);
+    let of_channel = detail.senders.iter().filter(|sender| sender.channel == template.channel);
+    // What WhatsApp has not approved is free text to it.
+    let (able, unable): (Vec<_>, Vec<_>) =
+        of_channel.partition(|sender| sender.free_text || variant.content_sid.is_some());
     Ok(TemplatePreview {
         id: template.id.to_string(),
         name: template.name.clone(),
@@ -169,7 +174,8 @@ async fn preview(
         buttons: variant.buttons.iter().map(|button| button.title.clone()).collect(),
         missing: filled.missing,
         problems: filled.errors.into_iter().map(|error| error.message).collect(),
-        senders: senders.map(|sender| sender.id.to_string()).collect(),
+        only_in_window: able.is_empty() && !unable.is_empty(),
+        senders: able.into_iter().map(|sender| sender.id.to_string()).collect(),
     })
 }
 

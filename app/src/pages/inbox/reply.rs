@@ -205,7 +205,12 @@ fn template_form(
     });
     let sendable = preview.missing.is_empty() && preview.problems.is_empty() && !choices.is_empty();
     let none = choices.is_empty().then(|| {
-        view! { <Alert tone=Tone::Warn title="No sender of this template's channel is enabled."/> }
+        let title = if preview.only_in_window {
+            "WhatsApp has not approved this template: it goes out only within 24 hours of what the person wrote."
+        } else {
+            "No sender of this template's channel is enabled."
+        };
+        view! { <Alert tone=Tone::Warn title=title/> }
     });
     let text = preview.text.clone();
     let buttons = preview.buttons.iter().map(|title| {

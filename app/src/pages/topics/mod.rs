@@ -148,7 +148,7 @@ fn removal(topic: &Topic) -> AnyView {
 fn new_form(create: FormAction<CreateTopic>) -> AnyView {
     view! {
         <Card title="New topic">
-            <FormFor action=create>
+            <FormFor action=create fresh=true>
                 <TextField name="name" label="Name" required=true maxlength=100 placeholder="Offers"/>
                 <TextField
                     name="key"

@@ -24,6 +24,7 @@ pub use inbound::{Pages, Received};
 pub use list::{ListError, Listed};
 pub use media::MediaError;
 pub use request::Outgoing;
+pub(crate) use request::inbound_webhook;
 
 use crate::{Error, Result, config::Config};
 

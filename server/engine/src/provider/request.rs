@@ -25,6 +25,11 @@ pub(crate) const KEPT_FOR: i64 = 36_000;
 /// default is once, and only when there is no connection.
 const CALLBACK_RETRIES: &str = "#rc=3&rp=ct,rt,5xx";
 
+/// What a number's webhook for incoming messages is set to in Twilio's console. What follows the `#` stays with Twilio.
+pub(crate) fn inbound_webhook(public_url: &str) -> String {
+    format!("{public_url}/webhooks/twilio/inbound{CALLBACK_RETRIES}")
+}
+
 pub(super) fn form(message: &Outgoing<'_>, public_url: &str) -> Vec<(&'static str, String)> {
     let mut form = vec![("To", address(message.channel, message.to.as_str()))];
     if message.from.starts_with("MG") {

@@ -13,7 +13,9 @@ use serde_json::json;
 use store::Tx;
 
 use super::{processes, provider_accounts, stale::stale};
-use crate::{Actor, Engine, Error, Result, bell::Who, config::FirstSender, require, retry::retrying};
+use crate::{
+    Actor, Engine, Error, Result, bell::Who, config::FirstSender, provider::inbound_webhook, require, retry::retrying,
+};
 
 const NAME_MAX: usize = 100;
 const REASON_MAX: usize = 500;
@@ -54,6 +56,12 @@ impl Senders<'_> {
     pub async fn get(&self, actor: &Actor, id: SenderId) -> Result<Sender> {
         require(actor, Permission::Read)?;
         Ok(sender_or(store::senders::get(self.0.db().reader(), id).await)?.sender)
+    }
+
+    /// What every number's webhook for incoming messages is to be set to in Twilio's console.
+    #[must_use]
+    pub fn inbound_webhook(&self) -> String {
+        inbound_webhook(&self.0.config().public_url)
     }
 
     /// All senders, oldest first, and how they are doing: the pace of all processes, and what waits.

@@ -59,6 +59,7 @@ impl Suppressions<'_> {
             Cursor::new([last.created_at.as_micros().to_string(), hex::encode(&last.phone_hash)])
         });
         Ok(page.map(|row| Suppression {
+            contact: row.phone.is_some(),
             // Who was looked for by number is known to whoever looked.
             phone: row.phone.and_then(|phone| phone.parse().ok()).or_else(|| filter.phone.clone()),
             reason: row.reason,
@@ -118,6 +119,7 @@ impl Suppressions<'_> {
         let (reason, created_at) = stored.first().map_or((reason, now), |stored| (stored.reason, stored.created_at));
         Ok(Suppression {
             phone: Some(new.phone.clone()),
+            contact: id.is_some(),
             reason,
             actor_kind: actor.kind.as_str().to_owned(),
             actor_id: actor.id.clone(),

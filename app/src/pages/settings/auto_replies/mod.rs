@@ -121,7 +121,7 @@ fn add_form(view: &RepliesView, add: FormAction<AddReply>) -> AnyView {
     ];
     view! {
         <Card title="New rule">
-            <FormFor action=add>
+            <FormFor action=add fresh=true>
                 <TextField name="name" label="Name" required=true maxlength=60 placeholder="Out of hours"/>
                 <SelectField name="when" label="When" choices=whens value="first_contact"/>
                 <TextAreaField name="words" label="Words" rows=3 optional=true hint="For the last choice: one on each line. Case and accents do not count."/>

@@ -17,6 +17,8 @@ pub struct SendersView {
     pub senders: Vec<SenderRow>,
     /// Only for those who may change them.
     pub accounts: Vec<AccountRow>,
+    /// What their webhook for incoming messages is to be set to.
+    pub inbound_webhook: String,
 }
 
 /// A sender and how it is doing.
@@ -113,6 +115,7 @@ pub async fn load_senders() -> Result<SendersView, AppError> {
     Ok(SendersView {
         senders: senders.iter().map(words::sender).collect(),
         accounts: accounts.iter().map(words::account).collect(),
+        inbound_webhook: ctx.engine.senders().inbound_webhook(),
     })
 }
 

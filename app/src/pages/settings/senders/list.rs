@@ -37,7 +37,7 @@ pub fn SendersPage() -> impl IntoView {
 fn page(view: SendersView, here: Here, actions: Actions) -> AnyView {
     let admin = may(Permission::Administer);
     let (hold, account, remove) = (here.once("hold"), here.once("account"), here.once("remove"));
-    let SendersView { senders, accounts } = view;
+    let SendersView { senders, accounts, inbound_webhook } = view;
     let ours = |sid: &str| accounts.iter().find(|row| row.sid == sid && !row.from_environment);
     if let Some(row) = senders.iter().find(|row| admin && row.id == hold) {
         return question(row);
@@ -65,7 +65,23 @@ fn page(view: SendersView, here: Here, actions: Actions) -> AnyView {
             <ActionError action=actions.change/>
             {list}
             {accounts}
+            {admin.then(|| incoming(inbound_webhook))}
         </div>
+    }
+    .into_any()
+}
+
+/// What is to be done in Twilio's console, where nobody can do it from here.
+fn incoming(webhook: String) -> AnyView {
+    view! {
+        <Card title="Incoming messages">
+            <p>
+                "In Twilio\u{2019}s console, set the webhook for incoming messages of every number and Messaging Service to this \
+                 address. Replies and opt-outs reach nobody without it."
+            </p>
+            <code class="code">{webhook}</code>
+            <p class="muted">"What follows the # tells Twilio to try again when the program does not answer."</p>
+        </Card>
     }
     .into_any()
 }
