@@ -2,6 +2,7 @@
 // fail on their own when the page reports an error, breaks the content security policy, or does not hydrate cleanly.
 import { AxeBuilder } from '@axe-core/playwright'
 import { test as base, expect, type BrowserContext, type Page, type Response } from '@playwright/test'
+import { Api } from './pages/api.ts'
 import { signIn } from './pages/login.ts'
 import { admin, startServer, type Server } from './server.ts'
 
@@ -53,6 +54,8 @@ interface TestFixtures {
 
 interface WorkerFixtures {
   server: Server
+  /** The same server, as a program calls it. */
+  api: Api
   adminCookies: Cookies
 }
 
@@ -65,6 +68,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     },
     { scope: 'worker', timeout: 60_000 },
   ],
+
+  api: [async ({ server }, use) => use(new Api(server)), { scope: 'worker' }],
 
   adminCookies: [
     async ({ browser, server }, use) => {

@@ -49,8 +49,11 @@ async function within(limit: number, condition: () => boolean | Promise<boolean>
   return false
 }
 
-/** With a one-time password for the admin, as at a first start, or with the one that all tests know. */
-export async function startServer(password: 'known' | 'one-time' = 'known'): Promise<Server> {
+/** With a one-time password for the admin, as at a first start, or with the one that all tests know; and settings of its own. */
+export async function startServer(
+  password: 'known' | 'one-time' = 'known',
+  settings: Record<string, string> = {},
+): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'ese-e2e-'))
   const address = `127.0.0.1:${await freePort()}`
   const url = `http://${address}`
@@ -65,6 +68,7 @@ export async function startServer(password: 'known' | 'one-time' = 'known'): Pro
     ADMIN_EMAIL: admin.email,
     ...(password === 'known' && { ADMIN_PASSWORD: admin.password }),
     RUST_LOG: process.env.RUST_LOG ?? 'info',
+    ...settings,
   }
   const child = spawn(binary(), ['serve'], {
     cwd: folder,

@@ -44,6 +44,7 @@ pub const ERROR_CODES: &str = "/settings/error-codes";
 pub const COMPLIANCE: &str = "/compliance";
 pub const SUPPRESSIONS: &str = "/compliance/suppressions";
 pub const KEYWORDS: &str = "/compliance/keywords";
+pub const OPT_OUTS: &str = "/compliance/opt-outs";
 pub const PENDING: &str = "/compliance/pending";
 pub const SIMULATOR: &str = "/simulator";
 /// The recipient's own page, with the token of a message: for people without an account.

@@ -64,6 +64,7 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/settings/processes") view=Page::Settings(settings::Page::Processes) ssr=MODE/>
             <Route path=path!("/compliance") view=Page::Rules(Rules::Compliance(compliance::Page::Overview)) ssr=MODE/>
             <Route path=path!("/compliance/suppressions") view=Page::Rules(Rules::Compliance(compliance::Page::Suppressions)) ssr=MODE/>
+            <Route path=path!("/compliance/opt-outs") view=Page::Rules(Rules::Compliance(compliance::Page::OptOuts)) ssr=MODE/>
             <Route path=path!("/compliance/pending") view=Page::Rules(Rules::Compliance(compliance::Page::Pending)) ssr=MODE/>
             <Route path=path!("/compliance/keywords") view=Page::Rules(Rules::Compliance(compliance::Page::Keywords)) ssr=MODE/>
             <Route path=path!("/simulator") view=Page::Simulator ssr=MODE/>

@@ -38,6 +38,14 @@ export class Work {
     }).toPass({ timeout, intervals: [250, 500, 1_000] })
   }
 
+  /** A person writes to us, on the simulator's phone. */
+  async says(phone: string, words: string) {
+    await this.open(`/simulator?phone=${encodeURIComponent(phone)}`)
+    await this.page.getByLabel('Answer as this person').fill(words)
+    await this.button('Send the answer').click()
+    await expect(this.page.getByRole('log', { name: 'Conversation' })).toContainText(words)
+  }
+
   heading(): Locator {
     return this.page.getByRole('heading', { level: 1 })
   }

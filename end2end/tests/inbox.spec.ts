@@ -1,6 +1,10 @@
-// Somebody writes, and is answered.
+// Somebody writes, and is answered: in any words for 24 hours, then by a template that WhatsApp has approved.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from '../fixtures.ts'
 import { Work } from '../pages/work.ts'
+import { startServer } from '../server.ts'
 
 test('a message is found, answered and archived @mobile', async ({ signedIn: page, accessible, javaScriptEnabled, isMobile }) => {
   test.setTimeout(90_000)
@@ -59,5 +63,108 @@ test('a message is found, answered and archived @mobile', async ({ signedIn: pag
     await expect(page.getByText('Archived. It opens again').first()).toBeVisible()
     await work.open(`/inbox?q=${encodeURIComponent(phone)}`)
     await expect(page.locator('.inbox__item')).toHaveCount(0)
+  })
+})
+
+/** A server whose clock is put forward. */
+const later = test.extend<object, { clock: string; forward: (hours: number) => void }>({
+  clock: [
+    async ({}, use) => {
+      const folder = mkdtempSync(join(tmpdir(), 'ese-clock-'))
+      await use(join(folder, 'clock'))
+      rmSync(folder, { recursive: true })
+    },
+    { scope: 'worker' },
+  ],
+  server: [
+    async ({ clock }, use) => {
+      const server = await startServer('known', { TEST_CLOCK: clock })
+      await use(server)
+      await server.stop()
+    },
+    { scope: 'worker', timeout: 60_000 },
+  ],
+  forward: [async ({ clock }, use) => use((hours) => writeFileSync(clock, String(hours * 3_600))), { scope: 'worker' }],
+})
+
+later('after 24 hours only a template goes out', async ({ api, forward, signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(90_000)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const phone = `+1415555251${work.scripts ? '1' : '2'}`
+  const messages = page.getByRole('log', { name: 'Messages' })
+  const answer = page.getByLabel('Your answer')
+  forward(0)
+  if (work.scripts) await page.clock.install()
+
+  await test.step('there is WhatsApp alone, with a template that it has approved', async () => {
+    await api.call('PATCH', '/settings', { enforce_whatsapp_window: true })
+    const senders = await api.call<{ items: { id: string; channel: string }[] }>('GET', '/senders')
+    for (const { id, channel } of senders.items) {
+      if (channel === 'sms') await api.call('PATCH', `/senders/${id}`, { enabled: false })
+    }
+    await api.call('POST', '/templates/sync')
+    const contents = await api.call<{ items: { sid: string; name: string; language: string; body: string }[] }>(
+      'GET',
+      '/content-templates',
+    )
+    const content = contents.items.find(({ name, language }) => name === 'order_update' && language === 'en')
+    const filled = { 1: '{{ name }}', 2: 'B-2002', 3: 'Friday' }
+    const variant = { body: content?.body, content_sid: content?.sid, content_variables: filled }
+    await api.call('POST', '/templates', {
+      name: `On its way ${work.scripts}`,
+      channel: 'whatsapp',
+      category: 'utility',
+      default_locale: 'en',
+      variants: { en: variant },
+    })
+    await api.person(phone, { name: 'Ines' })
+  })
+
+  await test.step('it says how long any words may go out', async () => {
+    await work.open(`/inbox/${phone}`)
+    await expect(page.getByText('Only a template can go out now.')).toBeVisible()
+    await work.says(phone, 'Is my order on its way?')
+    await work.open(`/inbox/${phone}`)
+    await expect(page.getByText(work.scripts ? /24 hours end in 23 h 5\d min$/ : /24 hours end at /)).toBeVisible()
+    await expect(page.getByText('Only a template can go out now.')).toHaveCount(0)
+    await answer.fill('I am looking.')
+    await work.button('Send').click()
+    await expect(messages).toContainText('I am looking.')
+    await work.until(() => expect(messages.getByRole('link', { name: /^(Delivered|Read)/ })).toBeVisible({ timeout: 500 }))
+  })
+
+  await test.step('a day later it does not offer that', async () => {
+    forward(25)
+    // The page that is open follows both clocks; without scripts it is loaded again.
+    if (work.scripts) await page.clock.fastForward('25:00:00')
+    else await work.open(`/inbox/${phone}`)
+    await expect(page.getByText('Only a template can go out now.')).toBeVisible({ timeout: 15_000 })
+    await expect(page.getByText(/24 hours ended at /)).toBeVisible()
+    await expect(answer).toHaveCount(0)
+    await expect(work.button('Send')).toHaveCount(0)
+    await accessible()
+  })
+
+  await test.step('a template goes, as the person gets it', async () => {
+    await work.open(`/inbox/${phone}`)
+    await page.getByText('Answer with a template').click()
+    await page.getByLabel('Template', { exact: true }).selectOption({ label: `On its way ${work.scripts}` })
+    await work.button('Preview').click()
+    await expect(page).toHaveURL(/[?&]template=/)
+    await work.ready()
+    const words = 'Hello Ines, your order B-2002 is on its way and will arrive on Friday.'
+    await expect.soft(page.locator('.thread__preview')).toContainText(words)
+    await accessible()
+    await work.button('Send this template').click()
+    await expect(page.getByText('The message is on its way.').first()).toBeVisible()
+    await work.until(() => expect(messages).toContainText(words, { timeout: 500 }))
+    await work.until(() => expect(messages.getByRole('link', { name: /^(Delivered|Read)/ })).toHaveCount(2, { timeout: 500 }))
+  })
+
+  await test.step('and the person\'s next message opens it again', async () => {
+    await work.says(phone, 'Thank you!')
+    await work.open(`/inbox/${phone}`)
+    await expect(page.getByText(work.scripts ? /24 hours end in 23 h 5\d min$/ : /24 hours end at /)).toBeVisible()
+    await expect(answer).toBeVisible()
   })
 })

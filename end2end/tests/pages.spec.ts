@@ -145,6 +145,7 @@ const groups: Record<string, Page[]> = {
     ['/compliance', 'Compliance'],
     ['/compliance/suppressions', 'Compliance'],
     ['/compliance/suppressions?q=12', 'Compliance'],
+    ['/compliance/opt-outs', 'Compliance'],
     ['/compliance/pending', 'Compliance'],
     ['/compliance/pending?state=expired', 'Compliance'],
     ['/compliance/keywords', 'Compliance'],

@@ -27,6 +27,7 @@ test('a sender is added, held and released @mobile', async ({ signedIn: page, ac
   await work.ready()
   await expect(row).toContainText('On')
   await expect(row).toContainText('Main account')
+  await expect(page.getByText('/webhooks/twilio/inbound#rc=3&rp=ct,rt,5xx')).toBeVisible()
   await accessible()
 
   await row.getByRole('link', { name: 'Hold' }).click()

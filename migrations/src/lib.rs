@@ -23,6 +23,7 @@ mod m20261128_000018_raw_forms;
 mod m20261128_000019_rollups;
 mod m20261128_000020_single_messages;
 mod m20261128_000023_stricter_guards;
+mod m20261129_000024_opt_outs;
 mod up;
 
 pub use up::{Error, up};
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000019_rollups::Migration),
             Box::new(m20261128_000020_single_messages::Migration),
             Box::new(m20261128_000023_stricter_guards::Migration),
+            Box::new(m20261129_000024_opt_outs::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     actor::ActorKind,
     consent::{Consent, ConsentSource},
+    event::WebhookEvent,
     ids::{ImportId, SegmentId},
     inbound::Inbound,
     message::{Message, State},
@@ -99,6 +100,9 @@ pub struct PersonExport {
     pub inbound: Vec<Inbound>,
     /// What was told of the person, newest first.
     pub events: Vec<TriggerEvent>,
+    /// What Twilio sent of the person's messages and of those to them, with all its parameters as long as they are kept;
+    /// newest first.
+    pub webhooks: Vec<WebhookEvent>,
 }
 
 /// What erasing a person takes away, and what it leaves.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    consent::Consent,
     ids::{MessageId, WebhookEventId},
     inbound::Keyword,
     phone::Phone,
@@ -45,9 +46,12 @@ pub struct WebhookEvent {
     pub error_code: Option<i32>,
     pub outcome: WebhookOutcome,
     pub reason: Option<String>,
-    /// Who wrote. Only on a single event of an inbound message, until the person is erased.
+    /// Who wrote, or whom the message went to. Only on a single event, until the person is erased.
     #[serde(default)]
     pub phone: Option<Phone>,
+    /// What the consent ledger has because of it. Only on a single event.
+    #[serde(default)]
+    pub consent: Vec<ConsentCaused>,
     /// What the person's message was understood as. Only on a single event.
     #[serde(default)]
     pub keyword: Option<Keyword>,
@@ -59,6 +63,15 @@ pub struct WebhookEvent {
     /// The form's parameters, decoded. Only on a single event.
     #[serde(default)]
     pub parameters: Vec<(String, String)>,
+}
+
+/// A line of the consent ledger that a webhook caused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentCaused {
+    /// The topic's key, empty when it was deleted; null is everything.
+    pub topic: Option<String>,
+    pub consent: Consent,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

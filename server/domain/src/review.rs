@@ -2,7 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{consent::Consent, ids::ReviewId, message::Channel, phone::Phone, time::Timestamp, word_enum};
+use crate::{
+    actor::ActorKind,
+    consent::{Consent, ConsentSource},
+    ids::ReviewId,
+    message::Channel,
+    phone::Phone,
+    time::Timestamp,
+    word_enum,
+};
 
 /// Whoever has not decided by then is to be reminded: the law gives ten working days, and two days are a good answer.
 pub const DUE_WITHIN: i64 = 2 * Timestamp::DAY;
@@ -48,7 +56,26 @@ pub struct ReviewChange {
 pub struct ConsentDay {
     /// `YYYY-MM-DD`, UTC.
     pub day: String,
-    pub source: crate::consent::ConsentSource,
+    pub source: ConsentSource,
     pub consent: Consent,
     pub count: i64,
+}
+
+/// An opt-out, as the consent ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OptOut {
+    /// Its place in the ledger of all people.
+    pub number: i64,
+    pub at: Timestamp,
+    /// Null once the person was erased.
+    pub phone: Option<Phone>,
+    /// The topic's key, empty when it was deleted; null is everything.
+    pub topic: Option<String>,
+    pub source: ConsentSource,
+    pub recorded_by: ActorKind,
+    /// The account, key, import or worker that recorded it.
+    pub recorded_by_id: String,
+    /// A file and line, a message's SID.
+    pub reference: Option<String>,
 }

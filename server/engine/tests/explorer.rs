@@ -6,7 +6,7 @@ use domain::{
     actor::{Actor, ActorKind},
     consent::Consent,
     contact::{ConsentChange, TimelineKind},
-    event::{WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
+    event::{ConsentCaused, WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
     inbound::Keyword,
     page::PageRequest,
     phone::Phone,
@@ -62,6 +62,9 @@ async fn events_are_found_by_person_outcome_kind_and_time() {
         // What was said and by whom, beside the form as it came.
         let stop = bench.engine.webhook_events().get(&bench.admin, all[3].id).await.unwrap();
         assert_eq!((stop.phone, stop.keyword), (Some(ann()), Some(Keyword::Stop)));
+        assert_eq!(stop.consent, [ConsentCaused { topic: None, consent: Consent::OptedOut }]);
+        let hello = bench.engine.webhook_events().get(&bench.admin, all[0].id).await.unwrap();
+        assert_eq!(hello.consent, []);
         assert!(stop.raw.unwrap().contains("Body=STOP"));
     }
 }
@@ -83,6 +86,9 @@ async fn a_person_gets_everything_and_the_audit_log_says_so() {
         assert_eq!(said.len(), 2);
         assert!(said.contains(&"Who are you?".to_owned()) && said.contains(&"STOP".to_owned()));
         assert_eq!(everything.messages.len(), 1, "the confirmation");
+        let forms = everything.webhooks.iter().map(|webhook| webhook.parameters.iter());
+        let bodies: Vec<_> = forms.flatten().filter(|(name, _)| name == "Body").map(|(_, body)| &**body).collect();
+        assert_eq!(bodies, ["STOP", "Who are you?"], "what came is theirs as it came, too");
         let evidence: Vec<_> = everything
             .timeline
             .iter()

@@ -242,6 +242,25 @@ async fn a_final_status_is_asked_for_however_long_ago_the_message_was_planned() 
     }
 }
 
+/// From Friday evening to Tuesday nobody was there to hear callbacks, nor to ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_final_status_is_asked_for_after_days_without_anybody() {
+    let clock = Arc::new(Moved::default());
+    let setup = Setup { quiet: Duration::from_secs(3_600), clock: clock.clone(), ..silent(&[]) };
+    for mut world in worlds(setup).await {
+        world.people(1, 6).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "accepted", |run| run.ledger.accepted + run.ledger.sent == 6).await;
+        world.stop().await;
+        clock.by(5 * Timestamp::DAY);
+        world.start();
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 6).await;
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_final_status_of_single_messages_and_of_those_that_events_make_is_asked_for() {
     let setup = Setup { quiet: Duration::from_millis(600), ..silent(&[]) };

@@ -1,4 +1,5 @@
-//! `/suppressions` and `/consent-reviews`: who must not be messaged, and whose words somebody has to read.
+//! `/suppressions`, `/consent-reviews` and `/opt-outs`: who must not be messaged, whose words somebody has to read, and who
+//! said no.
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
@@ -6,7 +7,7 @@ use domain::{
     ids::ReviewId,
     page::Page,
     phone::Phone,
-    review::{Review, ReviewChange},
+    review::{OptOut, Review, ReviewChange},
     suppression::{NewSuppression, Suppression, SuppressionFilter},
 };
 use engine::Engine;
@@ -28,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(remove_suppression))
         .routes(routes!(list_reviews))
         .routes(routes!(decide_review))
+        .routes(routes!(list_opt_outs))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -129,4 +131,22 @@ async fn decide_review(
 ) -> Result<StatusCode, Problem> {
     engine.reviews().decide(&actor, id, change.decision).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// List opt-outs
+///
+/// Of everything and of topics, the newest first: each line of the consent ledger that says so, with where it came from.
+#[utoipa::path(
+    get, path = "/opt-outs", tag = TAG,
+    params(PageQuery),
+    responses((status = 200, body = Page<OptOut>)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn list_opt_outs(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Reply<Page<OptOut>>, Problem> {
+    let page = query.page()?;
+    Ok(Reply(engine.reviews().opt_outs(&actor, &page).await?))
 }

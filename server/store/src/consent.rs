@@ -7,9 +7,10 @@ use domain::{
     actor::Actor,
     consent::{Consent, ConsentSource, Subscription, SuppressionReason},
     contact::ConsentLine,
+    event::ConsentCaused,
     ids::{ContactId, TopicId},
     reason::Reason,
-    review::{ConsentDay, ReviewDecision},
+    review::{ConsentDay, OptOut, ReviewDecision},
     time::Timestamp,
     trigger_event::{CONTACT_OPTED_IN, CONTACT_SUBSCRIBED},
 };
@@ -522,6 +523,47 @@ pub async fn days(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<Con
                 source: row.word("source")?,
                 consent: row.word("consent")?,
                 count: row.get("count")?,
+            })
+        })
+        .collect()
+}
+
+/// What was recorded of this person because of the message or callback with this SID, the first first.
+///
+/// # Errors
+/// What the database says.
+pub async fn caused_by(db: &impl ConnectionTrait, contact: ContactId, sid: &str) -> Result<Vec<ConsentCaused>> {
+    // What a line says besides the SID comes behind it.
+    let query = "SELECT CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic, l.consent \
+                 FROM consent_ledger l LEFT JOIN topics t ON t.id = l.topic_id \
+                 WHERE l.contact_id = $1 AND (l.reference = $2 OR l.reference LIKE $3) ORDER BY l.seq";
+    let rows = all(db, query, vec![contact.0.into(), sid.into(), format!("{sid} %").into()]).await?;
+    rows.iter().map(|row| Ok(ConsentCaused { topic: row.get("topic")?, consent: row.word("consent")? })).collect()
+}
+
+/// Opt-outs, the newest first: those before this line of the ledger.
+///
+/// # Errors
+/// What the database says.
+pub async fn opt_outs(db: &impl ConnectionTrait, before: Option<i64>, limit: u32) -> Result<Vec<OptOut>> {
+    let query = format!(
+        "SELECT l.seq, l.at, c.phone, CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic, l.source, \
+         l.actor_kind, l.actor_id, l.reference FROM consent_ledger l LEFT JOIN contacts c ON c.contact_id = l.contact_id \
+         LEFT JOIN topics t ON t.id = l.topic_id WHERE l.consent = 'opted_out' AND l.seq < $1 AND l.stream = $2 \
+         ORDER BY l.seq DESC LIMIT {limit}"
+    );
+    let rows = all(db, query, vec![before.unwrap_or(i64::MAX).into(), STREAM.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OptOut {
+                number: row.get("seq")?,
+                at: Timestamp::from_micros(row.get("at")?),
+                phone: row.get::<Option<String>>("phone")?.and_then(|phone| phone.parse().ok()),
+                topic: row.get("topic")?,
+                source: row.word("source")?,
+                recorded_by: row.word("actor_kind")?,
+                recorded_by_id: row.get("actor_id")?,
+                reference: row.get("reference")?,
             })
         })
         .collect()

@@ -354,6 +354,7 @@ pub(crate) fn event(row: &Row) -> Result<WebhookEvent> {
         outcome: if claimed_by.is_some() { WebhookOutcome::Claimed } else { row.word("outcome")? },
         reason: row.get("reason")?,
         phone: None,
+        consent: Vec::new(),
         keyword: None,
         erased: false,
         raw: None,

@@ -94,3 +94,37 @@ async fn a_doubt_that_nobody_has_looked_at_for_two_days_is_warned_of() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn opt_outs_are_listed_with_their_source_and_topic() {
+    for server in servers().await {
+        server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);
+        for phone in [ANN, BEN] {
+            let new = json!({"phone": phone, "consent": "opted_in"});
+            server.send("POST", "/contacts", &new).await.assert_status(201);
+        }
+        says(&server, ANN, "SUBSCRIBE offers").await;
+        says(&server, ANN, "UNSUBSCRIBE offers").await;
+        says(&server, BEN, "STOP").await;
+        let change = json!({"consent": "opted_out", "source": "phone call"});
+        server.send("PUT", &format!("/contacts/{ANN}/consent"), &change).await.assert_status(200);
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = server.get(&format!("/opt-outs?limit=2{cursor}")).await.assert_status(200).json();
+            found.extend(page["items"].as_array().expect("items").clone());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let told: Vec<_> = found.iter().map(|line| (&line["phone"], &line["topic"], &line["source"])).collect();
+        let (ann, ben, everything, offers) = (json!(ANN), json!(BEN), json!(null), json!("offers"));
+        let (api, keyword) = (json!("api"), json!("keyword"));
+        let wanted = vec![(&ann, &everything, &api), (&ben, &everything, &keyword), (&ann, &offers, &keyword)];
+        assert_eq!(told, wanted);
+        assert!(found[1]["reference"].as_str().is_some_and(|sid| sid.starts_with("SM")), "{}", found[1]);
+        server.get("/opt-outs?cursor=none").await.assert_status(422);
+        server.stop().await;
+    }
+}

@@ -246,6 +246,7 @@ fn the_document_lists_what_the_contract_promises() {
         "GET /inbound",
         "GET /opt-ins",
         "GET /reports/consent",
+        "GET /opt-outs",
         "GET /settings",
         "PATCH /settings",
         "GET /senders",

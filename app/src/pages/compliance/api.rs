@@ -4,7 +4,7 @@ use domain::{
     keywords::Keywords,
     opt_in::OptIn,
     page::Page,
-    review::{ConsentDay, Review},
+    review::{ConsentDay, OptOut, Review},
     suppression::Suppression,
     time::Timestamp,
 };
@@ -70,6 +70,14 @@ pub async fn decide_review(id: String, decision: String) -> Result<(), AppError>
     ctx.engine.reviews().decide(&ctx.actor, id, decision).await?;
     leptos_axum::redirect(&paths::done(paths::COMPLIANCE, "saved"));
     Ok(())
+}
+
+#[server]
+pub async fn load_opt_outs(cursor: String) -> Result<Page<OptOut>, AppError> {
+    use domain::page::PageRequest;
+    let ctx = ctx()?;
+    let cursor = Some(cursor).filter(|cursor| !cursor.is_empty());
+    Ok(ctx.engine.reviews().opt_outs(&ctx.actor, &PageRequest { cursor, ..PageRequest::default() }).await?)
 }
 
 /// The list, and how many entries there are for each reason.

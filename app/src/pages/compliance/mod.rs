@@ -3,6 +3,7 @@
 mod api;
 mod chart;
 mod keywords;
+mod opt_outs;
 mod overview;
 mod pending;
 mod suppressions;
@@ -16,6 +17,7 @@ use crate::{components::may, paths};
 #[derive(Clone, Copy)]
 pub enum Page {
     Overview,
+    OptOuts,
     Suppressions,
     Pending,
     Keywords,
@@ -25,6 +27,7 @@ pub enum Page {
 pub fn open(page: Page) -> AnyView {
     match page {
         Page::Overview => overview::page(),
+        Page::OptOuts => opt_outs::page(),
         Page::Suppressions => suppressions::page(),
         Page::Pending => pending::page(),
         Page::Keywords => keywords::page(),
@@ -39,6 +42,7 @@ fn tabs(current: &'static str) -> AnyView {
     view! {
         <nav class="tabs tabs--line" aria-label="Compliance">
             {tab("To decide", paths::COMPLIANCE)}
+            {tab("Opt-outs", paths::OPT_OUTS)}
             {tab("Suppressed numbers", paths::SUPPRESSIONS)}
             {tab("Waiting for a yes", paths::PENDING)}
             {may(Permission::Administer).then(|| tab("Keywords", paths::KEYWORDS))}

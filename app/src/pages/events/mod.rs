@@ -5,7 +5,8 @@ mod api;
 mod triggers;
 
 use domain::{
-    event::{WebhookEvent, WebhookKind, WebhookOutcome},
+    consent::Consent,
+    event::{ConsentCaused, WebhookEvent, WebhookKind, WebhookOutcome},
     page::Page as Rows,
 };
 use leptos::prelude::*;
@@ -198,6 +199,11 @@ fn changed(event: &WebhookEvent) -> AnyView {
     let message = event.message_id.filter(|_| event.outcome != WebhookOutcome::Orphan).map(|id| {
         view! { <a class="link" href=paths::message(id)>"The message and its history"</a> }
     });
+    let consent: Vec<String> = event.consent.iter().map(recorded).collect();
+    let consent = (!consent.is_empty()).then(|| {
+        let lines = consent.into_iter().map(|line| view! { <li>{line}</li> }.into_any()).collect::<Vec<_>>();
+        view! { <ul>{lines}</ul> }
+    });
     let person = event.phone.as_ref().map(|phone| {
         let (conversation, contact) = (paths::conversation(phone), paths::contact(phone));
         view! {
@@ -208,10 +214,26 @@ fn changed(event: &WebhookEvent) -> AnyView {
     view! {
         <Card title="What it changed">
             <p>{words} {keyword} {reason}</p>
+            {consent}
             <p class="actions">{message} {person}</p>
         </Card>
     }
     .into_any()
+}
+
+/// A line of the consent ledger, in words.
+fn recorded(caused: &ConsentCaused) -> String {
+    let of_what = match caused.topic.as_deref() {
+        None => "everything".to_owned(),
+        Some("") => "a topic that was deleted".to_owned(),
+        Some(topic) => format!("the topic {topic}"),
+    };
+    match caused.consent {
+        Consent::OptedIn => format!("Recorded: opted in to {of_what}."),
+        Consent::OptedOut => format!("Recorded: opted out of {of_what}. What waited to go out for that was skipped."),
+        Consent::Pending => format!("Recorded: asked about {of_what}, until there is a yes."),
+        Consent::Unknown => format!("Recorded: nothing is known any more of {of_what}."),
+    }
 }
 
 fn parameters(event: &WebhookEvent) -> AnyView {

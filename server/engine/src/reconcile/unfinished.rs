@@ -1,7 +1,8 @@
 //! Asking for messages whose final status never came: a callback may be lost, or was never asked for.
 //!
 //! Each is asked for after an hour of silence, then after two more, four, and so on for three days from its hand-over,
-//! whenever it was planned. What is still on its way then (a phone that is off) is left to its callback.
+//! whenever it was planned. What is still on its way then (a phone that is off) is left to its callback. Who starts does
+//! not know how long nobody asked, and so begins with a month.
 
 use std::{
     collections::BTreeSet,
@@ -31,16 +32,23 @@ const IN_ONE_LOOK: usize = 5_000;
 /// What was handed over longer ago is let be.
 pub(crate) const FOLLOWED_FOR: i64 = 3 * Timestamp::DAY;
 
-/// Single messages and those that events make are looked for among all that were made within this time: one that waited
-/// for days before it went out is followed, too.
-const MADE_WITHIN: i64 = 7 * Timestamp::DAY;
+/// The same in the first look after a start: everything may have been away for days.
+const FOLLOWED_AT_START: i64 = 30 * Timestamp::DAY;
+
+/// Single messages and those that events make are looked for among all that were made so long before: one that waited for
+/// days before it went out is followed, too.
+const WAITED: i64 = 4 * Timestamp::DAY;
 
 /// Asks until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let every = (engine.config().status_quiet / 6).max(Duration::from_millis(200));
+    let mut followed_for = FOLLOWED_AT_START;
     while !stop.is_cancelled() {
-        let wait = match look(&engine, &stop).await {
-            Ok(()) => every,
+        let wait = match look(&engine, &stop, followed_for).await {
+            Ok(is_all) => {
+                followed_for = if is_all { FOLLOWED_FOR } else { followed_for };
+                every
+            }
             Err(error) => {
                 tracing::warn!(%error, "messages without a final status could not be asked for; trying again");
                 PAUSE.max(every)
@@ -50,13 +58,15 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-async fn look(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+/// Asks for what was handed over within this time; false when there was more than is asked for in one look.
+async fn look(engine: &Engine, stop: &CancellationToken, followed_for: i64) -> Result<bool> {
     let (db, now) = (engine.db().reader(), engine.now());
-    let runs = store::messages::unfinished_runs(db, now.plus(-FOLLOWED_FOR)).await?;
+    let runs = store::messages::unfinished_runs(db, now.plus(-followed_for)).await?;
     metrics::gauge!("messages_unfinished").set(runs.iter().map(|run| run.messages).sum::<i64>() as f64);
     let mut look = Look {
         engine,
         stop,
+        followed_for,
         accounts: provider_accounts::current(engine).await?,
         away: Mutex::default(),
         room: IN_ONE_LOOK,
@@ -67,15 +77,17 @@ async fn look(engine: &Engine, stop: &CancellationToken) -> Result<()> {
             look.ask_for(Among::Run(run.run, ContactId(-1))).await?;
         }
     }
-    let before = store::messages::made_before(db, now.plus(-MADE_WITHIN)).await?;
+    let before = store::messages::made_before(db, now.plus(-followed_for - WAITED)).await?;
     look.ask_for(Among::OneByOne(before)).await?;
-    look.done
+    let is_all = look.room > 0;
+    look.done.map(|()| is_all)
 }
 
 /// One look at everything.
 struct Look<'a> {
     engine: &'a Engine,
     stop: &'a CancellationToken,
+    followed_for: i64,
     accounts: Arc<Accounts>,
     /// Accounts that did not let us in: they keep no other waiting.
     away: Mutex<BTreeSet<String>>,
@@ -98,7 +110,7 @@ impl Look<'_> {
         let quiet = micros(self.engine.config().status_quiet);
         while self.room > 0 && !self.stop.is_cancelled() {
             let now = self.engine.now();
-            let patience = Patience { now, quiet, since: now.plus(-FOLLOWED_FOR) };
+            let patience = Patience { now, quiet, since: now.plus(-self.followed_for) };
             let mut found = store::messages::unfinished(self.engine.db().reader(), among, patience, ROUND).await?;
             let Some(last) = found.last() else { return Ok(()) };
             among = among.behind(last);

@@ -4,7 +4,7 @@ use domain::{
     consent::{Consent, SuppressionReason},
     ids::ReviewId,
     page::{Page, PageRequest},
-    review::{ConsentDay, Review, ReviewDecision},
+    review::{ConsentDay, OptOut, Review, ReviewDecision},
     role::Permission,
     time::Timestamp,
 };
@@ -47,6 +47,20 @@ impl Reviews<'_> {
         })?;
         let rows = store::reviews::list(self.0.db().reader(), after, rows_to_ask_for(page)?).await?;
         Ok(page_of(rows, page, |last| Cursor::new([last.since.as_micros(), last.id.0])))
+    }
+
+    /// Who opted out, of everything or of a topic, the newest first: each line of the consent ledger that says so.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit or cursor that will not do.
+    pub async fn opt_outs(&self, actor: &Actor, page: &PageRequest) -> Result<Page<OptOut>> {
+        require(actor, Permission::Read)?;
+        let before = Cursor::read(page, |parts| match parts {
+            [number] => number.parse().ok(),
+            _ => None,
+        })?;
+        let rows = store::consent::opt_outs(self.0.db().reader(), before, rows_to_ask_for(page)?).await?;
+        Ok(page_of(rows, page, |last| Cursor::new([last.number])))
     }
 
     /// How many wait, and since when the first of them does.

@@ -1,7 +1,7 @@
 //! Raw webhooks beside what became of them.
 
 use domain::{
-    event::{WebhookEvent, WebhookFilter, WebhookKind},
+    event::{WebhookEvent, WebhookFilter},
     ids::WebhookEventId,
     page::{Page, PageRequest},
     role::Permission,
@@ -74,8 +74,13 @@ impl WebhookEvents<'_> {
                 event.erased = true;
                 return Ok(event);
             }
-            Person::Known(phone) if event.kind == WebhookKind::Inbound => event.phone = Some(phone),
-            Person::Known(_) | Person::Nobody => {}
+            Person::Known(phone) => {
+                if let (Some(sid), Some(person)) = (&event.provider_sid, store::contacts::find(db, &phone).await?) {
+                    event.consent = store::consent::caused_by(db, person.id, sid).await?;
+                }
+                event.phone = Some(phone);
+            }
+            Person::Nobody => {}
         }
         if let Some(body) = found.body
             && let Some(raw) = open_body(self.0, id, &body).await?
