@@ -591,6 +591,26 @@ async fn a_slow_campaign_holds_no_other_up() {
     }
 }
 
+/// A single message for tomorrow comes before campaigns, but has no use for a slow sender's turns today.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_for_later_takes_nobodys_turn() {
+    let setup = Setup { rate_per_second: 2, ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 9).await;
+        world.engine.messages().create(&world.admin, hello_to(9)).await.expect("taken");
+        let tomorrow = world.engine.now().plus(24 * 3_600 * 1_000_000).as_micros();
+        let later = format!("UPDATE messages SET not_before = {tomorrow}");
+        commit(&world.db, async |tx| store::exec(tx, later, vec![]).await).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        let began = Instant::now();
+        world.start();
+        world.until(run.id, "all of it", |run| handed_over(&run.ledger) == 9).await;
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(seconds < 9.0, "9 messages at 2 a second took {seconds} s on {:?}", world.db.kind());
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn holding_all_sending_works_within_a_second() {
     let setup = Setup { rate_per_second: 50, ..Setup::default() };

@@ -217,12 +217,11 @@ async fn serve(
     let batch = if context.probe { 1 } else { BATCH };
     let want = u32::try_from(shared.load.room(context.lane.into()).min(batch)).unwrap_or(u32::MAX);
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
-    if grant.granted < want {
-        let until = now.plus(micros(grant.retry_after));
-        // Without an answer there is nothing for anybody.
-        lanes.wait_together(until, |other| grant.narrowest.is_none_or(|key| other.has_limit(key)));
-    }
+    let until = now.plus(micros(grant.retry_after));
+    // Without an answer there is nothing for anybody.
+    let waits = |other: &Arc<LaneContext>| grant.narrowest.is_none_or(|key| other.has_limit(key));
     if grant.granted == 0 {
+        lanes.wait_together(until, waits);
         return Ok(());
     }
     // An owner for each claim: an outcome that is written twice changes nothing of a later claim.
@@ -242,6 +241,14 @@ async fn serve(
         rest(shared, lanes, context.lane, now).await?;
     }
     lanes.served(context.lane, claimed.len());
+    if grant.granted < want {
+        // What this lane had no use for is the others' now; it asks again when there is more.
+        if taken == grant.granted {
+            lanes.wait_together(until, waits);
+        } else {
+            lanes.wait(context.lane, until);
+        }
+    }
     metrics::counter!("messages_claimed_total").increment(u64::from(taken));
     let claimed: Vec<_> = claimed.into_iter().map(|message| (shared.hold(message.contact_id), message)).collect();
     if !claimed.is_empty() {
