@@ -71,6 +71,7 @@ async fn a_stop_that_one_process_takes_stops_what_another_has_claimed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn holding_pausing_and_cancelling_reach_another_process_within_a_second() {
+    let latency = Duration::from_millis(400);
     let mut setup = Setup { concurrency: 4, ..Setup::default() };
     setup.simulator.latency_ms = 400;
     let Some(mut world) = shared_world(setup).await else { return };
@@ -94,7 +95,8 @@ async fn holding_pausing_and_cancelling_reach_another_process_within_a_second() 
             "pause" => drop(campaigns.pause(&world.admin, campaign.id).await.expect(stop)),
             _ => drop(campaigns.cancel(&world.admin, campaign.id).await.expect(stop)),
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // What was on its way by then arrives.
+        tokio::time::sleep(Duration::from_secs(1) + latency).await;
         let then = world.accepted_in_all();
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert_eq!(world.accepted_in_all(), then, "{stop}: something began more than a second later");

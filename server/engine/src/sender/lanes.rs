@@ -1,8 +1,9 @@
-//! Which lane is served next: the senders in turns, and the lanes of each by weight.
+//! Which lane is served next: by weight.
 //!
 //! Stride scheduling: each lane has a pass that grows by what it was served, divided by its weight; the smallest pass
 //! of its sender is next. A lane that had nothing to do joins where the sender's others stand, so it neither waits nor
-//! catches up. Passes of several senders have nothing to do with each other: each sender has a rate of its own.
+//! catches up. Among senders it is the same, by the weights of all their lanes: each has a rate of its own, and so passes of
+//! several senders' lanes have nothing to do with each other.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +22,12 @@ struct Slot<T> {
 /// How far a sender is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Turn {
-    /// The number of its latest turn.
-    latest: u64,
-    /// The pass of its lane that was served last, before that was served.
+    /// Its own pass, among senders.
     pass: f64,
+    /// The pass of its lane that was served last, before that was served.
+    lanes: f64,
+    /// Of all its lanes.
+    weight: f64,
 }
 
 /// The lanes that messages are sent from.
@@ -32,41 +35,49 @@ struct Turn {
 pub(super) struct Lanes<T> {
     slots: BTreeMap<Lane, Slot<T>>,
     senders: BTreeMap<SenderId, Turn>,
-    turns: u64,
+    /// The pass of the sender that was served last, before it was served.
+    now: f64,
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { slots: BTreeMap::new(), senders: BTreeMap::new(), turns: 0 }
+        Self { slots: BTreeMap::new(), senders: BTreeMap::new(), now: 0.0 }
     }
 }
 
 impl<T: Clone> Lanes<T> {
     /// These are the lanes from now on, their senders and weights; what is known of those that stay is kept.
     pub fn set(&mut self, lanes: impl IntoIterator<Item = (Lane, SenderId, T, i32)>) {
-        let mut former = std::mem::take(&mut self.slots);
+        let mut slots = std::mem::take(&mut self.slots);
+        let former = std::mem::take(&mut self.senders);
         for (lane, sender, what, weight) in lanes {
             let weight = f64::from(weight.max(1));
-            let (pass, not_before) = match former.remove(&lane) {
+            let turn = self.senders.entry(sender).or_insert_with(|| {
+                let turn = former.get(&sender).copied().unwrap_or(Turn { pass: self.now, ..Turn::default() });
+                Turn { weight: 0.0, ..turn }
+            });
+            turn.weight += weight;
+            let (pass, not_before) = match slots.remove(&lane).filter(|slot| slot.sender == sender) {
                 Some(slot) => (slot.pass, slot.not_before),
-                None => (self.turn(sender).pass, Timestamp::default()),
+                None => (turn.lanes, Timestamp::default()),
             };
             self.slots.insert(lane, Slot { sender, what, weight, pass, not_before });
         }
-        let slots = &self.slots;
-        self.senders.retain(|sender, _| slots.values().any(|slot| slot.sender == *sender));
     }
 
-    fn turn(&self, sender: SenderId) -> Turn {
-        self.senders.get(&sender).copied().unwrap_or_default()
+    fn pass_of(&self, sender: SenderId) -> f64 {
+        self.senders.get(&sender).map_or(self.now, |turn| turn.pass)
     }
 
     /// The next lane to serve; single sends come before runs.
     pub fn next(&self, now: Timestamp) -> Option<(Lane, T)> {
         let ready = self.slots.iter().filter(|(_, slot)| slot.not_before <= now);
         let next = ready.min_by(|(a, one), (b, other)| {
-            let order = |lane: &Lane, slot: &Slot<T>| (matches!(lane, Lane::Run { .. }), self.turn(slot.sender).latest);
-            order(a, one).cmp(&order(b, other)).then(one.pass.total_cmp(&other.pass))
+            let is_run = |lane: &Lane| matches!(lane, Lane::Run { .. });
+            let senders = || self.pass_of(one.sender).total_cmp(&self.pass_of(other.sender));
+            // Of two senders that are as far as each other, one goes first with all its lanes.
+            let order = is_run(a).cmp(&is_run(b)).then_with(senders).then(one.sender.cmp(&other.sender));
+            order.then(one.pass.total_cmp(&other.pass))
         });
         next.map(|(lane, slot)| (*lane, slot.what.clone()))
     }
@@ -78,12 +89,13 @@ impl<T: Clone> Lanes<T> {
 
     /// The lane was served this many messages.
     pub fn served(&mut self, lane: Lane, messages: usize) {
-        self.turns += 1;
-        if let Some(slot) = self.slots.get_mut(&lane) {
-            let turn = self.senders.entry(slot.sender).or_default();
-            *turn = Turn { latest: self.turns, pass: slot.pass.max(turn.pass) };
-            slot.pass = turn.pass + messages as f64 / slot.weight;
-        }
+        let Some(slot) = self.slots.get_mut(&lane) else { return };
+        let Some(turn) = self.senders.get_mut(&slot.sender) else { return };
+        let messages = messages as f64;
+        self.now = turn.pass.max(self.now);
+        turn.pass = self.now + messages / turn.weight;
+        turn.lanes = turn.lanes.max(slot.pass);
+        slot.pass = turn.lanes + messages / slot.weight;
     }
 
     /// The lane has nothing to do before then.
@@ -192,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn senders_take_turns() {
+    fn senders_share_by_the_weights_of_their_lanes() {
         let mut lanes = Lanes::default();
-        lanes.set([(run(1), SENDER, (), 9), (run(2), SENDER, (), 9), (run(3), OTHER, (), 1)]);
-        let served = serve(&mut lanes, 40, 10);
-        assert_eq!((served[&run(1)], served[&run(2)], served[&run(3)]), (100, 100, 200));
+        lanes.set([(run(1), SENDER, (), 1), (run(2), SENDER, (), 1), (run(3), OTHER, (), 6)]);
+        let served = serve(&mut lanes, 80, 10);
+        assert_eq!((served[&run(1)], served[&run(2)], served[&run(3)]), (100, 100, 600));
     }
 
     #[test]

@@ -101,7 +101,11 @@ impl Shared {
     }
 
     fn set_open(&self, at: Instant, lanes: BTreeSet<Lane>) {
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some((at, lanes));
+        let former = self.open.write().unwrap_or_else(PoisonError::into_inner).replace((at, lanes));
+        if former.is_some_and(|(before, lanes)| !lanes.is_empty() && before.elapsed() >= LOOK_HOLDS) {
+            metrics::counter!("lanes_looked_up_late_total").increment(1);
+            tracing::warn!("the database was slow: what was claimed went back, because it might have been paused");
+        }
     }
 
     /// A message was claimed.
