@@ -528,31 +528,35 @@ pub async fn days(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<Con
         .collect()
 }
 
-/// What was recorded of this person because of the message or callback with this SID, the first first.
+/// What was recorded of this person, each with what it refers to, the first first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn caused_by(db: &impl ConnectionTrait, contact: ContactId, sid: &str) -> Result<Vec<ConsentCaused>> {
-    // What a line says besides the SID comes behind it.
-    let query = "SELECT CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic, l.consent \
+pub async fn references(db: &impl ConnectionTrait, contact: ContactId) -> Result<Vec<(String, ConsentCaused)>> {
+    let query = "SELECT l.reference, CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic, l.consent \
                  FROM consent_ledger l LEFT JOIN topics t ON t.id = l.topic_id \
-                 WHERE l.contact_id = $1 AND (l.reference = $2 OR l.reference LIKE $3) ORDER BY l.seq";
-    let rows = all(db, query, vec![contact.0.into(), sid.into(), format!("{sid} %").into()]).await?;
-    rows.iter().map(|row| Ok(ConsentCaused { topic: row.get("topic")?, consent: row.word("consent")? })).collect()
+                 WHERE l.contact_id = $1 AND l.reference IS NOT NULL ORDER BY l.seq";
+    let rows = all(db, query, vec![contact.0.into()]).await?;
+    let read = |row: &Row| {
+        let caused = ConsentCaused { topic: row.get("topic")?, consent: row.word("consent")? };
+        Ok((row.get("reference")?, caused))
+    };
+    rows.iter().map(read).collect()
 }
+
+/// What [`opt_outs`] asks: along the index `consent_ledger_opted_out`, which holds the one stream that there is.
+pub const OPT_OUTS: &str = "SELECT l.seq, l.at, c.phone, l.source, l.actor_kind, l.actor_id, l.reference, \
+                            CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic \
+                            FROM consent_ledger l LEFT JOIN contacts c ON c.contact_id = l.contact_id \
+                            LEFT JOIN topics t ON t.id = l.topic_id \
+                            WHERE l.consent = 'opted_out' AND l.seq < $1 ORDER BY l.seq DESC LIMIT $2";
 
 /// Opt-outs, the newest first: those before this line of the ledger.
 ///
 /// # Errors
 /// What the database says.
 pub async fn opt_outs(db: &impl ConnectionTrait, before: Option<i64>, limit: u32) -> Result<Vec<OptOut>> {
-    let query = format!(
-        "SELECT l.seq, l.at, c.phone, CASE WHEN l.topic_id IS NOT NULL THEN COALESCE(t.key, '') END AS topic, l.source, \
-         l.actor_kind, l.actor_id, l.reference FROM consent_ledger l LEFT JOIN contacts c ON c.contact_id = l.contact_id \
-         LEFT JOIN topics t ON t.id = l.topic_id WHERE l.consent = 'opted_out' AND l.seq < $1 AND l.stream = $2 \
-         ORDER BY l.seq DESC LIMIT {limit}"
-    );
-    let rows = all(db, query, vec![before.unwrap_or(i64::MAX).into(), STREAM.into()]).await?;
+    let rows = all(db, OPT_OUTS, vec![before.unwrap_or(i64::MAX).into(), i64::from(limit).into()]).await?;
     rows.iter()
         .map(|row| {
             Ok(OptOut {

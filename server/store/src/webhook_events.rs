@@ -284,23 +284,49 @@ pub struct SealedBody {
     pub sealed: Vec<u8>,
 }
 
+/// Where raw forms are, of a webhook `e`.
+const BODY: &str = "k.id AS block, COALESCE(k.period, b.period) AS period, COALESCE(k.sealed, b.sealed) AS sealed";
+const WITH_BODY: &str = "webhook_events e LEFT JOIN webhook_blocks k ON k.id = e.block \
+                         LEFT JOIN webhook_bodies b ON b.event_id = e.id";
+
 /// One webhook.
 ///
 /// # Errors
 /// What the database says.
 pub async fn get(db: &impl ConnectionTrait, id: WebhookEventId) -> Result<Option<Found>> {
-    let query = format!(
-        "SELECT {COLUMNS}, {CLAIMED_BY} AS claimed_by, k.id AS block, COALESCE(k.period, b.period) AS period, COALESCE(k.sealed, b.sealed) AS sealed \
-         FROM webhook_events e LEFT JOIN webhook_blocks k ON k.id = e.block \
-         LEFT JOIN webhook_bodies b ON b.event_id = e.id WHERE e.id = $1"
-    );
+    let query = format!("SELECT {COLUMNS}, {CLAIMED_BY} AS claimed_by, {BODY} FROM {WITH_BODY} WHERE e.id = $1");
     let Some(row) = one(db, query, vec![id.0.into()]).await? else { return Ok(None) };
-    let period: Option<i32> = row.get("period")?;
-    let sealed: Option<Vec<u8>> = row.get("sealed")?;
-    let block: Option<i64> = row.get("block")?;
-    let body = period.zip(sealed);
-    let body = body.map(|(period, sealed)| SealedBody { block: block.map(WebhookEventId), period, sealed });
-    Ok(Some(Found { event: event(&row)?, body }))
+    Ok(Some(Found { event: event(&row)?, body: body(&row)? }))
+}
+
+/// The raw forms of these webhooks that are kept still.
+///
+/// # Errors
+/// What the database says.
+pub async fn bodies(
+    db: &impl ConnectionTrait,
+    ids: impl Iterator<Item = WebhookEventId>,
+) -> Result<Vec<(WebhookEventId, SealedBody)>> {
+    let mut wanted = Columns::new(Kind::of(db), [column("id", Type::BigInt)]);
+    ids.for_each(|id| wanted.push([id.0.into()]));
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let query = format!(
+        "SELECT e.id, {BODY} FROM {} CROSS JOIN {WITH_BODY} WHERE e.id = wanted.id",
+        wanted.table("wanted", &mut values)?
+    );
+    let rows = all(db, query, values).await?;
+    let read = |row: &Row| Ok((WebhookEventId(row.get("id")?), body(row)?));
+    let found = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(found.into_iter().filter_map(|(id, body)| Some((id, body?))).collect())
+}
+
+fn body(row: &Row) -> Result<Option<SealedBody>> {
+    let (period, sealed): (Option<i32>, Option<Vec<u8>>) = (row.get("period")?, row.get("sealed")?);
+    let block = row.get::<Option<i64>>("block")?.map(WebhookEventId);
+    Ok(period.zip(sealed).map(|(period, sealed)| SealedBody { block, period, sealed }))
 }
 
 /// Destroys the keys of the periods before `before` (`yyyymmdd`). Returns how many.

@@ -140,3 +140,37 @@ async fn chains_that_nobody_has_written_to_hold() {
         assert_eq!(store::consent::verify(test.db.reader()).await.expect("read"), (0, None));
     }
 }
+
+/// Else a page of opt-outs would go through everybody's yes.
+#[tokio::test]
+async fn opt_outs_among_many_opt_ins_are_found_by_their_index() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let event = |contact, consent| ConsentEvent {
+            contact_id: ContactId(contact),
+            topic_id: None,
+            consent,
+            source: ConsentSource::Import,
+            reference: None,
+            evidence: None,
+            suppression: SuppressionChange::None,
+        };
+        let mut events: Vec<_> = (1..=2_000).map(|contact| event(contact, Consent::OptedIn)).collect();
+        events[700].consent = Consent::OptedOut;
+        let tx = db.begin().await.expect("begun");
+        store::consent::record(&tx, &Actor::command_line(), START, &events).await.expect("recorded");
+        tx.commit().await.expect("committed");
+        let found = store::consent::opt_outs(db.reader(), None, 50).await.expect("read");
+        assert_eq!(found.iter().map(|one| one.number).collect::<Vec<_>>(), [701]);
+
+        store::exec(db.writer(), "ANALYZE", Vec::new()).await.expect("analysed");
+        let (explain, column) = match db.kind() {
+            Kind::Postgres => ("EXPLAIN", "QUERY PLAN"),
+            Kind::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        let query = store::consent::OPT_OUTS.replace("$1", "9000000").replace("$2", "50");
+        let rows = store::all(db.reader(), format!("{explain} {query}"), Vec::new()).await.expect("a plan");
+        let plan: Vec<String> = rows.iter().map(|row| row.get(column).expect("a line")).collect();
+        assert!(plan.iter().any(|line| line.contains("consent_ledger_opted_out")), "{plan:#?}");
+    }
+}

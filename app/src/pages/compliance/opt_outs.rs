@@ -17,7 +17,7 @@ fn OptOutsPage() -> impl IntoView {
     view! {
         <PageHeader
             title="Compliance"
-            lead=|| "Every opt-out as it was recorded, the newest first. Nothing here is ever changed or removed."
+            lead=|| "Every opt-out as it was recorded, the newest first. A line stays also when its person is erased, without the number."
         />
         {super::tabs(paths::OPT_OUTS)}
         <Loaded from=list let:list>{content(&list)}</Loaded>

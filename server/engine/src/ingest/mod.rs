@@ -32,7 +32,7 @@ pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
 pub(crate) use missed::{Missed, store_missed};
 use repeats::{Mark, Try};
 pub(crate) use replay::{hear, webhooks};
-pub(crate) use sealing::{open_body, period};
+pub(crate) use sealing::{open_bodies, open_body, period};
 use signature::Key;
 pub use writer::Ingest;
 use writer::Job;

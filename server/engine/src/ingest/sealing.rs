@@ -2,6 +2,8 @@
 //!
 //! What is stored together is one block: compressed, since forms are nearly alike, then sealed.
 
+use std::collections::BTreeMap;
+
 use domain::{ids::WebhookEventId, time::Timestamp};
 use store::{
     replay::Block,
@@ -89,18 +91,48 @@ pub(crate) async fn open_body(
     id: WebhookEventId,
     body: &SealedBody,
 ) -> store::Result<Option<Vec<u8>>> {
-    let Some(wrapped) = store::keys::of_period(engine.db().reader(), body.period).await? else { return Ok(None) };
-    let keys = &engine.config().keys;
-    let key = keys
-        .unwrap_data_key(&context(body.period), &wrapped)
-        .map_err(|error| cannot_open("period_keys.wrapped", error))?;
+    let key = stored_key(engine, body.period).await?;
+    key.map(|key| open_with(&key, id, body)).transpose()
+}
+
+/// The raw forms of several, each key looked up once; those whose period's key is destroyed are left out.
+pub(crate) async fn open_bodies(
+    engine: &Engine,
+    bodies: Vec<(WebhookEventId, SealedBody)>,
+) -> store::Result<BTreeMap<WebhookEventId, Vec<u8>>> {
+    let mut keys = BTreeMap::new();
+    let mut opened = BTreeMap::new();
+    for (id, body) in bodies {
+        let key = match keys.get(&body.period) {
+            Some(key) => *key,
+            None => {
+                let key = stored_key(engine, body.period).await?;
+                keys.insert(body.period, key);
+                key
+            }
+        };
+        if let Some(key) = key {
+            opened.insert(id, open_with(&key, id, &body)?);
+        }
+    }
+    Ok(opened)
+}
+
+/// The key of a period; none when it is destroyed.
+async fn stored_key(engine: &Engine, period: i32) -> store::Result<Option<[u8; 32]>> {
+    let wrapped = store::keys::of_period(engine.db().reader(), period).await?;
+    let unwrap = |wrapped: Vec<u8>| engine.config().keys.unwrap_data_key(&context(period), &wrapped);
+    wrapped.map(unwrap).transpose().map_err(|error| cannot_open("period_keys.wrapped", error))
+}
+
+fn open_with(key: &[u8; 32], id: WebhookEventId, body: &SealedBody) -> store::Result<Vec<u8>> {
     let Some(block) = body.block else {
-        let raw = secrets::open_with(&key, &body_context(id), &body.sealed);
-        return raw.map(Some).map_err(|error| cannot_open("webhook_bodies.sealed", error));
+        return secrets::open_with(key, &body_context(id), &body.sealed)
+            .map_err(|error| cannot_open("webhook_bodies.sealed", error));
     };
-    let plain = plain_block(&key, block, &body.sealed)?;
+    let plain = plain_block(key, block, &body.sealed)?;
     let form = forms_of_block(&plain).find(|(of, _)| *of == id).map(|(_, form)| form.to_vec());
-    form.map(Some).ok_or_else(|| corrupt_block(format!("the form of webhook {id} is not in it")))
+    form.ok_or_else(|| corrupt_block(format!("the form of webhook {id} is not in it")))
 }
 
 /// The raw forms of all webhooks of a block; none when its period's key is destroyed.
@@ -108,11 +140,7 @@ pub(super) async fn open_block(
     engine: &Engine,
     block: &Block,
 ) -> store::Result<Option<Vec<(WebhookEventId, Vec<u8>)>>> {
-    let Some(wrapped) = store::keys::of_period(engine.db().reader(), block.body.period).await? else { return Ok(None) };
-    let keys = &engine.config().keys;
-    let key = keys
-        .unwrap_data_key(&context(block.body.period), &wrapped)
-        .map_err(|error| cannot_open("period_keys.wrapped", error))?;
+    let Some(key) = stored_key(engine, block.body.period).await? else { return Ok(None) };
     let plain = plain_block(&key, block.id, &block.body.sealed)?;
     Ok(Some(forms_of_block(&plain).map(|(id, form)| (id, form.to_vec())).collect()))
 }

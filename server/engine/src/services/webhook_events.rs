@@ -1,9 +1,10 @@
 //! Raw webhooks beside what became of them.
 
 use domain::{
-    event::{WebhookEvent, WebhookFilter},
-    ids::WebhookEventId,
+    event::{ConsentCaused, WebhookEvent, WebhookFilter, WebhookKind},
+    ids::{ContactId, WebhookEventId},
     page::{Page, PageRequest},
+    phone::Phone,
     role::Permission,
 };
 
@@ -12,7 +13,7 @@ use store::webhook_events::Person;
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
-    ingest::{numbers_in, open_body},
+    ingest::{numbers_in, open_bodies, open_body},
     require,
 };
 
@@ -75,8 +76,8 @@ impl WebhookEvents<'_> {
                 return Ok(event);
             }
             Person::Known(phone) => {
-                if let (Some(sid), Some(person)) = (&event.provider_sid, store::contacts::find(db, &phone).await?) {
-                    event.consent = store::consent::caused_by(db, person.id, sid).await?;
+                if let Some(person) = store::contacts::find(db, &phone).await? {
+                    event.consent = caused_by(&event, &store::consent::references(db, person.id).await?);
                 }
                 event.phone = Some(phone);
             }
@@ -89,10 +90,35 @@ impl WebhookEvents<'_> {
                 event.erased = true;
                 return Ok(event);
             }
-            event.parameters = url::form_urlencoded::parse(&raw).into_owned().collect();
+            event.parameters = parameters(&raw);
             event.raw = Some(String::from_utf8_lossy(&raw).into_owned());
         }
         Ok(event)
+    }
+
+    /// All webhooks of a person, newest first, with what they caused and, as long as their forms are kept, their parameters.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn of_person(&self, actor: &Actor, person: ContactId, phone: &Phone) -> Result<Vec<WebhookEvent>> {
+        let db = self.0.db().reader();
+        let references = store::consent::references(db, person).await?;
+        let theirs = WebhookFilter { phone: Some(phone.clone()), ..WebhookFilter::default() };
+        let (mut all, mut page) = (Vec::new(), PageRequest::first(PageRequest::MAX_LIMIT));
+        loop {
+            let Page { items, next_cursor } = self.list(actor, &theirs, &page).await?;
+            let bodies = store::webhook_events::bodies(db, items.iter().map(|event| event.id)).await?;
+            let forms = open_bodies(self.0, bodies).await?;
+            all.extend(items.into_iter().map(|event| WebhookEvent {
+                consent: caused_by(&event, &references),
+                parameters: forms.get(&event.id).map(|form| parameters(form)).unwrap_or_default(),
+                ..event
+            }));
+            match next_cursor {
+                Some(cursor) => page.cursor = Some(cursor),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Whether a form that belongs to nothing here, an orphan or a message that was only kept raw, may name somebody who was
@@ -115,5 +141,59 @@ impl WebhookEvents<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+fn parameters(form: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(form).into_owned().collect()
+}
+
+/// What the consent ledger has because of this webhook. What a line says besides a message's SID comes behind it: of a
+/// callback that is the code that it failed with, because all callbacks of a message have its SID.
+fn caused_by(event: &WebhookEvent, references: &[(String, ConsentCaused)]) -> Vec<ConsentCaused> {
+    let Some(sid) = event.provider_sid.as_deref() else { return Vec::new() };
+    let is_its_own = |reference: &str| match (event.kind, event.error_code) {
+        (WebhookKind::Inbound, _) => {
+            reference.strip_prefix(sid).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        }
+        (WebhookKind::Status, Some(code)) => reference == format!("{sid} {code}"),
+        (WebhookKind::Status, None) => false,
+    };
+    references.iter().filter(|(reference, _)| is_its_own(reference)).map(|(_, caused)| caused.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{consent::Consent, event::WebhookOutcome, time::Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_callback_caused_only_what_its_own_code_did() {
+        let event = |kind, error_code| WebhookEvent {
+            id: WebhookEventId(1),
+            kind,
+            received_at: Timestamp::default(),
+            provider_sid: Some("SM1".to_owned()),
+            message_id: None,
+            status: None,
+            error_code,
+            outcome: WebhookOutcome::Applied,
+            reason: None,
+            phone: None,
+            consent: Vec::new(),
+            keyword: None,
+            erased: false,
+            raw: None,
+            parameters: Vec::new(),
+        };
+        let line = |reference: &str| (reference.to_owned(), ConsentCaused { topic: None, consent: Consent::OptedOut });
+        let count = |kind, code, reference| caused_by(&event(kind, code), &[line(reference)]).len();
+        assert_eq!(count(WebhookKind::Status, Some(21_610), "SM1 21610"), 1);
+        assert_eq!(count(WebhookKind::Status, None, "SM1 21610"), 0, "sent, before it failed");
+        assert_eq!(count(WebhookKind::Status, Some(30_003), "SM1 21610"), 0);
+        assert_eq!(count(WebhookKind::Inbound, None, "SM1"), 1);
+        assert_eq!(count(WebhookKind::Inbound, None, "SM1 answers question 7"), 1);
+        assert_eq!(count(WebhookKind::Inbound, None, "SM12"), 0);
     }
 }

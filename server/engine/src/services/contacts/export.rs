@@ -1,12 +1,7 @@
 //! Everything that is stored about one person, for that person.
 
 use domain::{
-    contact::PersonExport,
-    event::{WebhookEvent, WebhookFilter},
-    message::MessageFilter,
-    page::PageRequest,
-    phone::Phone,
-    trigger_event::TriggerEventFilter,
+    contact::PersonExport, message::MessageFilter, page::PageRequest, phone::Phone, trigger_event::TriggerEventFilter,
 };
 use serde_json::json;
 
@@ -56,19 +51,9 @@ pub(crate) async fn collect(engine: &Engine, actor: &Actor, phone: &Phone) -> Re
     let inbound = all!(page => engine.inbound().list(actor, Some(phone), None, &page));
     let about = TriggerEventFilter { phone: Some(phone.clone()), ..TriggerEventFilter::default() };
     let events = all!(page => engine.trigger_events().list(actor, &about, &page));
-    let webhooks = webhooks(engine, actor, phone).await?;
+    let webhooks = match store::contacts::find(engine.db().reader(), phone).await? {
+        Some(person) => engine.webhook_events().of_person(actor, person.id, phone).await?,
+        None => Vec::new(),
+    };
     Ok(PersonExport { exported_at, contact, timeline, messages, inbound, events, webhooks })
-}
-
-/// The webhooks that came from this person, or about messages to them, as far as their forms are kept.
-async fn webhooks(engine: &Engine, actor: &Actor, phone: &Phone) -> Result<Vec<WebhookEvent>> {
-    let theirs = WebhookFilter { phone: Some(phone.clone()), ..WebhookFilter::default() };
-    let listed = all!(page => engine.webhook_events().list(actor, &theirs, &page));
-    let mut webhooks = Vec::with_capacity(listed.len());
-    for event in listed {
-        let event = engine.webhook_events().get(actor, event.id).await?;
-        // The same once more.
-        webhooks.push(WebhookEvent { raw: None, ..event });
-    }
-    Ok(webhooks)
 }
