@@ -193,15 +193,11 @@ pub async fn accepted(db: &impl ConnectionTrait, since: Timestamp) -> Result<(Co
 }
 
 /// What the provider has of single messages, replies and tests without a final status: of those handed over since `since`,
-/// and of older ones; and whether that is all, because only the newest `limit` are looked at.
+/// and of older ones; and whether each is all, because only the newest `limit` are looked at.
 ///
 /// # Errors
 /// What the database says.
-pub async fn accepted_singles(
-    db: &impl ConnectionTrait,
-    since: Timestamp,
-    limit: u32,
-) -> Result<(Counted, Counted, bool)> {
+pub async fn accepted_singles(db: &impl ConnectionTrait, since: Timestamp, limit: u32) -> Result<[(Counted, bool); 2]> {
     // In the words of the index messages_one_by_one, which holds the messages of events, too: those are in ledgers.
     let campaign = MessageKind::Campaign.number();
     let query = format!(
@@ -212,15 +208,19 @@ pub async fn accepted_singles(
         State::Accepted.rank(),
         State::Sent.rank()
     );
-    let (mut lately, mut before, mut seen) = (Counted::default(), Counted::default(), 0);
+    let (mut lately, mut before) = (Counted::default(), Counted::default());
+    let (mut seen, mut seen_before) = (0, 0);
     for row in all(db, query, vec![since.as_micros().into()]).await? {
-        let found = counted(&row)?;
+        let (found, is_lately) = (counted(&row)?, row.get::<bool>("lately")?);
         seen += found.count;
+        seen_before += if is_lately { 0 } else { found.count };
         if row.get::<bool>("waits")? {
-            *(if row.get("lately")? { &mut lately } else { &mut before }) = found;
+            *(if is_lately { &mut lately } else { &mut before }) = found;
         }
     }
-    Ok((lately, before, seen < i64::from(limit)))
+    let is_all = seen < i64::from(limit);
+    // Who looked behind those of lately has seen all of them.
+    Ok([(lately, is_all || seen_before > 0), (before, is_all)])
 }
 
 /// Imports that wait, and those that run.

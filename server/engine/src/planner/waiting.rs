@@ -130,6 +130,8 @@ fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp)
     let at = match due.map(|due| due.of_person(&zones)) {
         // Nobody is woken before their time.
         Some(Due::At(at)) => at,
+        // Planned as one for whom it was not over: that stays.
+        Some(Due::Over) if !one.asleep => return None,
         Some(Due::Over) | None => now,
     };
     let (woken, is_same) = match morning(hours, &one.planned, &zones, at) {

@@ -44,11 +44,13 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     let every = (engine.config().status_quiet / 6).max(Duration::from_millis(200));
     let mut followed_for = FOLLOWED_AT_START;
     while !stop.is_cancelled() {
-        let wait = match look(&engine, &stop, followed_for).await {
-            Ok(is_all) => {
-                followed_for = if is_all { FOLLOWED_FOR } else { followed_for };
-                every
-            }
+        let looked = look(&engine, &stop, followed_for).await;
+        // Also when one account does not let us in: it would be asked for a month's messages for ever.
+        if let Ok((true, _)) = &looked {
+            followed_for = FOLLOWED_FOR;
+        }
+        let wait = match looked.and_then(|(_, done)| done) {
+            Ok(()) => every,
             Err(error) => {
                 tracing::warn!(%error, "messages without a final status could not be asked for; trying again");
                 PAUSE.max(every)
@@ -58,8 +60,9 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-/// Asks for what was handed over within this time; false when there was more than is asked for in one look.
-async fn look(engine: &Engine, stop: &CancellationToken, followed_for: i64) -> Result<bool> {
+/// Asks for what was handed over within this time. False when there was more than is asked for in one look; and what went
+/// wrong with single accounts.
+async fn look(engine: &Engine, stop: &CancellationToken, followed_for: i64) -> Result<(bool, Result<()>)> {
     let (db, now) = (engine.db().reader(), engine.now());
     let runs = store::messages::unfinished_runs(db, now.plus(-followed_for)).await?;
     metrics::gauge!("messages_unfinished").set(runs.iter().map(|run| run.messages).sum::<i64>() as f64);
@@ -79,8 +82,7 @@ async fn look(engine: &Engine, stop: &CancellationToken, followed_for: i64) -> R
     }
     let before = store::messages::made_before(db, now.plus(-followed_for - WAITED)).await?;
     look.ask_for(Among::OneByOne(before)).await?;
-    let is_all = look.room > 0;
-    look.done.map(|()| is_all)
+    Ok((look.room > 0, look.done))
 }
 
 /// One look at everything.

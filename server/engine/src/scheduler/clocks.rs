@@ -36,8 +36,9 @@ pub(super) async fn set_anew(engine: &Engine) -> Result<usize> {
     }
 }
 
-/// When a campaign is due that was to be due at an instant, if that is another one: the nearest to it, so that no time comes
-/// twice and none is left out. It may have passed: then the campaign is late, and its rule for that holds.
+/// When a campaign is due that was to be due at an instant, if that is another one: the nearest to it. So no time comes
+/// twice; of times that are as near to each other as the clocks are apart, one may be left out, because only the instant is
+/// known and not which of them it was. It may have passed: then the campaign is late, and its rule for that holds.
 fn moved_to(trigger: &Trigger, due_at: Timestamp) -> Option<Timestamp> {
     // One that cannot be read is paused, with the reason, when it is due.
     let times: Times = times::read(trigger).ok()?;
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(moved("0 9 * * *", "2026-12-01T16:00:00Z"), None, "it is right as it is");
         assert_eq!(moved("0 9 1 * *", "2026-12-01T17:00:00Z").as_deref(), Some("2026-12-01T16:00:00Z"));
         assert_eq!(moved("0 * * * *", "2026-12-01T17:00:00Z"), None, "each hour has its time");
+        assert_eq!(moved("0 9,10 * * *", "2026-12-01T17:00:00Z"), None, "it may have been nine, but ten will do");
         assert_eq!(moved("no expression", "2026-12-01T17:00:00Z"), None);
     }
 }

@@ -170,9 +170,9 @@ async fn handed_over(engine: &Engine, found: &mut Found) -> Result<()> {
     let (followed, left) = store::waiting::accepted(db, since).await?;
     found.add(Wait::Accepted, followed);
     found.add(Wait::NoNews, left);
-    let (followed, left, is_all) = store::waiting::accepted_singles(db, since, MOST).await?;
-    found.add_some(Wait::Accepted, None, followed, !is_all);
-    found.add_some(Wait::NoNews, None, left, !is_all);
+    let [(followed, all_followed), (left, all_left)] = store::waiting::accepted_singles(db, since, MOST).await?;
+    found.add_some(Wait::Accepted, None, followed, !all_followed);
+    found.add_some(Wait::NoNews, None, left, !all_left);
     Ok(())
 }
 
