@@ -213,6 +213,13 @@ pub struct HistoryEntry {
     pub actor: Option<StepActor>,
     pub reason: Option<Reason>,
     pub error_code: Option<i32>,
+    /// False for a callback that changed nothing: a later status was there before it.
+    #[serde(default = "yes")]
+    pub moved: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Who made a step of a message.

@@ -203,3 +203,32 @@ async fn everybody_is_in_an_audience_without_rules() {
         assert!(asked.rules.expect("rules").holds);
     }
 }
+
+/// A rule that counts days back from the plan is told as it was then, not as it would be today.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_that_count_back_do_so_from_the_plan() {
+    let clock = std::sync::Arc::new(world::Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-11-28T12:00:00Z");
+        build::people(&world.db, 1, 2, Consent::OptedIn).await;
+        for (person, since) in [(1, "2026-11-01T00:00:00Z"), (2, "2026-11-26T00:00:00Z")] {
+            let since: Timestamp = since.parse().expect("an instant");
+            build::set_person(&world.db, ContactId(person), &format!("created_at = {}", since.as_micros())).await;
+        }
+        let rule = json!({"field": "created_at", "operator": "notWithinLast", "value": {"n": 7, "unit": "days"}});
+        let definition = json!({"combinator": "and", "rules": [rule]});
+        let new = NewSegment { name: "Not new".to_owned(), definition };
+        let segment = world.engine.segments().create(&world.admin, new).await.expect("a segment");
+        let template_id = Some(world.template("Hi").await);
+        let draft = NewCampaign { template_id, segment_id: Some(segment.id), ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until_completed(run.id).await;
+        clock.to("2026-12-07T12:00:00Z");
+        assert_eq!(why(&world, campaign.id, &build::phone(1)).await.answer, WhyNot::InPlan);
+        let left_out = why(&world, campaign.id, &build::phone(2)).await;
+        assert_eq!(left_out.answer, WhyNot::NotInAudience, "{left_out:?}");
+        world.stop().await;
+    }
+}

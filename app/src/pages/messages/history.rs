@@ -24,8 +24,9 @@ fn moment(entry: &HistoryEntry, faults: &Faults) -> AnyView {
         Some(actor) => Some(format!("By {}.", text::step_actor(actor))),
         None => (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by))),
     };
-    let tone = Label::from(entry.state).tone;
-    view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}</Moment> }.into_any()
+    let tone = if entry.moved { Label::from(entry.state).tone } else { Tone::Idle };
+    let late = (!entry.moved).then_some(" It came late and changed nothing.");
+    view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}{late}</Moment> }.into_any()
 }
 
 /// What happened in this step.

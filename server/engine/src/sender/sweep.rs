@@ -17,7 +17,7 @@ use crate::{
     retry::{is_passing, retrying},
 };
 
-const EVERY: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Rows of one transaction.
 const CHUNK: u32 = 1_000;
@@ -127,6 +127,9 @@ fn alone(run: RunId, done: Result<()>) -> Result<()> {
 }
 
 async fn expire_leases(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    if !store::messages::has_expired_leases(engine.db().reader(), engine.now()).await? {
+        return Ok(());
+    }
     loop {
         let expired = retrying!(
             async {

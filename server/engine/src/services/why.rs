@@ -79,8 +79,13 @@ impl Campaigns<'_> {
                 return Ok(why);
             }
         }
+        // "Within the last seven days" was meant from the plan on; who comes by an event is looked at when it comes.
+        let at = match run.as_ref().filter(|_| !campaign.trigger.is_event()) {
+            Some(run) => store::runs::snapshot_at(db, run.id).await?,
+            None => engine.now(),
+        };
         why.rules = match audience(db, campaign.segment_id, run.as_ref()).await? {
-            Some(audience) => Some(explain(db, &audience, &person, engine.now()).await?),
+            Some(audience) => Some(explain(db, &audience, &person, at).await?),
             None => None,
         };
         why.answer = if campaign.trigger.is_event() {
@@ -165,15 +170,10 @@ async fn audience(
     })
 }
 
-async fn explain(
-    db: &impl ConnectionTrait,
-    audience: &Audience,
-    person: &Stored,
-    now: Timestamp,
-) -> Result<RuleResult> {
+async fn explain(db: &impl ConnectionTrait, audience: &Audience, person: &Stored, at: Timestamp) -> Result<RuleResult> {
     let mut rules = Vec::new();
     leaves(&audience.inlined, &mut rules);
-    let holds = store::segments::holds(db, person.id, &rules, now).await?;
+    let holds = store::segments::holds(db, person.id, &rules, at).await?;
     let names = match &audience.written {
         Some(written) => names(db, written).await?,
         None => Vec::new(),

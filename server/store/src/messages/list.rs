@@ -247,11 +247,12 @@ async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<His
             ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), row.word("by")?)
         });
     }
-    let query = "SELECT state, at, error_code FROM receipts WHERE message_id = $1 AND moved ORDER BY at, state";
+    let query = "SELECT state, at, error_code, moved FROM receipts WHERE message_id = $1 ORDER BY at, state";
     for row in all(db, query, vec![message.id.0.into()]).await? {
         let code: i32 = row.get("error_code")?;
         entries.push(HistoryEntry {
             error_code: (code != 0).then_some(code),
+            moved: row.get("moved")?,
             ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), By::Callback)
         });
     }
@@ -276,7 +277,7 @@ fn birth(message: &Message) -> HistoryEntry {
 }
 
 fn step(state: State, at: Timestamp, by: By) -> HistoryEntry {
-    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None }
+    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None, moved: true }
 }
 
 /// A line of a run's export.

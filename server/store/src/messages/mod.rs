@@ -33,7 +33,9 @@ pub use replay::{Evidence, evidence, restore};
 pub use rollups::rollups_of_run;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
-pub use sweep::{CLOCKS_APART, cancel_queued, expire_leases, is_ahead, lock_open, set_back, skip_queued};
+pub use sweep::{
+    CLOCKS_APART, cancel_queued, expire_leases, has_expired_leases, is_ahead, lock_open, set_back, skip_queued,
+};
 pub(crate) use unfinished::moves_since;
 pub use unfinished::{
     Among, Patience, Unfinished, UnfinishedRun, made_before, settle_unfinished, take_unfinished, unfinished,

@@ -64,6 +64,15 @@ pub async fn cancel_queued(tx: &Tx, at: Timestamp, run: RunId, limit: u32) -> Re
     move_all(tx, at, By::Admin, &rows, State::Cancelled, Reason::RunCancelled).await
 }
 
+/// Whether there is anything for [`expire_leases`]: asked before the database is written to, since nearly always there is not.
+///
+/// # Errors
+/// What the database says.
+pub async fn has_expired_leases(db: &impl ConnectionTrait, now: Timestamp) -> Result<bool> {
+    let query = "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM messages m WHERE m.open = 1 AND m.lease_until < $1)";
+    Ok(one(db, query, vec![now.as_micros().into()]).await?.is_some())
+}
+
 /// Makes up to `limit` messages `unknown` whose worker did not report before its lease ended: whether they were sent
 /// is for a callback or the provider to say. Returns how many.
 ///

@@ -160,6 +160,15 @@ pub async fn definition(db: &impl ConnectionTrait, run: RunId) -> Result<Group> 
     row.ok_or(Error::NotFound)?.json("definition")
 }
 
+/// The instant by which a run's rules say whom it is for.
+///
+/// # Errors
+/// `NotFound` when there is no such run.
+pub async fn snapshot_at(db: &impl ConnectionTrait, run: RunId) -> Result<Timestamp> {
+    let row = one(db, "SELECT snapshot_at FROM runs WHERE id = $1", vec![run.0.into()]).await?;
+    row.ok_or(Error::NotFound)?.get::<i64>("snapshot_at").map(Timestamp::from_micros)
+}
+
 /// What fills a run's texts, and the topic that it is about.
 ///
 /// # Errors

@@ -186,7 +186,8 @@ fn buttons(campaign: &Campaign, (run, rehearsed): (Option<&Run>, bool), actions:
     };
     let launched = campaign.status != CampaignStatus::Draft;
     let over = run.is_some_and(|run| run.status.is_over());
-    let change_words = if campaign.status == CampaignStatus::Scheduled {
+    let waits = campaign.status == CampaignStatus::Paused && run.is_none_or(|run| run.status.is_over());
+    let change_words = if campaign.status == CampaignStatus::Scheduled || waits {
         "Edit"
     } else if over {
         "Edit name"

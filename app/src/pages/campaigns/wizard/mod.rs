@@ -109,7 +109,7 @@ fn page(view: WizardView, actions: Actions) -> AnyView {
     }
     let WizardView { campaign, step, .. } = &view;
     let draft = matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Scheduled)
-        || (campaign.status == CampaignStatus::Paused && campaign.run.is_none());
+        || (campaign.status == CampaignStatus::Paused && campaign.run.as_ref().is_none_or(|run| run.status.is_over()));
     let id = campaign.id;
     let steps = Step::ALL.into_iter().map(|step| (step.label().to_owned(), step.path(id)));
     let steps = steps.chain([("Review".to_owned(), paths::campaign(id))]).collect::<Vec<_>>();
