@@ -90,6 +90,14 @@ pub fn guard(table: &str, backend: DbBackend) -> String {
     }
 }
 
+/// As [`guard`], and as strict on SQLite as [`stricter_guards`] makes the others.
+pub fn strict_guard(table: &str, backend: DbBackend) -> String {
+    match backend {
+        DbBackend::Postgres => guard(table, backend),
+        _ => format!("{}{}", guard(table, backend), sqlite_refusal(table)),
+    }
+}
+
 /// The triggers of what is kept for a time, and not changed until then.
 pub fn guards_of_retained(backend: DbBackend) -> String {
     match backend {

@@ -109,7 +109,10 @@ pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Res
 fn check_zones(role: Role) -> anyhow::Result<()> {
     let (used, system) = (zones::version(), zones::system_version().unwrap_or("none"));
     tracing::info!(used, system, "time zones");
-    let wrong = zones::stale();
+    refuse_wrong_zones(role, used, &zones::stale())
+}
+
+fn refuse_wrong_zones(role: Role, used: &str, wrong: &[&str]) -> anyhow::Result<()> {
     anyhow::ensure!(
         wrong.is_empty() || !role.sends(),
         "the time zone data {used} is wrong about {}: update the machine's tzdata",
@@ -354,4 +357,21 @@ async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, String> {
     })?;
     let applied = |status| matches!(status, MigrationStatus::Applied);
     Ok(migrations.iter().map(|migration| (migration.name().to_owned(), applied(migration.status()))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_sends_does_not_start_with_wrong_time_zones() {
+        let wrong = ["Africa/Casablanca", "America/Winnipeg"];
+        for role in [Role::All, Role::Worker] {
+            let error = refuse_wrong_zones(role, "2025b", &wrong).expect_err("it would send").to_string();
+            let told = "2025b is wrong about Africa/Casablanca, America/Winnipeg: update the machine's tzdata";
+            assert!(error.ends_with(told), "{error}");
+            assert!(refuse_wrong_zones(role, "2026f", &[]).is_ok());
+        }
+        assert!(refuse_wrong_zones(Role::Web, "2025b", &wrong).is_ok(), "webhooks are taken all the same");
+    }
 }

@@ -242,6 +242,9 @@ pub struct Decision {
     /// By which version of the rules; null of the first decision of a message that was queued: it is not stored, but follows
     /// from the plan.
     pub rules_version: Option<i32>,
+    /// The time zones (IANA names) that the person may be in, where a clock bound the message: as they were known then.
+    /// Its times are told by the first one's.
+    pub zones: Vec<String>,
     pub at: Timestamp,
 }
 
@@ -250,6 +253,7 @@ pub struct Decision {
 pub struct CheckResult {
     pub check: Check,
     pub result: CheckOutcome,
+    /// What the check saw, as stored with the decision: data and versions of rules, no personal data.
     pub detail: Option<String>,
 }
 

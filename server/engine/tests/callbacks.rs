@@ -17,7 +17,7 @@ use engine::{
     ingest::{Webhook, orphans},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use store::messages::{Effect, OutcomeIn};
+use store::messages::{Effect, KnownGrounds, OutcomeIn};
 use support::{ACCOUNT, Bench, TOKEN, bench, benches, sending, signed, signed_by};
 use tokio_util::sync::CancellationToken;
 
@@ -309,7 +309,7 @@ async fn an_orphan_counts_once_its_sid_is_known() {
         };
         let outcomes: Vec<_> = ids.iter().enumerate().map(outcome).collect();
         let tx = bench.db.begin().await.unwrap();
-        store::messages::write_outcomes(&tx, bench.clock.now(), &outcomes).await.unwrap();
+        store::messages::write_outcomes(&tx, bench.clock.now(), &outcomes, &KnownGrounds::default()).await.unwrap();
         tx.commit().await.unwrap();
         let started = std::time::Instant::now();
         while state(&bench, ids[2]).await != State::Read {

@@ -6,7 +6,7 @@ use domain::{
     campaign::{CampaignFilter, CampaignPatch, CampaignStatus, NewCampaign, TestRequest},
     consent::Consent,
     ids::{CampaignId, ContactId, TopicId},
-    message::{Channel, Kind, MessageFilter, NewMessage, State},
+    message::{Channel, CheckOutcome, Decision, Kind, MessageFilter, NewMessage, State},
     page::PageRequest,
     reason::Reason,
     role::Role,
@@ -194,6 +194,36 @@ async fn a_launch_check_says_what_would_happen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_launch_check_says_whom_whatsapp_lets_nobody_write_to() {
+    for world in worlds(Setup::default()).await {
+        world.people(1, 4).await;
+        for (person, country) in [(1, "US"), (2, "US"), (3, "CA")] {
+            build::set_person(&world.db, ContactId(person), &format!("country = '{country}'")).await;
+        }
+        let by = async |channel| {
+            let draft =
+                NewCampaign { template_id: Some(world.template_for(channel, "Hi").await), ..world.draft().await };
+            world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign").id
+        };
+        let (whatsapp, sms) = (by(Channel::Whatsapp).await, by(Channel::Sms).await);
+        let told = async |campaign| {
+            world.engine.campaigns().launch_check(&world.admin, campaign).await.expect("a check").warnings
+        };
+        let [in_us] = &told(whatsapp).await[..] else { panic!("one warning") };
+        assert!(in_us.starts_with("2 of them have numbers of the United States"), "{in_us}");
+        assert_eq!(told(sms).await, Vec::<String>::new(), "by SMS they get it");
+
+        // Where free text is kept within conversations, hardly anybody of a campaign gets it.
+        let patch = SettingsPatch { enforce_whatsapp_window: Some(true), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        let all = told(whatsapp).await;
+        let outside = "The text (en) is no approved WhatsApp template: it goes only to people who wrote to this sender";
+        assert!(all.len() == 2 && all.iter().any(|text| text.starts_with(outside)), "{all:?}");
+        assert_eq!(told(sms).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_are_paged_and_found_by_name_and_status() {
     for world in worlds(Setup::default()).await {
         let campaigns = world.engine.campaigns();
@@ -352,8 +382,8 @@ async fn free_text_goes_only_from_the_number_that_the_person_wrote_to() {
         .await;
         let elsewhere = outcome(text(1, "It is us again."), State::Skipped).await;
         assert_eq!(elsewhere.reason, Some(Reason::OutsideWindow), "{:?}", world.db.kind());
-        let detail =
-            elsewhere.decisions.last().and_then(|made| made.checks.iter().find_map(|check| check.detail.clone()));
+        let failed = |made: &Decision| made.checks.iter().find(|check| check.result == CheckOutcome::Fail).cloned();
+        let detail = elsewhere.decisions.last().and_then(failed).and_then(|check| check.detail);
         assert_eq!(detail.as_deref(), Some("the person never wrote to this sender"));
         world.stop().await;
     }

@@ -16,7 +16,7 @@ use domain::{
     time::Timestamp,
 };
 use engine::{heartbeat, services::tidy, workers::Role};
-use store::messages::{Effect, Lane, Lease, OutcomeIn};
+use store::messages::{Effect, KnownGrounds, Lane, Lease, OutcomeIn};
 use support::{Bench, START, bench};
 use testkit::build::{self, TestRun, commit};
 use tokio_util::sync::CancellationToken;
@@ -201,7 +201,8 @@ async fn claim(bench: &Bench, run: RunId, count: u32, effects: Vec<Effect>) {
             text: None,
         })
         .collect();
-    commit(&bench.db, async |tx| store::messages::write_outcomes(tx, START, &outcomes).await).await;
+    commit(&bench.db, async |tx| store::messages::write_outcomes(tx, START, &outcomes, &KnownGrounds::default()).await)
+        .await;
 }
 
 fn at(seconds: i64) -> Option<Timestamp> {

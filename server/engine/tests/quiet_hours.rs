@@ -113,7 +113,8 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         assert_eq!(decision.rules_version, Some(3), "the one in which lines of the workspace bind");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
-        // And what was sent says when that was where the person is.
+        // And what was sent says when that was where the person is, in which window and by which rules, whatever they
+        // have become since.
         clock.to("2026-12-03T14:00:00Z");
         world.until_completed(run.id).await;
         let sent = world.message_to(1).await;
@@ -121,8 +122,11 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         assert_eq!(decision.outcome, Outcome::Send);
         let check = decision.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
         let detail = check.detail.as_deref().unwrap_or_default();
-        let window = "in America/New_York: allowed from Thu 3 Dec, 08:00 to Thu 3 Dec, 21:00";
-        assert!(detail.starts_with("Thu 3 Dec, 09:0") && detail.contains(window), "{detail}");
+        let window = "allowed from Thu 3 December 2026, 08:00 to Thu 3 December 2026, 21:00 in America/New_York";
+        assert!(detail.starts_with("Thu 3 December 2026, 09:0") && detail.contains(window), "{detail}");
+        assert!(detail.contains("quiet hours 21:00–08:00; tzdb 20"), "{detail}");
+        live_in(&world, 1..2, "Asia/Colombo").await;
+        assert_eq!(world.message_to(1).await.decisions.last(), Some(decision), "told by what was stored");
         world.stop().await;
     }
 }
@@ -608,6 +612,60 @@ async fn an_sms_near_the_end_of_its_window_may_not_wait_at_the_provider_beyond_i
         let sent = world.twilio.simulator.control().messages(&filter).remove(0);
         let seconds = sent.validity_period.expect("SMS may not wait for ever");
         assert!((420..=480).contains(&seconds), "{seconds} s are left of the window");
+        world.stop().await;
+    }
+}
+
+/// Sixty-five seconds before nine in the evening in New York.
+const CLOSING: &str = "2026-12-03T01:58:55Z";
+
+/// Six are claimed, one of them is on the wire, and the others wait for its place: until the clock is moved on.
+async fn six_in_hand(world: &mut World, change: impl FnOnce(NewCampaign) -> NewCampaign) -> domain::ids::RunId {
+    world.people(1, 6).await;
+    live_in(world, 1..7, "America/New_York").await;
+    let run = world.launch(&campaign(world, change).await).await;
+    world.start();
+    world.until(run.id, "all claimed", |run| run.ledger.sending == 6).await;
+    run.id
+}
+
+fn one_at_a_time(clock: &Arc<Moved>) -> Setup {
+    let mut setup = Setup { concurrency: 1, clock: clock.clone(), ..Setup::default() };
+    setup.simulator.latency_ms = 1_500;
+    setup
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waited_for_a_place_is_not_handed_over_when_the_window_has_closed_meanwhile() {
+    let clock = Arc::new(Moved::default());
+    clock.to(CLOSING);
+    for mut world in worlds(one_at_a_time(&clock)).await {
+        clock.to(CLOSING);
+        let run = six_in_hand(&mut world, |draft| NewCampaign { quiet_hours: Some(night()), ..draft }).await;
+        // Within the lease, and within half a minute of the window's end.
+        clock.by(36 * Timestamp::SECOND);
+        let asleep = |run: &domain::run::Run| run.ledger.queued >= 4 && run.quiet.messages == run.ledger.queued;
+        let run = world.until(run, "asleep", |run| run.ledger.sending == 0 && asleep(run)).await;
+        assert_eq!(run.quiet.until, Some("2026-12-03T13:00:00Z".parse().expect("an instant")));
+        assert_eq!(world.accepted_in_all() + u64::try_from(run.ledger.queued).expect("few"), 6);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waited_for_a_place_is_dropped_when_its_time_is_up_meanwhile() {
+    let clock = Arc::new(Moved::default());
+    clock.to(MORNING);
+    for mut world in worlds(one_at_a_time(&clock)).await {
+        clock.to(MORNING);
+        let deadline = "PT30S".parse().ok();
+        let run =
+            six_in_hand(&mut world, |draft| NewCampaign { send_before: deadline, late: Late::Drop, ..draft }).await;
+        clock.by(31 * Timestamp::SECOND);
+        let run = world.until_completed(run).await;
+        let dropped = run.skipped_by_reason.get("deadline_passed").copied().unwrap_or(0);
+        assert!(dropped >= 4, "{:?}", run.ledger);
+        assert_eq!(world.accepted_in_all() + u64::try_from(dropped).expect("few"), 6);
         world.stop().await;
     }
 }

@@ -11,7 +11,7 @@ use domain::{
     ids::ContactId,
     message::{Channel, MessageFilter, Outcome, State},
     page::PageRequest,
-    quiet::{QuietHours, WorkspaceQuietPatch},
+    quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     run::{Rehearsal, Run, RunStatus},
     settings::SettingsPatch,
@@ -116,6 +116,39 @@ async fn marketing_that_whatsapp_does_not_deliver_is_counted() {
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
         let run = rehearse(&world, &campaign).await;
         assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 0));
+        world.stop().await;
+    }
+}
+
+/// What somebody had of late counts, and what others will get before then does not: nobody knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_cap_is_found_at_the_rehearsal() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 4).await;
+        let cap = FrequencyCap { messages: 1, days: 7, topic: None };
+        let patch = SettingsPatch { frequency_caps: Some(vec![cap]), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        world.start();
+        let first = world.launch(&world.campaign("Hi").await).await;
+        world.until_completed(first.id).await;
+        world.people(5, 2).await;
+
+        let campaign = world.campaign("Hello").await;
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.outcome(Outcome::Send), of.outcome(Outcome::Skip)), (2, 4));
+        assert_eq!(of.reasons.get("frequency_cap"), Some(&4));
+        let filter = MessageFilter { phone: Some(build::phone(1)), run: Some(run.id), ..MessageFilter::default() };
+        let left_out = world.messages(filter).await.remove(0);
+        let left_out = world.engine.messages().get(&world.admin, left_out.id).await.expect("a message");
+        let [decision] = &left_out.decisions[..] else { panic!("{:?}", left_out.decisions) };
+        let saw = |check: Check| decision.checks.iter().find(|one| one.check == check).expect("a check").detail.clone();
+        assert_eq!(saw(Check::FrequencyCap).as_deref(), Some("1 of 1 in 7 days"));
+        assert_eq!(saw(Check::Consent).as_deref(), Some("opted_in, for marketing"), "what passed before it");
+
+        let launched = world.launch(&campaign).await;
+        let done = world.until_completed(launched.id).await;
+        assert_eq!((handed_over(&done.ledger), done.ledger.skipped), (2, 4));
         world.stop().await;
     }
 }

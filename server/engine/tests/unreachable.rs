@@ -2,8 +2,11 @@
 
 mod world;
 
+use std::sync::Arc;
+
 use domain::{
-    message::{Message, MessageFilter, State},
+    campaign::NewCampaign,
+    message::{Channel, Message, MessageFilter, State},
     reason::Reason,
     run::Run,
     settings::SettingsPatch,
@@ -11,7 +14,9 @@ use domain::{
 use serde_json::json;
 use simulator::Inbound;
 use testkit::build;
-use world::{Setup, World, worlds};
+use world::{Moved, Setup, World, worlds};
+
+const BEGIN: &str = "2026-12-02T12:00:00Z";
 
 /// The first is not on WhatsApp, which comes out later; the second is no number, which Twilio says at once.
 fn dead(world: &World) {
@@ -104,6 +109,39 @@ async fn two_failures_in_a_row_are_enough_and_any_sign_of_life_ends_it() {
         world.engine.settings().update(&world.admin, never).await.expect("set");
         let last = sent_to_all(&world).await;
         assert_eq!(left_alone(&world, &last).await, [0_i64; 0]);
+        world.stop().await;
+    }
+}
+
+/// By the clock, not by anything that somebody does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_leaving_alone_ends_by_itself() {
+    let clock = Arc::new(Moved::default());
+    clock.to(BEGIN);
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to(BEGIN);
+        world.people(1, 3).await;
+        let days = SettingsPatch { unreachable_days: Some(10), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, days).await.expect("set");
+        dead(&world);
+        world.start();
+        for _ in 0..2 {
+            sent_to_all(&world).await;
+        }
+        // A number that gets no WhatsApp may well get SMS: each channel has its own.
+        let template = world.template_for(Channel::Sms, "Hi").await;
+        let draft = NewCampaign { template_id: Some(template), ..world.draft().await };
+        let by_sms = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let check = world.engine.campaigns().launch_check(&world.admin, by_sms.id).await.expect("a check");
+        assert_eq!(check.skipped, [].into());
+
+        clock.to("2026-12-11T11:00:00Z");
+        let ninth_day = sent_to_all(&world).await;
+        assert_eq!(left_alone(&world, &ninth_day).await, [1, 2]);
+        clock.to("2026-12-12T13:00:00Z");
+        world.simulate(&json!({"errors": []}));
+        let eleventh_day = sent_to_all(&world).await;
+        assert_eq!(left_alone(&world, &eleventh_day).await, [0_i64; 0]);
         world.stop().await;
     }
 }

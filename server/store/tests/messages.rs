@@ -17,7 +17,9 @@ use domain::{
 use store::{
     Db,
     breaker::Breaker,
-    messages::{Claimed, DecisionIn, Effect, Finding, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled},
+    messages::{
+        Claimed, DecisionIn, Effect, Finding, KnownGrounds, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled,
+    },
 };
 use testkit::build::{self, START, TestRun, commit};
 use uuid::Uuid;
@@ -83,13 +85,14 @@ fn outcome(message: &Claimed, effect: Effect) -> OutcomeIn {
             reason: None,
             checks: Check::Length.bits_through(),
             detail: None,
+            grounds: None,
         }),
         text: Some("Hello".to_owned()),
     }
 }
 
 async fn write(db: &Db, outcomes: &[OutcomeIn]) -> Vec<Settled> {
-    commit(db, async |tx| store::messages::write_outcomes(tx, START, outcomes).await).await
+    commit(db, async |tx| store::messages::write_outcomes(tx, START, outcomes, &KnownGrounds::default()).await).await
 }
 
 fn sid(number: i64) -> String {
@@ -470,7 +473,8 @@ async fn a_run_from_before_the_clock_was_set_back_goes_by_the_clock_as_it_is() {
         let wait = Effect::NotYet { not_before: until, reason: Reason::QuietHours, code: None };
         let later = Effect::Later { not_before: until, reason: Reason::RateLimited, code: None };
         let outcomes = [outcome(&first, later), outcome(&second, wait)];
-        commit(db, async |tx| store::messages::write_outcomes(tx, now, &outcomes).await).await;
+        commit(db, async |tx| store::messages::write_outcomes(tx, now, &outcomes, &KnownGrounds::default()).await)
+            .await;
         assert_eq!(claim(now).await.len(), 1, "the third");
         assert_eq!(claim(now).await, [], "the others wait, as they were told to");
         assert_eq!((claim(until.plus(-Timestamp::HOUR)).await, claim(until).await.len()), (Vec::new(), 1));

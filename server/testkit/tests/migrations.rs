@@ -6,8 +6,17 @@ use migrations::MigratorTrait as _;
 use store::{ConnectionTrait as _, Kind, exec, one};
 use uuid::Uuid;
 
-const APPEND_ONLY: [&str; 7] =
-    ["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts", "trigger_events"];
+/// With a column of each that has a number.
+const APPEND_ONLY: [(&str, &str); 8] = [
+    ("audit_log", "at"),
+    ("consent_ledger", "at"),
+    ("transitions", "at"),
+    ("decisions", "at"),
+    ("webhook_events", "received_at"),
+    ("receipts", "at"),
+    ("trigger_events", "received_at"),
+    ("decision_grounds", "id"),
+];
 
 #[tokio::test]
 async fn append_only_tables_refuse_update_and_delete() {
@@ -26,8 +35,7 @@ const PERMIT: &str = "INSERT INTO retention_permits (opened_at, reason) VALUES (
 
 async fn refuse_change(test: &testkit::TestDb) {
     let db = test.db.writer();
-    for table in APPEND_ONLY {
-        let column = if table.ends_with("_events") { "received_at" } else { "at" };
+    for (table, column) in APPEND_ONLY {
         for statement in [format!("UPDATE {table} SET {column} = {column} + 1"), format!("DELETE FROM {table}")] {
             let refused = exec(db, statement.clone(), Vec::new()).await;
             let error = refused.err().unwrap_or_else(|| panic!("{:?}: {statement} went through", test.kind()));
@@ -58,6 +66,7 @@ async fn fill(db: &store::Db) {
          SELECT 1, 202611, 'SM1', 'sent', TRUE, 1, 1 WHERE $1 IS NOT NULL",
         "INSERT INTO trigger_events (id_hash, name, received_at, actor_kind, actor_id) \
          VALUES ($1, 'price_drop', 1, 'api_key', 'k')",
+        "INSERT INTO decision_grounds (id, seen) SELECT 1, '{}' WHERE $1 IS NOT NULL",
     ];
     for row in rows {
         exec(db.writer(), row, vec![vec![1_u8].into()]).await.expect("a row goes in");

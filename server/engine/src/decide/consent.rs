@@ -10,11 +10,21 @@ use super::{Facts, No, Person};
 
 /// A test goes to people of ours, an answer to somebody who wrote, and a question asks for the consent itself: none of them
 /// is marketing, whatever its template says.
-pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
-    let category = match facts.kind {
+fn category(facts: &Facts) -> Category {
+    match facts.kind {
         Kind::Test | Kind::Question | Kind::AutoReply => Category::Utility,
         Kind::Campaign | Kind::Single | Kind::Confirmation => facts.category.unwrap_or(Category::Utility),
-    };
+    }
+}
+
+/// What the check saw that passed.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    let consent = facts.person?.consent;
+    Some(format!("{consent}, for {}", category(facts)))
+}
+
+pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
+    let category = category(facts);
     match person.consent {
         Consent::OptedOut => Err(No::because(Reason::OptedOut)),
         consent if category.allows(consent) && person.in_review && category == Category::Marketing => {

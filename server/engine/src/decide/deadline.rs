@@ -4,6 +4,12 @@ use domain::{campaign::Late, reason::Reason};
 
 use super::{Facts, No, quiet};
 
+/// What the check saw that passed; nothing of a campaign that drops nobody.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    let deadline = facts.send_before.filter(|_| facts.late == Late::Drop)?;
+    Some(format!("to be sent before {}", quiet::told(facts, deadline)))
+}
+
 pub(super) fn check(facts: &Facts) -> Result<(), No> {
     match facts.send_before {
         Some(deadline) if facts.late == Late::Drop && facts.now >= deadline => {

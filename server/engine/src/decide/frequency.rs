@@ -1,5 +1,7 @@
 //! Nobody gets more than the workspace's caps allow.
 
+use std::fmt;
+
 use domain::reason::Reason;
 
 use super::{Facts, No};
@@ -17,15 +19,24 @@ pub struct Capped {
     pub had: i64,
 }
 
+impl fmt::Display for Capped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.topic { " about the topic" } else { "" };
+        let law = if self.law { ", by law" } else { "" };
+        write!(f, "{} of {} in {} days{about}{law}", self.had, self.messages, self.days)
+    }
+}
+
+/// What the check saw that passed; nothing where no cap binds.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    let caps: Vec<String> = facts.caps.iter().map(ToString::to_string).collect();
+    (!caps.is_empty()).then(|| caps.join("; "))
+}
+
 pub(super) fn check(facts: &Facts) -> Result<(), No> {
     match facts.caps.iter().find(|cap| cap.had >= i64::from(cap.messages)) {
         None => Ok(()),
-        Some(cap) => {
-            let about = if cap.topic { " about the topic" } else { "" };
-            let law = if cap.law { ", by law" } else { "" };
-            let seen = format!("{} of {} in {} days{about}{law}", cap.had, cap.messages, cap.days);
-            Err(No::with(Reason::FrequencyCap, seen))
-        }
+        Some(cap) => Err(No::with(Reason::FrequencyCap, cap.to_string())),
     }
 }
 

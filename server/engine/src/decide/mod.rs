@@ -163,6 +163,26 @@ pub fn decide(facts: &Facts, render: impl FnOnce() -> Result<Content, ContentFau
     }
 }
 
+impl Facts {
+    /// What the checks saw that passed, so that a decision can be made again: of those that have something to tell.
+    #[must_use]
+    pub fn seen(&self, passed: i64) -> Vec<(Check, String)> {
+        let tell = |check: Check, seen: fn(&Self) -> Option<String>| {
+            let passed = passed & check.bit() != 0;
+            Some((check, passed.then(|| seen(self)).flatten()?))
+        };
+        let checks = [
+            tell(Check::Consent, consent::seen),
+            tell(Check::Subscription, subscription::seen),
+            tell(Check::Deadline, deadline::seen),
+            tell(Check::QuietHours, quiet::seen),
+            tell(Check::FrequencyCap, frequency::seen),
+            tell(Check::Window, window::seen),
+        ];
+        checks.into_iter().flatten().collect()
+    }
+}
+
 fn refused(no: No, passed: i64) -> Decided {
     let verdict = match no.until {
         Some(until) => Verdict::Wait { until, reason: no.reason },
@@ -204,6 +224,25 @@ mod tests {
         let decided = decide(&willing(), hello);
         assert_eq!(decided.verdict, Verdict::Send(hello().expect("a text")));
         assert_eq!(decided.passed, Check::Length.bits_through());
+    }
+
+    #[test]
+    fn what_passed_is_kept_with_what_it_saw() {
+        let cap = Capped { messages: 3, days: 7, topic: false, law: false, had: 1 };
+        let facts = Facts { caps: vec![cap], ..willing() };
+        let seen = facts.seen(decide(&facts, hello).passed);
+        let expected = [
+            (Check::Consent, "opted_in, for marketing"),
+            (Check::Subscription, "subscribed"),
+            (Check::QuietHours, "no quiet hours bind this message"),
+            (Check::FrequencyCap, "1 of 3 in 7 days"),
+            (Check::Window, "free text, and the setting asks for no open conversation"),
+        ];
+        assert_eq!(seen, expected.map(|(check, saw)| (check, saw.to_owned())));
+        // Of what was refused, what passed before the refusal.
+        let unsubscribed = Facts { subscription: None, ..facts };
+        let seen = unsubscribed.seen(decide(&unsubscribed, hello).passed);
+        assert_eq!(seen, [(Check::Consent, "opted_in, for marketing".to_owned())]);
     }
 
     #[test]

@@ -32,6 +32,13 @@ pub struct Hours {
     pub place: Place,
 }
 
+/// What the check saw that passed: the window, whose clock it goes by, the rules.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    let Some(hours) = &facts.hours else { return Some("no quiet hours bind this message".to_owned()) };
+    let (from, to) = hours.policy.window(&hours.zones, hours.place, facts.now)?;
+    Some(format!("allowed from {} to {}; {}", hours.local(from), hours.told(to), hours.rules()))
+}
+
 /// Until when the message may be handed over; none when nothing binds it.
 pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
     let Some(hours) = &facts.hours else { return Ok(None) };
@@ -133,6 +140,37 @@ mod tests {
         let closes = check(&facts("+12125550100", "2027-03-14T12:00:00Z")).expect("it is day");
         assert_eq!(closes, Some("2027-03-15T01:00:00Z".parse().expect("a time")));
         assert_eq!(check(&Facts { hours: None, ..facts("+12125550100", "2027-03-14T02:00:00Z") }), Ok(None));
+    }
+
+    /// As an auditor would, who has only what is stored: the words, the zones, when it was decided.
+    #[test]
+    fn what_is_kept_of_a_decision_leads_to_it_again() {
+        let cases = [
+            ("+12125550100", "2027-03-14T12:00:00Z", "21:00–08:00"),
+            ("+12125550100", "2027-03-14T16:30:00Z", "20:30–10:15"),
+            ("+4915112345678", "2026-10-25T01:30:00Z", "05:00–01:00"),
+            ("+94771234567", "2026-11-29T10:03:25Z", "21:00–08:00"),
+        ];
+        for (phone, now, hours) in cases {
+            let policy = |words: &str| {
+                let (start, end) = words.split_once('–').expect("hours");
+                let hours = QuietHours { start: start.parse().expect("a time"), end: end.parse().expect("a time") };
+                Policy::new(false, vec![hours], &Holidays::default())
+            };
+            let mut made = facts(phone, now);
+            made.hours.as_mut().expect("hours").policy = policy(hours);
+            let until = check(&made).unwrap_or_else(|no| panic!("{phone} at {now}: {no:?}"));
+            let stored = seen(&made).expect("something was seen");
+            let rules = stored.split_once("; quiet hours ").and_then(|(_, rules)| rules.split_once("; tzdb "));
+            let (words, tzdb) = rules.expect("rules and version");
+            assert_eq!(tzdb, zones::version());
+            let zones = zones::of_names(made.hours.as_ref().expect("hours").zones.names());
+            let again = Hours { policy: policy(words), zones, place: Place::default() };
+            let again = Facts { hours: Some(again), now: made.now, ..willing() };
+            assert_eq!(check(&again).expect("the same"), until);
+            let window = |text: &str| text.split_once(" (").map(|(window, _)| window.to_owned());
+            assert_eq!(seen(&again).as_deref().and_then(window), window(&stored), "{stored}");
+        }
     }
 
     #[test]

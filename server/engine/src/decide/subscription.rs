@@ -4,9 +4,17 @@ use domain::{consent::Subscription, message::Kind, reason::Reason};
 
 use super::{Facts, No};
 
+fn is_needed(facts: &Facts) -> bool {
+    facts.has_topic && facts.kind == Kind::Campaign
+}
+
+/// What the check saw that passed; nothing where the message is about no topic.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    facts.subscription.filter(|_| is_needed(facts)).map(|state| state.to_string())
+}
+
 pub(super) fn check(facts: &Facts) -> Result<(), No> {
-    let wanted = facts.has_topic && facts.kind == Kind::Campaign;
-    if !wanted || facts.subscription == Some(Subscription::Subscribed) {
+    if !is_needed(facts) || facts.subscription == Some(Subscription::Subscribed) {
         return Ok(());
     }
     let state = facts.subscription.map_or("none", Subscription::as_str);

@@ -8,11 +8,25 @@ use domain::{
 
 use super::{Facts, No, Person, quiet};
 
-pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
+fn is_needed(facts: &Facts) -> bool {
     // An answer by itself is for the conversation at hand, whatever it consists of.
     let is_bound = (facts.enforce_window && facts.free_text) || facts.kind == Kind::AutoReply;
-    let needed = facts.channel == Channel::Whatsapp && is_bound;
-    if !needed {
+    facts.channel == Channel::Whatsapp && is_bound
+}
+
+/// What the check saw that passed. Not when the person wrote: that is different for everybody.
+pub(super) fn seen(facts: &Facts) -> Option<String> {
+    let what = match (facts.channel, facts.free_text) {
+        (Channel::Whatsapp, _) if is_needed(facts) => "the person wrote to this sender within 24 hours",
+        (Channel::Whatsapp, false) => "an approved template needs no open conversation",
+        (Channel::Whatsapp, true) => "free text, and the setting asks for no open conversation",
+        _ => return None,
+    };
+    Some(what.to_owned())
+}
+
+pub(super) fn check(facts: &Facts, person: Person) -> Result<(), No> {
+    if !is_needed(facts) {
         return Ok(());
     }
     match person.last_inbound_at {

@@ -19,7 +19,10 @@ use super::Webhook;
 /// So many stored ones are remembered at most: some 10 MB …
 const MOST: usize = 100_000;
 
-/// … each for so long. Twilio gives up after a minute.
+/// … with answers of so many bytes together. What does not fit any more is remembered without its words …
+const MOST_BYTES: usize = 8 << 20;
+
+/// … and each for so long. Twilio gives up after a minute.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 
 /// What tries of one webhook have in common.
@@ -64,21 +67,26 @@ struct Known {
     states: HashMap<Mark, State>,
     /// Those that are stored, the oldest first.
     stored: VecDeque<(Instant, Mark)>,
+    /// The length of all words that are kept.
+    bytes: usize,
 }
 
 impl Known {
     fn keep(&mut self, mark: Mark, words: Words, now: Instant) {
-        self.states.insert(mark, State::Stored(words));
-        self.stored.push_back((now, mark));
         let is_over = |stored: &VecDeque<(Instant, Mark)>| {
             let is_old = |(at, _): &(Instant, Mark)| now.duration_since(*at) >= REMEMBERED_FOR;
-            stored.len() > MOST || stored.front().is_some_and(is_old)
+            stored.len() >= MOST || stored.front().is_some_and(is_old)
         };
         while is_over(&self.stored) {
-            if let Some((_, mark)) = self.stored.pop_front() {
-                self.states.remove(&mark);
+            let Some((_, mark)) = self.stored.pop_front() else { break };
+            if let Some(State::Stored(Some(words))) = self.states.remove(&mark) {
+                self.bytes -= words.len();
             }
         }
+        let words = words.filter(|words| self.bytes + words.len() <= MOST_BYTES);
+        self.bytes += words.as_ref().map_or(0, |words| words.len());
+        self.states.insert(mark, State::Stored(words));
+        self.stored.push_back((now, mark));
     }
 }
 
@@ -212,6 +220,21 @@ mod tests {
         assert!(!known.states.contains_key(&mark(0)), "the oldest is forgotten");
         known.keep(mark(u128::MAX), None, start + REMEMBERED_FOR);
         assert_eq!((known.states.len(), known.stored.len()), (1, 1));
+    }
+
+    #[test]
+    fn answers_take_only_so_much_room() {
+        let mut known = Known::default();
+        let start = Instant::now();
+        let half: Words = Some("x".repeat(MOST_BYTES / 2).into());
+        for number in 0..3 {
+            known.keep(mark(number), half.clone(), start);
+        }
+        let has_words = |known: &Known, number| matches!(known.states[&mark(number)], State::Stored(Some(_)));
+        assert_eq!([0, 1, 2].map(|number| has_words(&known, number)), [true, true, false], "it is known all the same");
+        assert_eq!(known.bytes, MOST_BYTES);
+        known.keep(mark(3), half, start + REMEMBERED_FOR);
+        assert!(known.bytes == MOST_BYTES / 2 && has_words(&known, 3), "what is forgotten makes room");
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl DueTimes {
             reason: Some(Reason::DeadlinePassed),
             checks: Check::Subscription.bits_through(),
             detail: Some(format!("{local} by the person's own clock was over when the run began")),
+            grounds: None,
         }
     }
 }

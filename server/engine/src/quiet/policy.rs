@@ -170,6 +170,16 @@ impl Policy {
         }
     }
 
+    /// The window of an instant; none when it is quiet, or nothing is.
+    #[must_use]
+    pub fn window(&self, zones: &Zones, place: Place, now: Timestamp) -> Option<Span> {
+        if self.is_free() || zones.is_empty() {
+            return None;
+        }
+        let spans = self.known(zones, place, now);
+        spans.get(spans.partition_point(|(_, to)| *to <= now)).copied().filter(|(from, _)| *from <= now)
+    }
+
     /// All windows in which a message to somebody with these zones at this place may go out. Nothing of it is kept: what is
     /// asked again and again is [`Self::answer`].
     pub(crate) fn windows(&self, zones: &Zones, place: Place, within: Span) -> Vec<Span> {
@@ -184,7 +194,8 @@ impl Policy {
             return known.clone();
         }
         let to = from.plus((SEARCH_DAYS + 2) * Timestamp::DAY);
-        let known = Arc::new(self.spans(zones, place, (from, to)));
+        // From a day before, so that the window that is open as the day begins is there with its beginning.
+        let known = Arc::new(self.spans(zones, place, (from.plus(-Timestamp::DAY), to)));
         let mut all = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= KEPT {
             all.clear();

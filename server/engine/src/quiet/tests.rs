@@ -129,6 +129,43 @@ fn several_zones_share_only_what_all_allow() {
         allowed(&default, &of_boise, Place::default(), ("2026-12-02T06:00:00Z", "2026-12-03T06:00:00Z")),
         of(&[("2026-12-02T16:00:00Z", "2026-12-03T04:00:00Z")])
     );
+    let of_names = |names: &[&'static str], hours: &Policy, within| {
+        allowed(hours, &zones::of_names(names), Place::default(), within)
+    };
+    let us = ["America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"];
+    let far = [&us[..], &["America/Anchorage", "America/Adak", "Pacific/Honolulu"]].concat();
+    let day = ("2026-12-02T06:00:00Z", "2026-12-03T06:00:00Z");
+    assert_eq!(of_names(&us, &default, day), of(&[("2026-12-02T16:00:00Z", "2026-12-03T02:00:00Z")]));
+    assert_eq!(of_names(&far, &default, day), of(&[("2026-12-02T18:00:00Z", "2026-12-03T02:00:00Z")]));
+    let as_in_florida = only(around("08:00", "20:00"));
+    assert_eq!(of_names(&us, &as_in_florida, day), of(&[("2026-12-02T16:00:00Z", "2026-12-03T01:00:00Z")]));
+    let of_new_zealand = of_phone("+64211234567");
+    assert_eq!(of_new_zealand.names(), ["Pacific/Auckland", "Pacific/Chatham"]);
+    assert_eq!(
+        allowed(&default, &of_new_zealand, Place::default(), ("2026-12-02T12:00:00Z", "2026-12-03T12:00:00Z")),
+        of(&[("2026-12-02T19:00:00Z", "2026-12-03T07:15:00Z")])
+    );
+    let of_seven = [
+        "Asia/Almaty",
+        "Asia/Anadyr",
+        "Asia/Aqtobe",
+        "Asia/Irkutsk",
+        "Asia/Kamchatka",
+        "Asia/Krasnoyarsk",
+        "Asia/Magadan",
+        "Asia/Novosibirsk",
+        "Asia/Omsk",
+        "Asia/Sakhalin",
+        "Asia/Vladivostok",
+        "Asia/Yakutsk",
+        "Asia/Yekaterinburg",
+        "Europe/Bucharest",
+        "Europe/Moscow",
+        "Europe/Samara",
+    ];
+    let in_russia = of(&[("2026-12-02T06:00:00Z", "2026-12-02T09:00:00Z")]);
+    assert_eq!(of_names(&of_seven, &default, within), in_russia);
+    assert_eq!(allowed(&default, &of_phone("+79161234567"), Place::default(), within), in_russia);
     let of_spain = allowed(&default, &of_phone("+34612345678"), Place::default(), within);
     assert_eq!(of_spain, of(&[("2026-12-02T08:00:00Z", "2026-12-02T20:00:00Z")]));
 }
@@ -178,6 +215,59 @@ fn law_follows_the_place() {
         of(&[("2026-12-02T05:00:00Z", "2026-12-02T14:30:00Z"), ("2026-12-03T03:30:00Z", "2026-12-03T05:00:00Z")])
     );
     assert_eq!(day("+33612345673", Some("Asia/Colombo"), "FR"), day("+94771234567", None, "LK"));
+}
+
+const LAW_VECTORS: &str = include_str!("law_vectors.txt");
+const DAYS: [&str; 4] = ["2026-12-02", "2026-12-05", "2026-12-06", "2026-12-25"];
+
+/// The window of a local day as one sees it on a clock there; none when the day is closed.
+fn on_day(policy: &Policy, (zones, place): (&Zones, Place), zone: &TimeZone, day: &str) -> Option<String> {
+    let date: jiff::civil::Date = day.parse().expect("a day");
+    let midnight = |date: jiff::civil::Date| {
+        zones::instant(zone, date.at(0, 0, 0, 0), zones::Overlap::First).expect("a midnight").to_string()
+    };
+    let within = (midnight(date), midnight(date.tomorrow().expect("a day")));
+    let windows: Vec<String> = allowed(policy, zones, place, (&within.0, &within.1))
+        .iter()
+        .map(|(from, to)| [from, to].map(|edge| zones::civil(zone, at(edge)).strftime("%H:%M").to_string()).join("-"))
+        .collect();
+    (!windows.is_empty()).then(|| windows.join(" "))
+}
+
+#[test]
+fn every_place_of_the_law_table_has_the_hours_that_were_read() {
+    let christmas =
+        |country: &str| Holiday { country: country.to_owned(), date: DAYS[3].to_owned(), name: "x".to_owned() };
+    let holidays = ["AU", "FR", "US", "LK"].map(christmas);
+    let mut places = HashSet::new();
+    for line in LAW_VECTORS.lines().filter(|line| !line.starts_with('#')) {
+        let [place, phone, zone, days @ ..]: [&str; 7] =
+            line.split('|').collect::<Vec<_>>().try_into().expect("seven fields");
+        let is_nowhere = zones_of(&phone.parse().expect("a phone"), None).is_empty();
+        let country = place.split('-').next().filter(|country| *country != "**").unwrap_or("LK");
+        let (policy, zones, of_person) = by_law(phone, is_nowhere.then_some(zone), country, &holidays);
+        let clock = zones::zone(zone).expect("a zone");
+        for (day, expected) in DAYS.iter().zip(days) {
+            let found = on_day(&policy, (&zones, of_person), &clock, day);
+            assert_eq!(
+                found.as_deref().unwrap_or("closed"),
+                expected,
+                "{place} {phone} on {day}, in {:?}",
+                zones.names()
+            );
+        }
+        places.insert(place);
+    }
+    for line in law_lines() {
+        for subdivision in line.subdivision.split(',') {
+            let place = if subdivision == EVERYWHERE {
+                line.country.clone()
+            } else {
+                format!("{}-{subdivision}", line.country)
+            };
+            assert!(places.contains(place.as_str()), "no vector is about {place}");
+        }
+    }
 }
 
 #[test]

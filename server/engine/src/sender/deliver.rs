@@ -100,6 +100,7 @@ fn last_look(
         reason: Some(reason),
         checks: passed.bits_through(),
         detail: Some(detail.to_owned()),
+        grounds: None,
     };
     tracing::info!(message.id = message.id.0, attempt = message.attempt, %reason, "stopped by an opt-out after the claim");
     Some(done(message, lease, Effect::Skipped(reason), Some(decision)))

@@ -7,7 +7,7 @@ use domain::{
     ids::{CampaignId, ContactId, RunId, SenderId},
     phone::Phone,
 };
-use store::messages::{Effect, OutcomeIn, Settled};
+use store::messages::{Effect, KnownGrounds, OutcomeIn, Settled};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -63,12 +63,12 @@ impl Done {
 /// Writes until every sender of the channel is gone.
 pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
     let mut batch = Vec::with_capacity(BATCH);
-    let mut latest = 0;
+    let (mut latest, mut known) = (0, KnownGrounds::default());
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         gather(&mut queue, &mut batch, if latest < BUSY { WINDOW } else { BUSY_WINDOW }).await;
         latest = batch.len();
         let began = Instant::now();
-        write_surely(&engine, &queue, &batch).await;
+        write_surely(&engine, &queue, &batch, &mut known).await;
         stop_runs(&engine, to_stop(&engine, &batch)).await;
         open_breakers(&engine, faults(&batch)).await;
         metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
@@ -78,12 +78,12 @@ pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
 
 /// Tries until it is written. What cannot be written although the database is there is tried outcome by outcome, so that
 /// one of them does not hold up all others; its lease will say that it is unknown.
-async fn write_surely(engine: &Engine, queue: &mpsc::Receiver<Done>, batch: &[Done]) {
+async fn write_surely(engine: &Engine, queue: &mpsc::Receiver<Done>, batch: &[Done], known: &mut KnownGrounds) {
     let began = Instant::now();
-    while let Err(error) = write_batch(engine, batch).await {
+    while let Err(error) = write_batch(engine, batch, known).await {
         if !is_passing(&error) {
             tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written together");
-            return write_apart(engine, batch).await;
+            return write_apart(engine, batch, known).await;
         }
         tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written; trying again");
         if queue.is_closed() && began.elapsed() > LAST_TRIES {
@@ -94,9 +94,9 @@ async fn write_surely(engine: &Engine, queue: &mpsc::Receiver<Done>, batch: &[Do
     }
 }
 
-async fn write_apart(engine: &Engine, batch: &[Done]) {
+async fn write_apart(engine: &Engine, batch: &[Done], known: &mut KnownGrounds) {
     for done in batch {
-        if let Err(error) = write_batch(engine, std::slice::from_ref(done)).await {
+        if let Err(error) = write_batch(engine, std::slice::from_ref(done), known).await {
             let (message, attempt) = (done.outcome.id.0, done.outcome.attempt);
             tracing::error!(%error, message.id = message, attempt, "an outcome cannot be written: it will be unknown");
         }
@@ -114,12 +114,13 @@ async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>, window:
     }
 }
 
-async fn write_batch(engine: &Engine, batch: &[Done]) -> Result<()> {
+async fn write_batch(engine: &Engine, batch: &[Done], known: &mut KnownGrounds) -> Result<()> {
     // Before the outcomes: a crash in between leaves the opt-out standing, not the message.
     record_opt_outs(engine, batch).await?;
     let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.outcome.clone()).collect();
     let counted: Vec<ContactId> = batch.iter().filter(|done| done.is_counted()).map(|done| done.contact).collect();
-    let settled = retrying!(write_outcomes(engine, &outcomes, &counted).await)?;
+    let settled = retrying!(write_outcomes(engine, &outcomes, &counted, known).await)?;
+    known.note(outcomes.iter().filter_map(OutcomeIn::grounds));
     report(engine, batch, &settled);
     Ok(())
 }
@@ -142,10 +143,15 @@ async fn open_breakers(engine: &Engine, faults: Vec<Fault>) {
     }
 }
 
-async fn write_outcomes(engine: &Engine, outcomes: &[OutcomeIn], counted: &[ContactId]) -> Result<Vec<Settled>> {
+async fn write_outcomes(
+    engine: &Engine,
+    outcomes: &[OutcomeIn],
+    counted: &[ContactId],
+    known: &KnownGrounds,
+) -> Result<Vec<Settled>> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
-    let settled = store::messages::write_outcomes(&tx, now, outcomes).await?;
+    let settled = store::messages::write_outcomes(&tx, now, outcomes, known).await?;
     store::daily_recipients::note(&tx, &engine.config().provider.account_sid, counted, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(settled)

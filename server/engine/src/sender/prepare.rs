@@ -95,7 +95,7 @@ async fn decide(
     claim: Claim,
 ) -> std::result::Result<Ready, Box<Done>> {
     let now = shared.engine.now();
-    let decided = match verdict(shared, context, &message, now).await {
+    let (decided, decision) = match verdict(shared, context, &message, now).await {
         Ok(decided) => decided,
         Err(error) => {
             // Not the message's fault: it waits for its turn like after any failure before a byte was sent.
@@ -105,7 +105,6 @@ async fn decide(
             return Err(Box::new(done(&message, claim.lease, effect, None)));
         }
     };
-    let decision = verdict::record(&decided, now);
     let until = Until { closes: decided.closes, deadline: deadline(context) };
     let effect = match (decided.verdict, &message.contact) {
         (Verdict::Send(content), Some(contact)) => {
@@ -119,7 +118,12 @@ async fn decide(
     Err(Box::new(done(&message, claim.lease, effect, Some(decision))))
 }
 
-async fn verdict(shared: &Shared, context: &LaneContext, message: &Claimed, now: Timestamp) -> Result<Decided> {
+async fn verdict(
+    shared: &Shared,
+    context: &LaneContext,
+    message: &Claimed,
+    now: Timestamp,
+) -> Result<(Decided, DecisionIn)> {
     let text = content::text_of(&shared.engine, context, message).await?;
     Ok(verdict::of(&context.binding(shared.engine.config()), &text, message, now))
 }

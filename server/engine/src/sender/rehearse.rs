@@ -22,7 +22,7 @@ use store::{
 use super::{Cap, RunContext, caps, content, content::Text, verdict, verdict::Binding};
 use crate::{
     Engine, Result,
-    decide::{self, Content, ContentFault, Decided, Verdict},
+    decide::{self, Content, ContentFault, Decided, Facts, Verdict},
     own_page::Link,
     planner::local::{Due, DueTimes},
     quiet::{self, Holidays, Policy},
@@ -173,13 +173,14 @@ impl Rehearsing {
             let leaf = leaf(message.contact_id, Outcome::Skip, Some(reason), None);
             return found.leaves.push((message.contact_id, leaf));
         };
-        let decided = self.verdict(text, message, due);
+        let facts = verdict::facts(&self.binding(), text, message, due);
+        let decided = Self::verdict(&facts, || text.render(self.engine.config(), message));
         let (outcome, reason, at) = match &decided.verdict {
             Verdict::Skip(reason) => {
                 if let (Reason::MissingVariable, Some(variable)) = (reason, &decided.detail) {
                     count(&mut found.counts, Counted::Variable, variable);
                 }
-                let decision = verdict::record(&decided, now);
+                let decision = verdict::record(&facts, &decided, now);
                 found.left_out.push(LeftOut { id, reason: *reason, decision });
                 (Outcome::Skip, Some(*reason), None)
             }
@@ -218,14 +219,12 @@ impl Rehearsing {
     }
 
     /// As at sending, but that whoever sleeps is asked for a text, too: what it lacks, it lacks in the morning.
-    fn verdict(&self, text: &Text<'_>, message: &Claimed, at: Timestamp) -> Decided {
-        let facts = verdict::facts(&self.binding(), text, message, at);
-        let render = || text.render(self.engine.config(), message);
-        let decided = decide::decide(&facts, render);
+    fn verdict(facts: &Facts, render: impl Fn() -> Result<Content, ContentFault>) -> Decided {
+        let decided = decide::decide(facts, &render);
         if !matches!(decided.verdict, Verdict::Wait { .. }) {
             return decided;
         }
-        let awake = decide::decide(&decide::Facts { hours: None, ..facts }, render);
+        let awake = decide::decide(&Facts { hours: None, ..facts.clone() }, &render);
         match awake.verdict {
             Verdict::Skip(Reason::MissingVariable | Reason::TooLong | Reason::TemplateError) => awake,
             _ => decided,

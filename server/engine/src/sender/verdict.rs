@@ -6,7 +6,7 @@ use domain::{
     message::{Channel, Kind, Outcome},
     time::Timestamp,
 };
-use store::messages::{Claimed, DecisionIn};
+use store::messages::{Claimed, DecisionIn, Grounds, Seen};
 
 use super::{Cap, RunContext, caps, content::Text};
 use crate::{
@@ -27,9 +27,12 @@ pub(super) struct Binding<'a> {
     pub enforce_window: bool,
 }
 
-pub(super) fn of(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Decided {
+/// What is decided now, and what is stored of it.
+pub(super) fn of(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> (Decided, DecisionIn) {
     let facts = facts(binding, text, message, now);
-    decide::decide(&facts, || text.render(binding.config, message))
+    let decided = decide::decide(&facts, || text.render(binding.config, message));
+    let record = record(&facts, &decided, now);
+    (decided, record)
 }
 
 pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, now: Timestamp) -> Facts {
@@ -76,11 +79,26 @@ fn hours(binding: &Binding<'_>, message: &Claimed, category: Option<Category>, n
     Some(Hours { policy: binding.hours.clone(), zones, place })
 }
 
-pub(super) fn record(decided: &Decided, at: Timestamp) -> DecisionIn {
+/// A decision as it is stored, which was made at an instant from these facts.
+pub(super) fn record(facts: &Facts, decided: &Decided, at: Timestamp) -> DecisionIn {
     let (outcome, reason) = match &decided.verdict {
         Verdict::Send(_) => (Outcome::Send, None),
         Verdict::Skip(reason) => (Outcome::Skip, Some(*reason)),
         Verdict::Wait { reason, .. } => (Outcome::Wait, Some(*reason)),
     };
-    DecisionIn { at, outcome, reason, checks: decided.passed, detail: decided.detail.clone() }
+    DecisionIn {
+        at,
+        outcome,
+        reason,
+        checks: decided.passed,
+        detail: decided.detail.clone(),
+        grounds: Grounds::of(&seen(facts, decided.passed)),
+    }
+}
+
+/// What the checks saw that passed, and whose clock it was.
+fn seen(facts: &Facts, passed: i64) -> Seen {
+    let checks = facts.seen(passed).into_iter().map(|(check, saw)| (check.to_string(), saw));
+    let zones = facts.hours.iter().flat_map(|hours| hours.zones.names());
+    Seen { checks: checks.collect(), zones: zones.map(ToString::to_string).collect() }
 }

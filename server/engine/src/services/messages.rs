@@ -3,16 +3,13 @@
 use domain::{
     actor::ActorKind,
     ids::{AccountId, ApiKeyId, ContactId, MessageId, SenderId},
-    message::{
-        By, Channel, CheckOutcome, CheckResult, Kind, Message, MessageFilter, NewMessage, Outcome, State, StepActor,
-    },
+    message::{By, Channel, Kind, Message, MessageFilter, NewMessage, Outcome, State, StepActor},
     page::{Page, PageRequest},
     phone::Phone,
     problem::FieldError,
     reason::Check,
     role::Permission,
     template::MAX_BODY_CHARACTERS,
-    time::Timestamp,
 };
 use serde_json::json;
 use store::{Tx, messages::NewSingle, senders::SenderRow};
@@ -21,14 +18,10 @@ use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     cursor::{Cursor, page_of, rows_to_ask_for},
-    quiet::{self, Holidays, Place},
     require,
     retry::retrying,
-    services::{
-        contacts::{Birth, born},
-        settings,
-    },
-    zones::{self, zones_of},
+    services::contacts::{Birth, born},
+    zones,
 };
 
 /// See [`Engine::messages`].
@@ -70,7 +63,7 @@ impl Messages<'_> {
             other => other.into(),
         })?;
         name_actors(db, &mut message).await?;
-        tell_windows(self.0, &mut message).await?;
+        tell_local_times(&mut message);
         Ok(message)
     }
 
@@ -106,40 +99,16 @@ fn check(new: &NewMessage) -> Result<()> {
     Error::unless_valid(errors)
 }
 
-/// How far a window is looked for, either way.
-const AROUND: i64 = 2 * Timestamp::DAY;
-
-/// Says of what was sent where quiet hours bind it by whose clock, and in which window. Nothing of it is stored with the
-/// decision: it is told by the rules and the clock as they are known now, and left out where they would say no.
-async fn tell_windows(engine: &Engine, message: &mut Message) -> Result<()> {
-    let sent = message.decisions.iter().any(|made| made.outcome == Outcome::Send && made.attempt > 0);
-    let (Some(run), Some(phone), Kind::Campaign, true) = (message.run_id, &message.phone, message.kind, sent) else {
-        return Ok(());
-    };
-    let db = engine.db().reader();
-    let Some(person) = store::contacts::find(db, phone).await?.map(|stored| stored.contact) else { return Ok(()) };
-    let rules = store::runs::rules(db, run).await?;
-    let settings = settings::current(engine).await?;
-    let hours = quiet::of_run(&settings, &Holidays::of(&settings.holidays), &rules);
-    let zones = zones_of(phone, person.timezone.as_deref());
-    let Some(zone) = zones.zones().first().filter(|_| !hours.is_free()) else { return Ok(()) };
-    let place = Place::of(phone, person.country.as_deref(), &zones);
-    let local = |at: Timestamp| zones::civil(zone, at).strftime("%a %-d %b, %H:%M").to_string();
-    let name = zones.names().join(", ");
-    for made in message.decisions.iter_mut().filter(|made| made.outcome == Outcome::Send && made.attempt > 0) {
-        let windows = hours.windows(&zones, place, (made.at.plus(-AROUND), made.at.plus(AROUND)));
-        let Some((from, to)) = windows.into_iter().find(|(from, to)| *from <= made.at && made.at < *to) else {
-            continue;
-        };
-        let passed = |check: &&mut CheckResult| {
-            check.check == Check::QuietHours && check.result == CheckOutcome::Pass && check.detail.is_none()
-        };
-        if let Some(check) = made.checks.iter_mut().find(passed) {
-            let (at, from, to) = (local(made.at), local(from), local(to));
-            check.detail = Some(format!("{at} in {name}: allowed from {from} to {to}, by the hours as they are now"));
+/// Says of what was sent where quiet hours bind it when that was by the person's clock.
+fn tell_local_times(message: &mut Message) {
+    for made in message.decisions.iter_mut().filter(|made| made.outcome == Outcome::Send) {
+        let Some(zone) = made.zones.first().and_then(|name| zones::zone(name)) else { continue };
+        let window = made.checks.iter_mut().filter(|check| check.check == Check::QuietHours);
+        for detail in window.filter_map(|check| check.detail.as_mut()) {
+            let local = zones::civil(&zone, made.at).strftime("%a %-d %B %Y, %H:%M");
+            *detail = format!("{local} there: {detail}");
         }
     }
-    Ok(())
 }
 
 /// Names who made the steps that somebody here made: the audit log knows, by what was done to which entity.

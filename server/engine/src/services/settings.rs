@@ -260,6 +260,13 @@ fn held_because(former: &Sending, reason: &str) -> String {
     }
 }
 
+impl Document {
+    /// Those that the program brings along, until somebody changes them.
+    fn holidays(&self) -> Vec<Holiday> {
+        self.holidays.clone().unwrap_or_else(shipped_holidays)
+    }
+}
+
 async fn save(tx: &store::Tx, document: &Document, version: i64, now: Timestamp) -> Result<()> {
     store::settings::save(tx, KEY, document, version, now).await?;
     Ok(())
@@ -359,8 +366,11 @@ async fn audit(
         store::audit::append(tx, actor, now, action, ("settings", KEY), &detail).await?;
     }
     if !changed.is_empty() {
+        let holidays = (former.holidays != document.holidays)
+            .then(|| quiet::holiday_changes(&former.holidays(), &document.holidays()));
         let detail = json!({
             "changed": changed,
+            "holidays": holidays,
             "default_country": document.default_country,
             "default_timezone": document.default_timezone,
             "enforce_whatsapp_window": document.enforce_whatsapp_window,

@@ -198,6 +198,12 @@ fn zones_by(key: Key) -> Zones {
     set_of(names).map_or_else(nowhere, |set| Zones { set, source })
 }
 
+/// These zones, as if a number told them.
+#[cfg(test)]
+pub(crate) fn of_names(names: &[&'static str]) -> Zones {
+    Zones { set: set_of(names.to_vec()).expect("zones of the database"), source: Source::Prefix }
+}
+
 fn empty() -> Arc<Set> {
     static EMPTY: LazyLock<Arc<Set>> = LazyLock::new(|| Arc::new(Set { names: Vec::new(), zones: Vec::new() }));
     EMPTY.clone()

@@ -1,5 +1,6 @@
 //! What explains a message: transitions and decisions, append-only.
 
+use super::grounds::{self, Grounds, KnownGrounds};
 use crate::{
     Kind, Result, Tx,
     batch::{Columns, Type, column, nullable},
@@ -25,6 +26,8 @@ pub struct DecisionIn {
     pub checks: i64,
     /// What deviated: the failed check's data. No personal data.
     pub detail: Option<String>,
+    /// What those saw that passed.
+    pub grounds: Option<Grounds>,
 }
 
 /// A change of state that no callback explains.
@@ -82,12 +85,17 @@ pub(super) fn transitions(kind: Kind, at: Timestamp, by: By, rows: &[Transition]
 pub(crate) async fn write_first_decisions<'a>(
     tx: &Tx,
     month: i32,
-    rows: impl Iterator<Item = (MessageId, &'a DecisionIn)>,
+    rows: impl Iterator<Item = (MessageId, &'a DecisionIn)> + Clone,
 ) -> Result<()> {
-    exec_together(tx, decisions(Kind::of(tx), rows.map(|(id, decision)| (id, month, 0, decision)))?).await
+    let kind = Kind::of(tx);
+    let seen = rows.clone().filter_map(|(_, decision)| decision.grounds.as_ref());
+    let grounds = grounds::statement(kind, &KnownGrounds::default(), seen)?;
+    let decisions = decisions(kind, rows.map(|(id, decision)| (id, month, 0, decision)))?;
+    exec_together(tx, grounds.into_iter().chain(decisions)).await
 }
 
-/// The statement that writes the decisions of messages, each with its month and attempt, if there are any.
+/// The statement that writes the decisions of messages, each with its month and attempt, if there are any. Their grounds are
+/// another one's ([`grounds::statement`]).
 pub(super) fn decisions<'a>(
     kind: Kind,
     rows: impl Iterator<Item = (MessageId, i32, i16, &'a DecisionIn)>,
@@ -101,6 +109,7 @@ pub(super) fn decisions<'a>(
         nullable("reason", Type::Text),
         column("checks", Type::BigInt),
         nullable("detail", Type::Text),
+        nullable("grounds", Type::BigInt),
     ];
     let mut batch = Columns::new(kind, columns);
     for (id, month, attempt, decision) in rows {
@@ -113,6 +122,7 @@ pub(super) fn decisions<'a>(
             decision.reason.map(Reason::as_str).into(),
             decision.checks.into(),
             decision.detail.as_deref().into(),
+            decision.grounds.as_ref().map(Grounds::id).into(),
         ]);
     }
     if batch.is_empty() {
@@ -120,9 +130,10 @@ pub(super) fn decisions<'a>(
     }
     let mut values = Vec::new();
     let text = format!(
-        "INSERT INTO decisions (month, message_id, at, attempt, outcome, reason, rules_version, checks, detail) \
-         SELECT d.month, d.message_id, d.at, d.attempt, d.outcome, d.reason, {RULES_VERSION}, d.checks, d.detail \
-         FROM {}",
+        "INSERT INTO decisions \
+         (month, message_id, at, attempt, outcome, reason, rules_version, checks, detail, grounds) \
+         SELECT d.month, d.message_id, d.at, d.attempt, d.outcome, d.reason, {RULES_VERSION}, d.checks, d.detail, \
+         d.grounds FROM {}",
         batch.table("d", &mut values)?
     );
     Ok(Some(Ready { text, values }))

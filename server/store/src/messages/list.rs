@@ -1,5 +1,7 @@
 //! Messages for people: pages of a list, one with its whole history, a run's for export.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ids::{CampaignId, ContactId, MessageId, RunId},
     message::{
@@ -12,7 +14,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::rows::state;
+use super::{grounds, rows::state};
 use crate::{ConnectionTrait, Error, Result, Row, all, one};
 
 const COLUMNS: &str = "m.id, m.run_id, m.campaign_id, m.kind, c.phone, c.name, s.channel, t.body, m.state, m.reason, \
@@ -170,7 +172,9 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
 }
 
 async fn decisions(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<Decision>> {
-    let query = "SELECT at, attempt, outcome, reason, checks, detail, rules_version FROM decisions WHERE message_id = $1 ORDER BY at, id";
+    let query = "SELECT d.at, d.attempt, d.outcome, d.reason, d.checks, d.detail, d.rules_version, g.seen \
+                 FROM decisions d LEFT JOIN decision_grounds g ON g.id = d.grounds \
+                 WHERE d.message_id = $1 ORDER BY d.at, d.id";
     all(db, query, vec![id.0.into()]).await?.iter().map(decision).collect()
 }
 
@@ -193,8 +197,9 @@ fn planned(message: &Message, rehearsed: bool) -> Decision {
         attempt: 0,
         outcome: if rehearsed && waits { Outcome::Wait } else { Outcome::Send },
         reason: message.reason.filter(|_| rehearsed && waits),
-        checks: checks(passed, (rehearsed && waits).then_some(Check::QuietHours), None),
+        checks: checks(passed, (rehearsed && waits).then_some(Check::QuietHours), None, &BTreeMap::new()),
         rules_version: None,
+        zones: Vec::new(),
         at: message.created_at,
     }
 }
@@ -202,18 +207,25 @@ fn planned(message: &Message, rehearsed: bool) -> Decision {
 fn decision(row: &Row) -> Result<Decision> {
     let outcome: Outcome = row.word("outcome")?;
     let reason: Option<Reason> = row.word_or_null("reason")?;
+    let seen = grounds::read(row.get("seen")?)?;
     Ok(Decision {
         attempt: i32::from(row.get::<i16>("attempt")?),
         outcome,
         reason,
-        checks: checks(row.get("checks")?, reason.and_then(Reason::check), row.get("detail")?),
+        checks: checks(row.get("checks")?, reason.and_then(Reason::check), row.get("detail")?, &seen.checks),
         rules_version: Some(i32::from(row.get::<i16>("rules_version")?)),
+        zones: seen.zones,
         at: Timestamp::from_micros(row.get("at")?),
     })
 }
 
-/// Every check with its result, from the stored bits and the one that failed.
-fn checks(passed: i64, failed: Option<Check>, detail: Option<String>) -> Vec<CheckResult> {
+/// Every check with its result, from the stored bits and the one that failed, and what it saw.
+fn checks(
+    passed: i64,
+    failed: Option<Check>,
+    detail: Option<String>,
+    seen: &BTreeMap<String, String>,
+) -> Vec<CheckResult> {
     Check::ORDER
         .iter()
         .map(|check| {
@@ -224,7 +236,11 @@ fn checks(passed: i64, failed: Option<Check>, detail: Option<String>) -> Vec<Che
             } else {
                 CheckOutcome::NotChecked
             };
-            let detail = if failed == Some(*check) { detail.clone() } else { None };
+            let detail = match result {
+                CheckOutcome::Fail => detail.clone(),
+                CheckOutcome::Pass => seen.get(check.as_str()).cloned(),
+                CheckOutcome::NotChecked => None,
+            };
             CheckResult { check: *check, result, detail }
         })
         .collect()

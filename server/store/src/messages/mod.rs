@@ -5,6 +5,7 @@
 
 mod caps;
 mod claim;
+mod grounds;
 mod history;
 mod list;
 mod orphans;
@@ -23,6 +24,7 @@ pub use caps::{CapWindow, count_for_caps, count_for_rehearsal};
 pub use claim::{
     Claimed, ClaimedContact, Lane, Lease, Which, as_if_claimed, claim, claim_probe, next_due, single_lanes,
 };
+pub use grounds::{Grounds, KnownGrounds, Seen};
 pub(crate) use history::write_first_decisions;
 pub use history::{DecisionIn, RULES_VERSION};
 pub use list::{ExportRow, export_chunk, get, list, said_to};

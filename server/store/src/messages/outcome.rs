@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    grounds::{self, Grounds, KnownGrounds},
     history::{self, DecisionIn, Transition},
     rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
@@ -64,11 +65,17 @@ pub struct Settled {
 
 /// Writes outcomes: states, SIDs, texts, transitions, decisions, counters. An acceptance is a proof and counts whoever
 /// holds the message by now, and never takes back what a callback said first; everything else counts only while the
-/// claim still holds. Unknown ids are left out of the answer.
+/// claim still holds. Unknown ids are left out of the answer. Grounds of decisions that are known to be stored are not
+/// written again.
 ///
 /// # Errors
 /// What the database says; then nothing is written.
-pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> Result<Vec<Settled>> {
+pub async fn write_outcomes(
+    tx: &Tx,
+    at: Timestamp,
+    outcomes: &[OutcomeIn],
+    known: &KnownGrounds,
+) -> Result<Vec<Settled>> {
     let former = lock(tx, outcomes.iter().map(|outcome| outcome.id.0)).await?;
     let mut present = former.clone();
     let mut owners = owners_of_sids(tx, outcomes.iter().filter_map(|outcome| outcome.sid())).await?;
@@ -93,6 +100,7 @@ pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> R
     let history = [
         texts(kind, outcomes, &former)?,
         history::transitions(kind, at, By::Worker, &transitions)?,
+        grounds::statement(kind, known, outcomes.iter().filter_map(OutcomeIn::grounds))?,
         history::decisions(kind, decided)?,
     ];
     exec_together(tx, history.into_iter().flatten()).await?;
@@ -101,6 +109,12 @@ pub async fn write_outcomes(tx: &Tx, at: Timestamp, outcomes: &[OutcomeIn]) -> R
 }
 
 impl OutcomeIn {
+    /// What the decision's checks saw.
+    #[must_use]
+    pub fn grounds(&self) -> Option<&Grounds> {
+        self.decision.as_ref()?.grounds.as_ref()
+    }
+
     fn sid(&self) -> Option<&str> {
         match &self.effect {
             Effect::Accepted { sid } => Some(sid),

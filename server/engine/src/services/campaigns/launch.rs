@@ -8,6 +8,7 @@ use domain::{
     contact::Attributes,
     deadline::SendBefore,
     ids::{CampaignId, RunId, TopicId},
+    message::Channel,
     problem::FieldError,
     run::{Rules, Run},
     schedule::CatchUp,
@@ -103,6 +104,8 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         let (refused, open) = content_templates::findings(db, template, &campaign.trigger).await?;
         problems.extend(refused);
         warnings.extend(open);
+        let enforced = settings::current(engine).await?.enforce_whatsapp_window;
+        warnings.extend(only_in_conversation(template, enforced));
     }
     problems.extend(deadline_problem(campaign));
     if campaign.late == Late::Drop
@@ -264,6 +267,20 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
             person.and_then(|person| sender::sample(engine, template, &person.contact, &Attributes::new()));
     }
     Ok(check)
+}
+
+/// Said where free text goes to open conversations alone: as a campaign that is hardly ever meant.
+fn only_in_conversation(template: &Template, enforced: bool) -> Option<String> {
+    let is_bound = enforced && template.channel == Channel::Whatsapp;
+    let free: Vec<_> =
+        template.variants.iter().filter(|(_, text)| text.content_sid.is_none()).map(|(locale, _)| &**locale).collect();
+    (is_bound && !free.is_empty()).then(|| {
+        format!(
+            "The text ({}) is no approved WhatsApp template: it goes only to people who wrote to this sender within 24 hours. \
+             All others are left out (outside_window). Use an approved template to reach them.",
+            free.join(", ")
+        )
+    })
 }
 
 /// Meta delivers no marketing templates to numbers of the United States (error 63049).

@@ -9,6 +9,7 @@ use domain::{
     settings::{SettingsPatch, UNREACHABLE_DAYS_MAX},
 };
 use jiff::civil::Date;
+use serde_json::{Value, json};
 use store::Tx;
 
 use super::SettingsService;
@@ -29,6 +30,16 @@ const REASON_MAX: usize = 500;
 pub(super) const fn default_rule(real: bool) -> WorkspaceQuiet {
     let QuietHours { start, end } = QuietHours::DEFAULT;
     WorkspaceQuiet { enabled: real, start, end, law: real }
+}
+
+/// The days that came and went, for the audit log: whoever was messaged on one wants to know since when it is none.
+pub(super) fn holiday_changes(before: &[Holiday], after: &[Holiday]) -> Value {
+    let only = |these: &[Holiday], not_those: &[Holiday]| -> Vec<String> {
+        let known: BTreeSet<_> = not_those.iter().map(|day| (&day.country, &day.date)).collect();
+        let new = these.iter().filter(|day| !known.contains(&(&day.country, &day.date)));
+        new.map(|day| format!("{} {} {}", day.country, day.date, day.name)).collect()
+    };
+    json!({ "added": only(after, before), "removed": only(before, after) })
 }
 
 /// What is wrong with a change, seen beside the rule that it changes.
@@ -138,5 +149,21 @@ impl SettingsService<'_> {
             idle_holidays: quiet::idle_holidays(&settings.holidays, &settings.law_lines),
             own: settings.law_lines,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_days_that_came_and_went_are_told() {
+        let day =
+            |date: &str, name: &str| Holiday { country: "FR".to_owned(), date: date.to_owned(), name: name.to_owned() };
+        let (noel, new_year, ascension) = (day("2026-12-25", "Noël"), day("2027-01-01", "x"), day("2027-05-06", "y"));
+        let told = holiday_changes(&[noel.clone(), new_year.clone()], &[new_year, ascension]);
+        assert_eq!(told, json!({ "added": ["FR 2027-05-06 y"], "removed": ["FR 2026-12-25 Noël"] }));
+        let same = [noel];
+        assert_eq!(holiday_changes(&same, &same), json!({ "added": [], "removed": [] }));
     }
 }
