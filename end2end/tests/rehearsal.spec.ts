@@ -1,4 +1,4 @@
-// Rehearsed, looked at, mended, launched as rehearsed, and "why?" for somebody who was not in the plan.
+// Rehearsed, looked at, mended or cancelled, launched as rehearsed, beside what happened, and "why?" for somebody who was not in the plan.
 import { expect, test } from '../fixtures.ts'
 import { csv, Work } from '../pages/work.ts'
 
@@ -64,6 +64,76 @@ test('a campaign is rehearsed and launched as rehearsed', async ({ signedIn: pag
   })
 })
 
+test('what happened stands beside what was rehearsed', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(120_000)
+  const scripts = javaScriptEnabled !== false
+  const work = new Work(page, scripts)
+  const mark = scripts ? 'Beside' : 'Next to'
+  const base = scripts ? '+141555522' : '+141555523'
+  const file = `${mark.replace(' ', '-')}-people.csv`
+  await work.importFile(csv(file, ['phone,consent', `${base}01,yes`, `${base}02,yes`, `${base}03,yes`, `${base}04,no`]))
+  await work.template(`${mark} hello`, 'Good morning from the rehearsal.')
+  await work.draft({ name: `${mark} campaign`, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
+  const campaign = new URL(page.url()).pathname
+  const hash = page.getByRole('main').locator('code').filter({ hasText: /^[0-9a-f]{64}$/ })
+  const beside = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Beside its rehearsal' }) })
+  const rehearse = async () => {
+    await work.button('Rehearse').click()
+    await expect(page).toHaveURL(/\/rehearsal/)
+    await work.ready()
+    await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
+    return hash.innerText()
+  }
+
+  const plan = await test.step('the rehearsal names its plan', async () => {
+    const plan = await rehearse()
+    await expect(page.locator('.figure').first()).toHaveText('3')
+    const told = await api.call<{ run: { rehearsal: { plan_hash: string } } }>('GET', `${campaign}/rehearsal`)
+    expect(plan).toBe(told.run.rehearsal.plan_hash)
+    return plan
+  })
+
+  await test.step('the same plan is confirmed, and who said no since is told', async () => {
+    await work.says(`${base}02`, 'STOP')
+    await work.open(`${campaign}/launch`)
+    await expect(hash).toHaveText(plan)
+    await expect(page.getByText('Left out since: 1 (Opted out).')).toBeVisible()
+    await accessible()
+    await work.button('Launch to 2 people').click()
+    await expect(page).not.toHaveURL(/\/launch/)
+  })
+
+  await test.step('the run says what came otherwise', async () => {
+    await work.until(() => expect(page.getByText('Completed').first()).toBeVisible({ timeout: 500 }))
+    await expect(beside).toContainText('3 people were to get it, 1 left out.')
+    await expect(beside.getByRole('listitem')).toHaveText([/^Opted out\s*1$/])
+    await expect(hash).toHaveText(plan)
+    await accessible()
+    await beside.getByRole('link', { name: 'Opted out' }).click()
+    await expect(page.getByRole('heading', { level: 1 })).toContainText('Recipients')
+    const people = page.getByRole('main').getByRole('table')
+    await expect(people).toContainText(`${base}02`.replace(/^\+1(...)(...)(....)$/, '+1 $1 $2 $3'))
+    await expect(people.getByRole('row')).toHaveCount(2)
+  })
+
+  await test.step('a campaign that was changed after it is planned anew, and says what had been found', async () => {
+    await work.draft({ name: `${mark} again`, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
+    const again = new URL(page.url()).pathname
+    const before = await rehearse()
+    expect(before).not.toBe(plan)
+    await work.says(`${base}03`, 'STOP')
+    await api.call('PATCH', again, { send_before: 'P7D' })
+    await work.open(`${again}/launch`)
+    await expect(page.getByText('launching it plans anew')).toBeVisible()
+    await expect(hash).toHaveCount(0)
+    await work.button('Launch to 1 person').click()
+    await expect(page).not.toHaveURL(/\/launch/)
+    await work.until(() => expect(page.getByText('Completed').first()).toBeVisible({ timeout: 500 }))
+    await expect(beside).toContainText('Rehearsed before: 2 people would get it, 2 left out. Now: 1, 3 left out.')
+    await expect(beside.locator('code')).toHaveText(before)
+  })
+})
+
 test('what people lack is written out instead, and they are taken in', async ({ signedIn: page, javaScriptEnabled }) => {
   test.setTimeout(90_000)
   const scripts = javaScriptEnabled !== false
@@ -83,4 +153,49 @@ test('what people lack is written out instead, and they are taken in', async ({ 
   await work.button('Change the template and rehearse again').click()
   await work.until(() => expect(page.locator('.figure').first()).toHaveText('2', { timeout: 500 }))
   await expect(page.getByRole('table', { name: 'People of the plan' })).toContainText('Dear friend, good morning.')
+})
+
+test('a long rehearsal shows how far it is, and is cancelled', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(180_000)
+  const work = new Work(page, javaScriptEnabled !== false)
+  // So many that it takes some seconds.
+  const many = 60_000
+  const mark = work.scripts ? 'Many' : 'Multitude'
+  const people = Array.from({ length: many }, (_, n) => `+1${work.scripts ? 312 : 313}${5_550_000 + n},Person ${n},yes`)
+  await work.importFile(csv(`${mark}.csv`, ['phone,name,consent', ...people]))
+  await work.template(`${mark} hello`, 'Good morning, {{ name }}.')
+  await work.draft({ name: `${mark} campaign`, audience: new RegExp(`^People in ${mark}.csv`), template: new RegExp(`^${mark} hello`) })
+  const campaign = new URL(page.url()).pathname
+  const bar = page.getByRole('progressbar', { name: 'How many people were decided about' })
+  const decided = async () => Number(await bar.getAttribute('value', { timeout: 2_000 }))
+
+  await test.step('it moves', async () => {
+    await work.button('Rehearse').click()
+    await expect(page).toHaveURL(/\/rehearsal/)
+    await work.ready()
+    await expect(bar).toHaveAttribute('max', String(many))
+    await expect(page.locator('.figure')).toContainText(/^[\d,]+ of 60,000 people$/)
+    const before = await decided()
+    await expect(async () => {
+      if (!work.scripts) await work.link('Refresh').click()
+      expect(await decided()).toBeGreaterThan(before)
+    }).toPass({ timeout: 20_000, intervals: [100] })
+  })
+
+  await test.step('cancelled, the campaign is a draft as before', async () => {
+    await work.button('Cancel').click()
+    await expect(page.getByText('The rehearsal is discarded.')).toBeVisible()
+    await work.ready()
+    await expect(work.heading()).toHaveText(`${mark} campaign`)
+    await expect(page.getByText('Draft', { exact: true })).toBeVisible()
+    await expect(work.button('Rehearse')).toBeVisible()
+    await accessible()
+    await work.open(`${campaign}/rehearsal`)
+    await expect(page.getByText('Not rehearsed')).toBeVisible()
+    await expect(bar).toHaveCount(0)
+    await expect(api.call('GET', `${campaign}/rehearsal`)).rejects.toThrow(/: 404 /)
+    await work.open(`${campaign}/launch`)
+    await expect(work.button('Launch to 60,000 people')).toBeEnabled()
+    await expect(page.getByText('The rehearsed plan')).toHaveCount(0)
+  })
 })

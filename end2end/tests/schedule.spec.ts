@@ -1,4 +1,4 @@
-// When a campaign goes out: the wizard's step, the next times, wrong times named at their field, scheduled and cancelled.
+// When a campaign goes out: the wizard's step, the next times, wrong times named at their field, scheduled, moved and cancelled.
 import { expect, test } from '../fixtures.ts'
 import { csv, Work } from '../pages/work.ts'
 
@@ -70,4 +70,45 @@ test('a campaign is put on a schedule and taken off it', async ({ signedIn: page
   await work.open(`${campaign}/cancel`)
   await work.button('Cancel the campaign').click()
   await expect(page.getByText('Goes out by itself')).toHaveCount(0)
+})
+
+test('a time is changed from the calendar', async ({ signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(90_000)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const mark = work.scripts ? 'Moved' : 'Shifted'
+  const phone = work.scripts ? '+14155551711' : '+14155551712'
+  const month = '2031-03'
+  const on = (day: string, time: string) =>
+    page.getByRole('listitem').filter({ hasText: day }).getByRole('link', { name: new RegExp(`${time} ${mark}`) })
+  const anywhere = page.getByRole('link', { name: mark })
+  await work.importFile(csv(`${mark}.csv`, ['phone,consent', `${phone},yes`]))
+  await work.template(`${mark} hello`, 'Hello from the calendar')
+  await work.draft({ name: mark, audience: new RegExp(`^People in ${mark}.csv`), template: new RegExp(`^${mark} hello`) })
+  const [campaign = ''] = page.url().split('?')
+  await work.open(`${campaign}/edit?step=when`)
+  await page.getByLabel('Once, at a time').check()
+  await page.getByLabel('Day and time').fill(`${month}-11T10:15`)
+  await page.getByLabel('Time zone').fill('Asia/Colombo')
+  await work.button('Save and review').click()
+  await expect(work.heading()).toContainText(mark)
+  await work.open(`${campaign}/launch`)
+  await work.button(/^Schedule it/).click()
+  await expect(page.getByText('Goes out by itself').first()).toBeVisible()
+
+  await work.open(`/calendar?month=${month}&zone=Asia%2FColombo`)
+  await on('Tuesday 11 March', '10:15').click()
+  await expect(work.heading()).toHaveText(mark)
+  await work.ready()
+  await page.getByRole('link', { name: 'Change: When' }).click()
+  await expect(page.getByLabel('Day and time')).toHaveValue(/^2031-03-11T/)
+  await work.ready()
+  await page.getByLabel('Day and time').fill(`${month}-20T16:45`)
+  await page.getByLabel('Time zone').fill('Asia/Colombo')
+  await work.button('Save and review').click()
+  await expect(page.getByText('Goes out by itself').first()).toBeVisible()
+
+  await work.open(`/calendar?month=${month}&zone=Asia%2FColombo`)
+  await expect(on('Thursday 20 March', '16:45')).toBeVisible()
+  await expect(anywhere).toHaveCount(1)
+  await accessible()
 })

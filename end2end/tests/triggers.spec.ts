@@ -55,6 +55,8 @@ test('an event becomes a message that says why', async ({ server, signedIn: page
   await expect(events.getByRole('row').filter({ hasText: `${mark} 2` })).toContainText('Not in the audience')
   await accessible()
   await events.getByRole('link', { name: 'Why?' }).click()
+  // The address changes once the page is there: loaded again before that, it would be the campaign's.
+  await expect(page).toHaveURL(/\/messages\//)
   await work.ready()
   await work.until(() => expect(page.getByText('Tea is 4 now')).toBeVisible({ timeout: 500 }))
   await accessible()

@@ -57,7 +57,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     let plan = rehearsal.as_ref().filter(|(_, since)| by_hand && !since.campaign);
     let reached = plan.map_or_else(|| reached(check), |(run, _)| run.ledger.queued);
     let facts = facts(check, names);
-    let nobody = if plan.is_some() { (reached == 0).then_some(NOBODY_PLANNED) } else { nobody(check) };
+    let nobody = plan.map_or_else(|| nobody(check), |(run, _)| nobody_planned(run));
     // By its time there may be somebody: only what goes out now is refused for it.
     let nobody = nobody.filter(|_| by_hand);
     let ready = check.problems.is_empty() && nobody.is_none() && may(Permission::Send);
@@ -106,7 +106,14 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     .into_any()
 }
 
-const NOBODY_PLANNED: &str = "Nobody would get this: everybody in the plan is left out.";
+/// Why the rehearsed plan would come to nobody.
+fn nobody_planned(run: &Run) -> Option<&'static str> {
+    match (run.ledger.queued, run.ledger.planned) {
+        (0, 0) => Some("Nobody would get this: there was nobody in the audience."),
+        (0, _) => Some("Nobody would get this: everybody in the plan is left out."),
+        _ => None,
+    }
+}
 
 /// The numbers of the rehearsed plan, which is what goes out.
 fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {

@@ -73,7 +73,7 @@ fn row(one: &OptOut) -> AnyView {
         <tr>
             <td class="main" data-label="Person">{person}</td>
             <td data-label="Of what">{of_what}</td>
-            <td data-label="How"><div>{text::consent_source(one.source)} " " {reference}</div></td>
+            <td data-label="How"><div>"By " {text::consent_source(one.source)} " " {reference}</div></td>
             <td class="num" data-label="When"><Time at=one.at/></td>
         </tr>
     }

@@ -211,15 +211,17 @@ fn law_table(law: LawTable) -> AnyView {
     .into_any()
 }
 
-/// Lines that add up, together: those of one place and one clock.
+/// What a row tells once for all of its lines.
+fn told_once(line: &LawLine) -> [Option<&str>; 6] {
+    let (from, to) = (line.valid_from.as_deref(), line.valid_to.as_deref());
+    [Some(&line.country), Some(&line.subdivision), line.zone.as_deref(), from, to, Some(&line.source)]
+}
+
+/// Lines that add up, together: those of one place and one clock, with the same dates and source.
 fn places(lines: Vec<LawLine>) -> Vec<Vec<LawLine>> {
     let mut places: Vec<Vec<LawLine>> = Vec::new();
     for line in lines {
-        let same = |place: &&mut Vec<LawLine>| {
-            place.first().is_some_and(|first| {
-                (&first.country, &first.subdivision, &first.zone) == (&line.country, &line.subdivision, &line.zone)
-            })
-        };
+        let same = |place: &&mut Vec<LawLine>| place.first().is_some_and(|first| told_once(first) == told_once(&line));
         match places.iter_mut().find(same) {
             Some(place) => place.push(line),
             None => places.push(vec![line]),

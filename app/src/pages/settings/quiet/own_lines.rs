@@ -147,23 +147,21 @@ fn form(edited: Option<(usize, &OwnLawLine)>, version: i64, save: FormAction<Sav
                     <TextField name="to" label="Allowed until" value=line.to required=true placeholder="20:00"/>
                 </div>
                 <CheckboxField name="not_on_holidays" label="Not on the holidays above" checked=line.holidays/>
-                <div class="pair">
-                    <TextField
-                        name="valid_from"
-                        kind="date"
-                        label="In force from"
-                        value=line.valid_from.unwrap_or_default()
-                        optional=true
-                        hint="Of a law that is to come."
-                    />
-                    <TextField
-                        name="valid_to"
-                        kind="date"
-                        label="In force until"
-                        value=line.valid_to.unwrap_or_default()
-                        optional=true
-                    />
-                </div>
+                <TextField
+                    name="valid_from"
+                    kind="date"
+                    label="In force from"
+                    value=line.valid_from.unwrap_or_default()
+                    optional=true
+                    hint="Of a law that is to come."
+                />
+                <TextField
+                    name="valid_to"
+                    kind="date"
+                    label="In force until"
+                    value=line.valid_to.unwrap_or_default()
+                    optional=true
+                />
                 <TextField
                     name="source"
                     label="Where it is written"
