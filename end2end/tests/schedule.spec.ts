@@ -100,10 +100,10 @@ test('a time is changed from the calendar', async ({ signedIn: page, accessible,
   await expect(work.heading()).toHaveText(mark)
   await work.ready()
   await page.getByRole('link', { name: 'Change: When' }).click()
-  await expect(page.getByLabel('Day and time')).toHaveValue(/^2031-03-11T/)
+  await expect(page.getByLabel('Day and time')).toHaveValue(`${month}-11T10:15`)
+  await expect(page.getByLabel('Time zone'), 'as it was typed').toHaveValue('Asia/Colombo')
   await work.ready()
   await page.getByLabel('Day and time').fill(`${month}-20T16:45`)
-  await page.getByLabel('Time zone').fill('Asia/Colombo')
   await work.button('Save and review').click()
   await expect(page.getByText('Goes out by itself').first()).toBeVisible()
 

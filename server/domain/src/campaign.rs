@@ -61,12 +61,16 @@ pub enum Trigger {
     Now,
     /// Once, at a time to come.
     Once {
-        /// An instant such as `2026-12-01T09:00:00+05:30`. With `local`, a time without offset such as
+        /// An instant such as `2026-12-01T09:00:00+05:30`. With `local` or a `timezone`, a time without offset such as
         /// `2026-12-01T09:00`.
         at: String,
         /// By the clock of each recipient: everybody gets it at this time where they are.
         #[serde(default)]
         local: bool,
+        /// By the clock of this zone (an IANA name), also when it turns out to be set otherwise until then. A time that it
+        /// skips is the first instant after the gap; one that comes twice is its first occurrence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timezone: Option<String>,
     },
     /// Again and again.
     Cron {

@@ -250,7 +250,7 @@ async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch
         assert_eq!(field(campaigns.create(&world.admin, same).await), "quiet_hours");
         // By day is impossible only beside the workspace's nights.
         let allowed = campaigns.create(&world.admin, day.clone()).await.expect("a campaign");
-        let later = Trigger::Once { at: "2026-12-02T14:00:00Z".to_owned(), local: false };
+        let later = Trigger::Once { at: "2026-12-02T14:00:00Z".to_owned(), local: false, timezone: None };
         let later = NewCampaign { trigger: later, ..day.clone() };
         let later = campaigns.create(&world.admin, later).await.expect("a campaign");
         campaigns.schedule(&world.admin, later.id).await.expect("scheduled");

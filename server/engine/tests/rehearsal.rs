@@ -373,7 +373,7 @@ async fn a_campaign_of_a_later_time_is_decided_by_the_clock_of_then() {
         let draft = NewCampaign {
             template_id: Some(world.template("Hi {{ first_name }}").await),
             quiet_hours: Some(QuietHours::DEFAULT),
-            trigger: Trigger::Once { at: due.to_string(), local: false },
+            trigger: Trigger::Once { at: due.to_string(), local: false, timezone: None },
             ..world.draft().await
         };
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
@@ -418,7 +418,7 @@ async fn a_local_time_in_quiet_hours_is_rehearsed_for_the_morning() {
         let draft = NewCampaign {
             template_id: Some(world.template("Hi {{ first_name }}").await),
             quiet_hours: Some(QuietHours::DEFAULT),
-            trigger: Trigger::Once { at: "2026-12-02T22:00".to_owned(), local: true },
+            trigger: Trigger::Once { at: "2026-12-02T22:00".to_owned(), local: true, timezone: None },
             ..world.draft().await
         };
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
@@ -527,7 +527,7 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         let at = SystemClock.now().plus(Timestamp::DAY).to_string();
         let draft = NewCampaign {
             template_id: Some(world.template("Hi").await),
-            trigger: Trigger::Once { at, local: false },
+            trigger: Trigger::Once { at, local: false, timezone: None },
             ..world.draft().await
         };
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");

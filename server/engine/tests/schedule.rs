@@ -51,7 +51,7 @@ async fn worlds_in_steps() -> (Vec<World>, Arc<Steps>) {
 }
 
 fn once(text: &str) -> Trigger {
-    Trigger::Once { at: text.to_owned(), local: false }
+    Trigger::Once { at: text.to_owned(), local: false, timezone: None }
 }
 
 fn every(expression: &str, count: Option<i32>) -> Trigger {
@@ -319,7 +319,7 @@ async fn everybody_is_due_by_their_own_clock() {
         for (person, zone) in [(1, "Pacific/Kiritimati"), (2, "Asia/Colombo"), (3, "America/New_York")] {
             build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
         }
-        let local = Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true };
+        let local = Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true, timezone: None };
         let campaign = scheduled(&world, local, CatchUp::Run).await;
         // Nine in the morning where the day begins first.
         assert_eq!(campaign.next_run_at, Some(at("2026-11-30T19:00:00Z")));
@@ -349,7 +349,7 @@ async fn a_local_time_in_quiet_hours_waits_for_the_morning_from_the_start() {
             build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
         }
         let new = NewCampaign {
-            trigger: Trigger::Once { at: "2026-12-01T22:00".to_owned(), local: true },
+            trigger: Trigger::Once { at: "2026-12-01T22:00".to_owned(), local: true, timezone: None },
             template_id: Some(world.template("Hi").await),
             quiet_hours: Some(QuietHours::DEFAULT),
             ..world.draft().await
@@ -468,7 +468,7 @@ async fn a_local_time_is_missed_only_by_those_for_whom_it_is_over() {
         for (person, zone) in [(1, "Pacific/Kiritimati"), (2, "Asia/Colombo"), (3, "America/New_York")] {
             build::set_person(&world.db, ContactId(person), &format!("timezone = '{zone}'")).await;
         }
-        let local = || Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true };
+        let local = || Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true, timezone: None };
         let campaign = scheduled(&world, local(), CatchUp::Skip).await;
         // Nobody was there from the first place's morning until after Colombo's.
         clock.to("2026-12-01T05:00:00Z");
@@ -505,7 +505,7 @@ async fn a_local_time_has_a_deadline_that_is_an_instant() {
         clock.to(START);
         let new = |send_before: &str, local, blank: &NewCampaign| NewCampaign {
             trigger: match local {
-                true => Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true },
+                true => Trigger::Once { at: "2026-12-01T09:00".to_owned(), local: true, timezone: None },
                 false => once("2026-12-01T09:00:00Z"),
             },
             send_before: Some(send_before.parse().expect("a deadline")),
@@ -565,7 +565,7 @@ async fn a_month_shows_what_ran_and_what_is_due_by_the_clock_of_a_zone() {
     for world in worlds {
         clock.to("2026-11-01T00:00:00Z");
         let weekly = scheduled(&world, every("30 23 * * MON", Some(100)), CatchUp::Run).await;
-        let local = Trigger::Once { at: "2026-11-28T09:00".to_owned(), local: true };
+        let local = Trigger::Once { at: "2026-11-28T09:00".to_owned(), local: true, timezone: None };
         let anywhere = scheduled(&world, local, CatchUp::Run).await;
         clock.to("2026-11-02T23:30:00Z");
         assert_eq!(tick(&world.engine).await, 1);
@@ -907,7 +907,7 @@ async fn what_goes_out_on_other_days_hides_nothing_and_what_has_an_end_is_told_u
 }
 
 fn local(at: &str) -> Trigger {
-    Trigger::Once { at: at.to_owned(), local: true }
+    Trigger::Once { at: at.to_owned(), local: true, timezone: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,19 +87,19 @@ pub async fn arm(tx: &Tx, campaign: CampaignId, next: Option<Timestamp>) -> Resu
     Ok(())
 }
 
-/// The campaigns that recur and are due again after an instant, or will be once they are resumed, from the one after
-/// `after` on, and when.
+/// The campaigns that go out by the clock of a zone and are due after an instant, or will be once they are resumed, from the
+/// one after `after` on, and when.
 ///
 /// # Errors
 /// What the database says.
-pub async fn recurring(
+pub async fn by_a_clock(
     db: &impl ConnectionTrait,
     now: Timestamp,
     after: Option<CampaignId>,
     limit: u32,
 ) -> Result<Vec<(CampaignId, Trigger, Timestamp)>> {
     let query = "SELECT id, trigger_json, next_due_at FROM campaigns WHERE next_due_at > $1 \
-                 AND status IN ('scheduled', 'running', 'paused') AND trigger_json LIKE '%\"type\":\"cron\"%' \
+                 AND status IN ('scheduled', 'running', 'paused') AND trigger_json LIKE '%\"timezone\":\"%' \
                  AND id > $2 ORDER BY id LIMIT $3";
     let after = after.map_or_else(uuid::Uuid::nil, |after| after.0);
     let rows = all(db, query, vec![now.as_micros().into(), after.into(), i64::from(limit).into()]).await?;

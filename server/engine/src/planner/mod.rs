@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How often runs to plan are looked for without a bell.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// After an error, before the run is tried again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
-//! Campaigns that recur by a zone's clock are due when that clock says so, also when it turned out to be another one after
-//! they were scheduled: looked at once at each start, because a program may know newer zones than the one before.
+//! Campaigns that go out by a zone's clock, once or again and again, are due when that clock says so, also when it turned out
+//! to be another one after they were scheduled: looked at once at each start, because a program may know newer zones than
+//! the one before.
 
 use domain::{
     campaign::{CampaignStatus, Trigger},
@@ -16,7 +17,7 @@ use crate::{Engine, Result, retry::retrying};
 /// No clock is set by more: a day, where a place moves across the date line, and an hour.
 const MOST: i64 = 25 * Timestamp::HOUR;
 
-/// Looks at every campaign that recurs; says how many are due at another time now. What is over is left alone: it was due
+/// Looks at every campaign with a clock of its own; says how many are due at another time now. What is over is left alone: it was due
 /// by the clock of then.
 ///
 /// # Errors
@@ -25,10 +26,10 @@ pub(super) async fn set_anew(engine: &Engine) -> Result<usize> {
     let now = engine.now();
     let (mut after, mut moved) = (None, 0);
     loop {
-        let recurring = store::schedule::recurring(engine.db().reader(), now, after, BATCH).await?;
-        let Some((last, ..)) = recurring.last() else { return Ok(moved) };
+        let armed = store::schedule::by_a_clock(engine.db().reader(), now, after, BATCH).await?;
+        let Some((last, ..)) = armed.last() else { return Ok(moved) };
         after = Some(*last);
-        for (campaign, trigger, due_at) in &recurring {
+        for (campaign, trigger, due_at) in &armed {
             if moved_to(trigger, *due_at).is_some() {
                 moved += usize::from(retrying!(set(engine, *campaign).await)?);
             }
@@ -87,5 +88,15 @@ mod tests {
         assert_eq!(moved("0 * * * *", "2026-12-01T17:00:00Z"), None, "each hour has its time");
         assert_eq!(moved("0 9,10 * * *", "2026-12-01T17:00:00Z"), None, "it may have been nine, but ten will do");
         assert_eq!(moved("no expression", "2026-12-01T17:00:00Z"), None);
+        let once = |timezone: Option<&str>, at: &str| Trigger::Once {
+            at: at.to_owned(),
+            local: false,
+            timezone: timezone.map(str::to_owned),
+        };
+        let there = once(Some("America/Vancouver"), "2026-12-01T09:00:00");
+        let moved = |trigger: &Trigger, due_at| moved_to(trigger, at(due_at)).map(|at| at.to_string());
+        assert_eq!(moved(&there, "2026-12-01T17:00:00Z").as_deref(), Some("2026-12-01T16:00:00Z"));
+        assert_eq!(moved(&there, "2026-12-01T16:00:00Z"), None);
+        assert_eq!(moved(&once(None, "2026-12-01T17:00:00Z"), "2026-12-01T17:00:00Z"), None);
     }
 }

@@ -70,20 +70,21 @@ pub(crate) const AROUND: i64 = FIRST_PLACE_AHEAD + LAST_PLACE_BEHIND;
 pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
     match trigger {
         Trigger::Now => Trigger::Now,
-        Trigger::Once { at, local } => {
-            let at = at.trim();
-            let written = if *local {
+        Trigger::Once { at, local, timezone } => {
+            let (at, zone) = (at.trim(), given(timezone.as_deref()));
+            let written = if *local || zone.is_some() {
                 at.parse::<DateTime>().ok().map(|at| at.to_string())
             } else {
                 at.parse::<Timestamp>().ok().map(|at| at.to_string())
             };
-            Trigger::Once { at: written.unwrap_or_else(|| at.to_owned()), local: *local }
+            let timezone = zone.map(|zone| zones::zone_name(zone).unwrap_or(zone).to_owned());
+            Trigger::Once { at: written.unwrap_or_else(|| at.to_owned()), local: *local, timezone }
         }
         Trigger::Cron { expression, timezone, until, count } => {
-            let given = timezone.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(default_zone);
+            let zone = given(timezone.as_deref()).unwrap_or(default_zone);
             Trigger::Cron {
                 expression: expression.split_whitespace().collect::<Vec<_>>().join(" "),
-                timezone: Some(zones::zone_name(given).unwrap_or(given).to_owned()),
+                timezone: Some(zones::zone_name(zone).unwrap_or(zone).to_owned()),
                 until: *until,
                 count: *count,
             }
@@ -94,6 +95,11 @@ pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
             debounce: written(debounce.as_deref()),
         },
     }
+}
+
+/// The zone that somebody has written, if any.
+fn given(timezone: Option<&str>) -> Option<&str> {
+    timezone.map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// A duration without what surrounds it; none for nothing.
@@ -108,7 +114,9 @@ fn written(text: Option<&str>) -> Option<String> {
 pub(crate) fn read(trigger: &Trigger) -> Result<Times, Vec<FieldError>> {
     match trigger {
         Trigger::Now => Ok(Times::Now),
-        Trigger::Once { at, local } => once(at, *local).map_err(|error| vec![error]),
+        Trigger::Once { at, local, timezone } => {
+            once(at, *local, given(timezone.as_deref())).map_err(|error| vec![error])
+        }
         Trigger::Cron { expression, timezone, until, count } => {
             cron(expression, timezone.as_deref().unwrap_or("UTC"), *until, *count)
         }
@@ -142,20 +150,37 @@ fn event(name: &str, delay: Option<&str>, debounce: Option<&str>) -> Result<Even
     if errors.is_empty() { Ok(EventRules { name: name.to_owned(), delay, debounce }) } else { Err(errors) }
 }
 
-fn once(at: &str, local: bool) -> Result<Times, FieldError> {
+fn once(at: &str, local: bool, timezone: Option<&str>) -> Result<Times, FieldError> {
     let wrong = |message: &str| FieldError::new("trigger.at", message);
-    if !local {
-        let at = at.parse().map_err(|_| wrong("Give a time with its offset, such as 2026-12-01T09:00:00+05:30."))?;
-        return Ok(Times::Once { at, local: None });
-    }
-    let needed = "With `local`, give a time without an offset, such as 2026-12-01T09:00.";
+    let (zone, needed) = match timezone {
+        None if !local => {
+            let needed = "Give a time with its offset, such as 2026-12-01T09:00:00+05:30, or a time zone beside it.";
+            return at.parse().map(|at| Times::Once { at, local: None }).map_err(|_| wrong(needed));
+        }
+        None => (TimeZone::UTC, "With `local`, give a time without an offset, such as 2026-12-01T09:00."),
+        Some(_) if local => {
+            let message = "Leave the time zone out: with `local`, everybody's own clock counts.";
+            return Err(FieldError::new("trigger.timezone", message));
+        }
+        Some(name) => {
+            let zone = zones::zone(name).ok_or_else(unknown_zone)?;
+            (zone, "With a time zone, give a time without an offset, such as 2026-12-01T09:00.")
+        }
+    };
     // The library would drop an offset that stands behind it.
     if at.parse::<Timestamp>().is_ok() {
         return Err(wrong(needed));
     }
     let civil: DateTime = at.parse().map_err(|_| wrong(needed))?;
-    let utc = zones::instant(&TimeZone::UTC, civil, zones::Overlap::First).ok_or_else(|| wrong(needed))?;
-    Ok(Times::Once { at: utc.plus(-FIRST_PLACE_AHEAD), local: Some(civil) })
+    let instant = zones::instant(&zone, civil, zones::Overlap::First).ok_or_else(|| wrong(needed))?;
+    Ok(match local {
+        true => Times::Once { at: instant.plus(-FIRST_PLACE_AHEAD), local: Some(civil) },
+        false => Times::Once { at: instant, local: None },
+    })
+}
+
+fn unknown_zone() -> FieldError {
+    FieldError::new("trigger.timezone", "Give a time zone such as Asia/Colombo.")
 }
 
 fn cron(
@@ -167,7 +192,7 @@ fn cron(
     let mut errors = Vec::new();
     let zone = zones::zone(timezone);
     if zone.is_none() {
-        errors.push(FieldError::new("trigger.timezone", "Give a time zone such as Asia/Colombo."));
+        errors.push(unknown_zone());
     }
     if count.is_some_and(|count| !(1..=COUNT_MAX).contains(&count)) {
         let message = format!("Give a number from 1 to {COUNT_MAX}, or none for no end.");

@@ -139,9 +139,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             looked.waiting.push((lane, context.sender.sender.id, Arc::new(context), 1));
         }
     }
-    let mut runs = store::runs::lanes(db).await?;
-    runs.extend(store::runs::probing(db, now).await?);
-    for run in runs {
+    for run in store::runs::lanes(db, now).await? {
         let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);

@@ -5,7 +5,6 @@ use domain::{
     run::Rules,
     time::Timestamp,
 };
-use sea_orm::Value;
 use uuid::Uuid;
 
 use crate::{ConnectionTrait, Error, Result, Row, all, one, senders::SenderRow};
@@ -27,23 +26,22 @@ pub struct RunLane {
     pub sender: SenderRow,
 }
 
-/// The runs that are running, with messages queued or claimed, from a sender that is enabled and neither held nor blocked.
+/// The runs with messages queued or claimed, from a sender that is enabled and not held: those that are running, and of a
+/// blocked sender those of which one message may try now, or is trying.
 ///
 /// # Errors
 /// What the database says.
-pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<RunLane>> {
-    select(db, "r.status = 'running' AND s.blocked_code IS NULL", Vec::new()).await
-}
-
-/// The runs of blocked senders of which one message may try now, or is trying.
-///
-/// # Errors
-/// What the database says.
-pub async fn probing(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunLane>> {
-    let which = "(r.status = 'running' OR (r.status = 'paused' AND r.blocked)) AND s.blocked_code IS NOT NULL \
-                 AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
-                 WHERE m.run_id = r.id AND m.open = 0 AND m.not_before <= $1)))";
-    select(db, which, vec![now.as_micros().into()]).await
+pub async fn lanes(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunLane>> {
+    let query = format!(
+        "{} WHERE r.finished_at IS NULL AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
+         AND CASE WHEN s.blocked_code IS NULL THEN r.status = 'running' \
+         ELSE (r.status = 'running' OR (r.status = 'paused' AND r.blocked)) \
+         AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
+         WHERE m.run_id = r.id AND m.open = 0 AND m.not_before <= $1))) END \
+         ORDER BY r.created_at, r.id",
+        columns()
+    );
+    all(db, query, vec![now.as_micros().into()]).await?.iter().map(read).collect()
 }
 
 /// One run with its sender, whatever their states are.
@@ -62,15 +60,6 @@ fn columns() -> String {
          JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
         crate::senders::COLUMNS
     )
-}
-
-async fn select(db: &impl ConnectionTrait, which: &str, values: Vec<Value>) -> Result<Vec<RunLane>> {
-    let query = format!(
-        "{} WHERE r.finished_at IS NULL AND {which} AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
-         ORDER BY r.created_at, r.id",
-        columns()
-    );
-    all(db, query, values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<RunLane> {

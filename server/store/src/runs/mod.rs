@@ -7,7 +7,7 @@ mod plan;
 mod read;
 mod state;
 
-pub use lanes::{RunLane, lane, lanes, probing};
+pub use lanes::{RunLane, lane, lanes};
 pub use morning::{
     Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, quiet, wait_for_morning, wait_until,
     waiting,

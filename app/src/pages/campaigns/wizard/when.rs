@@ -110,13 +110,14 @@ impl WhenFields {
     pub fn of(trigger: &Trigger, zone: &str) -> Self {
         let mut fields = match trigger {
             Trigger::Now => Self { when: "now".to_owned(), ..Self::default() },
-            Trigger::Once { at, local } => {
-                let shown = if *local {
+            Trigger::Once { at, local, timezone } => {
+                let shown = if *local || timezone.is_some() {
                     at.get(..16).unwrap_or(at).to_owned()
                 } else {
                     at.parse().map(|at| engine::scheduler::local_time(zone, at)).unwrap_or_default()
                 };
-                Self { when: "once".to_owned(), at: shown, local: *local, ..Self::default() }
+                let timezone = timezone.clone().unwrap_or_default();
+                Self { when: "once".to_owned(), at: shown, timezone, local: *local, ..Self::default() }
             }
             Trigger::Cron { expression, timezone, count, until } => Self {
                 until: until.map(|until| day_of(timezone.as_deref().unwrap_or(zone), until)).unwrap_or_default(),
@@ -143,15 +144,10 @@ impl WhenFields {
     pub fn trigger(&self) -> Result<Trigger, AppError> {
         let timezone = Some(self.timezone.trim().to_owned()).filter(|zone| !zone.is_empty());
         match self.when.as_str() {
-            "once" if self.local => Ok(Trigger::Once { at: self.at.clone(), local: true }),
+            "once" if self.local => Ok(Trigger::Once { at: self.at.clone(), local: true, timezone: None }),
             "once" => {
-                let zone = timezone.as_deref().unwrap_or("UTC");
-                if !engine::scheduler::is_zone(zone) {
-                    return Err(AppError::field("timezone", "Give a time zone such as Asia/Colombo."));
-                }
-                let at = engine::scheduler::instant_of(zone, &self.at)
-                    .ok_or_else(|| AppError::field("at", "Give a day and a time."))?;
-                Ok(Trigger::Once { at: at.to_string(), local: false })
+                let timezone = Some(timezone.unwrap_or_else(|| "UTC".to_owned()));
+                Ok(Trigger::Once { at: self.at.clone(), local: false, timezone })
             }
             "cron" => {
                 let count = self.count.trim();
@@ -192,14 +188,18 @@ fn day_of(zone: &str, at: Timestamp) -> String {
     engine::scheduler::local_time(zone, at).get(..10).unwrap_or_default().to_owned()
 }
 
+/// `2026-12-01 09:00`
+fn spoken_time(at: &str) -> String {
+    at.get(..16).unwrap_or(at).replace('T', " ")
+}
+
 /// A trigger in words.
 pub(in super::super) fn told(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Now => "When somebody launches it".to_owned(),
-        Trigger::Once { at, local: true } => {
-            format!("{}, by each person's own clock", at.get(..16).unwrap_or(at).replace('T', " "))
-        }
-        Trigger::Once { at, local: false } => match at.parse() {
+        Trigger::Once { at, local: true, .. } => format!("{}, by each person's own clock", spoken_time(at)),
+        Trigger::Once { at, timezone: Some(zone), .. } => format!("Once, {} ({zone})", spoken_time(at)),
+        Trigger::Once { at, .. } => match at.parse() {
             Ok(at) => format!("Once, {}", format::utc(at)),
             Err(_) => at.clone(),
         },

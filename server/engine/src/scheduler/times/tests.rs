@@ -36,7 +36,7 @@ fn field(trigger: &Trigger) -> String {
 
 #[test]
 fn what_cannot_be_scheduled_names_its_field() {
-    let once = |at: &str, local| Trigger::Once { at: at.to_owned(), local };
+    let once = |at: &str, local| Trigger::Once { at: at.to_owned(), local, timezone: None };
     assert_eq!(field(&once("2026-12-01T09:00:00+05:30", false)), "fine");
     assert_eq!(field(&once("2026-12-01T09:00", true)), "fine");
     for (text, local) in [
@@ -75,8 +75,38 @@ fn what_cannot_be_scheduled_names_its_field() {
 fn what_is_stored_is_complete() {
     let cron = Trigger::Cron { expression: " 0  9 * * MON".to_owned(), timezone: None, until: None, count: None };
     assert_eq!(completed(&cron, "asia/colombo"), cron_of("0 9 * * MON", "Asia/Colombo"));
-    let once = Trigger::Once { at: "2026-12-01T09:00:00+05:30".to_owned(), local: false };
-    assert_eq!(completed(&once, "UTC"), Trigger::Once { at: "2026-12-01T03:30:00Z".to_owned(), local: false });
+    let once = |at: &str, timezone: Option<&str>| Trigger::Once {
+        at: at.to_owned(),
+        local: false,
+        timezone: timezone.map(str::to_owned),
+    };
+    assert_eq!(completed(&once("2026-12-01T09:00:00+05:30", None), "UTC"), once("2026-12-01T03:30:00Z", None));
+    assert_eq!(completed(&once("2026-12-01T03:30:00Z", Some(" ")), "Asia/Colombo"), once("2026-12-01T03:30:00Z", None));
+    let there = once("2026-12-01T09:00:00", Some("Asia/Colombo"));
+    assert_eq!(completed(&once(" 2026-12-01T09:00", Some("asia/colombo")), "UTC"), there);
+}
+
+#[test]
+fn once_may_be_by_the_clock_of_a_place() {
+    let once =
+        |at: &str, local, zone: &str| Trigger::Once { at: at.to_owned(), local, timezone: Some(zone.to_owned()) };
+    let due = |at: &str, zone: &str| match read(&once(at, false, zone)) {
+        Ok(times) => times.next(Timestamp(0)).map(|at| at.to_string()),
+        Err(errors) => Some(errors[0].field.clone()),
+    };
+    for (at, zone, expected) in [
+        ("2026-12-01T09:00", "Asia/Colombo", "2026-12-01T03:30:00Z"),
+        // The clock skips it: the first instant after the gap. It comes twice: the first time.
+        ("2027-03-14T02:30", "America/New_York", "2027-03-14T07:00:00Z"),
+        ("2026-11-01T01:30", "America/New_York", "2026-11-01T05:30:00Z"),
+        ("2026-12-01T09:00:00Z", "Asia/Colombo", "trigger.at"),
+        ("2026-12-01", "Asia/Colombo x", "trigger.timezone"),
+        ("soon", "Asia/Colombo", "trigger.at"),
+    ] {
+        assert_eq!(due(at, zone).as_deref(), Some(expected), "{at} {zone}");
+    }
+    assert_eq!(field(&once("2026-12-01T09:00", true, "Asia/Colombo")), "trigger.timezone");
+    assert_eq!(field(&once("2026-11-27T09:00", false, "Asia/Colombo")), "trigger.at", "it is over");
 }
 
 #[test]

@@ -474,7 +474,7 @@ pub(super) async fn insert(
         _ => None,
     };
     let local_at = match &campaign.trigger {
-        Trigger::Once { at, local: true } => Some(at.clone()),
+        Trigger::Once { at, local: true, .. } => Some(at.clone()),
         _ => None,
     };
     let leave_late = local_at.is_some() && campaign.catch_up == CatchUp::Skip;
