@@ -9,8 +9,8 @@ export default defineConfig({
   testDir: 'tests',
   outputDir: results,
   reporter: [['list'], ['json', { outputFile: `${results}/results.json` }]],
-  // Each worker starts a server of its own (server.ts). One test at a time, in order: two cores are not many.
-  workers: 1,
+  // Each worker starts a server of its own (server.ts) and plays whole files. While one waits for a page, the other works.
+  workers: 2,
   // A busy machine can be slow once; what fails twice is broken.
   retries: 1,
   forbidOnly: !!process.env.CI,

@@ -352,9 +352,14 @@ impl Wish {
 /// letters and invisible characters removed, apostrophes too ("don't" is "dont"); whatever else is neither letter, mark
 /// nor digit is a blank, and blanks are collapsed.
 pub(super) fn fold(text: &str) -> String {
-    let folded = text.nfkc().flat_map(char::to_lowercase).nfd().filter(|c| !is_invisible(*c) && !is_accent(*c)).nfc();
-    let spaced: String = folded
-        .filter(|c| !matches!(c, '\'' | '\u{2019}' | '\u{2bc}'))
+    // What goes, goes before the marks that it stood between are put in order.
+    let is_kept = |c: &char| !is_invisible(*c) && !is_accent(*c) && !is_apostrophe(*c);
+    let spaced: String = text
+        .nfkc()
+        .flat_map(char::to_lowercase)
+        .nfd()
+        .filter(is_kept)
+        .nfc()
         .map(|c| match c {
             // Turkish: typed without its own keyboard it is an i.
             'ı' => 'i',
@@ -363,6 +368,10 @@ pub(super) fn fold(text: &str) -> String {
         })
         .collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+const fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}' | '\u{2bc}')
 }
 
 const fn is_accent(c: char) -> bool {
@@ -385,6 +394,12 @@ mod tests {
 
     fn of(text: &str) -> Meaning {
         meaning(text, &Keywords::default())
+    }
+
+    #[test]
+    fn marks_around_an_apostrophe_are_in_order_at_once() {
+        let once = fold("\u{1734}'\u{a3c}");
+        assert_eq!((fold(&once), once.as_str()), (once.clone(), "\u{a3c}\u{1734}"));
     }
 
     #[test]
