@@ -1,6 +1,9 @@
 //! Time is a parameter.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use domain::time::Timestamp;
 
@@ -38,6 +41,36 @@ impl Clock for ShiftedClock {
     }
 }
 
+/// A clock that remembers the latest time that it told, so that nobody misses that it was set back, however short it was
+/// ahead.
+pub(crate) struct Watched {
+    clock: Arc<dyn Clock>,
+    latest: AtomicI64,
+}
+
+impl Watched {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, latest: AtomicI64::new(i64::MIN) }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        self.latest.fetch_max(now.as_micros(), Ordering::SeqCst);
+        now
+    }
+
+    /// Whether it was set back by more than so many microseconds since this was asked last.
+    pub fn was_set_back(&self, by: i64) -> bool {
+        let (now, latest) = (self.now().as_micros(), self.latest.load(Ordering::SeqCst));
+        let was = latest.saturating_sub(now) > by;
+        if was {
+            // When it told a later time meanwhile, that is found the next time.
+            let _ = self.latest.compare_exchange(latest, now, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        was
+    }
+}
+
 /// A clock that tests set and advance.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
@@ -57,5 +90,26 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_ahead_for_a_moment_is_noticed_once() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_000)));
+        let watched = Watched::new(clock.clone());
+        assert!(!watched.was_set_back(Timestamp::MINUTE), "at the beginning");
+        clock.advance(Timestamp::HOUR);
+        watched.now();
+        clock.advance(-Timestamp::HOUR);
+        assert!(watched.was_set_back(Timestamp::MINUTE));
+        assert!(!watched.was_set_back(Timestamp::MINUTE), "once");
+        clock.advance(Timestamp::MINUTE);
+        watched.now();
+        clock.advance(-Timestamp::MINUTE);
+        assert!(!watched.was_set_back(Timestamp::MINUTE), "clocks are apart by as much");
     }
 }

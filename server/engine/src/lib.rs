@@ -37,7 +37,11 @@ pub use error::{Error, Result};
 pub use services::installation::Purpose;
 use store::Db;
 
-use crate::{bell::Bell, clock::Clock, config::Config};
+use crate::{
+    bell::Bell,
+    clock::{Clock, Watched},
+    config::Config,
+};
 
 /// How many random inputs a test tries that reads what comes from outside: more of them with `FUZZ_CASES`.
 #[cfg(test)]
@@ -54,7 +58,7 @@ pub(crate) struct Inner {
     /// What the others know this process by.
     pub process: domain::ids::ProcessId,
     pub db: Db,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Watched,
     pub config: Config,
     pub bell: Bell,
     pub opt_outs: optouts::OptOuts,
@@ -103,7 +107,7 @@ impl Engine {
         let engine = Self(Arc::new(Inner {
             process: domain::ids::ProcessId(uuid::Uuid::new_v4()),
             db,
-            clock,
+            clock: Watched::new(clock),
             bell: Bell::default(),
             opt_outs: optouts::OptOuts::default(),
             throttle,

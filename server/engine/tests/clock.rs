@@ -56,6 +56,31 @@ async fn a_clock_that_jumps_in_the_middle_of_a_run_loses_and_doubles_nobody() {
     }
 }
 
+/// Shorter than anybody looks at the clock only to see whether it was set back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_ahead_for_a_moment_keeps_nobody_waiting() {
+    let clock = Arc::new(Jumping::default());
+    let mut setup = Setup { rate_per_second: 200, clock: clock.clone(), ..Setup::default() };
+    setup.grace = Duration::from_millis(300);
+    setup.simulator.max_per_second = Some(50);
+    for mut world in worlds(setup).await {
+        clock.set(0);
+        world.people(1, 200).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        for moment in 1..=3 {
+            world.until(run.id, "begun", |run| handed_over(&run.ledger) >= moment * 20).await;
+            clock.set(3_600);
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            clock.set(0);
+        }
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (200, 0), "{:?}", run.ledger);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
 /// What is unknown, what is to be tried again, and the leases that were given meanwhile are an hour away then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_was_ahead_for_a_while_keeps_nobody_waiting() {

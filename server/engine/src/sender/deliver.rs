@@ -54,7 +54,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         valid_for: None,
     };
     let Some(_slot) = shared.load.slot(context.lane.into()).await else {
-        return done(&message, lease, Effect::Released, None);
+        return done(&message, lease, shared.engine.now(), (Effect::Released, None));
     };
     tokio::select! {
         () = shared.engine.inner().opt_outs.current() => {}
@@ -91,7 +91,7 @@ fn last_look(
     let too_late = now.plus(needed) > lease.until || went_by + needed > lease_length;
     let held = !context.probe && engine.inner().doubts.holds(context.sender.sender.id, Instant::now());
     if shared.stop.is_cancelled() || too_late || until.is_over(now) || held || !shared.is_open(context.lane) {
-        return Some(done(message, lease, Effect::Released, None));
+        return Some(done(message, lease, now, (Effect::Released, None)));
     }
     let (reason, passed, detail) = left(shared, context, message, claim)?;
     let decision = DecisionIn {
@@ -103,7 +103,7 @@ fn last_look(
         grounds: None,
     };
     tracing::info!(message.id = message.id.0, attempt = message.attempt, %reason, "stopped by an opt-out after the claim");
-    Some(done(message, lease, Effect::Skipped(reason), Some(decision)))
+    Some(done(message, lease, now, (Effect::Skipped(reason), Some(decision))))
 }
 
 /// Whether the person opted out of everything, or of the campaign's topic, after the claim: the reason, the last check
@@ -125,8 +125,15 @@ fn left(
     }
 }
 
-pub(super) fn done(message: &Claimed, lease: Lease, effect: Effect, decision: Option<DecisionIn>) -> Done {
+/// What became of a message at an instant.
+pub(super) fn done(
+    message: &Claimed,
+    lease: Lease,
+    at: Timestamp,
+    (effect, decision): (Effect, Option<DecisionIn>),
+) -> Done {
     Done {
+        at,
         outcome: OutcomeIn {
             id: message.id,
             attempt: message.attempt,
@@ -160,7 +167,7 @@ async fn judge(
         _ => None,
     };
     metrics::counter!("provider_answers_total", "outcome" => word(&answer, class)).increment(1);
-    let mut done = done(message, lease, Effect::Released, Some(decision));
+    let mut done = done(message, lease, now, (Effect::Released, Some(decision)));
     done.fault = doubt(shared, context, (&answer, class), began).await;
     match answer {
         Outcome::Accepted { sid } => {

@@ -6,8 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::{
     ids::{CampaignId, ContactId, RunId, SenderId},
     phone::Phone,
+    reason::Reason,
+    time::Timestamp,
 };
-use store::messages::{Effect, KnownGrounds, OutcomeIn, Settled};
+use store::messages::{CLOCKS_APART, Effect, KnownGrounds, OutcomeIn, Settled};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -38,6 +40,8 @@ const LAST_TRIES: Duration = Duration::from_secs(10);
 /// An outcome and what follows from it.
 #[derive(Debug)]
 pub(super) struct Done {
+    /// When it became so.
+    pub at: Timestamp,
     pub outcome: OutcomeIn,
     pub run: Option<RunId>,
     pub campaign: Option<CampaignId>,
@@ -54,6 +58,21 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// As it is to be written now. When the clock was set back meanwhile, whoever is to wait for a while waits from now on: by
+    /// the time of then it would be as long as the clock was ahead. A morning is one by any clock.
+    fn to_write(&self, now: Timestamp) -> OutcomeIn {
+        let mut outcome = self.outcome.clone();
+        let ahead = self.at.since(now);
+        if let Effect::Later { not_before, reason, .. } | Effect::NotYet { not_before, reason, .. } =
+            &mut outcome.effect
+            && ahead > CLOCKS_APART
+            && *reason != Reason::QuietHours
+        {
+            *not_before = not_before.plus(-ahead);
+        }
+        outcome
+    }
+
     /// Whether the person counts: the message was, or may have been, sent.
     const fn is_counted(&self) -> bool {
         self.counted && matches!(self.outcome.effect, Effect::Accepted { .. } | Effect::Unknown(_))
@@ -117,7 +136,8 @@ async fn gather(queue: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>, window:
 async fn write_batch(engine: &Engine, batch: &[Done], known: &mut KnownGrounds) -> Result<()> {
     // Before the outcomes: a crash in between leaves the opt-out standing, not the message.
     record_opt_outs(engine, batch).await?;
-    let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.outcome.clone()).collect();
+    let now = engine.now();
+    let outcomes: Vec<OutcomeIn> = batch.iter().map(|done| done.to_write(now)).collect();
     let counted: Vec<ContactId> = batch.iter().filter(|done| done.is_counted()).map(|done| done.contact).collect();
     let settled = retrying!(write_outcomes(engine, &outcomes, &counted, known).await)?;
     known.note(outcomes.iter().filter_map(OutcomeIn::grounds));

@@ -102,7 +102,7 @@ async fn decide(
             tracing::error!(%error, message.id = message.id.0, "a message could not be decided");
             let not_before = backoff::next_try_after_outage(now);
             let effect = Effect::NotYet { not_before, reason: Reason::NotReached, code: None };
-            return Err(Box::new(done(&message, claim.lease, effect, None)));
+            return Err(Box::new(done(&message, claim.lease, now, (effect, None))));
         }
     };
     let until = Until { closes: decided.closes, deadline: deadline(context) };
@@ -115,7 +115,7 @@ async fn decide(
         (Verdict::Skip(reason), _) => Effect::Skipped(reason),
         (Verdict::Wait { until, reason }, _) => Effect::NotYet { not_before: until, reason, code: None },
     };
-    Err(Box::new(done(&message, claim.lease, effect, Some(decision))))
+    Err(Box::new(done(&message, claim.lease, now, (effect, Some(decision)))))
 }
 
 async fn verdict(
@@ -187,7 +187,7 @@ async fn admitted(
         one.decision.outcome = DecisionOutcome::Wait;
         one.decision.reason = Some(reason);
         let effect = Effect::NotYet { not_before, reason, code: None };
-        shared.finish(done(&one.message, claim.lease, effect, Some(one.decision)), hold).await;
+        shared.finish(done(&one.message, claim.lease, now, (effect, Some(one.decision))), hold).await;
         refused += 1;
     }
     if refused > 0 {

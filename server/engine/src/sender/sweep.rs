@@ -8,6 +8,7 @@ use domain::{
     time::Timestamp,
 };
 use serde_json::json;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker;
@@ -22,10 +23,15 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Rows of one transaction.
 const CHUNK: u32 = 1_000;
 
+/// After the clock was set back, what was being written by it may still come for so long …
+const STRAGGLERS: Duration = Duration::from_secs(60);
+/// … and is looked for so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 pub(super) async fn run(engine: Engine, stop: CancellationToken) {
-    let mut latest = None;
+    let mut looks = Looks::default();
     while !stop.is_cancelled() {
-        let swept = match follow_clock(&engine, &mut latest).await {
+        let swept = match follow_clock(&engine, &mut looks).await {
             Ok(()) => sweep(&engine, &stop).await,
             Err(error) => Err(error),
         };
@@ -39,19 +45,39 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
+/// When it was looked, and until when it is to be looked, for what was written by a clock that was ahead.
+#[derive(Default)]
+struct Looks {
+    last: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Looks {
+    /// At the beginning, when the clock was set back, and for a while after that.
+    fn is_due(&mut self, was_set_back: bool, now: Instant) -> bool {
+        if was_set_back {
+            self.until = Some(now + STRAGGLERS);
+        }
+        let Some(last) = self.last else { return true };
+        let looks = self.until.is_some_and(|until| last < until);
+        was_set_back || (looks && now >= last + LOOK_AGAIN)
+    }
+}
+
 /// What was written by a clock that has been set back since, in this process's time or before it, waits for nothing that is
 /// hours away now.
 ///
 /// # Errors
 /// What the database says; the next round tries again.
-async fn follow_clock(engine: &Engine, latest: &mut Option<Timestamp>) -> Result<()> {
-    let now = engine.now();
-    if latest.is_none_or(|latest| latest.since(now) > store::messages::CLOCKS_APART) {
+async fn follow_clock(engine: &Engine, looks: &mut Looks) -> Result<()> {
+    let was_set_back = engine.inner().clock.was_set_back(store::messages::CLOCKS_APART);
+    let at = Instant::now();
+    if looks.is_due(was_set_back, at) {
+        let now = engine.now();
         set_back_messages(engine, now).await?;
         set_back_senders(engine, now).await?;
-        *latest = Some(now);
+        looks.last = Some(at);
     }
-    *latest = (*latest).max(Some(now));
     Ok(())
 }
 
@@ -187,4 +213,25 @@ async fn complete(engine: &Engine, run: RunId, campaign: CampaignId) -> Result<(
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_looked_at_the_start_and_for_a_while_after_the_clock_was_set_back() {
+        let begin = Instant::now();
+        let mut looks = Looks::default();
+        let mut is_due = |was_set_back, seconds: u64| {
+            let now = begin + Duration::from_secs(seconds);
+            let due = looks.is_due(was_set_back, now);
+            looks.last = if due { Some(now) } else { looks.last };
+            due
+        };
+        assert!(is_due(false, 0) && !is_due(false, 100));
+        assert!(is_due(true, 101) && !is_due(false, 102));
+        assert!(is_due(false, 106) && is_due(false, 160) && is_due(false, 165), "until a minute is over");
+        assert!(!is_due(false, 171));
+    }
 }
