@@ -8,7 +8,7 @@ use crate::{ConnectionTrait, Db, Error, Kind, Result, Tx, all, exec, one};
 /// What a worker must know of the rules to plan, start and send as the database asks for. It rises with each version whose
 /// plans or rules one of the version before would get wrong: from the first start of the newer one on, the older ones
 /// beside it plan, start and send nothing more.
-pub const RULES: i32 = 2;
+pub const RULES: i32 = 3;
 
 /// The one row of `installation`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -294,9 +294,12 @@ pub async fn save_when(
         ("repeat", &*repeat),
         ("catch_up", &*catch_up),
     ];
-    let trigger = fields.trigger().map_err(|error| error.keep(&typed))?;
+    let trigger = match is_untouched(&campaign, &fields).await? {
+        true => None,
+        false => Some(fields.trigger().map_err(|error| error.keep(&typed))?),
+    };
     let patch = CampaignPatch {
-        trigger: Some(trigger),
+        trigger,
         repeat: given(&repeat).and_then(|word| word.parse().ok()),
         catch_up: given(&catch_up).and_then(|word| word.parse().ok()),
         ..CampaignPatch::default()
@@ -304,6 +307,15 @@ pub async fn save_when(
     let campaign = patched(&campaign, version, patch, &typed).await.map_err(at_its_field)?;
     go_on(&campaign, Step::When, &op);
     Ok(())
+}
+
+/// Whether a time is still the one that the page showed: an instant that a program gave stays it then.
+#[cfg(feature = "ssr")]
+async fn is_untouched(campaign: &str, fields: &WhenFields) -> Result<bool, AppError> {
+    let ctx = ctx()?;
+    let stored = ctx.engine.campaigns().get(&ctx.actor, id(campaign)?).await?;
+    let zone = ctx.engine.settings().default_timezone(&ctx.actor).await?;
+    Ok(fields.is_same_time(&WhenFields::of(&stored.trigger, &zone)))
 }
 
 /// The service names a part of the trigger (`trigger.at`); the page has a field of that name.

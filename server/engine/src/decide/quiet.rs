@@ -108,7 +108,8 @@ impl Hours {
         format!("{} in {}", self.local(at), self.place())
     }
 
-    /// Rules and versions: with the zones they are what it takes to decide again.
+    /// Rules, versions and the place that they are read for: with the zones and the day's holidays they are what it takes to
+    /// decide again.
     fn rules(&self) -> String {
         format!("quiet hours {}; tzdb {}", self.policy.words_at(self.place), zones::version())
     }

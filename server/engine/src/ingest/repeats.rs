@@ -19,7 +19,7 @@ use super::Webhook;
 /// So many stored ones are remembered at most: some 10 MB …
 const MOST: usize = 100_000;
 
-/// … with answers of so many bytes together. What does not fit any more is remembered without its words …
+/// … with answers of so many bytes together: the oldest lose their words …
 const MOST_BYTES: usize = 8 << 20;
 
 /// … and each for so long. Twilio gives up after a minute.
@@ -67,7 +67,8 @@ struct Known {
     states: HashMap<Mark, State>,
     /// Those that are stored, the oldest first.
     stored: VecDeque<(Instant, Mark)>,
-    /// The length of all words that are kept.
+    /// Those that have words, the oldest first, and the length of all words.
+    with_words: VecDeque<Mark>,
     bytes: usize,
 }
 
@@ -83,10 +84,18 @@ impl Known {
                 self.bytes -= words.len();
             }
         }
-        let words = words.filter(|words| self.bytes + words.len() <= MOST_BYTES);
-        self.bytes += words.as_ref().map_or(0, |words| words.len());
+        if let Some(words) = &words {
+            self.bytes += words.len();
+            self.with_words.push_back(mark);
+        }
         self.states.insert(mark, State::Stored(words));
         self.stored.push_back((now, mark));
+        while self.bytes > MOST_BYTES {
+            let Some(oldest) = self.with_words.pop_front() else { break };
+            if let Some(State::Stored(words)) = self.states.get_mut(&oldest) {
+                self.bytes -= words.take().map_or(0, |words| words.len());
+            }
+        }
     }
 }
 
@@ -231,7 +240,7 @@ mod tests {
             known.keep(mark(number), half.clone(), start);
         }
         let has_words = |known: &Known, number| matches!(known.states[&mark(number)], State::Stored(Some(_)));
-        assert_eq!([0, 1, 2].map(|number| has_words(&known, number)), [true, true, false], "it is known all the same");
+        assert_eq!([0, 1, 2].map(|number| has_words(&known, number)), [false, true, true], "it is known all the same");
         assert_eq!(known.bytes, MOST_BYTES);
         known.keep(mark(3), half, start + REMEMBERED_FOR);
         assert!(known.bytes == MOST_BYTES / 2 && has_words(&known, 3), "what is forgotten makes room");

@@ -1,6 +1,6 @@
 //! The law table (server/engine/data/law.txt), and the lines that the workspace adds: data, never code.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use domain::{
     phone::Phone,
@@ -57,6 +57,19 @@ impl Place {
         } else {
             letters(country).is_some_and(|code| self.countries.contains(&Some(code)))
         }
+    }
+}
+
+/// `US (FL)`: the countries, and the states of the area code.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.countries.iter().flatten().filter_map(|code| std::str::from_utf8(code).ok());
+        let countries: BTreeSet<&str> = named.collect();
+        if countries.is_empty() {
+            return f.write_str("an unknown place");
+        }
+        f.write_str(&countries.into_iter().collect::<Vec<_>>().join(", "))?;
+        if self.states.is_empty() { Ok(()) } else { write!(f, " ({})", self.states.join(", ")) }
     }
 }
 

@@ -137,10 +137,14 @@ impl Policy {
         words.join(", ")
     }
 
-    /// [`Self::words`], and the lines of the workspace that bind somebody at this place, with their sources.
+    /// [`Self::words`], the place that the law table is read for, and the lines of the workspace that bind somebody there, with
+    /// their sources.
     #[must_use]
     pub fn words_at(&self, place: Place) -> String {
         let mut words = self.words();
+        if self.0.law {
+            words.push_str(&format!(" for {place}"));
+        }
         let mut lines = law::own_binding(&self.0.own, place);
         for line in lines.by_ref().take(NAMED) {
             words.push_str(&format!(", own line {line}"));

@@ -58,6 +58,10 @@ async fn set(engine: &Engine, id: CampaignId) -> Result<bool> {
     let is_armed = matches!(status, CampaignStatus::Scheduled | CampaignStatus::Running | CampaignStatus::Paused);
     let Some(due_at) = campaign.next_run_at.filter(|due_at| is_armed && *due_at > now) else { return Ok(false) };
     let Some(next) = moved_to(&campaign.trigger, due_at) else { return Ok(false) };
+    // Once has no other time: it goes out at the time that it was armed for rather than not at all.
+    if matches!(campaign.trigger, Trigger::Once { .. }) && next <= now {
+        return Ok(false);
+    }
     store::schedule::arm(&tx, id, Some(next)).await?;
     tx.commit().await.map_err(store::Error::from)?;
     tracing::info!(campaign.id = %id, from = %due_at, to = %next, "clocks have changed: the campaign is due at another time");

@@ -5,7 +5,7 @@ use croner::{
     parser::{CronParser, Seconds, Year},
 };
 use domain::{campaign::Trigger, deadline, problem::FieldError, run::EventRules, time::Timestamp, trigger_event};
-use jiff::{civil::DateTime, tz::TimeZone};
+use jiff::{civil::DateTime, fmt::temporal::Pieces, tz::TimeZone};
 
 use super::ON_TIME;
 use crate::zones;
@@ -73,7 +73,7 @@ pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
         Trigger::Once { at, local, timezone } => {
             let (at, zone) = (at.trim(), given(timezone.as_deref()));
             let written = if *local || zone.is_some() {
-                at.parse::<DateTime>().ok().map(|at| at.to_string())
+                civil(at).map(|at| at.to_string())
             } else {
                 at.parse::<Timestamp>().ok().map(|at| at.to_string())
             };
@@ -95,6 +95,14 @@ pub(crate) fn completed(trigger: &Trigger, default_zone: &str) -> Trigger {
             debounce: written(debounce.as_deref()),
         },
     }
+}
+
+/// A day and a time without an offset or a zone behind it: to read them as a time of another place would be wrong by hours.
+fn civil(text: &str) -> Option<DateTime> {
+    let pieces = Pieces::parse(text.trim()).ok()?;
+    let is_plain = pieces.offset().is_none() && pieces.time_zone_annotation().is_none();
+    let at = DateTime::from_parts(pieces.date(), pieces.time()?);
+    is_plain.then_some(at)
 }
 
 /// The zone that somebody has written, if any.
@@ -167,11 +175,7 @@ fn once(at: &str, local: bool, timezone: Option<&str>) -> Result<Times, FieldErr
             (zone, "With a time zone, give a time without an offset, such as 2026-12-01T09:00.")
         }
     };
-    // The library would drop an offset that stands behind it.
-    if at.parse::<Timestamp>().is_ok() {
-        return Err(wrong(needed));
-    }
-    let civil: DateTime = at.parse().map_err(|_| wrong(needed))?;
+    let civil = civil(at).ok_or_else(|| wrong(needed))?;
     let instant = zones::instant(&zone, civil, zones::Overlap::First).ok_or_else(|| wrong(needed))?;
     Ok(match local {
         true => Times::Once { at: instant.plus(-FIRST_PLACE_AHEAD), local: Some(civil) },

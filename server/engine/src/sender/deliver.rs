@@ -62,7 +62,10 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
     }
     // From here on nothing is awaited before the request is under way.
     let now = shared.engine.now();
-    if let Some(stopped) = last_look(shared, context, (&message, until), claim, now) {
+    if let Some(mut stopped) = last_look(shared, context, (&message, until), claim, now) {
+        if let Some(made) = &mut stopped.outcome.decision {
+            made.grounds = decision.grounds;
+        }
         return stopped;
     }
     let outgoing = Outgoing { valid_for: until.seconds_left(now), ..outgoing };

@@ -100,6 +100,8 @@ pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
 async fn write_surely(engine: &Engine, queue: &mpsc::Receiver<Done>, batch: &[Done], known: &mut KnownGrounds) {
     let began = Instant::now();
     while let Err(error) = write_batch(engine, batch, known).await {
+        // It may be another database by now, with fewer of them.
+        *known = KnownGrounds::default();
         if !is_passing(&error) {
             tracing::error!(%error, outcomes = batch.len(), "outcomes cannot be written together");
             return write_apart(engine, batch, known).await;

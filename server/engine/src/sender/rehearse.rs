@@ -6,7 +6,7 @@ use domain::{
     consent::Category,
     ids::{ContactId, MessageId},
     message::{Channel, Outcome},
-    reason::Reason,
+    reason::{Check, Reason},
     run::{Rehearsal, RehearsalCount as Counted},
     time::Timestamp,
 };
@@ -226,7 +226,10 @@ impl Rehearsing {
         }
         let awake = decide::decide(&Facts { hours: None, ..facts.clone() }, &render);
         match awake.verdict {
-            Verdict::Skip(Reason::MissingVariable | Reason::TooLong | Reason::TemplateError) => awake,
+            Verdict::Skip(Reason::MissingVariable | Reason::TooLong | Reason::TemplateError) => {
+                // That it is not too early was only supposed.
+                Decided { passed: awake.passed & !Check::QuietHours.bit(), ..awake }
+            }
             _ => decided,
         }
     }

@@ -234,7 +234,9 @@ fn merged(due: Vec<Due>) -> Vec<Due> {
 /// Messages a second: the campaign's own rate, and its share by weight of what its sender and the account may.
 async fn allowed(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<f64> {
     let others = store::runs::lanes(engine.db().reader(), engine.now()).await?;
-    let others = || others.iter().filter(|other| other.run != lane.run && other.has_queued);
+    let others = || {
+        others.iter().filter(|other| other.run != lane.run && other.has_queued && other.sender.sender.blocked.is_none())
+    };
     let weight = f64::from(lane.weight);
     let share = |of: f64| weight / (weight + of);
     let on_sender: f64 = others()

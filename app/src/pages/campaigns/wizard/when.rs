@@ -139,11 +139,19 @@ impl WhenFields {
         fields
     }
 
+    /// Whether both go out once, at the same time of the same clock.
+    #[cfg(feature = "ssr")]
+    pub fn is_same_time(&self, other: &Self) -> bool {
+        let told = |fields: &Self| (fields.at.clone(), fields.timezone.trim().to_owned(), fields.local);
+        self.when == "once" && other.when == "once" && told(self) == told(other)
+    }
+
     /// The trigger that the fields say.
     #[cfg(feature = "ssr")]
     pub fn trigger(&self) -> Result<Trigger, AppError> {
         let timezone = Some(self.timezone.trim().to_owned()).filter(|zone| !zone.is_empty());
         match self.when.as_str() {
+            "once" if self.at.trim().is_empty() => Err(AppError::field("at", "Give a day and a time.")),
             "once" if self.local => Ok(Trigger::Once { at: self.at.clone(), local: true, timezone: None }),
             "once" => {
                 let timezone = Some(timezone.unwrap_or_else(|| "UTC".to_owned()));

@@ -84,6 +84,13 @@ fn what_is_stored_is_complete() {
     assert_eq!(completed(&once("2026-12-01T03:30:00Z", Some(" ")), "Asia/Colombo"), once("2026-12-01T03:30:00Z", None));
     let there = once("2026-12-01T09:00:00", Some("Asia/Colombo"));
     assert_eq!(completed(&once(" 2026-12-01T09:00", Some("asia/colombo")), "UTC"), there);
+    // What says another place stays as it is, to be refused.
+    for at in ["2026-12-01T09:00:00+02:00", "2026-12-01T09:00+02:00", "2026-12-01T09:00[Europe/Paris]", "2026-12-01"] {
+        assert_eq!(completed(&once(at, Some("Asia/Colombo")), "UTC"), once(at, Some("Asia/Colombo")));
+        assert_eq!(field(&completed(&once(at, Some("Asia/Colombo")), "UTC")), "trigger.at", "{at}");
+        let local = Trigger::Once { at: at.to_owned(), local: true, timezone: None };
+        assert_eq!(field(&completed(&local, "UTC")), "trigger.at", "{at}");
+    }
 }
 
 #[test]
