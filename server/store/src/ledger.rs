@@ -1,6 +1,7 @@
 //! A run's counters, moved in the transaction that moves the messages.
 //!
-//! Order of locks, in every transaction: contacts, campaigns, runs, messages (by id), `run_ledgers`, `run_tallies`.
+//! Order of locks, in every transaction: contacts, campaigns, runs, messages (by id), `decision_grounds` (by id),
+//! `run_ledgers`, `run_tallies`.
 //! Whoever keeps to it never waits in a circle.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,9 @@
 //! A freshly migrated database per test, gone afterwards.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use domain::time::Timestamp;
 use store::{Db, Kind};
@@ -71,7 +74,7 @@ impl Server {
     }
 
     /// Ends all connections to the database and takes no new ones for this time.
-    pub(crate) async fn cut(&self, away: std::time::Duration) -> store::Result<()> {
+    pub(crate) async fn cut(&self, away: Duration) -> store::Result<()> {
         let name = &self.name;
         admin(&self.url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await?;
         self.end_connections().await?;
@@ -80,7 +83,7 @@ impl Server {
     }
 
     /// The database takes no writes for this time: each connection keeps what held when it began, so all of them end.
-    pub(crate) async fn refuse_writes(&self, meanwhile: std::time::Duration) -> store::Result<()> {
+    pub(crate) async fn refuse_writes(&self, meanwhile: Duration) -> store::Result<()> {
         let name = &self.name;
         admin(&self.url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await?;
         self.end_connections().await?;
@@ -173,9 +176,22 @@ impl Drop for Server {
     }
 }
 
+/// How long a server that starts again may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn reached(server: &str) -> store::Result<Db> {
+    let started = Instant::now();
+    loop {
+        match Db::connect(server, 1).await {
+            Err(_) if started.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(50)).await,
+            answer => return answer,
+        }
+    }
+}
+
 /// Runs one statement on the server's own database.
 async fn admin(server: &str, statement: &str) -> store::Result<()> {
-    let db = Db::connect(server, 1).await?;
+    let db = reached(server).await?;
     store::exec(db.writer(), statement, Vec::new()).await?;
     db.close().await
 }
