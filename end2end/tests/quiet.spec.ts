@@ -149,7 +149,7 @@ test('only an admin wakes people, says why, and it is kept', async ({ api, serve
   problems.expect(/status of 422/)
   const work = new Work(page, javaScriptEnabled !== false)
   const mark = work.scripts ? 'Alarm' : 'Siren'
-  const phone = work.scripts ? '+14155552411' : '+14155552412'
+  const phone = work.scripts ? '+14155559311' : '+14155559312'
   const why = `The water is not safe to drink (${mark})`
   // It is the middle of the person's night.
   const clock = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
