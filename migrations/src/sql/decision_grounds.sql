@@ -2,7 +2,7 @@
 CREATE TABLE decision_grounds (
     -- Of the text: the first eight bytes of its SHA-256 (store::messages::Grounds).
     id bigint PRIMARY KEY,
-    -- A JSON object: the word of a check → what it saw. No personal data.
+    -- As JSON: what each check saw, by its word, and the time zones (store::messages::Seen).
     seen text NOT NULL
 );
 ALTER TABLE decisions ADD COLUMN grounds bigint;
