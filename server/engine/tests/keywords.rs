@@ -334,6 +334,52 @@ async fn where_twilio_answered_we_do_not() {
     }
 }
 
+/// To Twilio YES is another START. To us it answers a question while one waits, also where Twilio answers YES by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_that_twilio_takes_for_a_start_answers_the_question() {
+    for bench in benches().await {
+        person(&bench, Consent::Unknown).await;
+        for (key, name) in [("club", "The Club"), ("tea", "Tea")] {
+            let topic =
+                NewTopic { key: key.to_owned(), name: name.to_owned(), double_opt_in: true, ..NewTopic::default() };
+            bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+        }
+        let subscribed = "SELECT COUNT(*) FROM subscriptions WHERE state = 'subscribed'";
+        let waiting = "SELECT COUNT(*) FROM opt_in_requests WHERE state = 'waiting'";
+
+        // On SMS, where Twilio knows the word but says nothing of our topic.
+        bench.engine.contacts().subscribe(&bench.admin, &phone(ANN), "club").await.unwrap();
+        assert_eq!((bench.number(waiting).await, consent(&bench).await), (1, (Consent::Pending, false)));
+        let sms = [("MessageSid", "SM1"), ("From", ANN), ("To", support::US), ("Body", "YES")];
+        let webhook = support::signed("/webhooks/twilio/inbound", &sms);
+        let answer = bench.engine.ingest_inbound(webhook).await.unwrap();
+        assert!(answer.contains("subscribed to The Club"), "{answer}");
+        assert_eq!((bench.number(waiting).await, bench.number(subscribed).await), (0, 1));
+
+        // With Advanced Opt-Out, where Twilio has answered.
+        bench.engine.contacts().subscribe(&bench.admin, &phone(ANN), "tea").await.unwrap();
+        let started = [("OptOutType", "START")];
+        let answer = bench.inbound("SM2", ANN, "Yes", &started).await.unwrap();
+        assert!(answer.ends_with("<Response/>"), "{answer}");
+        assert_eq!((bench.number(waiting).await, bench.number(subscribed).await), (0, 2));
+
+        // No question waits: from somebody who is not blocked it is a word like any other, whatever Twilio makes of it.
+        let bens = [("From", "whatsapp:+14155550124"), ("To", "whatsapp:+15005550006"), ("Body", "Yes")];
+        let form = [&[("MessageSid", "SM9")][..], &bens, &started].concat();
+        bench.engine.ingest_inbound(support::signed("/webhooks/twilio/inbound", &form)).await.unwrap();
+        let ben = bench.engine.contacts().get(&bench.admin, &phone("+14155550124")).await.unwrap();
+        assert_eq!(ben.consent, Consent::Unknown);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM inbound_messages WHERE keyword IS NULL").await, 1);
+
+        // Twilio has ended its block, and we end ours.
+        bench.inbound("SM3", ANN, "STOP", &[("OptOutType", "STOP")]).await.unwrap();
+        bench.inbound("SM4", ANN, "Yes", &[]).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true), "a yes to nothing");
+        bench.inbound("SM5", ANN, "Yes", &started).await.unwrap();
+        assert_eq!(consent(&bench).await, (Consent::OptedIn, false));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_that_the_provider_reports_is_an_opt_out() {
     for bench in benches().await {

@@ -416,6 +416,15 @@ async fn what_waits_is_due_by_the_newest_clocks() {
         let yearly = scheduled(&world, yearly, CatchUp::Run).await;
         let right = Some(at("2026-12-02T16:00:00Z"));
         assert_eq!(yearly.next_run_at, right);
+        // So is what goes out once, at a time that was typed in a zone; one at an instant is due then.
+        let once = |at: &str, timezone: Option<&str>| Trigger::Once {
+            at: at.to_owned(),
+            local: false,
+            timezone: timezone.map(str::to_owned),
+        };
+        let once_there = scheduled(&world, once("2026-12-02T09:00", Some("America/Vancouver")), CatchUp::Run).await;
+        assert_eq!(once_there.next_run_at, right);
+        let instant = scheduled(&world, once("2026-12-02T17:00:00Z", None), CatchUp::Run).await;
         let campaign = scheduled(&world, local("2026-12-01T09:00"), CatchUp::Run).await;
         clock.to("2026-11-30T19:00:00Z");
         assert_eq!(tick(&world.engine).await, 1);
@@ -437,14 +446,19 @@ async fn what_waits_is_due_by_the_newest_clocks() {
             for update in &leave_behind {
                 store::exec(tx, update, vec![]).await?;
             }
-            let later = vec![at("2026-12-02T17:00:00Z").as_micros().into(), yearly.id.0.into()];
-            store::exec(tx, "UPDATE campaigns SET next_due_at = $1 WHERE id = $2", later).await
+            let later = at("2026-12-02T17:00:00Z").as_micros();
+            for campaign in [&yearly, &once_there] {
+                let moved = vec![later.into(), campaign.id.0.into()];
+                store::exec(tx, "UPDATE campaigns SET next_due_at = $1 WHERE id = $2", moved).await?;
+            }
+            Ok(())
         })
         .await;
         set_tzdb(&world, &run, "2025b").await;
         world.start();
         let set_anew = async {
             while now(&world, &yearly).await.next_run_at != right
+                || now(&world, &once_there).await.next_run_at != right
                 || store::runs::rules(world.db.reader(), run.id).await.expect("rules").tzdb != planned_by
             {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -455,6 +469,7 @@ async fn what_waits_is_due_by_the_newest_clocks() {
             assert_eq!(world.message_to(person).await.not_before, due, "{:?}: person {person}", world.db.kind());
         }
         assert_eq!(world.message_to(2).await.reason, None);
+        assert_eq!(now(&world, &instant).await.next_run_at, instant.next_run_at);
         world.stop().await;
     }
 }

@@ -250,8 +250,16 @@ impl<'a> Batch<'a> {
         let wish = match meaning {
             Meaning::Wish(wish) => {
                 granted = grant(&wish, person, &self.topics, said);
-                // A yes to nothing is a word like any other.
-                Some(wish).filter(|wish| !matches!(wish, Wish::Yes(_)) || granted.confirms.is_some())
+                match wish {
+                    Wish::Yes(_) if granted.confirms.is_none() => {
+                        // A yes to nothing is a word like any other, but where it has ended a block at Twilio: then ours ends too.
+                        let start = opt_out_type(message).filter(|_| person.is_blocked());
+                        granted =
+                            start.as_ref().map(|wish| grant(wish, person, &self.topics, said)).unwrap_or_default();
+                        start
+                    }
+                    wish => Some(wish),
+                }
             }
             Meaning::Hint if person.consent != Consent::OptedOut => {
                 self.reviews.push(NewReview { contact_id: person.id, inbound_sid: &message.sid });
@@ -296,7 +304,7 @@ impl<'a> Batch<'a> {
         let text = granted
             .answer
             .filter(|answer| answer.is_owed() || *keywords <= answers::AN_HOUR)
-            .filter(|_| !event.fetched && is_ours_to_answer(engine, message))
+            .filter(|_| !event.fetched && is_ours_to_answer(engine, message, confirms))
             .map(|answer: Answer| answer.text());
         self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
         self.answers.extend(text.map(|text| (contact_id, message, text)));
@@ -475,14 +483,25 @@ fn recipient() -> Actor {
     Actor::new(ActorKind::Recipient, "inbound message", Role::Viewer)
 }
 
-/// Twilio's own understanding first, then a button, then the words.
+/// What Twilio understood by itself (Advanced Opt-Out).
+fn opt_out_type(message: &InboundIn) -> Option<Wish> {
+    message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type)
+}
+
+/// Twilio's own understanding first, then a button, then the words. To Twilio a YES is a START; to us it may answer a
+/// question first.
 pub(super) fn read(message: &InboundIn, added: &Keywords) -> Meaning {
-    let opt_out_type = message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type);
     let button = message.button.as_deref();
-    if let Some(wish) = opt_out_type.or_else(|| button.and_then(Wish::of_button)) {
+    let understood = opt_out_type(message);
+    if let Some(wish) =
+        understood.clone().filter(|wish| *wish != Wish::Start).or_else(|| button.and_then(Wish::of_button))
+    {
         return Meaning::Wish(wish);
     }
     let words = keywords::meaning(&message.body, added);
+    if let Some(start) = understood {
+        return if matches!(words, Meaning::Wish(Wish::Yes(_))) { words } else { Meaning::Wish(start) };
+    }
     // A button may say in its payload what it does not show.
     match button.map(|payload| keywords::meaning_of_payload(payload, added)) {
         Some(Meaning::Wish(wish)) if words != Meaning::Wish(Wish::Stop) => Meaning::Wish(wish),
@@ -535,11 +554,12 @@ pub(super) fn evidence(message: &InboundIn) -> Cow<'_, str> {
 
 /// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on
 /// SMS, where it handles the base words of every long number by default, but not those of short codes. There is no such
-/// handling on WhatsApp.
-fn is_ours_to_answer(engine: &Engine, message: &InboundIn) -> bool {
+/// handling on WhatsApp. A YES to a question of ours gets our answer too: what Twilio says to YES names no topic.
+fn is_ours_to_answer(engine: &Engine, message: &InboundIn, confirms: Option<OptInId>) -> bool {
     let is_long_number = message.channel == Channel::Sms && message.our_address.starts_with('+');
     let handled_by_default = is_long_number && !engine.config().is_simulated();
-    message.opt_out_type.is_none() && !(handled_by_default && keywords::is_twilios_own(&message.body))
+    let was_answered = handled_by_default && keywords::is_twilios_own(&message.body);
+    message.opt_out_type.is_none() && (confirms.is_some() || !was_answered)
 }
 
 pub(super) fn suppression(engine: &Engine, phone: &Phone, change: Change) -> SuppressionChange {
