@@ -261,7 +261,10 @@ pub const fn reason(reason: Reason) -> &'static str {
 pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::NoConsent => "Ask them to answer START, or import a file that states their consent.",
-        Reason::OptedOut => "Only the person can change this, by answering START.",
+        Reason::OptedOut => {
+            "The person can change this by answering START; what a file or an admin noted, an admin can lift with a \
+             proof of their consent."
+        }
         Reason::NotSubscribed => "Subscribe them to the topic, or send without one.",
         Reason::MissingVariable => "Fill the attribute, or give the variable a default in the template.",
         Reason::TooLong => "Shorten the template, or the attribute that makes it long.",

@@ -82,6 +82,11 @@ impl OptOuts {
         self.known_as_of.borrow().map(|as_of| as_of.elapsed())
     }
 
+    /// From now on there are other processes, and nothing is known of what they took until it is read.
+    pub(crate) fn expect_others(&self) {
+        self.known_as_of.send_replace(Some(Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now)));
+    }
+
     /// Waits until what other processes took is known as of [`FRESH`] ago: for as long as the database is away.
     pub async fn current(&self) {
         let is_fresh = |as_of: &Option<Instant>| as_of.is_none_or(|as_of| as_of.elapsed() < FRESH);
@@ -157,6 +162,8 @@ mod tests {
     async fn nobody_goes_by_what_is_too_old() {
         let set = OptOuts::default();
         set.current().await;
+        set.expect_others();
+        assert!(tokio::time::timeout(LOOK, set.current()).await.is_err(), "nothing is read yet");
         set.known_as_of.send_replace(Some(Instant::now()));
         set.current().await;
         tokio::time::sleep(FRESH).await;

@@ -74,6 +74,9 @@ pub fn start(engine: &Engine, role: Role) -> Workers {
         workers.tasks.spawn(scheduler::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(services::opt_ins::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(services::content_templates::run(engine.clone(), workers.stop.clone()));
+        if engine.db().kind() == store::Kind::Postgres {
+            engine.inner().opt_outs.expect_others();
+        }
         workers.tasks.spawn(optouts::follow(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(sender::run(engine.clone(), workers.stop.clone()));
         workers.tasks.spawn(reconcile::missed::run(engine.clone(), workers.stop.clone()));

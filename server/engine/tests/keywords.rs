@@ -213,6 +213,8 @@ async fn start_does_not_lift_what_others_suppressed() {
         assert_eq!(suppressions(&bench).await.as_deref(), Some(SuppressionReason::Manual.as_str()));
         assert_eq!(bench.says("SM1", ANN, "START").await, None);
         assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+        let unread = "SELECT COUNT(*) FROM inbound_messages WHERE keyword IS NULL";
+        assert_eq!(bench.number(unread).await, 1, "it waits in the inbox for somebody to read it");
     }
 }
 

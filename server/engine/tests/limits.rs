@@ -185,6 +185,31 @@ async fn a_few_failures_at_a_limit_do_not_stop_the_others() {
     }
 }
 
+/// One person who is always refused in the words of the sender's limit: nobody else waits for them, and they are given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_alone_is_always_refused_rests_no_sender_for_ever() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = Setup { rate_per_second: 100, clock: clock.clone(), ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*0001", 63_018, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 50).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let ends = async {
+            while world.run(run.id).await.status != RunStatus::Completed {
+                // The sender rests a minute once, and the person an hour, two, four, and so on.
+                clock.by(10 * Timestamp::MINUTE);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ends).await.expect("it ends by itself");
+        let run = world.run(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (49, 1), "{:?}", world.db.kind());
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_loses_many_to_the_senders_limit_is_paused() {
     let mut setup = Setup { rate_per_second: 200, ..Setup::default() };

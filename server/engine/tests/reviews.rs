@@ -154,6 +154,29 @@ async fn a_question_that_nobody_answers_does_not_end_the_doubt() {
     }
 }
 
+/// A question that nobody is to answer any more is not asked, whatever it waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_over_does_not_go_out() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        for (key, name) in [("club", "The Club"), ("tea", "Tea")] {
+            let topic =
+                NewTopic { key: key.to_owned(), name: name.to_owned(), double_opt_in: true, ..NewTopic::default() };
+            bench.engine.topics().create(&bench.admin, topic).await.unwrap();
+            bench.engine.contacts().subscribe(&bench.admin, &phone(ANN), key).await.unwrap();
+        }
+        let queued = "SELECT COUNT(*) FROM messages WHERE kind = 4 AND state = 0";
+        let reasons = "SELECT MAX(reason) FROM messages WHERE state = 9";
+        assert_eq!(bench.number(queued).await, 2);
+        bench.says("SM1", ANN, "UNSUBSCRIBE club").await;
+        assert_eq!((bench.number(queued).await, bench.text(reasons).await.as_deref()), (1, Some("not_subscribed")));
+        bench.clock.advance(30 * Timestamp::DAY);
+        assert_eq!(bench.engine.opt_ins().expire().await.unwrap(), 1);
+        assert_eq!(bench.number(queued).await, 0);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM messages WHERE reason = 'deadline_passed'").await, 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_ones_own_count_from_then_on() {
     for bench in benches().await {

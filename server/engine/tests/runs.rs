@@ -478,6 +478,27 @@ async fn a_text_that_twilio_refuses_for_many_pauses_the_run() {
     }
 }
 
+/// A country that is closed, numbers that are none: whatever it is, somebody should look before all are tried. Who resumes
+/// the run has looked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_which_too_many_fail_is_paused_once() {
+    let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 21_408, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 500).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        let run = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.ledger.failed < 200 && run.ledger.queued > 250, "{:?}", run.ledger);
+        assert!(run.reason.expect("a reason").contains("a fifth"));
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        let run = world.until_completed(run.id).await;
+        assert_eq!(run.ledger.failed, 500);
+        world.stop().await;
+    }
+}
+
 fn hello_to(person: i64) -> NewMessage {
     NewMessage {
         phone: build::phone(person),

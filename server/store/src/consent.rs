@@ -63,7 +63,7 @@ pub enum SuppressionChange {
 
 /// Appends the events to the ledger (chained), moves the contacts' consent and its counts, subscriptions and
 /// suppressions, skips the queued messages of people who opted out of everything, and withdraws the questions to those who
-/// left. Where a batch holds several events of one person, the last one counts.
+/// left, also from the queue. Where a batch holds several events of one person, the last one counts.
 ///
 /// Locks in this order: the people by id, then suppressions, subscriptions, the head of the ledger, questions, messages.
 ///
@@ -92,13 +92,11 @@ pub async fn record(tx: &Tx, actor: &Actor, at: Timestamp, events: &[ConsentEven
         .filter(|event| event.consent == Consent::OptedOut)
         .map(|event| (event.contact_id, event.topic_id))
         .collect();
-    opt_ins::withdraw(tx, at, &left).await?;
+    let withdrawn = opt_ins::withdraw(tx, at, &left).await?;
     let last: BTreeMap<ContactId, Consent> = global(events).map(|event| (event.contact_id, event.consent)).collect();
     let opted_out: Vec<ContactId> =
         last.into_iter().filter(|(_, consent)| *consent == Consent::OptedOut).map(|(id, _)| id).collect();
-    if !opted_out.is_empty() {
-        messages::skip_queued(tx, at, &opted_out, Reason::OptedOut).await?;
-    }
+    messages::skip_left(tx, at, &opted_out, &withdrawn).await?;
     Ok(())
 }
 

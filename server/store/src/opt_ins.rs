@@ -218,18 +218,18 @@ pub async fn confirm(tx: &Tx, at: Timestamp, answered: &[(OptInId, &str)]) -> Re
     Ok(())
 }
 
-/// Whoever opted out, of everything (no topic) or of a topic, is not asked any more.
+/// Whoever opted out, of everything (no topic) or of a topic, is not asked any more. Returns the messages that ask them.
 ///
 /// # Errors
 /// What the database says.
-pub async fn withdraw(tx: &Tx, at: Timestamp, people: &[(ContactId, Option<TopicId>)]) -> Result<()> {
+pub async fn withdraw(tx: &Tx, at: Timestamp, people: &[(ContactId, Option<TopicId>)]) -> Result<Vec<MessageId>> {
     #[derive(Serialize)]
     struct Left {
         contact_id: i64,
         topic_id: Option<TopicId>,
     }
     if people.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let left: Vec<Left> = people.iter().map(|(id, topic)| Left { contact_id: id.0, topic_id: *topic }).collect();
     let table = batch::table(Kind::of(tx), "b", "$3", &[("contact_id", Type::BigInt), ("topic_id", Type::Uuid)]);
@@ -237,10 +237,15 @@ pub async fn withdraw(tx: &Tx, at: Timestamp, people: &[(ContactId, Option<Topic
     let update = format!(
         "UPDATE opt_in_requests SET state = $1, settled_at = $2 FROM {table} \
          WHERE opt_in_requests.contact_id = b.contact_id AND opt_in_requests.state = 'waiting' \
-         AND (b.topic_id IS NULL OR opt_in_requests.topic_id = b.topic_id)"
+         AND (b.topic_id IS NULL OR opt_in_requests.topic_id = b.topic_id) RETURNING opt_in_requests.message_id"
     );
-    exec(tx, update, values).await?;
-    Ok(())
+    messages_of(&all(tx, update, values).await?)
+}
+
+/// The messages that ask these questions.
+fn messages_of(rows: &[Row]) -> Result<Vec<MessageId>> {
+    let ids: Vec<Option<i64>> = rows.iter().map(|row| row.get("message_id")).collect::<Result<_>>()?;
+    Ok(ids.into_iter().flatten().map(MessageId).collect())
 }
 
 /// People whose questions have waited long enough.
@@ -260,24 +265,26 @@ pub async fn overdue(db: &impl ConnectionTrait, now: Timestamp, limit: u32) -> R
     Ok(people)
 }
 
-/// Ends these people's questions that have waited long enough. Lock the people first. Returns how many questions.
+/// Ends these people's questions that have waited long enough. Lock the people first. Returns how many questions, and the
+/// messages that ask them.
 ///
 /// # Errors
 /// What the database says.
-pub async fn expire(tx: &Tx, now: Timestamp, people: &[ContactId]) -> Result<u64> {
+pub async fn expire(tx: &Tx, now: Timestamp, people: &[ContactId]) -> Result<(u64, Vec<MessageId>)> {
     let mut batch = Columns::new(Kind::of(tx), [column("contact_id", Type::BigInt)]);
     people.iter().for_each(|id| batch.push([id.0.into()]));
     if batch.is_empty() {
-        return Ok(0);
+        return Ok((0, Vec::new()));
     }
     let mut values = vec![OptInState::Expired.as_str().into(), now.as_micros().into()];
     let table = batch.table("b", &mut values)?;
     let update = format!(
         "UPDATE opt_in_requests SET state = $1, settled_at = $2 FROM {table} \
          WHERE opt_in_requests.contact_id = b.contact_id AND opt_in_requests.state = 'waiting' \
-         AND opt_in_requests.expires_at <= $2"
+         AND opt_in_requests.expires_at <= $2 RETURNING opt_in_requests.message_id"
     );
-    exec(tx, update, values).await
+    let rows = all(tx, update, values).await?;
+    Ok((rows.len() as u64, messages_of(&rows)?))
 }
 
 /// Questions in this state before `before`, newest first.

@@ -25,7 +25,8 @@ pub(super) fn box_for(view: Memo<ConversationView>, actions: Actions) -> AnyView
         if out.get() {
             return why_not(
                 "They opted out.",
-                "Nothing goes to this person any more. Only they can come back, by answering START.",
+                "Nothing goes to this person any more. They can come back by answering START; what a file or an admin noted, \
+                 an admin can lift with a proof of their consent.",
             );
         }
         if none.get() {

@@ -258,6 +258,8 @@ impl<'a> Batch<'a> {
                             start.as_ref().map(|wish| grant(wish, person, &self.topics, said)).unwrap_or_default();
                         start
                     }
+                    // What others noted is theirs to lift: somebody should read that the person wants to come back.
+                    Wish::Start if granted == wishes::Granted::default() => None,
                     wish => Some(wish),
                 }
             }

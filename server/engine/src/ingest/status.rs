@@ -156,8 +156,9 @@ pub(super) async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[R
     let ends = receipts.iter().zip(outs).filter_map(|(receipt, out)| {
         let run = out.message?.run_id?;
         matches!(out.moved_to?, State::Delivered | State::Failed | State::Undelivered).then(|| {
+            let has_failed = matches!(out.moved_to, Some(State::Failed | State::Undelivered));
             let class = failed(receipt, out).map(|code| codes.class(code, false));
-            (run, class.and_then(trouble))
+            (run, has_failed.then(|| trouble(class)))
         })
     });
     for (run, trouble) in engine.inner().guard.note(sender::Source::Callback, ends) {
@@ -169,11 +170,11 @@ pub(super) async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[R
     }
 }
 
-const fn trouble(class: Class) -> Option<sender::Trouble> {
+const fn trouble(class: Option<Class>) -> sender::Trouble {
     match class {
-        Class::PermanentMessage => Some(sender::Trouble::TextRefused),
-        Class::WaitSender => Some(sender::Trouble::SenderLimit),
-        _ => None,
+        Some(Class::PermanentMessage) => sender::Trouble::TextRefused,
+        Some(Class::WaitSender) => sender::Trouble::SenderLimit,
+        _ => sender::Trouble::Failing,
     }
 }
 

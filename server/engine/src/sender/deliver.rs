@@ -68,7 +68,8 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         }
         return stopped;
     }
-    let outgoing = Outgoing { valid_for: until.seconds_left(now), ..outgoing };
+    let outgoing =
+        Outgoing { valid_for: until.seconds_at_provider(now, shared.engine.config().provider.timeout), ..outgoing };
     let began = Instant::now();
     let answer = shared.engine.inner().provider.create(&context.login, &outgoing).await;
     judge(shared, context, &message, lease, (answer, began, content, decision)).await
@@ -174,6 +175,7 @@ async fn judge(
     done.fault = doubt(shared, context, (&answer, class), began).await;
     match answer {
         Outcome::Accepted { sid } => {
+            shared.engine.inner().limits.took(context.sender.sender.id);
             done.outcome.effect = Effect::Accepted { sid };
             done.outcome.text = Some(content.text);
         }
@@ -186,6 +188,9 @@ async fn judge(
         }
         Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
         Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
+            Class::WaitSender if shared.engine.inner().limits.is_of_one(context.sender.sender.id, message.id) => {
+                refused(&mut done, message, now, refusal.code, Class::Defer);
+            }
             Class::WaitSender => {
                 slow_down(shared, context, Some(refusal.retry_after.unwrap_or(limit::REST_REFUSED))).await;
                 done.outcome.effect = one_of_too_many(now, &refusal);

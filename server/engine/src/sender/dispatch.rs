@@ -41,6 +41,11 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
     let mut lanes: Lanes<Arc<LaneContext>> = Lanes::default();
     let mut refreshed: Option<Instant> = None;
     let mut latest = Timestamp::default();
+    // Opt-outs are followed from the first look on; only what is claimed after it has seen those before it.
+    tokio::select! {
+        () = shared.engine.inner().opt_outs.current() => {}
+        () = shared.stop.cancelled() => {}
+    }
     while !shared.stop.is_cancelled() {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             refresh(shared, &mut lanes).await;

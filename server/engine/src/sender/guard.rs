@@ -23,6 +23,8 @@ pub(crate) enum Trouble {
     TextRefused,
     /// The sender is too fast or at its limit, and what was taken is lost.
     SenderLimit,
+    /// Anything else: numbers that are none, a country that is closed, phones that cannot be reached.
+    Failing,
 }
 
 impl Trouble {
@@ -33,6 +35,10 @@ impl Trouble {
             Self::SenderLimit => {
                 "The sender is too fast or at its limit, so that messages to many people fail; see the failures by \
                  code, lower the rate or wait, then resume"
+            }
+            Self::Failing => {
+                "More than a fifth of the latest messages failed; see the failures by code. If that is to be expected \
+                 of these people, resume: it will not be paused for this again"
             }
         }
     }
@@ -45,7 +51,37 @@ pub(crate) enum Source {
     Callback,
 }
 
-type Latest = VecDeque<Option<Trouble>>;
+#[derive(Debug, Default)]
+struct Latest {
+    outcomes: VecDeque<Option<Trouble>>,
+    /// It was stopped for failures of all kinds. Who resumes it then knows of them.
+    known_to_fail: bool,
+}
+
+impl Latest {
+    fn note(&mut self, outcome: Option<Trouble>) {
+        self.outcomes.push_back(outcome);
+        if self.outcomes.len() > WINDOW {
+            self.outcomes.pop_front();
+        }
+    }
+
+    /// What there is too much of: one trouble, or failures of any kind together.
+    fn too_much(&mut self, trouble: Trouble) -> Option<Trouble> {
+        let same = self.outcomes.iter().filter(|outcome| **outcome == Some(trouble)).count();
+        let all = self.outcomes.iter().flatten().count();
+        let found = if trouble != Trouble::Failing && same > TOLERATED {
+            trouble
+        } else if all > TOLERATED && !self.known_to_fail {
+            self.known_to_fail = true;
+            Trouble::Failing
+        } else {
+            return None;
+        };
+        self.outcomes.clear();
+        Some(found)
+    }
+}
 
 /// What the latest messages of each run came to.
 #[derive(Debug, Default)]
@@ -65,15 +101,8 @@ impl Guard {
         let mut stops: Vec<(RunId, Trouble)> = Vec::new();
         for (run, trouble) in outcomes {
             let latest = runs.entry((run, source)).or_default();
-            latest.push_back(trouble);
-            if latest.len() > WINDOW {
-                latest.pop_front();
-            }
-            let Some(trouble) = trouble else { continue };
-            if latest.iter().filter(|other| **other == Some(trouble)).count() > TOLERATED {
-                latest.clear();
-                stops.push((run, trouble));
-            }
+            latest.note(trouble);
+            stops.extend(trouble.and_then(|trouble| latest.too_much(trouble)).map(|found| (run, found)));
         }
         stops
     }
@@ -98,6 +127,21 @@ mod tests {
             assert_eq!((0..10_000).position(|_| trips(&guard, Source::Callback, Some(trouble))), Some(TOLERATED));
             assert!(!trips(&guard, Source::Callback, Some(trouble)), "a resumed run starts anew");
         }
+    }
+
+    #[test]
+    fn failures_of_any_kind_are_too_many_together_and_once() {
+        let guard = Guard::default();
+        let kinds = [Trouble::Failing, Trouble::TextRefused, Trouble::SenderLimit];
+        let noted: Vec<_> = (0..TOLERATED + 1)
+            .flat_map(|turn| guard.note(Source::Callback, [(RUN, Some(kinds[turn % kinds.len()]))]))
+            .collect();
+        assert_eq!(noted, [(RUN, Trouble::Failing)]);
+        assert!(
+            (0..10_000).all(|_| !trips(&guard, Source::Callback, Some(Trouble::Failing))),
+            "whoever resumed it knows"
+        );
+        assert!((0..=TOLERATED).any(|_| trips(&guard, Source::Callback, Some(Trouble::TextRefused))), "of those");
     }
 
     #[test]

@@ -230,7 +230,16 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
 fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, &'static str)> {
     let campaigns: BTreeMap<RunId, CampaignId> =
         batch.iter().filter_map(|done| Some((done.run?, done.campaign?))).collect();
-    let outcomes = batch.iter().filter_map(|done| Some((done.run?, done.text_refused.then_some(Trouble::TextRefused))));
+    let outcomes = batch.iter().filter_map(|done| {
+        let trouble = match done.outcome.effect {
+            Effect::Accepted { .. } => None,
+            Effect::Failed { .. } if done.text_refused => Some(Trouble::TextRefused),
+            Effect::Failed { .. } => Some(Trouble::Failing),
+            // It says nothing of what would become of it.
+            _ => return None,
+        };
+        Some((done.run?, trouble))
+    });
     let stops = engine.inner().guard.note(Source::Answer, outcomes);
     let stop = |(run, trouble): (RunId, Trouble)| Some((run, (*campaigns.get(&run)?, trouble.reason())));
     stops.into_iter().filter_map(stop).collect()

@@ -140,9 +140,12 @@ impl Until {
         closing || self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// The seconds that are left, when they are limited.
-    pub fn seconds_left(self, now: Timestamp) -> Option<i64> {
-        self.closes.into_iter().chain(self.deadline).min().map(|end| end.since(now) / Timestamp::SECOND)
+    /// For how many seconds the provider may keep the message, when they are limited. It counts from when it takes the
+    /// request, which may be as late as the request's time-out. At least one: none would be no limit.
+    pub fn seconds_at_provider(self, now: Timestamp, timeout: Duration) -> Option<i64> {
+        let end = self.closes.into_iter().chain(self.deadline).min()?;
+        let timeout = i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
+        Some((end.since(now).saturating_sub(timeout) / Timestamp::SECOND).max(1))
     }
 }
 
@@ -248,8 +251,10 @@ mod tests {
         assert!(!Until::default().is_over(now));
         assert!(closes(decide::MARGIN).is_over(now) && !closes(decide::MARGIN + 1).is_over(now));
         assert!(deadline(0).is_over(now) && !deadline(1).is_over(now));
-        assert_eq!(Until::default().seconds_left(now), None);
+        let timeout = Duration::from_secs(15);
+        assert_eq!(Until::default().seconds_at_provider(now, timeout), None);
         let both = Until { closes: Some(now.plus(Timestamp::HOUR)), deadline: Some(now.plus(Timestamp::MINUTE)) };
-        assert_eq!(both.seconds_left(now), Some(60));
+        assert_eq!(both.seconds_at_provider(now, timeout), Some(45));
+        assert_eq!(both.seconds_at_provider(now, Duration::from_secs(90)), Some(1), "none would be no limit");
     }
 }

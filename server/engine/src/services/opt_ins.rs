@@ -111,7 +111,7 @@ async fn expire(engine: &Engine, people: &[ContactId]) -> Result<u64> {
         .filter(|person| person.contact.consent == Consent::Pending)
         .map(|person| person.id)
         .collect();
-    let ended = store::opt_ins::expire(&tx, now, people).await?;
+    let (ended, questions) = store::opt_ins::expire(&tx, now, people).await?;
     let waiting = store::opt_ins::waiting(&tx, &pending).await?;
     let actor = Actor::worker("double opt-in");
     let events: Vec<ConsentEvent> = pending
@@ -128,6 +128,8 @@ async fn expire(engine: &Engine, people: &[ContactId]) -> Result<u64> {
         })
         .collect();
     store::consent::record(&tx, &actor, now, &events).await?;
+    // Only `unknown` is recorded, which moves no message: these are the first to be locked.
+    store::messages::skip_expired(&tx, now, &questions).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(ended)
 }

@@ -36,7 +36,8 @@ pub use rollups::rollups_of_run;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
 pub use sweep::{
-    CLOCKS_APART, cancel_queued, expire_leases, has_expired_leases, is_ahead, lock_open, set_back, skip_queued,
+    CLOCKS_APART, cancel_queued, expire_leases, has_expired_leases, is_ahead, lock_open, set_back, skip_expired,
+    skip_left, skip_queued,
 };
 pub(crate) use unfinished::moves_since;
 pub use unfinished::{

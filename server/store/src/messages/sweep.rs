@@ -1,7 +1,9 @@
 //! Moving many messages at once: skipped because of an opt-out, cancelled with their run, given up by their worker.
 
+use std::collections::BTreeSet;
+
 use domain::{
-    ids::{ContactId, RunId},
+    ids::{ContactId, MessageId, RunId},
     message::{By, State},
     reason::Reason,
     time::Timestamp,
@@ -35,6 +37,51 @@ pub async fn skip_queued(tx: &Tx, at: Timestamp, contacts: &[ContactId], reason:
     );
     let rows = locked(tx, query, values).await?;
     move_all(tx, at, By::Recipient, &rows, State::Skipped, reason).await
+}
+
+/// Skips every queued message of the people who opted out, as [`skip_queued`] does, and these queued questions, which nobody
+/// is to answer any more. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn skip_left(tx: &Tx, at: Timestamp, opted_out: &[ContactId], questions: &[MessageId]) -> Result<u64> {
+    if questions.is_empty() {
+        return skip_queued(tx, at, opted_out, Reason::OptedOut).await;
+    }
+    let kind = Kind::of(tx);
+    let mut values = Vec::new();
+    let of_people = wanted(kind, opted_out.iter().map(|contact| contact.0), &mut values)?;
+    let asked = wanted(kind, questions.iter().map(|message| message.0), &mut values)?;
+    let query = format!(
+        "SELECT {COLUMNS} FROM messages m WHERE m.id IN (SELECT p.id FROM messages p WHERE p.contact_id IN \
+         (SELECT wanted.id FROM {of_people}) AND p.state = 0 UNION SELECT wanted.id FROM {asked}) AND m.state = 0 \
+         ORDER BY m.id{}",
+        kind.for_update()
+    );
+    let people: BTreeSet<ContactId> = opted_out.iter().copied().collect();
+    let (theirs, questions): (Vec<Locked>, Vec<Locked>) =
+        locked(tx, query, values).await?.into_iter().partition(|row| people.contains(&row.contact_id));
+    let skipped = move_all(tx, at, By::Recipient, &theirs, State::Skipped, Reason::OptedOut).await?;
+    Ok(skipped + move_all(tx, at, By::Recipient, &questions, State::Skipped, Reason::NotSubscribed).await?)
+}
+
+/// Skips these questions, if they are queued still: the time to answer them is over. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn skip_expired(tx: &Tx, at: Timestamp, questions: &[MessageId]) -> Result<u64> {
+    if questions.is_empty() {
+        return Ok(0);
+    }
+    let kind = Kind::of(tx);
+    let mut values = Vec::new();
+    let query = format!(
+        "SELECT {COLUMNS} FROM messages m WHERE m.id IN (SELECT wanted.id FROM {}) AND m.state = 0 ORDER BY m.id{}",
+        wanted(kind, questions.iter().map(|message| message.0), &mut values)?,
+        kind.for_update()
+    );
+    let rows = locked(tx, query, values).await?;
+    move_all(tx, at, By::Worker, &rows, State::Skipped, Reason::DeadlinePassed).await
 }
 
 /// Locks what may still become of messages to this person until the transaction ends: outcomes on their way are written
