@@ -121,7 +121,7 @@ pub(crate) async fn follow(engine: Engine, stop: CancellationToken) {
 /// Takes up the opt-outs behind `read_to`; returns how far the ledger was read. Those from before the first look were
 /// seen by every claim.
 async fn look(engine: &Engine, read_to: Option<i64>) -> store::Result<i64> {
-    let db = engine.db().reader();
+    let db = engine.db().lookout();
     let head = store::consent::head(db).await?;
     if let Some(read_to) = read_to.filter(|read_to| *read_to < head) {
         engine.inner().opt_outs.add(store::consent::opt_outs_between(db, read_to, head).await?);

@@ -2,7 +2,7 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 
 use domain::{
     campaign::CampaignStatus,
@@ -11,9 +11,10 @@ use domain::{
     settings::{Sending, SendingState, SettingsPatch},
 };
 use serde_json::json;
+use store::Kind;
 use testkit::build;
 use tokio::time::Instant;
-use world::{Setup, World, handed_over, worlds};
+use world::{Setup, World, handed_over, parted_worlds, worlds};
 
 /// Four requests at a time of 400 ms: what is claimed waits for seconds.
 async fn slow_worlds() -> Vec<World> {
@@ -134,6 +135,57 @@ async fn a_reply_does_not_wait_behind_a_campaign() {
         assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}: {:?}", world.db.kind(), began.elapsed());
         let sending = world.run(run.id).await.ledger.sending;
         assert!(sending >= 80, "the campaign is in full swing all the while: {sending}");
+        world.stop().await;
+    }
+}
+
+/// Takes all connections for what is read, as slow pages and exports do. They are held as long as this lives.
+async fn take_the_readers(world: &World) -> Vec<Box<dyn Any>> {
+    const MOST: usize = 16;
+    let mut held: Vec<Box<dyn Any>> = Vec::new();
+    let reader = world.db.reader();
+    while held.len() < MOST {
+        let moment = Duration::from_millis(300);
+        let connection: Option<Box<dyn Any>> = match world.db.kind() {
+            Kind::Postgres => {
+                let taken = tokio::time::timeout(moment, reader.get_postgres_connection_pool().acquire()).await;
+                taken.ok().map(|connection| Box::new(connection.expect("a connection")) as Box<dyn Any>)
+            }
+            Kind::Sqlite => {
+                let taken = tokio::time::timeout(moment, reader.get_sqlite_connection_pool().acquire()).await;
+                taken.ok().map(|connection| Box::new(connection.expect("a connection")) as Box<dyn Any>)
+            }
+        };
+        let Some(connection) = connection else { return held };
+        held.push(connection);
+    }
+    panic!("{:?}: there is no end of them", world.db.kind());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_goes_on_while_pages_and_exports_have_all_connections_for_what_is_read() {
+    for mut world in parted_worlds(Setup { rate_per_second: 40, ..Setup::default() }).await {
+        world.people(1, 120).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "under way", |run| run.ledger.planned == 120 && handed_over(&run.ledger) >= 5).await;
+        let held = take_the_readers(&world).await;
+        assert!(!held.is_empty() && world.accepted_in_all() < 120, "{:?}: it is under way", world.db.kind());
+        let completed = async {
+            loop {
+                let query = "SELECT status FROM runs";
+                let row = store::one(world.db.writer(), query, Vec::new()).await.expect("it answers").expect("a run");
+                if row.get::<String>("status").expect("a status") == "completed" {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(15), completed).await;
+        assert!(in_time.is_ok(), "{:?}: {} are sent", world.db.kind(), world.accepted_in_all());
+        drop(held);
+        assert_eq!(handed_over(&world.run(run.id).await.ledger), 120);
+        world.assert_nobody_twice();
         world.stop().await;
     }
 }

@@ -1,4 +1,5 @@
-//! Connections: pools of their own for what is sent, for webhooks and for what is read, so that none waits behind another.
+//! Connections: pools of their own for what is sent, for webhooks, for what is read and for what sending looks at all the
+//! time, so that none waits behind another.
 
 use std::time::Duration;
 
@@ -73,6 +74,9 @@ pub type Tx = DatabaseTransaction;
 /// Below so many connections they are one pool: parts of it would be too small.
 const WORTH_PARTING: u32 = 12;
 
+/// For the small looks that sending depends on: they come many times a second, and each takes a moment.
+const LOOKOUT: u32 = 2;
+
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -80,6 +84,7 @@ pub struct Db {
     read: DatabaseConnection,
     /// For webhooks. On SQLite it is the one writer, too.
     ingest: DatabaseConnection,
+    lookout: DatabaseConnection,
     kind: Kind,
 }
 
@@ -97,14 +102,16 @@ impl Db {
     }
 
     async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self> {
-        let part = max_connections * 5 / 16;
         if max_connections < WORTH_PARTING {
             let pool = Database::connect(options(url, max_connections, 0)).await?;
-            return Ok(Self { write: pool.clone(), read: pool.clone(), ingest: pool, kind: Kind::Postgres });
+            let (read, ingest, lookout) = (pool.clone(), pool.clone(), pool.clone());
+            return Ok(Self { write: pool, read, ingest, lookout, kind: Kind::Postgres });
         }
+        let part = (max_connections - LOOKOUT) * 5 / 16;
         let pool = async |connections| Database::connect(options(url, connections, 0)).await;
-        let (write, read, ingest) = (pool(max_connections - 2 * part).await?, pool(part).await?, pool(part).await?);
-        Ok(Self { write, read, ingest, kind: Kind::Postgres })
+        let write = pool(max_connections - LOOKOUT - 2 * part).await?;
+        let (read, ingest, lookout) = (pool(part).await?, pool(part).await?, pool(LOOKOUT).await?);
+        Ok(Self { write, read, ingest, lookout, kind: Kind::Postgres })
     }
 
     async fn connect_sqlite(url: &str, max_connections: u32) -> Result<Self> {
@@ -112,7 +119,8 @@ impl Db {
         // The writer first: it makes the file and sets the journal mode.
         let write = Database::connect(options(&url, 1, WRITER_CACHE_KIB)).await?;
         let read = Database::connect(options(&url, max_connections.clamp(2, 8), READER_CACHE_KIB)).await?;
-        Ok(Self { ingest: write.clone(), write, read, kind: Kind::Sqlite })
+        let lookout = Database::connect(options(&url, LOOKOUT, READER_CACHE_KIB)).await?;
+        Ok(Self { ingest: write.clone(), write, read, lookout, kind: Kind::Sqlite })
     }
 
     #[must_use]
@@ -124,6 +132,13 @@ impl Db {
     #[must_use]
     pub const fn reader(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// For the small looks that sending depends on, which wait for no page, preview or export. What may take long has no
+    /// place here: opt-outs are read this way.
+    #[must_use]
+    pub const fn lookout(&self) -> &DatabaseConnection {
+        &self.lookout
     }
 
     /// For single statements that write; several belong into a transaction.
@@ -156,6 +171,7 @@ impl Db {
     pub async fn close(self) -> Result<()> {
         // The same pool may be closed twice.
         self.read.close().await?;
+        self.lookout.close().await?;
         self.ingest.close().await?;
         Ok(self.write.close().await?)
     }

@@ -115,7 +115,7 @@ pub(super) async fn open_breakers(engine: &Engine, receipts: &[ReceiptIn], outs:
 
 async fn open_breaker(engine: &Engine, code: i32, messages: &[MessageId]) -> crate::Result<()> {
     let Some(latest) = messages.iter().max() else { return Ok(()) };
-    let db = engine.db().reader();
+    let db = engine.db().lookout();
     let Some(sender) = store::breaker::sender_of(db, *latest).await? else { return Ok(()) };
     let handed_over_at = store::breaker::handed_over_at(db, *latest).await?.unwrap_or_default();
     let fault = sender::Fault { sender, code, by_callback: true, messages: messages.to_vec(), handed_over_at };
@@ -134,7 +134,7 @@ pub(super) async fn slow_down(engine: &Engine, receipts: &[ReceiptIn], outs: &[R
     if messages.is_empty() {
         return;
     }
-    match store::breaker::senders_of(engine.db().reader(), &messages).await {
+    match store::breaker::senders_of(engine.db().lookout(), &messages).await {
         Ok(senders) => {
             for (sender, messages) in senders {
                 sender::reached_limit(engine, sender, messages).await;
@@ -179,7 +179,7 @@ const fn trouble(class: Option<Class>) -> sender::Trouble {
 }
 
 async fn stop_run_of(engine: &Engine, run: RunId, reason: &str) -> crate::Result<()> {
-    let campaign = store::runs::get(engine.db().reader(), run).await?.campaign_id;
+    let campaign = store::runs::get(engine.db().lookout(), run).await?.campaign_id;
     sender::stop_run(engine, run, campaign, reason).await
 }
 

@@ -85,7 +85,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     rehearse::remove_discarded(engine, stop).await?;
     forecast::keep_new(engine).await?;
     loop {
-        let plans = store::runs::to_plan(engine.db().reader()).await?;
+        let plans = store::runs::to_plan(engine.db().lookout()).await?;
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
@@ -102,7 +102,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
                 }
             };
             if complete {
-                let planned = store::ledger::load(engine.db().reader(), plan.run).await?.planned;
+                let planned = store::ledger::load(engine.db().lookout(), plan.run).await?.planned;
                 tracing::info!(run.id = %plan.run, messages = planned, "a run is planned");
                 if planned >= LARGE {
                     store::runs::refresh_statistics(engine.db()).await?;

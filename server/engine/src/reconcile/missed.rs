@@ -121,7 +121,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 /// Reads the list of every sender whose turn it is. `patience`: until when the senders that are there wait for the others.
 async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<Instant>) -> Result<()> {
     let caught_up = &engine.inner().caught_up;
-    let db = engine.db().reader();
+    let db = engine.db().lookout();
     let (senders, watermarks) = (store::senders::list(db).await?, store::inbound::watermarks(db).await?);
     // From when it is known whose lists they are: while the database is away there is nothing to be patient with.
     let patience = *patience.get_or_insert_with(|| Instant::now() + engine.config().list_patience);
@@ -255,7 +255,7 @@ async fn read(
             Err(error) => break not_listed(sender, &error, pages.asked_at())?,
         };
         let sids: Vec<&str> = page.iter().map(|message| message.sid.as_str()).collect();
-        let known = store::inbound::known(engine.db().reader(), &sids).await?;
+        let known = store::inbound::known(engine.db().lookout(), &sids).await?;
         missed.extend(page.into_iter().filter(|message| !known.contains(&message.sid)).map(|received| Missed {
             received,
             account_sid: account.sid(),

@@ -144,7 +144,7 @@ async fn look(engine: &Engine) -> Result<(usize, Option<Timestamp>)> {
     while soon.is_none() {
         let now = engine.now();
         let ahead = now.plus(i64::try_from(LOOK.as_micros()).unwrap_or(0));
-        let due = store::schedule::due(engine.db().reader(), ahead, after, BATCH).await?;
+        let due = store::schedule::due(engine.db().lookout(), ahead, after, BATCH).await?;
         let Some(last) = due.last() else { break };
         after = Some((last.1, last.0));
         soon = due.iter().map(|(_, due_at)| *due_at).find(|due_at| *due_at > now);

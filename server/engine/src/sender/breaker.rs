@@ -167,7 +167,7 @@ fn shown(codes: &Codes, breaker: &Breaker, probe: Option<(State, Option<i32>)>, 
 /// # Errors
 /// What the database says.
 pub(super) async fn look_after(engine: &Engine) -> Result<()> {
-    let (db, now) = (engine.db().reader(), engine.now());
+    let (db, now) = (engine.db().lookout(), engine.now());
     for (sender, breaker) in store::breaker::open(db).await? {
         let waits = breaker.probe.is_none() && breaker.probe_at.is_some_and(|at| at > now);
         if let Some(message) = breaker.probe {
@@ -191,7 +191,7 @@ async fn pause_new(engine: &Engine, sender: SenderId) -> Result<()> {
 
 async fn judge(engine: &Engine, sender: SenderId, breaker: &Breaker, message: MessageId) -> Result<()> {
     let waited = breaker.probe_at.map_or(0, |at| engine.now().since(at));
-    let probe = store::breaker::probe(engine.db().reader(), message).await?;
+    let probe = store::breaker::probe(engine.db().lookout(), message).await?;
     match shown(&engine.error_codes().current(), breaker, probe, waited) {
         Shown::Nothing => Ok(()),
         Shown::Works => retrying!(close(engine, sender, message).await),

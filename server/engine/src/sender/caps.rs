@@ -29,7 +29,7 @@ pub(super) async fn of_run(
         let topic = match &cap.topic {
             None => None,
             Some(key) => {
-                let topic = store::topics::id_of(engine.db().reader(), key).await?;
+                let topic = store::topics::id_of(engine.db().lookout(), key).await?;
                 if topic.is_none() || topic != of {
                     continue;
                 }

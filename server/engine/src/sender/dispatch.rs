@@ -120,7 +120,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
     let budget = budget(&settings);
     let holidays = Holidays::of(&settings.holidays);
     let accounts = provider_accounts::current(engine).await?;
-    let db = engine.db().reader();
+    let db = engine.db().lookout();
     breaker::look_after(engine).await?;
     let caught_up = &engine.inner().caught_up;
     let waiting = store::messages::single_lanes(db).await?;
@@ -289,7 +289,7 @@ async fn claim(
 /// Nothing is due: the lane waits for its next message.
 async fn rest(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>, lane: Lane, now: Timestamp) -> Result<()> {
     let soon = now.plus(micros(REFRESH));
-    let next = store::messages::next_due(shared.engine.db().reader(), lane).await?;
+    let next = store::messages::next_due(shared.engine.db().lookout(), lane).await?;
     lanes.wait(lane, next.map_or(soon, |next| next.max(now.plus(1)).min(soon)));
     Ok(())
 }

@@ -78,7 +78,7 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
 
 /// Notes whether the database asks for newer rules than ours. What cannot be looked at stays as it was.
 async fn look_at_rules(engine: &Engine) {
-    let Ok(asked) = store::installation::asked_rules(engine.db().reader()).await else { return };
+    let Ok(asked) = store::installation::asked_rules(engine.db().lookout()).await else { return };
     let outdated = asked > RULES;
     if outdated && !engine.inner().permit.outdated.swap(outdated, Ordering::Relaxed) {
         tracing::warn!(

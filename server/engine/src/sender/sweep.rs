@@ -84,7 +84,7 @@ async fn follow_clock(engine: &Engine, looks: &mut Looks) -> Result<()> {
 async fn set_back_messages(engine: &Engine, now: Timestamp) -> Result<()> {
     let lease = i64::try_from(engine.config().lease.as_micros()).unwrap_or(i64::MAX / 2);
     // At nearly every start there is nothing, and nobody has to wait for the one writer of SQLite.
-    if !store::messages::is_ahead(engine.db().reader(), now, lease).await? {
+    if !store::messages::is_ahead(engine.db().lookout(), now, lease).await? {
         return Ok(());
     }
     loop {
@@ -109,7 +109,7 @@ async fn set_back_messages(engine: &Engine, now: Timestamp) -> Result<()> {
 
 async fn set_back_senders(engine: &Engine, now: Timestamp) -> Result<()> {
     let longest = breaker::longest_wait(engine);
-    if !store::breaker::is_ahead(engine.db().reader(), now, longest).await? {
+    if !store::breaker::is_ahead(engine.db().lookout(), now, longest).await? {
         return Ok(());
     }
     let senders = retrying!(
@@ -132,10 +132,10 @@ async fn set_back_senders(engine: &Engine, now: Timestamp) -> Result<()> {
 /// What the database says; the next round goes on where this one ended.
 async fn sweep(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     expire_leases(engine, stop).await?;
-    for run in store::runs::cancelled(engine.db().reader()).await? {
+    for run in store::runs::cancelled(engine.db().lookout()).await? {
         alone(run, cancel(engine, run, stop).await)?;
     }
-    for (run, campaign) in store::runs::done(engine.db().reader()).await? {
+    for (run, campaign) in store::runs::done(engine.db().lookout()).await? {
         alone(run, retrying!(complete(engine, run, campaign).await))?;
     }
     Ok(())
@@ -153,7 +153,7 @@ fn alone(run: RunId, done: Result<()>) -> Result<()> {
 }
 
 async fn expire_leases(engine: &Engine, stop: &CancellationToken) -> Result<()> {
-    if !store::messages::has_expired_leases(engine.db().reader(), engine.now()).await? {
+    if !store::messages::has_expired_leases(engine.db().lookout(), engine.now()).await? {
         return Ok(());
     }
     loop {

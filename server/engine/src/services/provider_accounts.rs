@@ -89,7 +89,7 @@ pub(crate) async fn current(engine: &Engine) -> Result<Arc<Accounts>> {
 
 async fn load(engine: &Engine) -> Result<Accounts> {
     let mut accounts = HashMap::new();
-    for stored in store::provider_accounts::list(engine.db().reader()).await? {
+    for stored in store::provider_accounts::list(engine.db().lookout()).await? {
         let provider = &engine.config().provider;
         // Where an account has an address of its own, its credentials go nowhere else.
         let bases = stored.api_base.as_deref().map_or_else(|| Bases::of(provider), Bases::all);

@@ -110,7 +110,7 @@ pub(crate) async fn current(engine: &Engine) -> Result<Arc<Settings>> {
         return Ok(settings.clone());
     }
     let read_at = Instant::now();
-    let settings = Arc::new(load(engine.db().reader(), engine.config()).await?);
+    let settings = Arc::new(load(engine.db().lookout(), engine.config()).await?);
     *cached = Some((read_at, settings.clone()));
     Ok(settings)
 }

@@ -26,7 +26,7 @@ impl Templates {
         if let Some(known) = self.lock().get(&(id, version)) {
             return Ok(Arc::clone(known));
         }
-        let stored = store::templates::find_version(db.reader(), id, version)
+        let stored = store::templates::find_version(db.lookout(), id, version)
             .await?
             .ok_or(Error::NotFound { what: "template version" })?;
         let compiled = Compiled::new(stored.channel, &stored.default_locale, &stored.variants)

@@ -114,6 +114,16 @@ pub async fn worlds(setup: Setup) -> Vec<World> {
     worlds
 }
 
+/// As [`worlds`], with so many connections that what is sent, what is read and webhooks have their own.
+pub async fn parted_worlds(setup: Setup) -> Vec<World> {
+    let mut worlds = Vec::new();
+    for mut test in testkit::databases().await {
+        test.db = store::Db::connect(&test.url, 16).await.expect("the test database answers");
+        worlds.push(world(test, &setup).await);
+    }
+    worlds
+}
+
 async fn world(test: TestDb, setup: &Setup) -> World {
     let (twilio, webhooks) = twilio::start(setup.simulator.clone()).await;
     let config = Config {
