@@ -1,7 +1,8 @@
 -- Takes up to `want` messages out of all meters at once: GCRA, as in local.rs, on the server's clock.
 -- KEYS: warm, processes, one for each limit. ARGV: now (0: the server's), want, burst, recovery, alive, process, one rate
 -- for each limit. Times are microseconds; their quarters are exact at this size of numbers.
--- Returns how many were granted, how long to wait, how many processes asked lately, and for which limit to wait: 0 for none.
+-- Returns how many were granted, how long to wait, how many processes asked lately, for which limit to wait (0 for none),
+-- and what says of which start of the server this is.
 local now, want, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local recovery, alive, process = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 if now == 0 then
@@ -21,7 +22,7 @@ if not warm or warm > now + burst then
   warm = now + burst
   redis.call('SET', KEYS[1], exact(warm))
 end
-if now < warm then return {0, math.ceil(warm - now), processes, 0} end
+if now < warm then return {0, math.ceil(warm - now), processes, 0, exact(warm)} end
 
 -- What lies further ahead than it can have been put was put there before the clock was set back. It is written down as
 -- what it is now, or else nothing would be granted until the clock has caught up.
@@ -58,4 +59,4 @@ for index, meter in pairs(meters) do
   local until_batch = math.max(tat + batch * meter.interval - meter.ahead - now, meter.rest)
   if until_batch > wait then wait, narrowest = until_batch, index - 2 end
 end
-return {granted, math.ceil(wait), processes, narrowest}
+return {granted, math.ceil(wait), processes, narrowest, exact(warm)}

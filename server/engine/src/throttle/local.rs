@@ -166,17 +166,38 @@ impl Local {
         });
     }
 
-    /// Senders that have not got their full rate back.
-    pub(super) fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
+    /// The provider's complaints that still count, by key.
+    pub(super) fn complaints(&self, now: Timestamp) -> Vec<(Key, Slowed)> {
         let now = nanos(now);
         self.with(now, |meters| {
-            let slowed = meters.iter().filter_map(|(key, meter)| {
-                let (Key::Sender(sender), share) = (key, meter.share(now)) else { return None };
+            let complaints = meters.iter().filter_map(|(key, meter)| {
+                let share = meter.share(now);
                 let rests_until =
                     (meter.rests_until > now).then(|| Timestamp::from_micros(meter.rests_until.div_euclid(1_000)));
-                (share < 1.0 || rests_until.is_some()).then_some((*sender, Slowed { share, rests_until }))
+                (share < 1.0 || rests_until.is_some()).then_some((*key, Slowed { share, rests_until }))
             });
-            slowed.collect()
+            complaints.collect()
+        })
+    }
+
+    /// Senders that have not got their full rate back.
+    pub(super) fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
+        let senders = self.complaints(now).into_iter().filter_map(|(key, slowed)| match key {
+            Key::Sender(sender) => Some((sender, slowed)),
+            Key::Account | Key::Run(_) => None,
+        });
+        senders.collect()
+    }
+
+    /// The longest rest among these limits, and whose it is; none where none rests.
+    pub(super) fn rest(&self, now: Timestamp, limits: &[Limit]) -> Option<(Duration, Key)> {
+        let now = nanos(now);
+        self.with(now, |meters| {
+            let rests = limits.iter().filter_map(|limit| {
+                let rest = meters.get(&limit.key)?.rests_until - now;
+                (rest > 0).then(|| (Duration::from_nanos(rest.unsigned_abs()), limit.key))
+            });
+            rests.max_by_key(|(rest, _)| *rest)
         })
     }
 }

@@ -76,7 +76,9 @@ pub struct Shared {
     process: Uuid,
     processes: AtomicU32,
     health: Mutex<Health>,
-    /// While Redis is away.
+    /// Which start of the server has heard of the complaints that this process knows; empty: none.
+    told: Mutex<String>,
+    /// While Redis is away. It hears of the provider's complaints all the time.
     own: Local,
     own_recipients: Recipients,
     /// Tests pass the time in; else the server's counts.
@@ -87,6 +89,7 @@ struct Scripts {
     grant: Script,
     give_back: Script,
     slow_down: Script,
+    recall: Script,
     admit: Script,
 }
 
@@ -141,12 +144,14 @@ impl Shared {
                 grant: Script::new(include_str!("grant.lua")),
                 give_back: Script::new(include_str!("give_back.lua")),
                 slow_down: Script::new(include_str!("slow_down.lua")),
+                recall: Script::new(include_str!("recall.lua")),
                 admit: Script::new(include_str!("admit.lua")),
             },
             prefix: format!("ese:{{{account}}}:"),
             process: Uuid::new_v4(),
             processes: AtomicU32::new(UNKNOWN_PROCESSES),
             health: Mutex::new(Health::Here),
+            told: Mutex::default(),
             own: Local::default(),
             own_recipients: Recipients::default(),
             given_time: false,
@@ -155,17 +160,26 @@ impl Shared {
 
     pub(super) async fn grant(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         match self.health(now) {
-            Health::Here | Health::Doubtful { .. } => match self.ask(now, limits, want).await {
-                Some(grant) => {
-                    self.set(Health::Here);
-                    grant
-                }
-                None => {
-                    self.unanswered(now);
-                    Grant { granted: 0, retry_after: AGAIN, narrowest: None }
-                }
-            },
+            Health::Here | Health::Doubtful { .. } => self.grant_shared(now, limits, want).await,
             Health::Away { .. } => self.grant_alone(now, limits, want).await,
+        }
+    }
+
+    /// What Redis grants, and nothing while the provider wants a rest, as far as this process knows: Redis may have been
+    /// started anew.
+    async fn grant_shared(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
+        let rest = self.own.rest(now, limits);
+        let want = if rest.is_some() { 0 } else { want };
+        let Some(grant) = self.ask(now, limits, want).await else {
+            self.unanswered(now);
+            return Grant { granted: 0, retry_after: AGAIN, narrowest: None };
+        };
+        self.set(Health::Here);
+        match rest {
+            Some((rest, key)) if rest > grant.retry_after => {
+                Grant { granted: 0, retry_after: rest, narrowest: Some(key) }
+            }
+            _ => grant,
         }
     }
 
@@ -177,8 +191,11 @@ impl Shared {
         call.arg(self.time(now)).arg(want).arg(micros(BURST)).arg(micros(RECOVERY)).arg(micros(ALIVE));
         call.arg(self.process.to_string());
         rates(&mut call, limits);
-        let (granted, wait, processes, narrowest): (u32, u64, u32, usize) = self.call(&call).await?;
+        let (granted, wait, processes, narrowest, start): (u32, u64, u32, usize, String) = self.call(&call).await?;
         self.processes.store(processes.max(1), Ordering::Relaxed);
+        if !self.has_told(&start) && self.recall(now).await {
+            self.tell(start);
+        }
         let narrowest = narrowest.checked_sub(1).and_then(|index| limits.get(index)).map(|limit| limit.key);
         Some(Grant { granted, retry_after: Duration::from_micros(wait), narrowest })
     }
@@ -189,6 +206,8 @@ impl Shared {
             // Nothing is wanted: it only says that this process is there.
             let answered = self.ask(now, &[], 0).await.is_some();
             if self.tried(now, answered) == Health::Here {
+                // It has not heard what the provider complained of meanwhile.
+                self.recall(now).await;
                 return Grant { granted: 0, retry_after: Duration::ZERO, narrowest: None };
             }
         }
@@ -230,6 +249,28 @@ impl Shared {
         call.arg(self.time(now)).arg(SLOWER).arg(SLOWEST).arg(micros(COMPLAINT)).arg(micros(RECOVERY));
         call.arg(micros(wait.unwrap_or_default()));
         let _: Option<i64> = self.call(&call).await;
+    }
+
+    /// Tells Redis of the complaints that this process knows. True when it has heard of all of them.
+    async fn recall(&self, now: Timestamp) -> bool {
+        for (key, Slowed { share, rests_until }) in self.own.complaints(now) {
+            let rest = rests_until.map_or(0, |until| until.since(now).max(0));
+            let mut call = self.scripts.recall.prepare_invoke();
+            call.key(self.key(key));
+            call.arg(self.time(now)).arg(share).arg(micros(RECOVERY)).arg(rest);
+            if self.call::<i64>(&call).await.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn has_told(&self, start: &str) -> bool {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) == start
+    }
+
+    fn tell(&self, start: String) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = start;
     }
 
     /// By this process's own meters, which hear of the same complaints: no question to Redis.
@@ -597,6 +638,45 @@ mod tests {
         }
         assert_eq!(shared.health(now), Health::Here);
         assert_eq!(shared.processes.load(Ordering::Relaxed), 1);
+    }
+
+    /// Two processes of one account, so that one can be asked what Redis has from the other.
+    async fn two() -> Option<(Shared, Shared)> {
+        let account = Uuid::new_v4().to_string();
+        Some((Shared::of_account(&account, true).await?, Shared::of_account(&account, true).await?))
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_was_started_anew_knows_the_providers_complaints_again() {
+        let Some((shared, other)) = two().await else { return };
+        let limits = limits(1_000);
+        assert_eq!(shared.grant(START, &limits, 1).await.granted, 1);
+        shared.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
+        let forget = redis::cmd("DEL").arg(shared.name("warm")).arg(shared.key(limits[0].key)).to_owned();
+        let _: i64 = forget.query_async(&mut shared.redis.clone()).await.expect("it answers");
+        // Who has heard of the rest keeps it, and tells of it.
+        let grant = shared.grant(START.plus(Timestamp::SECOND), &limits, 10).await;
+        let (rest, key) = (Duration::from_secs(4), Some(limits[0].key));
+        assert_eq!((grant.granted, grant.retry_after, grant.narrowest), (0, rest, key));
+        let grant = other.grant(START.plus(2 * Timestamp::SECOND), &limits, 10).await;
+        assert_eq!((grant.granted, grant.retry_after, grant.narrowest), (0, Duration::from_secs(3), key));
+        // 0.7 of the rate, and what came back in six seconds.
+        let granted = other.grant(START.plus(6 * Timestamp::SECOND), &limits, 1_000).await.granted;
+        assert!((70..=75).contains(&granted), "{granted}");
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_was_away_hears_what_the_provider_complained_of_meanwhile() {
+        let Some((shared, other)) = two().await else { return };
+        let limits = limits(1_000);
+        shared.set(Health::Away { since: START, tried: START, answers: Some(START) });
+        shared.own.slow_down(START, limits[0].key, None);
+        let back = START.plus(TRUST);
+        assert_eq!(shared.grant(back, &limits, 1).await.granted, 0);
+        assert_eq!(shared.health(back), Health::Here);
+        // 0.7 of the rate, and what came back in five seconds.
+        let granted = other.grant(back, &limits, 1_000).await.granted;
+        assert!((70..=75).contains(&granted), "{granted}");
     }
 
     /// Of this machine, a moment after Redis went away.
