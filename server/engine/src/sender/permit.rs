@@ -14,6 +14,9 @@ use crate::{Engine, bell::Who, throttle::Throttle};
 /// How often the right is asked for, or looked after.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// The connection that holds the right answers within this time, or it counts as lost.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// Whether this process may send now.
 #[derive(Debug, Default)]
 pub struct Permit {
@@ -49,7 +52,14 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
     let mut stands_by = false;
     while !stop.is_cancelled() {
         held = match held {
-            Some(mut lock) => lock.check().await.is_ok().then_some(lock),
+            Some(mut lock) => {
+                let kept = is_kept(lock.check()).await;
+                if !kept {
+                    // At once: what is asked next may not be answered for long either.
+                    permit.set(false);
+                }
+                kept.then_some(lock)
+            }
             None => engine.db().lock_sending(beside_others).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the right to send cannot be asked for");
                 None
@@ -76,9 +86,15 @@ pub(super) async fn keep(engine: Engine, stop: CancellationToken) {
     permit.set(false);
 }
 
+/// Whether the right is still there: a connection that says nothing may have lost it long ago.
+async fn is_kept(check: impl Future<Output = store::Result<()>>) -> bool {
+    matches!(tokio::time::timeout(ANSWER, check).await, Ok(Ok(())))
+}
+
 /// Notes whether the database asks for newer rules than ours. What cannot be looked at stays as it was.
 async fn look_at_rules(engine: &Engine) {
-    let Ok(asked) = store::installation::asked_rules(engine.db().lookout()).await else { return };
+    let asked = store::installation::asked_rules(engine.db().lookout());
+    let Ok(Ok(asked)) = tokio::time::timeout(ANSWER, asked).await else { return };
     let outdated = asked > RULES;
     if outdated && !engine.inner().permit.outdated.swap(outdated, Ordering::Relaxed) {
         tracing::warn!(
@@ -86,5 +102,16 @@ async fn look_at_rules(engine: &Engine) {
             known = RULES,
             "a newer version works on this database: this process plans, starts and sends nothing more. Update it"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_right_whose_connection_says_nothing_is_lost() {
+        assert!(is_kept(std::future::ready(Ok(()))).await);
+        assert!(!is_kept(std::future::pending()).await);
     }
 }
