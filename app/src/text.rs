@@ -521,6 +521,7 @@ pub const fn waiting(what: Wait) -> &'static str {
         Wait::SenderDisabled => "Messages: of disabled senders",
         Wait::SenderBlocked => "Messages: of senders that the provider blocks",
         Wait::NoAccount => "Messages: of an account without credentials",
+        Wait::Lists => "Messages: until Twilio's lists are read",
         Wait::Planning => "Messages: their run is being planned",
         Wait::Cancelling => "Messages: of cancelled campaigns",
         Wait::Sending => "Messages: being sent",
@@ -546,6 +547,9 @@ pub const fn moves_on(what: Wait) -> &'static str {
         Wait::SenderDisabled => "Somebody enables the sender.",
         Wait::SenderBlocked => "One message now and then tries; when it gets through, all go on by themselves.",
         Wait::NoAccount => "Somebody enters the account's credentials.",
+        Wait::Lists => {
+            "Twilio's list of messages that came in while we were away is being read first, so that no STOP is missed."
+        }
         Wait::Planning => "The plan is complete.",
         Wait::Cancelling => "They are taken out of the queue within a second.",
         Wait::Sending => "The provider answers. If the process dies, the lease ends and the outcome is unknown.",

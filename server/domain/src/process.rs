@@ -1,6 +1,6 @@
 //! The programs that serve the database, and what waits for what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,13 @@ pub struct Figures {
     /// How old its knowledge of opt-outs is that other processes took; null where there are no others to hear from.
     #[serde(default)]
     pub opt_out_age_ms: Option<i64>,
+    /// It still reads what people wrote while nobody was there to take it: until then nothing goes out.
+    #[serde(default)]
+    pub reads_lists: bool,
+    /// Senders whose list of that the provider has not given yet: until then no campaign goes out from them.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<SenderId>))]
+    pub missing_lists: BTreeSet<SenderId>,
     #[serde(default)]
     pub pace: Paces,
 }
@@ -171,6 +178,8 @@ word_enum! {
         SenderBlocked = "sender_blocked",
         /// The credentials of the sender's account are not known.
         NoAccount = "no_account",
+        /// The provider's lists of what people wrote while nobody was there: a STOP may be among it.
+        Lists = "lists",
         /// The run's plan is not complete.
         Planning = "planning",
         /// The campaign was cancelled: about to be taken out of the queue.

@@ -29,7 +29,7 @@ pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
     loop {
         me.seen_at = engine.now();
         me.stopped_at = stop.is_cancelled().then_some(me.seen_at);
-        me.figures = figures(&engine);
+        me.figures = figures(&engine, role);
         match tell(&engine, &me).await {
             Ok(()) => heard = true,
             Err(problem) if heard => {
@@ -78,7 +78,7 @@ fn host() -> String {
 }
 
 /// What this process is doing now.
-fn figures(engine: &Engine) -> Figures {
+fn figures(engine: &Engine, role: Role) -> Figures {
     let inner = engine.inner();
     Figures {
         claimed: whole(inner.load.claimed()),
@@ -86,6 +86,8 @@ fn figures(engine: &Engine) -> Figures {
         may_send: inner.permit.is_given(),
         ingest_queue: whole(inner.ingest.waiting()),
         opt_out_age_ms: inner.opt_outs.age().map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+        reads_lists: role.sends() && !inner.caught_up.is_ready(),
+        missing_lists: inner.caught_up.missing(),
         pace: paces(engine, engine.now()),
     }
 }

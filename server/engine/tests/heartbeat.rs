@@ -3,7 +3,10 @@
 mod support;
 mod world;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use domain::{
     consent::Consent,
@@ -277,6 +280,34 @@ async fn what_keeps_messages_from_going_out_is_named() {
         let next = build::run(&bench.db, sender, build::rules(), None).await;
         assert_ne!(next.run, run);
         assert_eq!(counts(&bench).await, [(Wait::Planning, 3), (Wait::Plans, 2)]);
+    }
+}
+
+#[tokio::test]
+async fn messages_say_that_they_wait_for_lists_of_what_people_wrote_meanwhile() {
+    for bench in quiet_benches().await {
+        let sender = bench.engine.senders().list(&bench.admin).await.expect("senders").remove(0).id;
+        planned(&bench, 3).await;
+        let single = NewMessage {
+            phone: build::phone(1),
+            template_id: None,
+            body: Some("Hi".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        bench.engine.messages().create(&bench.admin, single).await.expect("taken");
+        // Who may not send keeps nobody waiting.
+        another(&bench, Figures { reads_lists: true, ..Figures::default() }).await;
+        assert_eq!(counts(&bench).await, [(Wait::Due, 4)]);
+        another(&bench, Figures { may_send: true, reads_lists: true, ..Figures::default() }).await;
+        assert_eq!(counts(&bench).await, [(Wait::Lists, 4)]);
+        // Another one has them all but this sender's: only campaigns wait for that.
+        let missing_lists = BTreeSet::from([sender]);
+        another(&bench, Figures { may_send: true, missing_lists, ..Figures::default() }).await;
+        assert_eq!(counts(&bench).await, [(Wait::Due, 1), (Wait::Lists, 3)]);
+        another(&bench, Figures { may_send: true, ..Figures::default() }).await;
+        assert_eq!(counts(&bench).await, [(Wait::Due, 4)]);
     }
 }
 

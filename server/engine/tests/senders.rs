@@ -13,6 +13,7 @@ use domain::{
     ids::SenderId,
     message::{Channel, MessageFilter, NewMessage},
     page::PageRequest,
+    process::Wait,
     provider_account::{NewProviderAccount, ProviderAccount, ProviderAccountPatch},
     role::Role,
     run::Run,
@@ -496,6 +497,16 @@ async fn nothing_goes_out_before_the_lists_of_all_senders_are_read() {
         world.until(run.id, "planned", |run| run.ledger.planned == 3).await;
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert_eq!(world.accepted_in_all(), 0, "they may have stopped");
+        let told = async {
+            loop {
+                let waiting = world.engine.processes().waiting(&world.admin).await.expect("what waits");
+                if waiting.iter().any(|waiting| (waiting.what, waiting.count) == (Wait::Lists, 4)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), told).await.expect("it says what they wait for");
         let back = ProviderAccountPatch { api_base: Some(Some(second.base_url())), ..ProviderAccountPatch::default() };
         world.engine.provider_accounts().update(&world.admin, SECOND_SID, back).await.expect("changed");
         let run = world.until_completed(run.id).await;

@@ -49,6 +49,8 @@ const AT_ONCE: usize = 8;
 #[derive(Default)]
 pub(crate) struct CaughtUp {
     asked: Mutex<BTreeMap<SenderId, Timestamp>>,
+    /// Those whose lists did not come when they were asked for last.
+    missing: Mutex<BTreeSet<SenderId>>,
     /// What came while nobody was there is known, as far as it is to be had. From then on webhooks bring everything.
     ready: AtomicBool,
 }
@@ -68,8 +70,18 @@ impl CaughtUp {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&sender).copied()
     }
 
+    /// The senders whose campaigns wait for a list.
+    pub(crate) fn missing(&self) -> BTreeSet<SenderId> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn miss(&self, missing: BTreeSet<SenderId>) {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+    }
+
     /// True the first time.
     fn add(&self, sender: SenderId, now: Timestamp) -> bool {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&sender);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, now).is_none()
     }
 
@@ -150,7 +162,9 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
             // While they are still asked for: an account that is away lets each request wait for its time-out.
             () = tokio::time::sleep_until(patience), if !caught_up.is_ready() => {
                 let missing = missing(caught_up, &senders, &not_asked);
-                tracing::error!(missing, "the lists of some senders do not come; the other senders wait no longer");
+                let count = missing.len();
+                tracing::error!(count, "the lists of some senders do not come; the other senders wait no longer");
+                caught_up.miss(missing);
                 get_ready(engine);
                 continue;
             }
@@ -167,16 +181,18 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
             Err(error) => done = Err(error),
         }
     }
-    if missing(caught_up, &senders, &not_asked) == 0 {
+    let missing = missing(caught_up, &senders, &not_asked);
+    if missing.is_empty() {
         get_ready(engine);
     }
+    caught_up.miss(missing);
     done
 }
 
 /// Senders whose lists are still to come.
-fn missing(caught_up: &CaughtUp, senders: &[SenderRow], not_asked: &BTreeSet<SenderId>) -> usize {
+fn missing(caught_up: &CaughtUp, senders: &[SenderRow], not_asked: &BTreeSet<SenderId>) -> BTreeSet<SenderId> {
     let enabled = senders.iter().filter(|row| row.sender.enabled).map(|row| row.sender.id);
-    enabled.filter(|id| caught_up.asked_at(*id).is_none() && !not_asked.contains(id)).count()
+    enabled.filter(|id| caught_up.asked_at(*id).is_none() && !not_asked.contains(id)).collect()
 }
 
 /// Messages may go out from now on.

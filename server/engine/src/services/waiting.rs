@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     ids::SenderId,
-    process::{Wait, Waiting},
+    process::{Figures, Process, Wait, Waiting},
     reason::Reason,
     run::RunStatus,
     sender::Sender,
@@ -32,7 +32,7 @@ pub(crate) async fn look(engine: &Engine) -> Result<Vec<Waiting>> {
     queued(engine, &obstacles, &mut found).await?;
     singles(engine, &obstacles, &mut found).await?;
     handed_over(engine, &mut found).await?;
-    besides_messages(engine, &mut found).await?;
+    besides_messages(engine, &obstacles, &mut found).await?;
     Ok(found.0.into_values().collect())
 }
 
@@ -60,6 +60,8 @@ struct Obstacles {
     settings: Arc<Settings>,
     accounts: Arc<Accounts>,
     senders: BTreeMap<SenderId, Sender>,
+    /// Those that are alive.
+    processes: Vec<Process>,
 }
 
 impl Obstacles {
@@ -69,6 +71,7 @@ impl Obstacles {
             settings: settings::current(engine).await?,
             accounts: provider_accounts::current(engine).await?,
             senders: senders.into_iter().map(|row| (row.sender.id, row.sender)).collect(),
+            processes: store::processes::alive(engine.db().reader(), engine.now()).await?,
         })
     }
 
@@ -87,7 +90,20 @@ impl Obstacles {
         if self.accounts.get(&sender.account_sid).is_none() {
             return Some((Wait::NoAccount, None));
         }
-        self.blocked(sender.id)
+        self.blocked(sender.id).or_else(|| self.lists(|figures| figures.reads_lists))
+    }
+
+    /// The same of a campaign's messages.
+    fn of_run(&self, sender: SenderId) -> Option<(Wait, Option<Timestamp>)> {
+        self.of(sender).or_else(|| self.lists(|figures| figures.reads_lists || figures.missing_lists.contains(&sender)))
+    }
+
+    /// Whether all who may send wait for lists of what people wrote while nobody was there.
+    fn lists(&self, waits: impl Fn(&Figures) -> bool) -> Option<(Wait, Option<Timestamp>)> {
+        let may_send = |process: &&Process| process.role.sends() && process.figures.may_send;
+        let mut senders = self.processes.iter().filter(may_send).peekable();
+        let all_wait = senders.peek().is_some() && senders.all(|process| waits(&process.figures));
+        all_wait.then_some((Wait::Lists, None))
     }
 
     fn blocked(&self, sender: SenderId) -> Option<(Wait, Option<Timestamp>)> {
@@ -111,7 +127,7 @@ async fn queued(engine: &Engine, obstacles: &Obstacles, found: &mut Found) -> Re
                 let (what, next_at) = blocked.unwrap_or((Wait::Paused, None));
                 found.add(what, all(next_at));
             }
-            RunStatus::Running => match obstacles.of(run.sender) {
+            RunStatus::Running => match obstacles.of_run(run.sender) {
                 Some((what, next_at)) => found.add(what, all(next_at)),
                 None => running(engine, &run, found).await?,
             },
@@ -176,13 +192,12 @@ async fn handed_over(engine: &Engine, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-async fn besides_messages(engine: &Engine, found: &mut Found) -> Result<()> {
+async fn besides_messages(engine: &Engine, obstacles: &Obstacles, found: &mut Found) -> Result<()> {
     let db = engine.db().reader();
     let (queued, running) = store::waiting::imports(db).await?;
     found.add(Wait::ImportsQueued, queued);
     found.add(Wait::ImportsRunning, running);
-    let alive = store::processes::alive(db, engine.now()).await?;
-    let count = alive.iter().map(|process| process.figures.ingest_queue).sum();
+    let count = obstacles.processes.iter().map(|process| process.figures.ingest_queue).sum();
     found.add(Wait::Webhooks, Counted { count, ..Counted::default() });
     Ok(())
 }

@@ -136,7 +136,9 @@ fn href(what: Wait) -> String {
         Wait::Cancelling => campaigns("cancelled"),
         Wait::Held => paths::DASHBOARD.to_owned(),
         Wait::ImportsQueued | Wait::ImportsRunning => paths::IMPORTS.to_owned(),
-        Wait::SenderHeld | Wait::SenderDisabled | Wait::SenderBlocked | Wait::NoAccount => paths::SENDERS.to_owned(),
+        Wait::SenderHeld | Wait::SenderDisabled | Wait::SenderBlocked | Wait::NoAccount | Wait::Lists => {
+            paths::SENDERS.to_owned()
+        }
         Wait::Unknown | Wait::Accepted | Wait::NoNews | Wait::Webhooks => String::new(),
     }
 }
