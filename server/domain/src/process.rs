@@ -88,6 +88,9 @@ pub struct Figures {
     /// Whether it may send: of processes without a shared meter only one may.
     #[serde(default)]
     pub may_send: bool,
+    /// Whether Redis answers it, as far as it asked lately: then it sends at the rates that all share.
+    #[serde(default)]
+    pub has_redis: bool,
     /// Webhooks that wait to be stored.
     #[serde(default)]
     pub ingest_queue: i64,

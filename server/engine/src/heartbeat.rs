@@ -1,7 +1,8 @@
 //! Every process that serves the database says so every two seconds, and what it is doing: so each of them, and whoever
 //! looks at a page, knows of all.
 //!
-//! It is one small statement. While the database is away nothing is said, and nothing else suffers from it.
+//! It is one small statement, and with Redis a look at what the others say. While the database is away nothing is said,
+//! and nothing else suffers from it.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, workers::Role};
+use crate::{Engine, throttle::Throttle, workers::Role};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(2);
@@ -41,6 +42,7 @@ pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
         if me.stopped_at.is_some() {
             return;
         }
+        hear(&engine).await;
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
 }
@@ -50,6 +52,19 @@ async fn tell(engine: &Engine, me: &Process) -> Result<(), String> {
         Ok(saved) => saved.map_err(|error| error.to_string()),
         Err(_) => Err("the database does not answer in time".to_owned()),
     }
+}
+
+/// Hears whether others have the Redis that this process may not reach. What cannot be read stays as it was: without the
+/// database nothing is sent either.
+async fn hear(engine: &Engine) {
+    let inner = engine.inner();
+    if !matches!(inner.throttle, Throttle::Shared(_)) {
+        return;
+    }
+    let alive = store::processes::alive(engine.db().lookout(), engine.now());
+    let Ok(Ok(alive)) = tokio::time::timeout(AT_MOST, alive).await else { return };
+    let others = alive.iter().any(|process| process.id != inner.process && process.figures.has_redis);
+    inner.throttle.hear_of_others(others);
 }
 
 fn introduce(engine: &Engine, role: Role) -> Process {
@@ -84,6 +99,7 @@ fn figures(engine: &Engine, role: Role) -> Figures {
         claimed: whole(inner.load.claimed()),
         in_flight: whole(inner.load.in_flight()),
         may_send: inner.permit.is_given(),
+        has_redis: inner.throttle.is_answered(),
         ingest_queue: whole(inner.ingest.waiting()),
         opt_out_age_ms: inner.opt_outs.age().map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
         reads_lists: role.sends() && !inner.caught_up.is_ready(),

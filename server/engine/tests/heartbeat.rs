@@ -113,8 +113,12 @@ async fn without_a_database_a_process_lives_on_and_stops_when_told_to() {
 
 /// Another process, as it last said of itself.
 async fn another(bench: &Bench, figures: Figures) {
-    let now = bench.engine.now();
-    let process = Process {
+    let process = elsewhere(bench.engine.now(), figures);
+    store::processes::save(bench.db.writer(), &process).await.expect("saved");
+}
+
+fn elsewhere(now: Timestamp, figures: Figures) -> Process {
+    Process {
         id: ProcessId(Uuid::new_v4()),
         role: ProcessRole::Worker,
         state: ProcessState::Alive,
@@ -125,8 +129,7 @@ async fn another(bench: &Bench, figures: Figures) {
         seen_at: now,
         stopped_at: None,
         figures,
-    };
-    store::processes::save(bench.db.writer(), &process).await.expect("saved");
+    }
 }
 
 /// A run to so many people, ready to be sent.
@@ -351,6 +354,28 @@ async fn single_messages_files_and_webhooks_wait_too() {
         assert_eq!((waiting.count, waiting.at_least), (1, false));
         bench.clock.advance(4 * Timestamp::DAY);
         assert_eq!(of(&bench, Wait::NoNews).await.count, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_redis_sends_nothing_while_another_has_it() {
+    // Nothing listens on port 1.
+    let setup = Setup { redis_url: Some("redis://127.0.0.1:1"), ..Setup::default() };
+    for mut world in worlds(setup).await {
+        world.people(1, 20).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        let mut other = elsewhere(world.engine.now(), Figures { has_redis: true, ..Figures::default() });
+        store::processes::save(world.db.writer(), &other).await.expect("saved");
+        world.start();
+        world.until(run.id, "planned", |run| run.ledger.planned == 20).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(world.accepted_in_all(), 0, "{:?}: the other one sends at the whole rate", world.db.kind());
+        // The other one loses it, too.
+        other.figures.has_redis = false;
+        other.seen_at = world.engine.now();
+        store::processes::save(world.db.writer(), &other).await.expect("saved");
+        world.until_completed(run.id).await;
+        world.stop().await;
     }
 }
 

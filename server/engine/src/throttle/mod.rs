@@ -157,6 +157,22 @@ impl Throttle {
         }
     }
 
+    /// Whether Redis answers this process, as far as it asked lately; false where nothing is shared.
+    pub(crate) fn is_answered(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Shared(shared) => shared.is_answered(),
+        }
+    }
+
+    /// Notes whether Redis answers another process. While it does not answer this one, this one then sends nothing: the
+    /// other one sends at the whole of the rates.
+    pub(crate) fn hear_of_others(&self, answered: bool) {
+        if let Self::Shared(shared) = self {
+            shared.hear_of_others(answered);
+        }
+    }
+
     /// The highest count of an installation's witness that any process told; none where nothing is shared, and when
     /// nobody knows.
     pub(crate) async fn witness(&self, installation: Uuid) -> Option<i64> {

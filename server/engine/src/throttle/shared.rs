@@ -8,9 +8,9 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::{
@@ -42,6 +42,8 @@ const DOUBT: i64 = Timestamp::SECOND;
 const TRY: i64 = Timestamp::SECOND / 2;
 /// Redis is back when it has answered for so long.
 const TRUST: i64 = 5 * Timestamp::SECOND;
+/// Redis answered lately: within this time. Whoever sends asks more often.
+const LATELY: Duration = Duration::from_secs(5);
 /// A process that has not asked for so long does not count.
 const ALIVE: Duration = Duration::from_secs(30);
 /// How many processes there are when Redis has never said.
@@ -76,6 +78,10 @@ pub struct Shared {
     process: Uuid,
     processes: AtomicU32,
     health: Mutex<Health>,
+    /// When Redis granted something last, or refused to.
+    answered: Mutex<Option<Instant>>,
+    /// Whether Redis answers another process: then that one sends at the whole of the rates.
+    answers_others: AtomicBool,
     /// Which start of the server has heard of the complaints that this process knows; empty: none.
     told: Mutex<String>,
     /// While Redis is away. It hears of the provider's complaints all the time.
@@ -151,6 +157,8 @@ impl Shared {
             process: Uuid::new_v4(),
             processes: AtomicU32::new(UNKNOWN_PROCESSES),
             health: Mutex::new(Health::Here),
+            answered: Mutex::default(),
+            answers_others: AtomicBool::new(false),
             told: Mutex::default(),
             own: Local::default(),
             own_recipients: Recipients::default(),
@@ -175,6 +183,7 @@ impl Shared {
             return Grant { granted: 0, retry_after: AGAIN, narrowest: None };
         };
         self.set(Health::Here);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         match rest {
             Some((rest, key)) if rest > grant.retry_after => {
                 Grant { granted: 0, retry_after: rest, narrowest: Some(key) }
@@ -200,7 +209,8 @@ impl Shared {
         Some(Grant { granted, retry_after: Duration::from_micros(wait), narrowest })
     }
 
-    /// A share of the rate by this process's own meter, and now and then a look whether Redis is back.
+    /// A share of the rate by this process's own meter, and now and then a look whether Redis is back. Nothing while it
+    /// answers another process.
     async fn grant_alone(&self, now: Timestamp, limits: &[Limit], want: u32) -> Grant {
         if self.may_try(now) {
             // Nothing is wanted: it only says that this process is there.
@@ -220,7 +230,21 @@ impl Shared {
             let wait = u64::try_from(quiet.since(now)).unwrap_or(0);
             return Grant { granted: 0, retry_after: Duration::from_micros(wait), narrowest: None };
         }
+        if self.answers_others.load(Ordering::Relaxed) {
+            return Grant { granted: 0, retry_after: AGAIN, narrowest: None };
+        }
         self.own.grant(now, limits, self.part(), want)
+    }
+
+    /// Whether Redis answers this process, as far as it asked lately.
+    pub(super) fn is_answered(&self) -> bool {
+        let here = *self.health.lock().unwrap_or_else(PoisonError::into_inner) == Health::Here;
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        here && answered.is_some_and(|at| at.elapsed() < LATELY)
+    }
+
+    pub(super) fn hear_of_others(&self, answered: bool) {
+        self.answers_others.store(answered, Ordering::Relaxed);
     }
 
     /// This process's part of each limit while Redis is away: of a small rate less than one message a second.
@@ -449,7 +473,13 @@ impl Shared {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         *health = match *health {
             Health::Doubtful { since } if now.since(since) <= DOUBT => {
-                tracing::error!("Redis does not answer: sending goes on at a share of the rates");
+                if self.answers_others.load(Ordering::Relaxed) {
+                    tracing::error!(
+                        "Redis answers other processes and not this one: it sends nothing until that changes"
+                    );
+                } else {
+                    tracing::error!("Redis does not answer: sending goes on at a share of the rates");
+                }
                 Health::Away { since: now, tried: now, answers: None }
             }
             Health::Here | Health::Doubtful { .. } => Health::Doubtful { since: now },
@@ -500,8 +530,6 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration file: this is their one setting")]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
@@ -606,6 +634,33 @@ mod tests {
         // 800 × 0.8 / 8 processes is 80 a second.
         assert!((750..=800).contains(&granted), "{granted}");
         assert!(shared.check().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_redis_nothing_goes_out_beside_a_process_that_has_it() {
+        let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+        let mut now = START;
+        for others in [true, false, true] {
+            shared.hear_of_others(others);
+            let (until, mut granted) = (now.plus(5 * Timestamp::SECOND), 0);
+            while now < until {
+                let grant = shared.grant(now, &limits(800), 100).await;
+                granted += grant.granted;
+                now = now.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1_000));
+            }
+            assert_eq!(granted > 0, !others, "{granted}");
+            assert!(!shared.is_answered());
+        }
+    }
+
+    #[tokio::test]
+    async fn redis_answers_whoever_asked_lately_and_was_answered() {
+        let Some(shared) = Shared::for_tests(true).await else { return };
+        assert!(!shared.is_answered(), "it has not asked");
+        shared.grant(START, &limits(100), 1).await;
+        assert!(shared.is_answered());
+        shared.set(Health::Doubtful { since: START });
+        assert!(!shared.is_answered());
     }
 
     #[tokio::test]

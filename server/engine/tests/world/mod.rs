@@ -84,6 +84,7 @@ pub struct Setup {
     pub quiet: Duration,
     pub probe_after: Duration,
     pub list_patience: Duration,
+    pub redis_url: Option<&'static str>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -100,6 +101,7 @@ impl Default for Setup {
             quiet: Duration::from_secs(3_600),
             probe_after: Duration::from_secs(60),
             list_patience: Duration::from_secs(120),
+            redis_url: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -150,7 +152,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
         lease: setup.lease,
         reconcile_grace: setup.grace,
         status_quiet: setup.quiet,
-        redis_url: None,
+        redis_url: setup.redis_url.map(|url| Secret::new(url.to_owned())),
         probe_after: setup.probe_after,
         list_patience: setup.list_patience,
         import_limit: 1 << 20,
