@@ -30,8 +30,16 @@ pub struct Language {
     pub phrases: &'static [&'static str],
     /// Anywhere in a message: perhaps that. A person decides.
     pub weak: &'static [&'static str],
-    /// With these around it a word means something else.
+    /// With these around it a word surely means something else: its opposite, or a place.
     pub negations: &'static [&'static str],
+    /// With these around it a word may mean something else, or just that ("you never stop"). A person decides.
+    pub doubts: &'static [&'static str],
+    /// What makes a request polite and changes nothing of it.
+    pub courtesy: &'static [&'static str],
+    /// Those of `stop` that are ordinary words besides: inside of a message they say nothing by being in `stop`.
+    pub ordinary: &'static [&'static str],
+    /// As a whole message: perhaps no more messages, and nothing anywhere else. A person decides.
+    pub alone: &'static [&'static str],
 }
 
 /// Words that an admin added to the built-in ones.

@@ -1,13 +1,14 @@
 //! What a person's message asks for, in three steps (compliance rules in docs/decisions/0027-opt-outs-in-any-words.md):
 //!
-//! 1. the whole message is a word of any language: "Stop." is a wish;
+//! 1. the whole message is a word of any language, polite or not: "Stop.", "Arrêt, s'il vous plaît" are wishes;
 //! 2. a short message has a clear word in it, or one of some length a clear phrase: "please stop texting me" is one, too;
 //! 3. a word that may mean it, in a message that may be about something else ("cancel my order"), is a hint: nobody is
-//!    opted out by it, but marketing waits until somebody has read the message.
+//!    opted out by it, but marketing waits until somebody has read the message. So is a word of the first kind in a short
+//!    message, and a clear word whose surroundings put it in doubt ("you never stop").
 //!
-//! What is negated ("don't stop") or part of another word ("bus stop") is none of them. No model, no guessing: tables.
+//! What surely is its opposite ("don't stop") or a place ("bus stop") is none of them. No model, no guessing: tables.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
 
 use domain::{
     inbound::Keyword,
@@ -46,7 +47,20 @@ struct Table {
     strong: Vec<String>,
     phrases: Vec<String>,
     weak: Vec<String>,
-    negations: Vec<String>,
+    /// Words to stop that are no ordinary ones.
+    telling: Vec<String>,
+    ordinary: Vec<String>,
+    alone: Vec<String>,
+    /// The longest first, as those below.
+    courtesy: Vec<String>,
+    surroundings: Vec<Surroundings>,
+}
+
+/// What is around a word and turns it into something else.
+struct Surroundings {
+    words: String,
+    /// Or perhaps does.
+    in_doubt: bool,
 }
 
 impl Table {
@@ -64,12 +78,27 @@ impl Table {
         ] {
             whole.extend(words.into_iter().map(|word| (word, kind)));
         }
+        let ordinary = all(|language| language.ordinary);
+        let mut telling = all(|language| language.stop);
+        telling.retain(|word| !ordinary.contains(word));
+        let mut courtesy = all(|language| language.courtesy);
+        courtesy.sort_by_key(|words| Reverse(words.len()));
+        let surely = all(|language| language.negations).into_iter().map(|words| (words, false));
+        let perhaps = all(|language| language.doubts).into_iter().map(|words| (words, true));
+        let mut surroundings: Vec<Surroundings> =
+            surely.chain(perhaps).map(|(words, in_doubt)| Surroundings { words, in_doubt }).collect();
+        // "You don't stop" is in doubt, "don't stop" is not.
+        surroundings.sort_by_key(|around| Reverse(around.words.len()));
         Self {
             whole,
             strong: all(|language| language.strong),
             phrases: all(|language| language.phrases),
             weak: all(|language| language.weak),
-            negations: all(|language| language.negations),
+            telling,
+            ordinary,
+            alone: all(|language| language.alone),
+            courtesy,
+            surroundings,
         }
     }
 }
@@ -122,25 +151,39 @@ pub(super) fn meaning_of_payload(payload: &str, added: &Keywords) -> Meaning {
     }
 }
 
-/// Whether a folded text is nothing but a word or phrase that is clear inside of a message, too; everything may be added.
+/// Whether a folded text is nothing but a word or phrase that is clear inside of a message, too, and no ordinary word;
+/// everything may be added.
 fn is_unmistakable(text: &str) -> bool {
     let word = text.strip_suffix("all").map_or(text, str::trim_end);
-    TABLE.strong.iter().chain(&TABLE.phrases).any(|clear| clear == word || clear == text)
+    let mut clear = TABLE.strong.iter().chain(&TABLE.phrases).filter(|clear| !TABLE.ordinary.contains(clear));
+    clear.any(|clear| clear == word || clear == text)
 }
 
 /// The meaning of a folded text.
 fn said(text: &str, added: &Keywords) -> Meaning {
-    Wish::of_whole(text, added).map_or_else(|| inside(text), Meaning::Wish)
+    if let Some(wish) = Wish::of_whole(text, added) {
+        return Meaning::Wish(wish);
+    }
+    let request = without_courtesy(text);
+    if Wish::of_whole(&request, added) == Some(Wish::Stop) {
+        return Meaning::Wish(Wish::Stop);
+    }
+    match inside(text) {
+        Meaning::Nothing if TABLE.alone.contains(&request) => Meaning::Hint,
+        meaning => meaning,
+    }
 }
 
 /// What the words inside of a folded text say.
 fn inside(text: &str) -> Meaning {
-    let said = without_negated(text);
+    let (said, in_doubt) = without_negated(text);
     let length = length(text);
     let says = |words: &[String]| words.iter().any(|word| find(&said, word).is_some());
-    if (length <= NOT_LONG && says(&TABLE.phrases)) || (length <= SHORT && says(&TABLE.strong)) {
+    let is_short = length <= SHORT;
+    let may_mean_it = || says(&TABLE.weak) || says(&TABLE.strong) || says(&TABLE.phrases);
+    if (length <= NOT_LONG && says(&TABLE.phrases)) || (is_short && says(&TABLE.strong)) {
         Meaning::Wish(Wish::Stop)
-    } else if says(&TABLE.weak) || says(&TABLE.strong) || says(&TABLE.phrases) {
+    } else if in_doubt || may_mean_it() || (is_short && says(&TABLE.telling)) {
         Meaning::Hint
     } else {
         Meaning::Nothing
@@ -235,15 +278,36 @@ pub(super) fn is_twilios_own(text: &str) -> bool {
     TWILIOS_OWN.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
-/// The text without what turns a word into its opposite or into another one.
-fn without_negated(text: &str) -> String {
-    let mut said = text.to_owned();
-    for negation in &TABLE.negations {
-        while let Some(at) = find(&said, negation) {
-            said.replace_range(at..at + negation.len(), "\u{1f}");
-        }
+/// The text without what turns a word into its opposite or into another one, and whether some of that is in doubt.
+fn without_negated(text: &str) -> (String, bool) {
+    let (mut said, mut in_doubt) = (text.to_owned(), false);
+    for around in &TABLE.surroundings {
+        in_doubt |= cut_out(&mut said, &around.words) && around.in_doubt;
     }
-    said
+    (said, in_doubt)
+}
+
+/// The text without what makes it polite.
+fn without_courtesy(text: &str) -> String {
+    let mut said = text.to_owned();
+    for words in &TABLE.courtesy {
+        cut_out(&mut said, words);
+    }
+    let rest: Vec<&str> = said.split([' ', CUT]).filter(|word| !word.is_empty()).collect();
+    rest.join(" ")
+}
+
+/// What stands where something was cut out of a text.
+const CUT: char = '\u{1f}';
+
+/// Cuts these words out wherever they stand; whether they stood anywhere.
+fn cut_out(text: &mut String, words: &str) -> bool {
+    let mut found = false;
+    while let Some(at) = find(text, words) {
+        text.replace_range(at..at + words.len(), CUT.encode_utf8(&mut [0; 4]));
+        found = true;
+    }
+    found
 }
 
 /// Where a word or phrase stands in a text: between blanks, but in scripts that have none anywhere.
@@ -251,8 +315,8 @@ fn find(text: &str, word: &str) -> Option<usize> {
     let bounded = !word.chars().any(is_unspaced);
     text.match_indices(word).map(|(at, _)| at).find(|at| {
         let end = at + word.len();
-        let before = text[..*at].chars().next_back().is_none_or(|c| c == ' ' || c == '\u{1f}');
-        let after = text[end..].chars().next().is_none_or(|c| c == ' ' || c == '\u{1f}');
+        let before = text[..*at].chars().next_back().is_none_or(|c| c == ' ' || c == CUT);
+        let after = text[end..].chars().next().is_none_or(|c| c == ' ' || c == CUT);
         !bounded || (before && after)
     })
 }
@@ -464,6 +528,45 @@ mod tests {
     }
 
     #[test]
+    fn courtesy_changes_nothing() {
+        for text in [
+            "Please cancel",
+            "remove please, thank you",
+            "end please",
+            "no más por favor",
+            "alto por favor",
+            "Baja, gracias",
+            "pare por favor",
+            "arrêt svp",
+            "Arrêt, s’il vous plaît !",
+            "beenden bitte",
+            "ferma per favore",
+            "stoppen aub",
+            "proszę: rezygnuję",
+            "dur lütfen",
+            "отписать, пожалуйста",
+            "стоп, будь ласка",
+            "توقف من فضلك",
+            "הסר בבקשה",
+            "बंद कृपया",
+            "නවතන්න කරුණාකර",
+            "நிறுத்து தயவுசெய்து",
+            "tolong hentikan ya",
+            "vui lòng hủy",
+            "停止谢谢",
+            "停止してください",
+            "중지 부탁드립니다",
+        ] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+        for text in ["please", "gracias", "谢谢", "info please", "no thanks", "the end, thanks"] {
+            assert_eq!(of(text), Meaning::Nothing, "{text:?}");
+        }
+        let added = Keywords { stop: vec!["Fuera".to_owned()], ..Keywords::default() };
+        assert_eq!(meaning("fuera por favor", &added), Meaning::Wish(Wish::Stop));
+    }
+
+    #[test]
     fn disguises_are_seen_through() {
         for text in [
             "S T O P",
@@ -517,6 +620,10 @@ mod tests {
             "Opt me out",
             "ok stop",
             "stop sending me this nonstop",
+            "Stop at once!",
+            "I never stop by, please stop texting me",
+            "quiero la baja",
+            "para de enviar esto",
             "no me escriban más",
             "Por favor dejen de enviar mensajes",
             "Quiero darme de baja",
@@ -565,6 +672,34 @@ mod tests {
             "quisiera cancelar mi pedido de ayer",
             "Ich möchte meine Bestellung stornieren",
             "How do I unsubscribe my old number and keep this new one on the list for the future?",
+            "You never stop texting me",
+            "I said stop and you didn't stop",
+            "You didn't stop",
+            "You won't stop messaging me",
+            "You don't stop sending these",
+            "why do your messages not stop?",
+            "I can't stop these messages",
+            "Put a stop to these messages",
+            "First stop sending me these",
+            "Stop at 5 pm at the latest",
+            "stop by all means",
+            "where is the stop?",
+            "para",
+            "¡Para!",
+            "para ya por favor",
+            "fin",
+            "Fin, merci.",
+            "si baja el precio me avisan",
+            "arrêt maintenant",
+            "ich kann mich nicht abmelden",
+            "Hör auf!",
+            "ik kan me niet afmelden",
+            "vocês escrevem sem parar",
+            "vous m'écrivez sans arrêt",
+            "توقف الآن",
+            "मैसेज बंद नहीं हो रहे",
+            "pesan tidak berhenti",
+            "为什么不退订",
         ] {
             assert_eq!(of(text), Meaning::Hint, "{text:?}");
         }
@@ -586,7 +721,6 @@ mod tests {
             "",
             "🙂",
             "helpful",
-            "where is the stop?",
             "no paren, me encanta",
             "gracias, es para mi madre",
             "unbelievable",
@@ -597,6 +731,42 @@ mod tests {
             "Weekend?",
             "recommend",
             "this is my startup",
+            "the bus stop is closed",
+            "don't stop sending, I love it",
+            "I will stop at the shop",
+            "we'll stop by your office",
+            "meet me at the stop",
+            "for the weekend, until the end",
+            "es para ti",
+            "fin de semana en casa",
+            "la casa tiene planta baja",
+            "la calidad es muy baja",
+            "él es muy alto",
+            "no quiero la baja",
+            "obrigado, gostei muito",
+            "mi pare di sì, grazie",
+            "le magasin ferme à six heures",
+            "c'est dur pour la fin du mois",
+            "à l'arrêt de bus",
+            "n'arrêtez pas, j'adore",
+            "Bitte nicht abmelden",
+            "Ich komme heute um fünf",
+            "ci vediamo domani sera",
+            "ik kom morgen langs, bedankt",
+            "dziękuję, będę jutro",
+            "yarın öğlen gelirim",
+            "спасибо, я приду завтра",
+            "дякую, я прийду завтра",
+            "شكرا، أراكم غدا",
+            "תודה, נתראה מחר",
+            "दुकान बंद है क्या",
+            "ස්තූතියි, හෙට එන්නම්",
+            "நன்றி, நாளை வருகிறேன்",
+            "terima kasih, sampai besok",
+            "cảm ơn, hẹn gặp ngày mai",
+            "谢谢,明天见",
+            "ありがとうございます、また明日",
+            "그만큼 좋아요, 감사합니다",
         ] {
             assert_eq!(of(text), Meaning::Nothing, "{text:?}");
         }
@@ -646,7 +816,9 @@ mod tests {
             assert_eq!(of(payload), Meaning::Wish(Wish::Stop), "{payload:?}");
         }
         assert_eq!(of("unsubscribe_offers"), Meaning::Wish(Wish::Unsubscribe("offers".to_owned())));
-        for payload in ["cancel", "T", "end", "quit", "remove", "stop_delivery", "remove_me_from_the_waiting_list"] {
+        for payload in
+            ["cancel", "T", "baja", "end", "quit", "remove", "stop_delivery", "remove_me_from_the_waiting_list"]
+        {
             assert_eq!(of(payload), Meaning::Hint, "{payload:?}");
         }
         for payload in ["cancel_order_4711", "START", "help", "yes", "bus_stop", "all", "call", ""] {
@@ -671,6 +843,10 @@ mod tests {
                 language.phrases,
                 language.weak,
                 language.negations,
+                language.doubts,
+                language.courtesy,
+                language.ordinary,
+                language.alone,
             ];
             for word in lists.into_iter().flatten() {
                 assert!(!fold(word).is_empty(), "{}: {word:?}", language.code);
@@ -681,6 +857,15 @@ mod tests {
                 for word in words {
                     assert_eq!(built_in(word), Some(kind), "{}: {word:?}", language.code);
                 }
+            }
+            for word in language.ordinary {
+                assert_eq!(built_in(word), Some(Keyword::Stop), "{}: {word:?}", language.code);
+            }
+            for words in language.doubts {
+                assert_eq!(of(words), Meaning::Hint, "{}: {words:?}", language.code);
+            }
+            for words in language.negations {
+                assert_eq!(of(words), Meaning::Nothing, "{}: {words:?}", language.code);
             }
         }
     }
