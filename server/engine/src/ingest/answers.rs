@@ -4,6 +4,9 @@
 /// and two of them would never end.
 pub(super) const AN_HOUR: i64 = 10;
 
+/// So many characters of topics' keys are listed in an answer. Free text may have 1,600.
+const LISTED: usize = 1_000;
+
 /// An answer to a keyword.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -56,13 +59,26 @@ impl Answer {
                 "There are no topics to subscribe to at the moment. Reply HELP for help.".to_owned()
             }
             Self::UnknownTopic { topics } => {
-                format!("Reply SUBSCRIBE and one of these topics: {}.", topics.join(", "))
+                format!("Reply SUBSCRIBE and one of these topics: {}", listed(topics))
             }
             Self::StillOptedOut => {
                 "You have unsubscribed from all our messages. Reply START to receive messages again.".to_owned()
             }
         }
     }
+}
+
+/// The first of them, as many as there is room for.
+fn listed(topics: &[String]) -> String {
+    let mut room = LISTED;
+    let fits = |key: &&String| {
+        let left = room.checked_sub(key.chars().count() + ", ".len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let shown: Vec<&str> = topics.iter().take_while(fits).map(String::as_str).collect();
+    let list = shown.join(", ");
+    if shown.len() == topics.len() { format!("{list}.") } else { format!("{list}, …") }
 }
 
 /// The document Twilio expects: one reply, or none.
@@ -98,5 +114,17 @@ mod tests {
         let document = twiml(Some(&answer.text()));
         assert!(document.contains("&lt;Tea&gt; &amp; Co"), "{document}");
         assert!(twiml(None).ends_with("<Response/>"));
+    }
+
+    #[test]
+    fn as_many_topics_are_named_as_there_is_room_for() {
+        let answer = |count: usize| {
+            let topics = (0..count).map(|number| format!("topic-{number:04}")).collect();
+            Answer::UnknownTopic { topics }.text()
+        };
+        assert!(answer(2).ends_with("topics: topic-0000, topic-0001."), "{}", answer(2));
+        let many = answer(500);
+        assert!(many.contains("topic-0050, ") && many.ends_with(", …"), "{many}");
+        assert!(many.chars().count() < 1_100, "{many}");
     }
 }
