@@ -151,6 +151,57 @@ async fn what_was_only_kept_raw_is_recorded_on_request() {
     }
 }
 
+/// Of somebody who left another topic long before, and this one, too, and came back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_left_and_left_no_line_is_found() {
+    const UNHEARD: &str = "the consent ledger has no line of it";
+    for bench in benches().await {
+        for (key, name) in [("news", "News"), ("offers", "Offers")] {
+            let new = NewTopic { key: key.to_owned(), name: name.to_owned(), ..NewTopic::default() };
+            bench.engine.topics().create(&bench.admin, new).await.unwrap();
+        }
+        for (index, words) in [
+            "SUBSCRIBE news",
+            "SUBSCRIBE offers",
+            "UNSUBSCRIBE news",
+            "UNSUBSCRIBE news",
+            "UNSUBSCRIBE offers",
+            "SUBSCRIBE offers",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            bench.says(&format!("SMthen{index}"), ANN, words).await;
+            bench.clock.advance(domain::time::Timestamp::MINUTE);
+        }
+        bench.says("SMlost", ANN, "UNSUBSCRIBE offers").await;
+        bench.clock.advance(domain::time::Timestamp::MINUTE);
+        assert_no_difference(&bench).await;
+        let lost = "DELETE FROM consent_ledger WHERE reference = 'SMlost'";
+        assert_eq!(bench.tamper(&["consent_ledger"], lost).await, 1);
+        let back = "UPDATE subscriptions SET state = 'subscribed' \
+                    WHERE topic_id = (SELECT id FROM topics WHERE key = 'offers')";
+        assert_eq!(bench.tamper(&[], back).await, 1);
+        // What they say of everything else is another wish.
+        bench.says("SMstop", ANN, "STOP").await;
+        bench.says("SMstart", ANN, "START").await;
+        bench.clock.advance(domain::time::Timestamp::MINUTE);
+        let found = differences(&bench).await;
+        assert_eq!((count(&found, UNHEARD), found.len()), (1, 1), "{found:?}");
+        let repair = bench.engine.replay(&bench.admin, true).await.unwrap();
+        assert_eq!((repair.differences.len(), repair.repaired), (1, 1), "{repair:?}");
+        assert_no_difference(&bench).await;
+        let state = "SELECT s.state FROM subscriptions s JOIN topics t ON t.id = s.topic_id WHERE t.key = 'offers'";
+        assert_eq!(bench.text(state).await.as_deref(), Some("unsubscribed"));
+        assert_eq!(bench.text("SELECT consent FROM contacts").await.as_deref(), Some("opted_in"));
+        // Who is there again by their own word is not sent away.
+        bench.says("SMagain", ANN, "SUBSCRIBE offers").await;
+        let repaired = "DELETE FROM consent_ledger WHERE reference = 'SMlost'";
+        assert_eq!(bench.tamper(&["consent_ledger"], repaired).await, 1);
+        assert_no_difference(&bench).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_somebody_left_is_left_again_and_none_is_joined() {
     for bench in benches().await {

@@ -120,48 +120,68 @@ pub async fn missing_forms(db: &impl ConnectionTrait, since: Timestamp, limit: u
 
 /// An opt-out that somebody said in a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptOutSaid {
+pub struct OptOutSaid<'a> {
     pub event: WebhookEventId,
     pub contact: ContactId,
     pub at: Timestamp,
-    /// Else of a topic, by whatever name it went then.
+    /// The message's.
+    pub sid: &'a str,
+    /// Else of a topic.
     pub everything: bool,
+    /// None also when no topic goes by that name now.
+    pub topic: Option<TopicId>,
 }
 
-/// Those of them that left no line in the ledger. Nothing is missing where the person was opted out already, or has said
-/// something else of their own will since: what was fetched late does not outweigh that.
+/// Those of them that left no line in the ledger: none of that message, and none that says the same later. Nothing is missing
+/// where the person had left that already, or has said something else of it of their own will since: what was fetched late
+/// does not outweigh that. A topic that nobody can tell any more may be any that the person left.
 ///
 /// # Errors
 /// What the database says.
-pub async fn unheard(db: &impl ConnectionTrait, said: &[OptOutSaid]) -> Result<Vec<WebhookEventId>> {
+pub async fn unheard(db: &impl ConnectionTrait, said: &[OptOutSaid<'_>]) -> Result<Vec<WebhookEventId>> {
     #[derive(Serialize)]
-    struct Entry {
+    struct Entry<'a> {
         event: i64,
         contact: i64,
         said_at: i64,
+        sid: &'a str,
         everything: i16,
+        topic: Option<TopicId>,
     }
     if said.is_empty() {
         return Ok(Vec::new());
     }
-    let entry = |said: &OptOutSaid| Entry {
-        event: said.event.0,
-        contact: said.contact.0,
-        said_at: said.at.as_micros(),
-        everything: said.everything.into(),
-    };
-    let columns =
-        [("event", Type::BigInt), ("contact", Type::BigInt), ("said_at", Type::BigInt), ("everything", Type::SmallInt)];
+    let entries: Vec<Entry<'_>> = said
+        .iter()
+        .map(|said| Entry {
+            event: said.event.0,
+            contact: said.contact.0,
+            said_at: said.at.as_micros(),
+            sid: said.sid,
+            everything: said.everything.into(),
+            topic: said.topic,
+        })
+        .collect();
+    let columns = [
+        ("event", Type::BigInt),
+        ("contact", Type::BigInt),
+        ("said_at", Type::BigInt),
+        ("sid", Type::Text),
+        ("everything", Type::SmallInt),
+        ("topic", Type::Uuid),
+    ];
+    // A topic that is younger than the message is another one of the same name.
+    let of_the_same = "(l.topic_id = t.id OR (l.topic_id IS NULL AND t.id IS NULL))";
     let query = format!(
-        "SELECT b.event FROM {} WHERE NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact \
-         AND l.consent = 'opted_out' AND (b.everything = 0 OR (l.topic_id IS NULL AND l.at >= b.said_at))) \
-         AND NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact AND l.topic_id IS NULL \
+        "SELECT b.event FROM {} LEFT JOIN topics t ON t.id = b.topic AND t.created_at <= b.said_at \
+         WHERE NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact AND l.consent = 'opted_out' \
+         AND (l.reference = b.sid OR (b.everything = 0 AND t.id IS NULL) OR ({of_the_same} AND l.at >= b.said_at))) \
+         AND NOT EXISTS (SELECT 1 FROM consent_ledger l WHERE l.contact_id = b.contact AND {of_the_same} \
          AND l.at >= b.said_at AND l.source IN ('keyword', 'recipient_page')) \
-         AND COALESCE((SELECT l.consent FROM consent_ledger l WHERE l.contact_id = b.contact AND l.topic_id IS NULL \
+         AND COALESCE((SELECT l.consent FROM consent_ledger l WHERE l.contact_id = b.contact AND {of_the_same} \
          AND l.at < b.said_at ORDER BY l.seq DESC LIMIT 1), '') <> 'opted_out' ORDER BY b.event",
         table(Kind::of(db), "b", "$1", &columns)
     );
-    let entries: Vec<Entry> = said.iter().map(entry).collect();
     let rows = all(db, query, vec![to_json(&entries)?.into()]).await?;
     rows.iter().map(|row| row.get("event").map(WebhookEventId)).collect()
 }

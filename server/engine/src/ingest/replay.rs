@@ -57,7 +57,9 @@ pub(crate) struct Webhooks {
 /// An opt-out that somebody said and that left no line in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unheard {
-    said: OptOutSaid,
+    event: WebhookEventId,
+    contact: ContactId,
+    at: Timestamp,
     message: InboundIn,
     /// The topic by the name that they called it; none for everything.
     topic: Option<String>,
@@ -75,6 +77,18 @@ impl Unheard {
             None => self.is_raw.then_some(None),
         }
     }
+
+    fn said(&self, topics: &[TopicName]) -> OptOutSaid<'_> {
+        let leaves = self.leaves(topics);
+        OptOutSaid {
+            event: self.event,
+            contact: self.contact,
+            at: self.at,
+            sid: &self.message.sid,
+            everything: leaves == Some(None),
+            topic: leaves.flatten(),
+        }
+    }
 }
 
 /// Reads every raw form that is kept.
@@ -89,6 +103,7 @@ pub(crate) async fn webhooks(engine: &Engine) -> Result<Webhooks> {
 async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEventId, i32)>> {
     let db = engine.db().reader();
     let added = &settings::current(engine).await?.keywords;
+    let topics = store::inbound::topic_names(db).await?;
     let mut without_key = Vec::new();
     let mut after = WebhookEventId(i64::MIN);
     loop {
@@ -124,9 +139,9 @@ async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEvent
                 }
             }
         }
-        let told: Vec<OptOutSaid> = said.iter().map(|one| one.said).collect();
+        let told: Vec<OptOutSaid<'_>> = said.iter().map(|one| one.said(&topics)).collect();
         let unheard = store::replay::unheard(db, &told).await?;
-        said.retain(|one| unheard.contains(&one.said.event));
+        said.retain(|one| unheard.contains(&one.event));
         found.unheard.extend(said);
         found.differences.extend(unheard.into_iter().map(not_heard));
     }
@@ -147,21 +162,21 @@ pub(crate) async fn hear(engine: &Engine, actor: &Actor, found: &Webhooks) -> Re
 
 async fn record(engine: &Engine, actor: &Actor, unheard: &[Unheard]) -> Result<u64> {
     let (now, keys) = (engine.now(), &engine.config().keys);
-    let people: BTreeSet<ContactId> = unheard.iter().map(|one| one.said.contact).collect();
+    let people: BTreeSet<ContactId> = unheard.iter().map(|one| one.contact).collect();
     let people: Vec<ContactId> = people.into_iter().collect();
     let tx = engine.db().begin().await?;
     store::replay::lock_people(&tx, &people).await?;
     let known = store::contacts::by_ids(&tx, &people).await?;
     let known: BTreeSet<ContactId> = known.into_iter().map(|person| person.id).collect();
     // Who has said something since was heard.
-    let told: Vec<OptOutSaid> = unheard.iter().map(|one| one.said).collect();
-    let still = store::replay::unheard(&tx, &told).await?;
     let topics = store::inbound::topic_names(&tx).await?;
+    let told: Vec<OptOutSaid<'_>> = unheard.iter().map(|one| one.said(&topics)).collect();
+    let still = store::replay::unheard(&tx, &told).await?;
     let mut heard = 0;
     let mut latest: BTreeMap<(ContactId, Option<TopicId>), &Unheard> = BTreeMap::new();
-    for one in unheard.iter().filter(|one| still.contains(&one.said.event) && known.contains(&one.said.contact)) {
+    for one in unheard.iter().filter(|one| still.contains(&one.event) && known.contains(&one.contact)) {
         let Some(topic) = one.leaves(&topics) else { continue };
-        latest.insert((one.said.contact, topic), one);
+        latest.insert((one.contact, topic), one);
         heard += 1;
     }
     let mut events = Vec::with_capacity(latest.len());
@@ -285,9 +300,7 @@ fn opt_out(row: &Normalised, content: &Content) -> Option<Unheard> {
 }
 
 fn unheard(row: &Normalised, message: &InboundIn, contact: ContactId, topic: Option<String>, is_raw: bool) -> Unheard {
-    let everything = topic.is_none();
-    let said = OptOutSaid { event: row.event.id, contact, at: row.event.received_at, everything };
-    Unheard { said, message: message.clone(), topic, is_raw }
+    Unheard { event: row.event.id, contact, at: row.event.received_at, message: message.clone(), topic, is_raw }
 }
 
 /// Whose opt-out was only kept raw.
