@@ -22,7 +22,7 @@ const PROVIDER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Messages per second of a sender: what Twilio grants a WhatsApp number, and what the simulator takes easily.
 const REAL_RATE: i32 = 80;
 const SIMULATED_RATE: i32 = 1_000;
-/// Longer than Twilio may take for a request that we gave up on.
+/// Longer than Twilio may take for a request that we gave up on; it begins with the request's time-out.
 const RECONCILE_GRACE: Duration = Duration::from_secs(150);
 /// How long nothing may be heard of a message on its way before Twilio is asked for it: callbacks come within minutes, and
 /// Twilio repeats one that we missed for some time.

@@ -24,7 +24,7 @@ pub struct Config {
     pub lease: Duration,
     /// Where several processes share their rates; without it there is one process.
     pub redis_url: Option<Secret>,
-    /// How long an unknown message waits before Twilio is asked for it, and between the two looks that prove absence.
+    /// How long after a request is over, whoever waited for its answer, Twilio may still make the message.
     pub reconcile_grace: Duration,
     /// How long nothing may be heard of a message that is on its way before Twilio is asked where it stands.
     pub status_quiet: Duration,
@@ -75,6 +75,14 @@ impl Config {
     #[must_use]
     pub const fn is_simulated(&self) -> bool {
         self.provider.simulator.is_some()
+    }
+
+    /// How long an unknown message waits before Twilio is asked for it, and between the two looks that prove absence. Its
+    /// request began before it was unknown, and may have broken off at once while Twilio went on: only after its time-out the
+    /// grace begins.
+    #[must_use]
+    pub const fn wait_to_look(&self) -> Duration {
+        self.provider.timeout.saturating_add(self.reconcile_grace)
     }
 }
 

@@ -114,8 +114,8 @@ async fn a_run_that_somebody_paused_stays_paused_when_the_sender_works_again() {
 async fn a_maintenance_page_leaves_few_in_doubt_and_the_campaign_goes_on_by_itself() {
     const PEOPLE: i64 = 600;
     let probe_after = Duration::from_millis(700);
-    let grace = Duration::from_millis(700);
-    let mut setup = Setup { rate_per_second: 400, probe_after, grace, ..Setup::default() };
+    let (timeout, grace) = (Duration::from_secs(1), Duration::from_millis(700));
+    let mut setup = Setup { rate_per_second: 400, probe_after, timeout, grace, ..Setup::default() };
     setup.simulator.error_502_percent = 100.0;
     for mut world in worlds(setup).await {
         world.people(1, PEOPLE).await;

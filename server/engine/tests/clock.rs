@@ -39,6 +39,7 @@ async fn a_clock_that_jumps_in_the_middle_of_a_run_loses_and_doubles_nobody() {
         let clock = Arc::new(Jumping::default());
         let mut setup = Setup { rate_per_second: 200, clock: clock.clone(), ..Setup::default() };
         // What is under way at the jump forward may seem to have been so for hours.
+        setup.timeout = Duration::from_secs(1);
         setup.grace = Duration::from_millis(300);
         setup.simulator.latency_ms = 20;
         for mut world in worlds(setup).await {
@@ -61,6 +62,7 @@ async fn a_clock_that_jumps_in_the_middle_of_a_run_loses_and_doubles_nobody() {
 async fn a_clock_that_was_ahead_for_a_moment_keeps_nobody_waiting() {
     let clock = Arc::new(Jumping::default());
     let mut setup = Setup { rate_per_second: 200, clock: clock.clone(), ..Setup::default() };
+    setup.timeout = Duration::from_secs(1);
     setup.grace = Duration::from_millis(300);
     setup.simulator.max_per_second = Some(50);
     for mut world in worlds(setup).await {
@@ -86,6 +88,7 @@ async fn a_clock_that_was_ahead_for_a_moment_keeps_nobody_waiting() {
 async fn a_clock_that_was_ahead_for_a_while_keeps_nobody_waiting() {
     let clock = Arc::new(Jumping::default());
     let mut setup = Setup { rate_per_second: 100, clock: clock.clone(), ..Setup::default() };
+    setup.timeout = Duration::from_secs(1);
     setup.grace = Duration::from_millis(300);
     setup.simulator.callbacks.no_callbacks_percent = 50.0;
     setup.simulator.lost_answer_percent = 10.0;
@@ -113,6 +116,7 @@ async fn a_message_made_by_a_clock_that_is_ahead_is_found_at_twilio() {
     for set_back in [false, true] {
         let clock = Arc::new(Jumping::default());
         let mut setup = Setup { clock: clock.clone(), ..Setup::default() };
+        setup.timeout = Duration::from_secs(1);
         setup.grace = Duration::from_millis(300);
         setup.simulator.callbacks.no_callbacks_percent = 100.0;
         setup.simulator.lost_answer_percent = 100.0;

@@ -233,7 +233,7 @@ async fn every_message_of_a_run_waits_for_something() {
         assert_eq!((later.reason, later.next_at, later.at_least), (Some(Reason::RateLimited), at(90), false));
         assert_eq!((of(&bench, Wait::Due).await.oldest_at, of(&bench, Wait::Sending).await.next_at), (at(0), at(60)));
         let unknown = of(&bench, Wait::Unknown).await;
-        assert_eq!((unknown.oldest_at, unknown.next_at), (at(0), at(150)), "the grace is 150 seconds");
+        assert_eq!((unknown.oldest_at, unknown.next_at), (at(0), at(151)), "a time-out of 1 second and a grace of 150");
         // Its time comes.
         bench.clock.advance(91 * Timestamp::SECOND);
         assert_eq!(counts(&bench).await[0], (Wait::Due, 6));

@@ -27,7 +27,8 @@ use world::{Moved, Setup, World, handed_over, worlds};
 
 /// No callbacks: only Twilio's list can tell.
 fn silent(faults: &[(&str, Fault)]) -> Setup {
-    let mut setup = Setup { grace: Duration::from_millis(700), ..Setup::default() };
+    let (timeout, grace) = (Duration::from_secs(1), Duration::from_millis(700));
+    let mut setup = Setup { timeout, grace, ..Setup::default() };
     setup.simulator.callbacks.enabled = false;
     setup.simulator.numbers = faults
         .iter()
@@ -58,6 +59,29 @@ async fn what_twilio_has_is_adopted_and_what_it_has_not_is_sent_once_more() {
         assert_eq!(again.attempts, 2);
         let looks = again.history.iter().filter(|step| step.by == By::Reconcile).count();
         assert_eq!(looks, 2, "absent once, absent twice: {:?}", again.history);
+        world.stop().await;
+    }
+}
+
+/// The connection broke at once, and Twilio makes the message all the same: in the time that the request was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_twilio_takes_while_its_request_might_still_be_under_way_is_not_sent_again() {
+    // The grace alone is over twice before the message is there.
+    let timeout = Duration::from_secs(4);
+    let mut setup = Setup { timeout, ..silent(&[("*0001", Fault::AcceptedLate)]) };
+    setup.simulator.accepted_late_ms = 3_000;
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
+        world.start();
+        world.until_message(1, State::Unknown).await;
+        world.simulate(&json!({ "numbers": [] }));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (3, 0), "{:?}", run.ledger);
+        let adopted = world.message_to(1).await;
+        assert_eq!((adopted.attempts, world.accepted(1), world.accepted_in_all()), (1, 1, 3));
+        assert!(adopted.history.iter().any(|step| step.by == By::Reconcile), "{:?}", adopted.history);
+        world.assert_nobody_twice();
         world.stop().await;
     }
 }

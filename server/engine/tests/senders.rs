@@ -203,7 +203,8 @@ async fn lost_answers_are_looked_for_at_the_account_that_got_the_message() {
     settings.callbacks.enabled = false;
     let lost = NumberRule { number: "*0001".to_owned(), fault: Some(Fault::LostAnswer), statuses: None };
     settings.numbers = vec![lost];
-    let setup = Setup { grace: Duration::from_millis(900), simulator: settings.clone(), ..Setup::default() };
+    let (timeout, grace) = (Duration::from_secs(1), Duration::from_millis(900));
+    let setup = Setup { timeout, grace, simulator: settings.clone(), ..Setup::default() };
     for mut world in worlds(setup).await {
         let second = second_twilio(&world, settings.clone()).await;
         add_account(&world, second_account(Some(&second))).await;

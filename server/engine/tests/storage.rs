@@ -59,6 +59,7 @@ async fn a_database_that_takes_no_writes_for_a_while_loses_and_doubles_nobody() 
         let mut setup = Setup { rate_per_second: 150, ..Setup::default() };
         // What was under way may seem lost: it is looked for.
         setup.lease = Duration::from_secs(8);
+        setup.timeout = Duration::from_secs(1);
         setup.grace = Duration::from_millis(500);
         for mut world in worlds(setup).await {
             // A full disk of PostgreSQL cannot be had here; it reports it as one of the codes that are tested.

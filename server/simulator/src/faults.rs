@@ -78,6 +78,7 @@ impl Fate {
             (settings.error_500_accepted_percent, Fault::Error500Accepted),
             (settings.error_502_percent, Fault::Error502),
             (settings.error_502_accepted_percent, Fault::Error502Accepted),
+            (settings.accepted_late_percent, Fault::AcceptedLate),
         ]
         .into_iter()
         .find_map(|(percent, fault)| {

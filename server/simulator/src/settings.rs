@@ -65,6 +65,10 @@ pub struct Settings {
 
     /// The message is accepted, then the connection is closed without an answer.
     pub lost_answer_percent: f64,
+    /// The connection is closed at once without an answer, and the message is accepted `accepted_late_ms` later.
+    pub accepted_late_percent: f64,
+    /// See `accepted_late_percent`.
+    pub accepted_late_ms: u64,
     /// The message is accepted, the answer comes after `timeout_ms`.
     pub timeout_percent: f64,
     /// See `timeout_percent`.
@@ -120,6 +124,8 @@ impl Default for Settings {
             senders: Vec::new(),
             service_senders: vec![SENDER.into(), WHATSAPP_SENDER.into()],
             lost_answer_percent: 0.0,
+            accepted_late_percent: 0.0,
+            accepted_late_ms: 5_000,
             timeout_percent: 0.0,
             timeout_ms: 30_000,
             error_500_percent: 0.0,
@@ -250,6 +256,8 @@ pub struct NumberRule {
 pub enum Fault {
     /// Accepted, connection closed without an answer.
     LostAnswer,
+    /// Connection closed at once without an answer, accepted `accepted_late_ms` later.
+    AcceptedLate,
     /// Accepted, answered after `timeout_ms`.
     Timeout,
     /// 500, not accepted.
@@ -320,6 +328,7 @@ impl Settings {
         }
         let faults = [
             ("lost_answer_percent", self.lost_answer_percent),
+            ("accepted_late_percent", self.accepted_late_percent),
             ("timeout_percent", self.timeout_percent),
             ("error_500_percent", self.error_500_percent),
             ("error_500_accepted_percent", self.error_500_accepted_percent),

@@ -25,12 +25,13 @@ async fn every_fault_and_what_it_leaves_behind() {
         ("*4", Fault::Error500Accepted),
         ("*5", Fault::Error502),
         ("*6", Fault::Error502Accepted),
+        ("*7", Fault::AcceptedLate),
     ];
     let numbers = rules
         .iter()
         .map(|(number, fault)| NumberRule { number: (*number).into(), fault: Some(*fault), statuses: None })
         .collect();
-    let twilio = Twilio::start(Settings { numbers, timeout_ms: 300, ..quick() }).await;
+    let twilio = Twilio::start(Settings { numbers, timeout_ms: 300, accepted_late_ms: 300, ..quick() }).await;
     let exists = |to: &str| twilio.running.control().conversation(to).len();
 
     let lost = twilio.post(&form("+15550000001")).await.expect_err("no answer");
@@ -50,9 +51,14 @@ async fn every_fault_and_what_it_leaves_behind() {
         assert_eq!((answer.status().as_u16(), exists(to)), (502, accepted));
         assert!(answer.text().await.expect("a body").starts_with("<html>"));
     }
+    let late = twilio.post(&form("+15550000007")).await.expect_err("no answer");
+    assert!(!late.is_connect() && !late.is_timeout(), "{late:?}");
+    assert_eq!(exists("+15550000007"), 0);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(exists("+15550000007"), 1);
     let stats = twilio.running.control().stats();
-    assert_eq!(stats.accepted, 4);
-    assert_eq!(stats.faults.values().sum::<u64>(), 6);
+    assert_eq!(stats.accepted, 5);
+    assert_eq!(stats.faults.values().sum::<u64>(), 7);
     twilio.running.shutdown().await;
 }
 

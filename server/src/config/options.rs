@@ -67,7 +67,7 @@ pub struct Options {
     /// Requests in flight to the provider [default: 64]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "N")]
     pub worker_concurrency: Option<String>,
-    /// How long a message of unknown outcome waits before Twilio is asked about it [default: 150]
+    /// How long after a request's time-out Twilio is asked about a message of unknown outcome [default: 150]
     #[arg(long, global = true, env, hide_env_values = true, value_name = "SECONDS")]
     pub reconcile_grace: Option<String>,
     /// How long a claimed message belongs to its worker [default: 60]

@@ -1,9 +1,9 @@
 //! Finding out what became of messages that nobody knows the outcome of.
 //!
 //! A request without a clear answer, and a worker that died, leave `unknown` behind. A callback settles it; else, after
-//! a grace, Twilio is asked for what it has for this person. A message that is there is adopted. One that is not there
-//! twice, a grace apart, was never sent and follows its campaign's rule. What stays ambiguous is never sent again: it is
-//! given up after a day.
+//! a request's time-out and a grace, Twilio is asked for what it has for this person. A message that is there is adopted.
+//! One that is not there twice, as long apart, was never sent and follows its campaign's rule. What stays ambiguous is never
+//! sent again: it is given up after a day.
 
 mod judge;
 pub(crate) mod missed;
@@ -63,7 +63,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-/// Looks at everything whose grace is over, account by account: one that does not let us in keeps no other waiting.
+/// Looks at everything that has waited long enough, account by account: one that does not let us in keeps no other waiting.
 ///
 /// # Errors
 /// When the database or Twilio does not answer; what was found out before is written.
@@ -86,7 +86,7 @@ async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Resul
     let account = account.as_deref();
     loop {
         let now = engine.now();
-        let times = (now.plus(-micros(engine.config().reconcile_grace)), now.plus(judge::SKEW));
+        let times = (now.plus(-micros(engine.config().wait_to_look())), now.plus(judge::SKEW));
         let waiting = store::messages::unknown(db, sid, times, ROUND).await?;
         let all = waiting.len() == ROUND as usize;
         let settled = stream::iter(waiting.clone())
@@ -164,7 +164,7 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     // Without credentials nobody can be asked: nothing is concluded from that.
     let Some(account) = account else { return Ok(judge::unclear(message, now)) };
-    // Our clock was set back: how long ago it was handed over is not known. Its grace begins now.
+    // Our clock was set back: how long ago it was handed over is not known. Its wait begins now.
     if message.looked_at > now.plus(judge::SKEW) {
         return Ok(Finding::Unclear);
     }

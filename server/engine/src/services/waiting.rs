@@ -179,8 +179,8 @@ async fn handed_over(engine: &Engine, found: &mut Found) -> Result<()> {
     let sending = store::waiting::sending(db, MOST).await?;
     found.add_some(Wait::Sending, None, sending, most(sending));
     let unknown = store::waiting::unknown(db, MOST).await?;
-    let grace = i64::try_from(engine.config().reconcile_grace.as_micros()).unwrap_or(0);
-    let next_at = unknown.next_at.map(|looked_at| looked_at.plus(grace));
+    let wait = i64::try_from(engine.config().wait_to_look().as_micros()).unwrap_or(0);
+    let next_at = unknown.next_at.map(|looked_at| looked_at.plus(wait));
     found.add_some(Wait::Unknown, None, Counted { next_at, ..unknown }, most(unknown));
     let since = engine.now().plus(-FOLLOWED_FOR);
     let (followed, left) = store::waiting::accepted(db, since).await?;

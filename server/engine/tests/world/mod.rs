@@ -80,6 +80,8 @@ pub struct Setup {
     pub rate_per_second: i32,
     pub concurrency: usize,
     pub lease: Duration,
+    /// Of a request; half of the lease, where that is less.
+    pub timeout: Duration,
     pub grace: Duration,
     pub quiet: Duration,
     pub probe_after: Duration,
@@ -97,6 +99,7 @@ impl Default for Setup {
             rate_per_second: 5_000,
             concurrency: 16,
             lease: Duration::from_secs(60),
+            timeout: Duration::from_secs(15),
             grace: Duration::from_secs(150),
             quiet: Duration::from_secs(3_600),
             probe_after: Duration::from_secs(60),
@@ -142,7 +145,7 @@ async fn world(test: TestDb, setup: &Setup) -> World {
             content_base: twilio.simulator.base_url(),
             messaging_base: twilio.simulator.base_url(),
             simulator: Some(twilio.simulator.base_url()),
-            timeout: (setup.lease / 2).min(Duration::from_secs(15)),
+            timeout: (setup.lease / 2).min(setup.timeout),
         },
         first_sender: FirstSender {
             address: simulator::WHATSAPP_SENDER.to_owned(),

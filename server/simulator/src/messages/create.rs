@@ -125,6 +125,11 @@ pub(crate) async fn create(
         Err(error) if error.code == 20429 => return too_many(core, settings),
         Err(error) => return refuse(core, error),
     };
+    if fate.fault == Some(Fault::AcceptedLate) {
+        drop(checked);
+        accept_late(&shared, call.active.clone(), (headers.clone(), body.clone()), fate, dice);
+        return faulty(core, &shared, active, Fault::AcceptedLate, None).await;
+    }
     let early = dice.percent(settings.callbacks.callback_before_answer_percent);
     let (answer, script) = accept(core, active, checked, fate.failure, &mut dice);
     if let Some(script) = script {
@@ -139,6 +144,24 @@ pub(crate) async fn create(
         None => answer,
         Some(fault) => faulty(core, &shared, active, fault, Some(answer)).await,
     }
+}
+
+/// Accepts a message some time after its connection was closed, in a task of its own.
+fn accept_late(shared: &Shared, active: Arc<Active>, request: (HeaderMap, Bytes), fate: Fate, mut dice: Dice) {
+    let (core, stop) = (shared.core.clone(), shared.stop.clone());
+    let epoch = core.epoch();
+    tokio::spawn(async move {
+        let late = Duration::from_millis(active.settings.accepted_late_ms);
+        if tokio::time::timeout(late, stop.cancelled()).await.is_ok() || core.epoch() != epoch {
+            return;
+        }
+        let (headers, body) = request;
+        let Ok(checked) = check(&core, &active, Form::parse(form(&headers, &body)), &fate) else { return };
+        let (_, script) = accept(&core, &active, checked, fate.failure, &mut dice);
+        if let Some(script) = script {
+            core.queue.begin(Job::Step(script), Duration::from_millis(active.settings.callbacks.delay_ms));
+        }
+    });
 }
 
 fn refuse(core: &Core, error: ApiError) -> Response {
@@ -446,6 +469,7 @@ fn whatsapp_failure(
 async fn faulty(core: &Core, shared: &Shared, active: &Active, fault: Fault, answer: Option<Response>) -> Response {
     core.count_fault(match fault {
         Fault::LostAnswer => "lost_answer",
+        Fault::AcceptedLate => "accepted_late",
         Fault::Timeout => "timeout",
         Fault::Error500 => "error_500",
         Fault::Error500Accepted => "error_500_accepted",
@@ -453,7 +477,7 @@ async fn faulty(core: &Core, shared: &Shared, active: &Active, fault: Fault, ans
         Fault::Error502Accepted => "error_502_accepted",
     });
     match fault {
-        Fault::LostAnswer => {
+        Fault::LostAnswer | Fault::AcceptedLate => {
             // A body that fails before its first byte: the connection is closed with nothing written.
             let lost = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "answer lost on purpose");
             Response::new(Body::from_stream(futures::stream::iter([Err::<Bytes, _>(lost)])))
