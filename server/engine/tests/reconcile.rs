@@ -11,6 +11,7 @@ use std::{
 use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
+    ids::RunId,
     message::{By, Channel, NewMessage, State},
     quiet::FrequencyCap,
     reason::Reason,
@@ -22,6 +23,7 @@ use domain::{
 };
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
+use store::messages::Claimed;
 use testkit::build::{self, commit};
 use world::{Moved, Setup, World, handed_over, worlds};
 
@@ -126,6 +128,149 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
         let run = world.until_completed(run.id).await;
         assert_eq!((handed_over(&run.ledger), world.accepted_in_all()), (3, 3));
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+/// A worker of another process takes so many of the run's messages. It does not live to the end of its lease.
+async fn taken(world: &World, run: RunId, limit: u32) -> Vec<Claimed> {
+    world.plan(run).await;
+    let lane = store::messages::Lane::Run { run, topic: None };
+    let now = world.engine.now();
+    let lease = store::messages::Lease { until: now.plus(Timestamp::SECOND), owner: 1 };
+    commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, limit).await).await
+}
+
+/// A request to Twilio, past the engine; nothing when there is no answer.
+async fn post(world: &World, form: &[(&str, String)]) -> Option<reqwest::Response> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
+    let (base, account) = (world.twilio.simulator.base_url(), simulator::ACCOUNT_SID);
+    let request = client.post(format!("{base}/2010-04-01/Accounts/{account}/Messages.json"));
+    request.basic_auth(account, Some(simulator::AUTH_TOKEN)).form(form).send().await.ok()
+}
+
+/// To whom, from whom, and what.
+fn form(world: &World, person: i64, body: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("To", format!("whatsapp:{}", build::phone(person))),
+        ("From", world.config().first_sender.address.clone()),
+        ("Body", body.to_owned()),
+    ]
+}
+
+/// What the worker did last: it handed the message over, and wrote nothing of it down.
+async fn posted(world: &World, taken: &Claimed, body: &str) -> Option<reqwest::Response> {
+    let (url, id, attempt) = (&world.twilio.public_url, taken.id, taken.attempt);
+    let mut form = form(world, taken.contact_id.0, body);
+    form.push(("StatusCallback", format!("{url}/webhooks/twilio/status?m={id}&a={attempt}#rc=3&rp=ct,rt,5xx")));
+    post(world, &form).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_worker_posted_is_adopted_by_its_callback() {
+    let mut setup = Setup::default();
+    setup.simulator.numbers =
+        vec![NumberRule { number: "*".to_owned(), fault: Some(Fault::LostAnswer), statuses: None }];
+    // The lease is over before.
+    setup.simulator.callbacks.delay_ms = 5_000;
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        let dead = taken(&world, run.id, 1).await.remove(0);
+        assert!(posted(&world, &dead, "Hi Ana").await.is_none(), "nobody read an answer");
+        world.simulate(&json!({ "numbers": [] }));
+        world.start();
+        let unknown = world.until_message(dead.contact_id.0, State::Unknown).await;
+        assert_eq!(unknown.reason, Some(Reason::LeaseExpired));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (3, 0), "{:?}", run.ledger);
+        let adopted = world.message_to(dead.contact_id.0).await;
+        assert!(adopted.provider_sid.is_some(), "the callback brought the SID");
+        assert!(adopted.history.iter().all(|step| step.by != By::Reconcile), "{:?}", adopted.history);
+        for person in 1..=3 {
+            assert_eq!(world.accepted(person), 1, "person {person}");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_worker_posted_is_found_in_twilios_list() {
+    for mut world in worlds(silent(&[("*", Fault::LostAnswer)])).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        let dead = taken(&world, run.id, 1).await.remove(0);
+        assert!(posted(&world, &dead, "Hi Ana").await.is_none(), "nobody read an answer");
+        world.simulate(&json!({ "numbers": [] }));
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (3, 0), "{:?}", run.ledger);
+        let adopted = world.message_to(dead.contact_id.0).await;
+        assert!(adopted.provider_sid.is_some());
+        assert!(adopted.history.iter().any(|step| step.by == By::Reconcile), "{:?}", adopted.history);
+        for person in 1..=3 {
+            assert_eq!(world.accepted(person), 1, "person {person}");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_died_with_its_worker_is_found_by_the_text_filled_anew() {
+    for mut world in worlds(silent(&[])).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        let dead = taken(&world, run.id, 1).await.remove(0);
+        let person = dead.contact_id.0;
+        let answer = posted(&world, &dead, "Hi Ana").await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 201);
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        // Another program uses the number, too: it is not the only message to this person.
+        let other = post(&world, &form(&world, person, "Your parcel is here")).await.expect("an answer");
+        assert_eq!(other.status().as_u16(), 201);
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (3, 0), "{:?}", run.ledger);
+        assert_eq!(world.message_to(person).await.provider_sid.as_deref(), answer["sid"].as_str());
+        for person in 1..=3 {
+            let said = world.twilio.simulator.control().conversation(build::phone(person).as_str());
+            let ours = said.iter().filter(|message| message.body == "Hi Ana").count();
+            assert_eq!(ours, 1, "person {person}: {said:?}");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_that_died_with_its_worker_is_no_loss_and_is_heard_again_where_it_stays() {
+    let mut setup = silent(&[]);
+    setup.simulator.errors = vec![
+        ErrorRule::new("*0001", 20_429, When::Create),
+        ErrorRule::new("*0002", 21_211, When::Create),
+        ErrorRule::new("*0003", 21_408, When::Create),
+    ];
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        for dead in taken(&world, run.id, 3).await {
+            let status = posted(&world, &dead, "Hi Ana").await.expect("an answer").status().as_u16();
+            assert!((400..500).contains(&status), "{status}");
+            assert_eq!(status == 429, dead.contact_id.0 == 1, "{status}");
+        }
+        assert_eq!(world.accepted_in_all(), 0);
+        world.simulate(&json!({ "errors": [{ "number": "*0002", "code": 21_211 }] }));
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (2, 1), "{:?}", run.ledger);
+        for person in [1, 3] {
+            let again = world.message_to(person).await;
+            let looks = again.history.iter().filter(|step| step.by == By::Reconcile).count();
+            assert_eq!((again.attempts, looks), (2, 2), "absent once, absent twice: {:?}", again.history);
+            assert_eq!(world.accepted(person), 1, "person {person}");
+        }
+        let refused = world.message_to(2).await;
+        assert_eq!((refused.state, refused.error_code), (State::Failed, Some(21_211)));
+        assert_eq!((world.accepted(2), world.accepted_in_all()), (0, 2));
         world.stop().await;
     }
 }
