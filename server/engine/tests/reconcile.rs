@@ -13,6 +13,7 @@ use domain::{
     consent::Consent,
     ids::RunId,
     message::{By, Channel, NewMessage, State},
+    page::PageRequest,
     quiet::FrequencyCap,
     reason::Reason,
     run::RunStatus,
@@ -643,6 +644,32 @@ async fn a_start_that_a_clock_dated_that_was_ahead_outdates_no_stop() {
             world.stop().await;
             clock.by(-on - 3 * Timestamp::HOUR);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_came_while_nobody_was_there_are_fetched_with_their_message() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        let pictures = Inbound {
+            from: format!("whatsapp:{}", build::phone(1)),
+            to: Some(simulator::WHATSAPP_SENDER.to_owned()),
+            body: Some("Look".to_owned()),
+            num_media: Some(2),
+            ..Inbound::default()
+        };
+        let answer = world.twilio.simulator.control().inbound(pictures).await.expect("it is sent");
+        assert_eq!(answer.status, None);
+        world.start();
+        until_fetched(&world, 1).await;
+        let list = world.engine.inbound().list(&world.admin, None, None, &PageRequest::default()).await;
+        let message = list.expect("the list").items.remove(0);
+        let types: Vec<&str> = message.media.iter().map(|file| file.content_type.as_str()).collect();
+        assert_eq!((message.media_count, types), (2, vec!["image/jpeg"; 2]));
+        let file = world.engine.inbound().media(&world.admin, message.id, 1, None).await.expect("the file");
+        assert_eq!(file.content_type, "image/jpeg");
+        world.stop().await;
     }
 }
 

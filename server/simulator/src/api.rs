@@ -49,6 +49,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/Services/{sid}/PhoneNumbers", get(services::phone_numbers))
         .route("/v1/Services/{sid}/ShortCodes", get(services::short_codes))
         .route("/v1/Services/{sid}/ChannelSenders", get(services::channel_senders))
+        .route(&format!("{account}/Messages/{{sid}}/Media.json"), get(messages::media::list))
         .route(&format!("{account}/Messages/{{sid}}/Media/{{media}}"), get(messages::media::fetch))
         .method_not_allowed_fallback(async || ApiError::of(20004))
         .layer(guard)

@@ -13,6 +13,7 @@ use crate::callbacks::{self, Script};
 use crate::clock::now_ms;
 use crate::control::ControlError;
 use crate::faults::Dice;
+use crate::messages::media;
 use crate::queue::Job;
 use crate::segments;
 use crate::settings::OptOut;
@@ -296,8 +297,8 @@ fn parameters(account: &str, sid: &str, inbound: &Inbound, facts: &Facts<'_>) ->
             Some(media) => (media.url.clone(), media.content_type.clone()),
             None => (
                 format!(
-                    "https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/{sid}/Media/ME{:032x}",
-                    rand::random::<u128>()
+                    "https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/{sid}/Media/{}",
+                    media::sid(sid, index)
                 ),
                 jpeg(),
             ),

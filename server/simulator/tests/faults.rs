@@ -185,6 +185,13 @@ async fn inbound_answers_that_are_wrong() {
     assert!(hooks.iter().all(|hook| hook.genuine));
     assert_eq!(hooks[0].get("Body"), Some("  hi + you  "));
     assert!(hooks[0].get("MediaUrl1").is_some() && hooks[0].get("MediaUrl2").is_none());
+    // What came without a webhook has its files in a list.
+    let (account, sid) = (hooks[0].get("AccountSid").expect("named"), hooks[0].get("MessageSid").expect("named"));
+    let (status, list) = twilio.get(&format!("/2010-04-01/Accounts/{account}/Messages/{sid}/Media.json")).await;
+    let files = list["media_list"].as_array().expect("an array");
+    assert_eq!((status, files.len(), &list["next_page_uri"]), (200, 2, &Value::Null));
+    assert_eq!(files[1]["content_type"], json!("image/jpeg"));
+    assert!(hooks[0].get("MediaUrl1").is_some_and(|url| url.ends_with(text(&files[1], "sid"))));
     assert_eq!(hooks[0].get("FromCountry"), Some("US"));
     assert_eq!(hooks[0].get("WaId"), None);
     // A redirect to another document.

@@ -14,7 +14,7 @@ const STATUS_MAX: usize = 64;
 const TOKEN_MAX: usize = 128;
 const ADDRESS_MAX: usize = 128;
 /// Twilio sends ten at most.
-const MEDIA_MAX: usize = 10;
+pub(super) const MEDIA_MAX: usize = 10;
 
 /// A webhook, read.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! Messages from people that no webhook brought: fetched from Twilio's list, stored as if one had.
 
 use bytes::Bytes;
-use domain::{event::WebhookKind, message::Channel};
+use domain::{event::WebhookKind, inbound::Media, message::Channel};
 
 use super::{
-    event::{Content, Event, InboundIn},
+    event::{Content, Event, InboundIn, MEDIA_MAX},
     writer::{self, Group},
 };
 use crate::{Engine, Result, provider::Received};
@@ -18,6 +18,8 @@ pub(crate) struct Missed<'a> {
     pub our_address: &'a str,
     /// The Messaging Service that the number belongs to, when that is the sender.
     pub service: Option<&'a str>,
+    /// The files that came with it, as far as Twilio told of them.
+    pub media: Vec<Media>,
 }
 
 /// Stores them in one transaction, with everything that follows from them; those that are stored already change nothing.
@@ -55,7 +57,8 @@ async fn store_alone(engine: &Engine, event: &Event, sid: &str) -> Result<()> {
 }
 
 fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
-    let Missed { received, account_sid, channel, our_address, service } = missed;
+    let Missed { received, account_sid, channel, our_address, service, media } = missed;
+    let media = files(received.media, media);
     let prefix = if *channel == Channel::Whatsapp { "whatsapp:" } else { "" };
     let form = [
         ("AccountSid", (*account_sid).to_owned()),
@@ -63,11 +66,16 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
         ("From", format!("{prefix}{}", received.from)),
         ("To", format!("{prefix}{our_address}")),
         ("Body", received.body.clone()),
-        ("NumMedia", "0".to_owned()),
+        ("NumMedia", media.len().to_string()),
     ];
     let service_sid = service.map(|service| ("MessagingServiceSid", service.to_owned()));
-    let form = form.into_iter().chain(service_sid);
-    let raw = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let mut raw = url::form_urlencoded::Serializer::new(String::new());
+    raw.extend_pairs(form.into_iter().chain(service_sid));
+    for (index, file) in media.iter().enumerate().filter(|(_, file)| !file.url.is_empty()) {
+        raw.append_pair(&format!("MediaUrl{index}"), &file.url);
+        raw.append_pair(&format!("MediaContentType{index}"), &file.content_type);
+    }
+    let raw = raw.finish();
     Event {
         received_at: received.at.unwrap_or_else(|| engine.now()),
         kind: WebhookKind::Inbound,
@@ -85,7 +93,30 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
             button: None,
             opt_out_type: None,
             replied_sid: None,
-            media: Vec::new(),
+            media,
         }),
+    }
+}
+
+/// As many files as the message has. Of those that Twilio did not tell of it is known that they are there, as of those that a
+/// webhook counts and does not name.
+fn files(count: u32, told: &[Media]) -> Vec<Media> {
+    let count = usize::try_from(count).unwrap_or(MEDIA_MAX).max(told.len()).min(MEDIA_MAX);
+    let unknown = || Media { url: String::new(), content_type: String::new() };
+    told.iter().cloned().chain(std::iter::repeat_with(unknown)).take(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_twilio_does_not_tell_of_are_counted() {
+        let told = [Media { url: "https://x".to_owned(), content_type: "image/png".to_owned() }];
+        let urls = |count, told: &[Media]| files(count, told).into_iter().map(|file| file.url).collect::<Vec<_>>();
+        assert_eq!(urls(2, &told), ["https://x", ""]);
+        assert_eq!(urls(2, &[]), ["", ""]);
+        assert_eq!(urls(1, &told), ["https://x"]);
+        assert_eq!((urls(0, &[]).len(), urls(100, &told).len()), (0, MEDIA_MAX));
     }
 }

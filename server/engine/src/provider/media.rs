@@ -1,12 +1,15 @@
 //! Files that people sent: `GET /2010-04-01/Accounts/{sid}/Messages/{sid}/Media/{sid}`, as `MediaUrl{N}` of a webhook names
-//! it. Twilio answers with a redirect to where the file is kept, an address that is good for a short time.
+//! it. Twilio answers with a redirect to where the file is kept, an address that is good for a short time. Which files a
+//! message has is in `GET …/Messages/{sid}/Media.json`.
 
 use std::time::Duration;
 
+use domain::inbound::Media;
 use reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
 use url::Url;
 
-use super::{Account, Provider};
+use super::{Account, ListError, Provider};
 
 /// So many redirects are followed: Twilio uses one or two.
 const REDIRECTS: usize = 3;
@@ -51,7 +54,38 @@ impl Account {
     }
 }
 
+/// A message has ten files at most: one page.
+#[derive(Deserialize)]
+struct Page {
+    media_list: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sid: String,
+    #[serde(default)]
+    content_type: Option<String>,
+}
+
 impl Provider {
+    /// The files of the account's message with this SID, as a webhook would name them.
+    ///
+    /// # Errors
+    /// When Twilio does not say.
+    pub async fn media_of(&self, account: &Account, sid: &str) -> Result<Vec<Media>, ListError> {
+        let message = format!("{}/{sid}", account.messages_url.trim_end_matches(".json"));
+        let response = account.authorize(self.client.get(format!("{message}/Media.json"))).send().await?;
+        if !response.status().is_success() {
+            return Err(ListError::Refused(response.status()));
+        }
+        let page: Page = response.json().await?;
+        let named = page.media_list.into_iter().map(|file| Media {
+            url: format!("{message}/Media/{}", file.sid),
+            content_type: file.content_type.unwrap_or_default(),
+        });
+        Ok(named.collect())
+    }
+
     /// The file that a webhook named, or the part of it that `range` (a header of HTTP) asks for. Only the account's own API
     /// gets to know its credentials.
     ///

@@ -278,17 +278,47 @@ async fn read(
             channel: sender.channel,
             our_address: address,
             service,
+            media: Vec::new(),
         }));
     };
     // The list begins with the newest, its times are full seconds, and of two wishes the later one counts.
     missed.reverse();
     missed.sort_by_key(|message| message.received.at);
-    for batch in missed.chunks(BATCH) {
+    for batch in missed.chunks_mut(BATCH) {
+        ask_for_files(engine, account, batch).await;
         ingest::store_missed(engine, batch).await?;
         metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
         tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
     }
     Ok(list)
+}
+
+/// Asks which files came with these messages. Where Twilio does not say, their number is known at least: a STOP among the
+/// messages must not wait for pictures.
+async fn ask_for_files(engine: &Engine, account: &Account, missed: &mut [Missed<'_>]) {
+    let provider = &engine.inner().provider;
+    let mut with_files: Vec<_> = missed.iter_mut().filter(|message| message.received.media > 0).collect();
+    for together in with_files.chunks_mut(AT_ONCE) {
+        let mut asked = Vec::with_capacity(together.len());
+        for message in &*together {
+            asked.push(provider.media_of(account, &message.received.sid));
+        }
+        let lists = join_all(asked).await;
+        let nobody_is_there = lists.iter().all(|list| list.as_ref().is_err_and(ListError::may_pass));
+        for (message, list) in together.iter_mut().zip(lists) {
+            match list {
+                Ok(files) => message.media = files,
+                Err(error) => {
+                    let sid = &message.received.sid;
+                    tracing::warn!(%error, inbound.sid = sid, "Twilio does not say which files came with a message");
+                }
+            }
+        }
+        // Each time-out more would be one more for all that is to be stored.
+        if nobody_is_there {
+            return;
+        }
+    }
 }
 
 /// What follows when Twilio does not give a list, or not all of it.
