@@ -24,6 +24,8 @@ for setting in "session_preload_libraries = 'auto_explain'" "auto_explain.log_mi
 done
 as_postgres "$(dirname "$pg_ctl")/psql" --quiet "$TEST_DATABASE_URL" --command "SELECT pg_reload_conf()" >/dev/null
 export ESE_BENCH_RESULTS=$CARGO_TARGET_DIR/bench/plans.json
-BENCH_ROWS=send BENCH_BACKEND=postgres cargo bench -p server --bench all
+rm -f "$ESE_BENCH_RESULTS"
+# A limit that it misses is no matter here, as long as it came to its end.
+BENCH_ROWS=send BENCH_BACKEND=postgres cargo bench -p server --bench all || [ -f "$ESE_BENCH_RESULTS" ]
 node .ci/plans.mjs "$services_dir/postgresql.log" >docs/query-plans.md
 say "docs/query-plans.md is written"

@@ -1,11 +1,12 @@
 //! What `make bench` runs: the product from outside, over its own HTTP surface, against the simulator in a process of its
 //! own, with a bare baseline measured in the same run. Prints one table and writes `target/bench/latest.json`.
 //!
-//! `BENCH_ROWS=send,import` chooses rows, `BENCH_BACKEND=sqlite` the database, `BENCH_SCALE=0.1` makes them smaller; `million` takes ten minutes and runs only
+//! `BENCH_ROWS=send,import` chooses rows (`choice.rs` lists them), `BENCH_BACKEND=sqlite` the database, `BENCH_SCALE=0.1` makes them smaller; `million` takes ten minutes and runs only
 //! when it is named. The PostgreSQL rows need `TEST_DATABASE_URL`, which `make bench` sets.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark talks to its terminal and its clock")]
 
+mod choice;
 mod report;
 mod rows;
 
@@ -22,8 +23,9 @@ async fn main() -> Result<()> {
         println!("run with `make bench`");
         return Ok(());
     }
-    let wanted = std::env::var("BENCH_ROWS").unwrap_or_default();
-    let wants = |row: &str| wanted.is_empty() || wanted.split(',').any(|name| name == row);
+    let named = std::env::var("BENCH_ROWS").unwrap_or_default();
+    let chosen = choice::rows(&named)?;
+    let wants = |row: &str| chosen.is_empty() || chosen.contains(&row);
     let scale: f64 = std::env::var("BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let mut report = Report::new(scale);
     let only = std::env::var("BENCH_BACKEND").unwrap_or_default();
@@ -42,7 +44,7 @@ async fn main() -> Result<()> {
         rows::render::run(&mut report)?;
     }
     for backend in &backends {
-        if wants("send") || wants("memory") {
+        if ["send", "memory", "recover", "bytes"].into_iter().any(wants) {
             rows::send::run(&mut report, backend, scale).await?;
         }
     }
@@ -66,7 +68,7 @@ async fn main() -> Result<()> {
             rows::schedule::run(&mut report, backend).await?;
         }
     }
-    if wanted.split(',').any(|row| row == "million") {
+    if chosen.contains(&"million") {
         for backend in &backends {
             rows::million::run(&mut report, backend, scale).await?;
         }

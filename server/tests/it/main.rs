@@ -1,6 +1,7 @@
 //! The production server, started as `main` starts it, on port 0 with a database of its own.
 
 mod api;
+mod benches;
 mod binary;
 mod consent;
 mod coverage;

@@ -193,7 +193,7 @@ async fn with_callbacks(report: &mut Report, scene: &Scene, baseline: f64) -> Re
     // SQLite works inside the program.
     let own = if scene.backend.is_postgres() { cpu } else { Some(Limit::AtMost(500.0)) };
     add("CPU of the program per message", each(after.program_cpu - before.program_cpu) * 1e6, "µs", own);
-    let few = Some(Limit::AtMost(0.1));
+    let few = Some(Limit::Counted(0.1));
     add("statements per message", each(after.statements - before.statements), "", few);
     add("transactions per message", each(after.transactions - before.transactions), "", few);
     if scene.backend.is_postgres() {
