@@ -258,7 +258,6 @@ pub const LANGUAGES: &[Language] = &[
         courtesy: &["por favor", "porfavor", "porfa", "gracias", "muchas gracias", "ya"],
         ordinary: &["alto", "baja"],
         alone: &["para", "fin"],
-        ..NONE
     },
     Language {
         code: "pt",
