@@ -2,7 +2,7 @@
 import { expect, test } from '../fixtures.ts'
 import { csv, Work } from '../pages/work.ts'
 
-test('a campaign is rehearsed and launched as rehearsed', async ({ signedIn: page, accessible, javaScriptEnabled }) => {
+test('a campaign is rehearsed and launched as rehearsed', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
   test.setTimeout(120_000)
   const scripts = javaScriptEnabled !== false
   const work = new Work(page, scripts)
@@ -44,6 +44,16 @@ test('a campaign is rehearsed and launched as rehearsed', async ({ signedIn: pag
     await work.open(`${campaign}/launch`)
     await expect(work.button('Launch to 2 people')).toBeEnabled()
     await expect(page.getByRole('main')).toContainText('Exactly this plan goes out.')
+    await accessible()
+    // Somebody else rehearses it meanwhile.
+    const path = new URL(campaign).pathname
+    const { id } = await api.call<{ id: string }>('POST', `${path}/rehearse`)
+    const status = async () => (await api.call<{ status: string }>('GET', `/runs/${id}`)).status
+    await expect.poll(status).toBe('rehearsed')
+    await work.button('Launch to 2 people').click()
+    await expect(page.getByText('The campaign was rehearsed again since you looked')).toBeVisible()
+    await work.ready()
+    await expect(page.locator('input[name="run"]')).toHaveValue(id)
     await accessible()
     await work.button('Launch to 2 people').click()
     await expect(page).not.toHaveURL(/\/launch/)

@@ -277,6 +277,27 @@ impl Rehearsal {
     }
 }
 
+/// The rehearsed plan that somebody was shown before they launched: that one goes out, or nothing. Where nothing is named,
+/// whatever there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShownPlan {
+    pub run: Option<RunId>,
+    pub hash: Option<String>,
+}
+
+impl ShownPlan {
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.run.is_none() && self.hash.is_none()
+    }
+
+    /// Whether it is the plan of this run, with this hash.
+    #[must_use]
+    pub fn is(&self, run: RunId, hash: Option<&str>) -> bool {
+        self.run.is_none_or(|shown| shown == run) && self.hash.as_deref().is_none_or(|shown| hash == Some(shown))
+    }
+}
+
 /// What a rehearsal had found that was discarded when its run was planned anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -13,7 +13,7 @@ use domain::{
     page::PageRequest,
     quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
-    run::{Rehearsal, Run, RunStatus},
+    run::{Rehearsal, Run, RunStatus, ShownPlan},
     settings::SettingsPatch,
     template::Fallback,
     time::Timestamp,
@@ -516,6 +516,46 @@ async fn a_changed_campaign_is_planned_anew() {
         let done = world.until_completed(launched.id).await;
         assert_eq!(handed_over(&done.ledger), 6, "nobody counts as reached by a rehearsal: {done:?}");
         assert_eq!(world.until_message(6, State::Delivered).await.body.as_deref(), Some("Ciao"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_plan_than_the_one_that_was_shown_is_not_launched() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 3).await;
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        let engine = world.engine.clone();
+        let campaigns = engine.campaigns();
+        world.start();
+        let shown = |run: &Run| ShownPlan { run: Some(run.id), hash: found(run).plan_hash.clone() };
+        let refused = async |shown: &ShownPlan, why: &str| {
+            let refused = campaigns.launch_shown(&world.admin, campaign.id, shown).await;
+            assert!(matches!(&refused, Err(Error::Conflict(told)) if told.contains(why)), "{why}: {refused:?}");
+            assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
+        };
+        let first = shown(&rehearse(&world, &campaign).await);
+        let by_hash = ShownPlan { run: None, ..first.clone() };
+        // The same people and texts, but perhaps another sender: whoever saw the page looks again, the hash is the same.
+        let second = shown(&rehearse(&world, &campaign).await);
+        assert_eq!(second.hash, first.hash);
+        refused(&first, "rehearsed again").await;
+        world.people(4, 1).await;
+        let third = shown(&rehearse(&world, &campaign).await);
+        refused(&by_hash, "rehearsed again").await;
+        refused(&second, "rehearsed again").await;
+
+        let other = CampaignPatch { template_id: Some(world.template("Ciao").await), ..CampaignPatch::default() };
+        campaigns.update(&world.admin, campaign.id, other).await.expect("changed");
+        refused(&third, "was changed since").await;
+        campaigns.discard_rehearsal(&world.admin, campaign.id).await.expect("discarded");
+        refused(&third, "not there any more").await;
+        refused(&by_hash, "not there any more").await;
+
+        let last = rehearse(&world, &campaign).await;
+        let launched = campaigns.launch_shown(&world.admin, campaign.id, &shown(&last)).await.expect("launched");
+        assert_eq!((launched.id, launched.status), (last.id, RunStatus::Running));
+        assert_eq!(handed_over(&world.until_completed(last.id).await.ledger), 4);
         world.stop().await;
     }
 }

@@ -11,7 +11,7 @@ use domain::{
     page::Page,
     phone::Phone,
     problem::FieldError,
-    run::{Run, RunStatus, SinceRehearsal},
+    run::{Run, RunStatus, ShownPlan, SinceRehearsal},
     why::Why,
 };
 use engine::Engine;
@@ -268,12 +268,20 @@ async fn launch_check(
     Ok(Reply(engine.campaigns().launch_check(&actor, id).await?))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LaunchQuery {
+    /// The `plan_hash` of the rehearsal that was looked at: 409 when another plan would go out. An empty one is as none.
+    plan: Option<String>,
+}
+
 /// Launch a campaign
 ///
 /// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead. One whose trigger is `now` and whose audience is empty is 422.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launch", tag = TAG,
-    params(("id" = CampaignId, Path)),
+    params(("id" = CampaignId, Path), LaunchQuery),
     responses((status = 202, body = Run)),
     extensions(("x-permission" = json!("send"))),
 )]
@@ -281,9 +289,11 @@ async fn launch_campaign(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
+    Query(query): Query<LaunchQuery>,
     NoBody: NoBody,
 ) -> Result<(StatusCode, Reply<Run>), Problem> {
-    Ok((StatusCode::ACCEPTED, Reply(engine.campaigns().launch(&actor, id).await?)))
+    let shown = ShownPlan { run: None, hash: query.plan };
+    Ok((StatusCode::ACCEPTED, Reply(engine.campaigns().launch_shown(&actor, id, &shown).await?)))
 }
 
 /// Schedule a campaign

@@ -157,6 +157,8 @@ pub struct Ready {
     pub due_at: Timestamp,
     pub began_at: Timestamp,
     pub stale: bool,
+    /// The plan's hash; none of a plan without people.
+    pub hash: Option<String>,
     /// The hash of the settings that it began with; none of one that an earlier version made.
     pub settings: Option<String>,
 }
@@ -168,7 +170,7 @@ pub struct Ready {
 pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) -> Result<Option<Ready>> {
     let query = format!(
         "SELECT id, sender_id, topic_id, template_id, template_version, definition, rules, snapshot_at, \
-         created_at, stale, (SELECT s.key FROM rehearsal_counts s WHERE s.run_id = runs.id AND s.kind = '{settings}') \
+         created_at, stale, plan_hash, (SELECT s.key FROM rehearsal_counts s WHERE s.run_id = runs.id AND s.kind = '{settings}') \
          AS settings FROM runs WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
         if lock { Kind::of(db).for_update() } else { "" },
         settings = Counted::Settings,
@@ -184,6 +186,7 @@ pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) 
         due_at: Timestamp::from_micros(row.get("snapshot_at")?),
         began_at: Timestamp::from_micros(row.get("created_at")?),
         stale: row.get("stale")?,
+        hash: row.get("plan_hash")?,
         settings: row.get("settings")?,
     }))
 }

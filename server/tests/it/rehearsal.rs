@@ -55,7 +55,11 @@ async fn a_program_rehearses_launches_and_asks_why() {
                 && file.body.contains(",skip,missing_variable,")
         );
 
-        let launched = server.act(&format!("{path}/launch")).await.assert_status(202).json();
+        let launch = async |query: &str| server.act(&format!("{path}/launch?{query}")).await;
+        launch(&format!("plan={}", "0".repeat(64))).await.assert_status(409);
+        assert_eq!(launch("hash=0").await.assert_status(422).fields(), ["hash"]);
+        let plan = format!("plan={}", found["plan_hash"].as_str().expect("a hash"));
+        let launched = launch(&plan).await.assert_status(202).json();
         assert_eq!((&launched["id"], &launched["status"]), (&begun["id"], &json!("running")), "{launched}");
         until(async || {
             let run = server.get(&run).await.assert_status(200).json();

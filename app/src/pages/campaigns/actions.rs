@@ -7,6 +7,7 @@ use domain::{
     campaign::{Campaign, CampaignPatch, OverrideQuietHours},
     ids::{CampaignId, SegmentId},
     problem::FieldError,
+    run::ShownPlan,
     template::Fallback,
 };
 use leptos::prelude::*;
@@ -29,8 +30,11 @@ pub async fn change_campaign(
     #[server(default)] variable: String,
     #[server(default)] words: String,
     #[server(default)] reason: String,
+    #[server(default)] run: String,
+    #[server(default)] plan: String,
 ) -> Result<(), AppError> {
     let ctx = ctx()?;
+    let shown = ShownPlan { run: given(&run).map(id).transpose()?, hash: given(&plan).map(str::to_owned) };
     let id: CampaignId = id(&campaign)?;
     let (campaigns, actor) = (ctx.engine.campaigns(), &ctx.actor);
     let (path, done) = match verb.as_str() {
@@ -52,7 +56,7 @@ pub async fn change_campaign(
             campaigns.discard_rehearsal(actor, id).await?;
             (paths::campaign(id), "discarded")
         }
-        "launch" => (paths::campaign(campaigns.launch(actor, id).await?.campaign_id), "launched"),
+        "launch" => (paths::campaign(campaigns.launch_shown(actor, id, &shown).await?.campaign_id), "launched"),
         "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
         "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
         "resume" => (paths::campaign(campaigns.resume(actor, id).await?.id), "resumed"),

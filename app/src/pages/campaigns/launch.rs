@@ -56,6 +56,9 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     // What is launched is the rehearsed plan, as long as it counts.
     let plan = rehearsal.as_ref().filter(|(_, since)| by_hand && !since.campaign);
     let reached = plan.map_or_else(|| reached(check), |(run, _)| run.ledger.queued);
+    // What the click is for: another plan does not go out by it.
+    let shown = plan.map(|(run, _)| (run.id.to_string(), hash_of(run).unwrap_or_default()));
+    let (shown_run, shown_hash) = shown.unwrap_or_default();
     let facts = facts(check, names);
     let nobody = plan.map_or_else(|| nobody(check), |(run, _)| nobody_planned(run));
     // By its time there may be somebody: only what goes out now is refused for it.
@@ -90,6 +93,8 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
                 <FormFor action=launch>
                     <Hidden name="campaign" value=id.to_string()/>
                     <Hidden name="verb" value=verb/>
+                    <Hidden name="run" value=shown_run/>
+                    <Hidden name="plan" value=shown_hash/>
                     {(!may(Permission::Send)).then(|| view! { <p class="muted">"Your role does not include launching. Ask a marketer or an admin."</p> })}
                     {why}
                     <FormActions>
@@ -115,13 +120,17 @@ fn nobody_planned(run: &Run) -> Option<&'static str> {
     }
 }
 
+fn hash_of(run: &Run) -> Option<String> {
+    run.rehearsal.as_ref().and_then(|found| found.plan_hash.clone())
+}
+
 /// The numbers of the rehearsed plan, which is what goes out.
 fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
     let left_out = run.ledger.skipped;
     let mut rows: Vec<_> =
         run.skipped_by_reason.iter().map(|(code, count)| (text::reason_code(code).to_owned(), *count, None)).collect();
     rows.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
-    let hash = run.rehearsal.as_ref().and_then(|found| found.plan_hash.clone());
+    let hash = hash_of(run);
     let href = paths::rehearsal(run.campaign_id);
     let planned = format::num(run.ledger.queued);
     let checked = if is_by_other_settings {

@@ -10,7 +10,7 @@ use domain::{
     ids::{CampaignId, RunId, TopicId},
     message::Channel,
     problem::FieldError,
-    run::{Rules, Run},
+    run::{Rules, Run, ShownPlan},
     schedule::CatchUp,
     segment::{Group, Segment},
     sender::Sender,
@@ -385,7 +385,7 @@ async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
     if is_somebody { Ok(()) } else { Err(Error::Invalid(vec![nobody_there()])) }
 }
 
-pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
+pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId, shown: &ShownPlan) -> Result<Run> {
     somebody(engine, id).await?;
     let now = engine.now();
     let tx = engine.begin(actor).await?;
@@ -399,7 +399,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         return Err(Error::Conflict(text.to_owned()));
     }
     Error::unless_valid(untimely(&campaign, now))?;
-    let run = match rehearse::launch(engine, &tx, actor, &campaign).await? {
+    let run = match rehearse::launch(engine, &tx, actor, &campaign, shown).await? {
         Some(run) => run,
         None => start(engine, &tx, actor, &campaign, now).await?,
     };

@@ -20,7 +20,7 @@ use domain::{
     message::Message,
     page::{Page, PageRequest},
     role::Permission,
-    run::{Run, SinceRehearsal},
+    run::{Run, ShownPlan, SinceRehearsal},
     schedule::Calendar,
     time::Timestamp,
 };
@@ -183,8 +183,16 @@ impl<'a> Campaigns<'a> {
     /// # Errors
     /// `NotFound`, `Invalid` with what is missing, `Conflict` when it was launched before or has no sender.
     pub async fn launch(&self, actor: &Actor, id: CampaignId) -> Result<Run> {
+        self.launch_shown(actor, id, &ShownPlan::default()).await
+    }
+
+    /// As [`Self::launch`], by somebody who was shown a rehearsed plan: that one goes out, or nothing.
+    ///
+    /// # Errors
+    /// As [`Self::launch`], and `Conflict` with what has changed when another plan would go out.
+    pub async fn launch_shown(&self, actor: &Actor, id: CampaignId, shown: &ShownPlan) -> Result<Run> {
         require(actor, Permission::Send)?;
-        retrying!(launch::launch(self.0, actor, id).await)
+        retrying!(launch::launch(self.0, actor, id, shown).await)
     }
 
     /// Plans the campaign and decides about everybody as at sending, without sending anything: the run goes from

@@ -6,7 +6,7 @@ use domain::{
     ids::{CampaignId, ContactId, RunId, SenderId},
     message::Channel,
     phone::Phone,
-    run::{Rules, Run, SinceRehearsal},
+    run::{Rules, Run, ShownPlan, SinceRehearsal},
     settings::Settings,
     time::Timestamp,
 };
@@ -20,6 +20,16 @@ use crate::{
 };
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
+
+/// Why what somebody was shown is not what a launch would send.
+const GONE: &str = "The rehearsed plan that you looked at is not there any more: it was discarded, or the campaign is being \
+                    rehearsed again. Nothing was launched: look again first.";
+const ANOTHER: &str = "The campaign was rehearsed again since you looked, and another plan would go out now. Nothing was \
+                       launched: look at it first.";
+const CHANGED: &str = "The campaign or its sender was changed since the plan that you looked at was rehearsed, so it would be \
+                       planned anew. Nothing was launched: look again first.";
+const BY_ITSELF: &str = "A campaign that goes out by itself is planned anew also when it is launched by hand, whatever was \
+                         rehearsed. Nothing was launched: launch it without naming a plan.";
 
 pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> Result<Run> {
     let (audience, settings) = audience(engine, id).await?;
@@ -100,13 +110,24 @@ pub(super) async fn discard(engine: &Engine, actor: &Actor, id: CampaignId) -> R
 }
 
 /// Launches the rehearsed plan, when the campaign has one that counts; none when it is to be planned now.
-pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &Campaign) -> Result<Option<RunId>> {
-    let Some(ready) = store::rehearsals::ready(tx, campaign.id, true).await? else { return Ok(None) };
+pub(super) async fn launch(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    campaign: &Campaign,
+    shown: &ShownPlan,
+) -> Result<Option<RunId>> {
+    let Some(ready) = store::rehearsals::ready(tx, campaign.id, true).await? else {
+        return planned_anew(shown, GONE);
+    };
     let parts = launch::parts(engine, tx, campaign).await?;
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
     parts.complete()?;
     if !counts(campaign, &ready, sender) {
-        return Ok(None);
+        return planned_anew(shown, if campaign.trigger == Trigger::Now { CHANGED } else { BY_ITSELF });
+    }
+    if !shown.is(ready.run, ready.hash.as_deref()) {
+        return Err(Error::Conflict(ANOTHER.to_owned()));
     }
     let now = engine.now();
     // "Within six hours" is from the launch on.
@@ -116,6 +137,11 @@ pub(super) async fn launch(engine: &Engine, tx: &Tx, actor: &Actor, campaign: &C
     let detail = json!({ "run": ready.run.to_string(), "template_version": ready.template.1, "rehearsed": true });
     audit(tx, actor, now, "launch", campaign.id, detail).await?;
     Ok(Some(ready.run))
+}
+
+/// It is planned now, unless that is another plan than the one that somebody was shown.
+fn planned_anew(shown: &ShownPlan, why_not: &str) -> Result<Option<RunId>> {
+    if shown.is_nothing() { Ok(None) } else { Err(Error::Conflict(why_not.to_owned())) }
 }
 
 /// Of a campaign that goes out by itself a rehearsal is a look only: at its time it is planned anew.
