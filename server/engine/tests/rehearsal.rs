@@ -232,6 +232,74 @@ async fn who_sleeps_waits_and_is_asked_for_a_text_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sleeps_is_left_out_for_what_still_holds_in_their_morning() {
+    const AFTERNOON: &str = "2026-12-01T15:00:00Z";
+    let clock = Arc::new(Moved::default());
+    clock.to(AFTERNOON);
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to(AFTERNOON);
+        world.people(1, 2).await;
+        world.start();
+        for _ in 0..3 {
+            let run = world.launch(&world.campaign("Hi").await).await;
+            assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 2);
+        }
+        world.people(3, 2).await;
+        let micros = |at: &str| at.parse::<Timestamp>().expect("an instant").as_micros();
+        // What the second one had is a week ago by eight in the morning, and not yet by ten at night.
+        let update = "UPDATE messages SET claimed_at = $1 WHERE contact_id = 2";
+        store::exec(world.db.writer(), update, vec![micros("2026-11-25T08:00:00Z").into()]).await.expect("earlier");
+        // The third one's 24 hours end in between.
+        for (person, wrote) in [
+            (1, "2026-12-02T02:00:00Z"),
+            (2, "2026-12-02T02:00:00Z"),
+            (3, "2026-12-01T10:00:00Z"),
+            (4, "2026-12-02T02:00:00Z"),
+        ] {
+            build::set_person(&world.db, ContactId(person), "timezone = 'America/New_York'").await;
+            let insert = "INSERT INTO service_windows (contact_id, our_address, last_inbound_at) \
+                          SELECT $1, address, $2 FROM senders WHERE is_default AND channel = 'whatsapp'";
+            let values = vec![person.into(), micros(wrote).into()];
+            assert_eq!(store::exec(world.db.writer(), insert, values).await.expect("a window"), 1);
+        }
+        let cap = FrequencyCap { messages: 3, days: 7, topic: None };
+        let patch = SettingsPatch {
+            frequency_caps: Some(vec![cap]),
+            enforce_whatsapp_window: Some(true),
+            ..SettingsPatch::default()
+        };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+
+        // Ten at night in New York.
+        clock.to("2026-12-02T03:00:00Z");
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            quiet_hours: Some(QuietHours::DEFAULT),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        let run = rehearse(&world, &campaign).await;
+        let reasons: Vec<_> = found(&run).reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("frequency_cap", 1), ("outside_window", 1), ("quiet_hours", 2)], "{:?}", world.db.kind());
+        let decided = async |person: i64| {
+            let filter = MessageFilter { run: Some(run.id), phone: Some(build::phone(person)), ..Default::default() };
+            let message = world.messages(filter).await.remove(0).id;
+            world.engine.messages().get(&world.admin, message).await.expect("a message").decisions.remove(0)
+        };
+        let capped = decided(1).await;
+        assert_eq!((capped.outcome, capped.reason), (Outcome::Skip, Some(Reason::FrequencyCap)));
+        let check =
+            |check: Check| capped.checks.iter().find(|one| one.check == check).and_then(|one| one.detail.clone());
+        assert_eq!(check(Check::FrequencyCap).as_deref(), Some("3 of 3 in 7 days"));
+        assert_eq!(decided(3).await.reason, Some(Reason::OutsideWindow));
+        for person in [2, 4] {
+            assert_eq!(decided(person).await.reason, Some(Reason::QuietHours), "{person}");
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_can_never_get_it_is_told_apart_from_who_has_no_zone() {
     let clock = Arc::new(Moved::default());
     clock.to("2026-12-02T15:00:00Z");

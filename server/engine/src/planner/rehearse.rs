@@ -33,8 +33,8 @@ pub(super) async fn chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let planned = store::runs::plan_chunk(&tx, plan, now, since, size(engine.db().kind())).await?;
     if let Some(people) = planned.people {
         let which = Which::QueuedOf(people);
-        let mut queued = store::messages::as_if_claimed(&tx, plan.run, plan.topic, which).await?;
-        rehearsing.count_for_caps(&tx, &mut queued).await?;
+        let queued = store::messages::as_if_claimed(&tx, plan.run, plan.topic, which).await?;
+        let queued = rehearsing.count_for_caps(&tx, queued).await?;
         let deciding = tokio::task::spawn_blocking(move || rehearsing.decide(&queued, now));
         let mut found = deciding.await.map_err(Error::internal)?;
         for (contact, reason) in store::rehearsals::skipped(&tx, plan.run, people).await? {

@@ -69,6 +69,11 @@ fn binds_any(caps: &[Cap], messages: &[Claimed]) -> bool {
     caps.iter().any(|cap| messages.iter().any(|message| cap.binds(message)))
 }
 
+/// Whether one of the caps that bind the message is full already.
+pub(super) fn is_full(caps: &[Cap], message: &Claimed) -> bool {
+    caps.iter().zip(&message.recent).any(|(cap, had)| cap.binds(message) && *had >= i64::from(cap.messages))
+}
+
 fn windows(caps: &[Cap], now: Timestamp) -> Vec<CapWindow> {
     let since = |cap: &Cap| now.plus(-i64::from(cap.days) * Timestamp::DAY);
     caps.iter().map(|cap| CapWindow { since: since(cap), topic: cap.topic }).collect()

@@ -1,6 +1,6 @@
 //! Everybody of a plan, decided as at sending, with nothing claimed and nothing sent.
 
-use std::{num::NonZero, thread};
+use std::{collections::HashMap, num::NonZero, sync::Arc, thread};
 
 use domain::{
     consent::Category,
@@ -21,7 +21,7 @@ use store::{
 
 use super::{Cap, RunContext, caps, content, content::Text, verdict, verdict::Binding};
 use crate::{
-    Engine, Result,
+    Engine, Error, Result,
     decide::{self, Content, ContentFault, Decided, Facts, Verdict},
     own_page::Link,
     planner::local::{Due, DueTimes},
@@ -117,7 +117,7 @@ impl Rehearsing {
     }
 
     /// What is wrong with the template's version itself; none when it is the database that is away.
-    pub fn fault(error: &crate::Error) -> Option<String> {
+    pub fn fault(error: &Error) -> Option<String> {
         content::fault_of_version(error)
     }
 
@@ -126,12 +126,50 @@ impl Rehearsing {
         self.due.from()
     }
 
-    /// Counts what the people will have had of late by then, as far as it is known, for the caps that bind the run.
+    /// Counts what the people will have had of late when it is their turn, as far as it is known, for the caps that bind the
+    /// run. Their order is another one afterwards.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn count_for_caps(&self, tx: &Tx, people: &mut [Claimed]) -> Result<()> {
-        caps::count_planned(tx, self.due(), &self.caps, people).await
+    pub async fn count_for_caps(self: &Arc<Self>, tx: &Tx, mut people: Vec<Claimed>) -> Result<Vec<Claimed>> {
+        caps::count_planned(tx, self.due(), &self.caps, &mut people).await?;
+        // Later it can only be less: who has room now has it then, too.
+        if !people.iter().any(|person| caps::is_full(&self.caps, person)) {
+            return Ok(people);
+        }
+        let rehearsing = Arc::clone(self);
+        let turning = tokio::task::spawn_blocking(move || {
+            let turns = rehearsing.later_turns(&people);
+            (people, turns)
+        });
+        let (mut people, turns) = turning.await.map_err(Error::internal)?;
+        // Few instants for many people: as many as there are mornings.
+        people.sort_unstable_by_key(|person| turns.get(&person.id).copied());
+        for part in people.chunk_by_mut(|one, other| turns.get(&one.id) == turns.get(&other.id)) {
+            if let Some(turn) = part.first().and_then(|person| turns.get(&person.id)).copied() {
+                caps::count_planned(tx, turn, &self.caps, part).await?;
+            }
+        }
+        Ok(people)
+    }
+
+    /// Whose turn comes later than the first one's, when they wake or by their own clock, of those who had enough as of then.
+    fn later_turns(&self, people: &[Claimed]) -> HashMap<MessageId, Timestamp> {
+        let text = self.text();
+        let full = people.iter().filter(|person| caps::is_full(&self.caps, person));
+        full.filter_map(|person| Some((person.id, self.later_turn(&text, person)?))).collect()
+    }
+
+    fn later_turn(&self, text: &Text<'_>, message: &Claimed) -> Option<Timestamp> {
+        let contact = message.contact.as_ref()?;
+        let Due::At(due) = self.due.of_person(&zones_of(&contact.phone, contact.timezone.as_deref())) else {
+            return None;
+        };
+        let facts = verdict::facts(&self.binding(), text, message, due);
+        // Who is awake is not asked for a text here.
+        let decided = decide::decide(&Facts { caps: Vec::new(), ..facts }, || Err(ContentFault::TooLong(0)));
+        let turn = if let Verdict::Wait { until, .. } = decided.verdict { until } else { due };
+        (turn > self.due()).then_some(turn)
     }
 
     /// Decides about some people by when they are due, on as many processors as there are. It takes a while: not for a
@@ -218,15 +256,20 @@ impl Rehearsing {
         }
     }
 
-    /// As at sending, but that whoever sleeps is asked for a text, too: what it lacks, it lacks in the morning.
+    /// As at sending, but that whoever sleeps is decided about as of their morning, too: what a text lacks, it lacks then, and
+    /// who had enough or has not written for too long by then is known already.
     fn verdict(facts: &Facts, render: impl Fn() -> Result<Content, ContentFault>) -> Decided {
         let decided = decide::decide(facts, &render);
-        if !matches!(decided.verdict, Verdict::Wait { .. }) {
-            return decided;
-        }
-        let awake = decide::decide(&Facts { hours: None, ..facts.clone() }, &render);
+        let Verdict::Wait { until, .. } = decided.verdict else { return decided };
+        let awake = decide::decide(&Facts { hours: None, now: until, ..facts.clone() }, &render);
         match awake.verdict {
-            Verdict::Skip(Reason::MissingVariable | Reason::TooLong | Reason::TemplateError) => {
+            Verdict::Skip(
+                Reason::MissingVariable
+                | Reason::TooLong
+                | Reason::TemplateError
+                | Reason::FrequencyCap
+                | Reason::OutsideWindow,
+            ) => {
                 // That it is not too early was only supposed.
                 Decided { passed: awake.passed & !Check::QuietHours.bit(), ..awake }
             }
