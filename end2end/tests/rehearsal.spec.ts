@@ -44,6 +44,7 @@ test('a campaign is rehearsed and launched as rehearsed', async ({ api, signedIn
     await work.open(`${campaign}/launch`)
     await expect(work.button('Launch to 2 people')).toBeEnabled()
     await expect(page.getByRole('main')).toContainText('Exactly this plan goes out.')
+    await expect(page.getByRole('main')).toContainText('If launched now, the last one goes out')
     await accessible()
     // Somebody else rehearses it meanwhile.
     const path = new URL(campaign).pathname
@@ -207,5 +208,6 @@ test('a long rehearsal shows how far it is, and is cancelled', async ({ api, sig
     await work.open(`${campaign}/launch`)
     await expect(work.button('Launch to 60,000 people')).toBeEnabled()
     await expect(page.getByText('The rehearsed plan')).toHaveCount(0)
+    await expect(page.getByRole('main')).toContainText('without waiting for mornings')
   })
 })

@@ -59,7 +59,8 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     // What the click is for: another plan does not go out by it.
     let shown = plan.map(|(run, _)| (run.id.to_string(), hash_of(run).unwrap_or_default()));
     let (shown_run, shown_hash) = shown.unwrap_or_default();
-    let facts = facts(check, names);
+    let foreseen = rehearsal.as_ref().filter(|(run, since)| !since.campaign && run.ledger.queued > 0);
+    let facts = facts(check, names, reached, foreseen.and_then(|(run, _)| run.forecast.finish_at));
     let nobody = plan.map_or_else(|| nobody(check), |(run, _)| nobody_planned(run));
     // By its time there may be somebody: only what goes out now is refused for it.
     let nobody = nobody.filter(|_| by_hand);
@@ -264,13 +265,23 @@ fn on_event(check: &LaunchCheck) -> AnyView {
     .into_any()
 }
 
-fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
+/// `finish_at`: what a rehearsal foresees, with quiet hours and all. Without one it is the rate alone that is known.
+fn facts(check: &LaunchCheck, names: &Names, reached: i64, finish_at: Option<Timestamp>) -> AnyView {
     let campaign = &check.campaign;
     let rate = i64::from(check.rate_per_second);
     let time = (rate > 0 && !campaign.trigger.is_event()).then(|| {
-        let seconds = ((reached(check).max(0) + rate - 1) / rate).max(1);
-        format!("about {}, at {} a second", format::duration(seconds * Timestamp::SECOND), format::num(rate))
+        let seconds = ((reached.max(0) + rate - 1) / rate).max(1);
+        let (time, rate) = (format::duration(seconds * Timestamp::SECOND), format::num(rate));
+        format!("about {time} at full speed, {rate} a second, without waiting for mornings")
     });
+    let takes = match finish_at {
+        Some(at) => {
+            let by_hand = campaign.trigger == Trigger::Now;
+            let name = if by_hand { "If launched now, the last one goes out" } else { "The last one goes out" };
+            view! { <Fact name=name><Time at moment=true/></Fact> }.into_any()
+        }
+        None => view! { <Fact name="Takes">{time.unwrap_or_else(|| "–".to_owned())}</Fact> }.into_any(),
+    };
     let link = |step: Step, words: &str| {
         let words = if words.is_empty() { "Not chosen yet".to_owned() } else { words.to_owned() };
         view! { <a class="link" dir="auto" href=step.path(campaign.id)>{words}</a> }.into_any()
@@ -287,7 +298,7 @@ fn facts(check: &LaunchCheck, names: &Names) -> AnyView {
             <Fact name="Template">{template}</Fact>
             <Fact name="Topic">{topic}</Fact>
             <Fact name="Sender">{sender}</Fact>
-            <Fact name="Takes">{time.unwrap_or_else(|| "–".to_owned())}</Fact>
+            {takes}
             <Fact name="Starts">{starts}</Fact>
         </Facts>
     }
