@@ -259,6 +259,7 @@ async fn a_scheduled_campaign_is_edited_paused_and_cancelled() {
         let no_time = campaigns.schedule(&world.admin, by_hand.id).await;
         assert!(matches!(no_time, Err(Error::Conflict(_))), "{no_time:?}");
         let whenever = scheduled(&world, once("2026-11-28T15:00:00Z"), CatchUp::Run).await;
+        world.people(1, 1).await;
         world.launch(&whenever).await;
         clock.to("2026-11-28T15:00:00Z");
         assert_eq!(tick(&world.engine).await, 0, "it was launched by hand instead");
@@ -656,6 +657,26 @@ async fn a_month_shows_no_rehearsal_and_nothing_after_the_last_run() {
         let fewer = campaigns.update(&world.admin, weekly.id, count(2)).await.expect("one is left");
         assert_eq!(campaigns.upcoming(&world.admin, &fewer, 5).await.expect("times"), [at("2026-11-09T23:30:00Z")]);
         campaigns.update(&world.admin, weekly.id, count(3)).await.expect("two again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_launched_to_by_hand_also_before_a_time() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaigns = world.engine.campaigns();
+        for trigger in [once("2026-11-28T09:00:00Z"), every("0 9 * * *", None)] {
+            let campaign = scheduled(&world, trigger, CatchUp::Run).await;
+            let refused = campaigns.launch(&world.admin, campaign.id).await;
+            assert!(matches!(&refused, Err(Error::Invalid(errors)) if errors[0].field == "segment_id"), "{refused:?}");
+            assert_eq!(now(&world, &campaign).await.status, CampaignStatus::Scheduled);
+            let check = campaigns.launch_check(&world.admin, campaign.id).await.expect("a check");
+            assert_eq!(check.problems, vec![], "it can be scheduled");
+            assert!(check.warnings.iter().any(|text| text.contains("A launch by hand is refused")), "{check:?}");
+        }
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 2, "at its time it goes to who is there");
     }
 }
 

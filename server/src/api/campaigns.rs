@@ -278,7 +278,7 @@ struct LaunchQuery {
 
 /// Launch a campaign
 ///
-/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead. One whose trigger is `now` and whose audience is empty is 422.
+/// Makes its run and begins to send; a rehearsed campaign sends exactly its rehearsed plan. A second launch is 409: duplicate the campaign instead. An empty audience is 422, whatever the trigger.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launch", tag = TAG,
     params(("id" = CampaignId, Path), LaunchQuery),

@@ -299,10 +299,16 @@ fn nobody(tally: &PlanTally, trigger: &Trigger) -> Option<String> {
     if tally.queued > 0 {
         return None;
     }
-    let who =
-        if tally.total() == 0 { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
-    let then =
-        if *trigger == Trigger::Now { "." } else { " as of now. Its time decides: it goes to who is in it by then." };
+    let is_empty = tally.total() == 0;
+    let who = if is_empty { "There is nobody in the audience" } else { "Everybody in the audience is left out" };
+    let then = match (trigger, is_empty) {
+        (Trigger::Now, _) => ".",
+        (_, false) => " as of now. Its time decides: it goes to who is in it by then.",
+        (_, true) => {
+            " as of now. Its time decides: it goes to who is in it by then. A launch by hand is refused as long as there is \
+             nobody."
+        }
+    };
     Some(format!("{who}{then}"))
 }
 
@@ -369,7 +375,8 @@ fn nobody_there() -> FieldError {
 async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
     let db = engine.db().reader();
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
-    if campaign.trigger != Trigger::Now || !may_launch(campaign.status) {
+    let goes_out = may_launch(campaign.status) && !campaign.trigger.is_event();
+    if !goes_out || !untimely(&campaign, engine.now()).is_empty() {
         return Ok(());
     }
     let parts = parts(engine, db, &campaign).await?;
