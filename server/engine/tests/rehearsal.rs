@@ -14,6 +14,7 @@ use domain::{
     quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     run::{Rehearsal, Run, RunStatus, ShownPlan},
+    sender::SenderPatch,
     settings::SettingsPatch,
     template::Fallback,
     time::Timestamp,
@@ -662,6 +663,38 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         let over = campaigns.rehearse(&world.admin, campaign.id).await;
         assert!(matches!(over, Err(Error::Conflict(_))), "{over:?}");
         world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_start_at_its_time_keeps_its_rehearsal() {
+    let clock = Arc::new(Moved::default());
+    clock.to("2026-12-01T15:00:00Z");
+    for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.to("2026-12-01T15:00:00Z");
+        world.people(1, 2).await;
+        let draft = NewCampaign {
+            template_id: Some(world.template("Hi").await),
+            trigger: Trigger::Once { at: "2026-12-02T15:00:00Z".to_owned(), local: false, timezone: None },
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        // Nothing knocks any more but the test.
+        world.stop().await;
+        let senders = world.engine.senders();
+        for sender in senders.list(&world.admin).await.expect("senders") {
+            let disabled = SenderPatch { enabled: Some(false), ..SenderPatch::default() };
+            senders.update(&world.admin, sender.id, disabled).await.expect("disabled");
+        }
+        clock.to("2026-12-02T15:00:01Z");
+        assert_eq!(engine::scheduler::tick(&world.engine).await.expect("a tick"), 0);
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Paused);
+        let kept = world.engine.campaigns().rehearsal(&world.admin, campaign.id).await.expect("looked");
+        let kept = kept.map(|kept| (kept.id, kept.status));
+        assert_eq!(kept, Some((run.id, RunStatus::Rehearsed)), "{:?}", world.db.kind());
     }
 }
 

@@ -436,9 +436,10 @@ pub(crate) async fn start(
     due_at: Timestamp,
 ) -> Result<RunId> {
     let looked_at = store::rehearsals::ready(tx, campaign.id, false).await?;
-    store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
     let begins = Begins { due_at, from: engine.now() };
     let (run, template_version) = insert(engine, tx, actor, campaign, begins).await?;
+    // Not before it is sure that nothing is missing: the scheduler keeps what was done until then.
+    store::rehearsals::discard(tx, campaign.id, engine.now()).await?;
     if let Some(rehearsal) = looked_at.filter(|_| !campaign.trigger.is_event()) {
         store::rehearsals::keep(tx, rehearsal.run, run).await?;
     }
