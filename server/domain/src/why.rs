@@ -26,6 +26,10 @@ word_enum! {
         CameLater = "came_later",
         /// The person is in the audience by now and was not when the plan was made.
         ChangedLater = "changed_later",
+        /// The plan is being made, and has not come to the person yet.
+        NotPlannedYet = "not_planned_yet",
+        /// The run was ended while its plan was being made, before it came to the person.
+        EndedBefore = "ended_before",
         /// Nothing is planned yet; the person is in the audience.
         NotPlanned = "not_planned",
         /// The campaign answers events, and none was about the person.

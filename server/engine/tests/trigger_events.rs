@@ -5,7 +5,7 @@ mod world;
 use std::{sync::Arc, time::Instant};
 
 use domain::{
-    campaign::{Campaign, CampaignStatus, NewCampaign, Repeat, Trigger},
+    campaign::{Campaign, CampaignStatus, NewCampaign, Repeat, TestRequest, Trigger},
     consent::{Consent, Subscription},
     contact::{ConsentChange, NewContact},
     ids::ContactId,
@@ -383,6 +383,23 @@ async fn once_per_person_holds_over_all_events() {
         let run = world.until(run.id, "planned", |run| run.ledger.planned == 6).await;
         assert_eq!(run.skipped_by_reason.get(Reason::AlreadyReceived.as_str()), Some(&4));
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_of_a_campaign_uses_up_nobodys_once() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        let campaign = listening(&world, "Hi", |new| NewCampaign { repeat: Repeat::OncePerPerson, ..new }).await;
+        let test = TestRequest { phones: vec![build::phone(1).to_string()] };
+        world.engine.campaigns().test(&world.admin, campaign.id, &test).await.expect("a test");
+        ingest(&world, &[drop_for("a", 1, json!({}))]).await;
+        world.start();
+        let run = run_of(&world, &campaign).await;
+        let run = world.until(run.id, "sent", |run| run.ledger.planned == 1 && run.ledger.queued == 0).await;
+        assert_eq!(run.skipped_by_reason.get(Reason::AlreadyReceived.as_str()), None);
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 1).await;
         world.stop().await;
     }
 }

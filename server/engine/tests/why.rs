@@ -63,6 +63,9 @@ async fn rules_say_who_was_left_out_and_by_which_of_them() {
         assert_eq!((before.answer, before.run_id), (WhyNot::NotPlanned, None));
 
         let run = world.engine.campaigns().launch(&world.admin, campaign).await.expect("launched");
+        // Nobody plans it yet.
+        let under_way = why(&world, campaign, &build::phone(1)).await;
+        assert_eq!((under_way.answer, under_way.run_id), (WhyNot::NotPlannedYet, Some(run.id)));
         world.start();
         world.until_completed(run.id).await;
         let got = why(&world, campaign, &build::phone(1)).await;
@@ -100,6 +103,11 @@ async fn rules_say_who_was_left_out_and_by_which_of_them() {
         build::set_person(&world.db, ContactId(2), r#"attributes = '{"city":"Colombo"}'"#).await;
         assert_eq!(why(&world, campaign, &build::phone(2)).await.answer, WhyNot::ChangedLater);
         world.stop().await;
+
+        let again = world.engine.campaigns().duplicate(&world.admin, campaign).await.expect("a copy").id;
+        world.engine.campaigns().launch(&world.admin, again).await.expect("launched");
+        world.engine.campaigns().cancel(&world.admin, again).await.expect("cancelled");
+        assert_eq!(why(&world, again, &build::phone(1)).await.answer, WhyNot::EndedBefore);
     }
 }
 

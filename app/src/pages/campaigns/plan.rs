@@ -214,6 +214,14 @@ mod words {
                 "The person was not in the audience when the plan was made.".to_owned(),
                 "Something about them was changed since: now the rules mean them.",
             ),
+            WhyNot::NotPlannedYet => (
+                "The plan is being made, and has not come to this person yet.".to_owned(),
+                "The person is in the audience. Look again in a moment.",
+            ),
+            WhyNot::EndedBefore => (
+                "The run was ended before its plan came to this person.".to_owned(),
+                "The person is in the audience, and nothing was planned for them.",
+            ),
             WhyNot::NotPlanned => (
                 "Nothing is planned yet.".to_owned(),
                 "The person is in the audience; a rehearsal says what they would get.",

@@ -89,8 +89,8 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
-        events::plan_all(engine, stop).await?;
-        let mut failed = None;
+        // An event that cannot be planned holds no other run up.
+        let mut failed = events::plan_all(engine, stop).await.err();
         for plan in &plans {
             let complete = match retrying!(next_chunk(engine, plan).await) {
                 Ok(complete) => complete,

@@ -88,10 +88,14 @@ impl Campaigns<'_> {
             Some(audience) => Some(explain(db, &audience, &person, at).await?),
             None => None,
         };
+        let is_planned = match &run {
+            Some(run) => store::runs::is_planned(db, run.id).await?,
+            None => false,
+        };
         why.answer = if campaign.trigger.is_event() {
             by_events(run.as_ref(), why.rules.as_ref(), &why.events)
         } else {
-            by_rules(run.as_ref(), why.rules.as_ref(), &person)
+            by_rules(run.as_ref(), is_planned, why.rules.as_ref(), &person)
         };
         Ok(why)
     }
@@ -101,12 +105,14 @@ impl Campaigns<'_> {
 const SHOWN: u32 = 100;
 
 /// Why somebody is not in the plan of a run that was made for an audience.
-fn by_rules(run: Option<&Run>, rules: Option<&RuleResult>, person: &Stored) -> WhyNot {
+fn by_rules(run: Option<&Run>, is_planned: bool, rules: Option<&RuleResult>, person: &Stored) -> WhyNot {
     match (run, rules) {
         (_, None) => WhyNot::NoAudience,
         (_, Some(rules)) if !rules.holds => WhyNot::NotInAudience,
         (None, Some(_)) => WhyNot::NotPlanned,
         (Some(run), Some(_)) if person.contact.created_at > run.created_at => WhyNot::CameLater,
+        (Some(run), Some(_)) if !is_planned && run.finished_at.is_some() => WhyNot::EndedBefore,
+        (Some(_), Some(_)) if !is_planned => WhyNot::NotPlannedYet,
         (Some(_), Some(_)) => WhyNot::ChangedLater,
     }
 }

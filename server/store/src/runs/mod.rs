@@ -14,7 +14,8 @@ pub use morning::{
 };
 pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
 pub use plan::{
-    ChunkPlanned, PlanTally, RunPlan, finish_plan, locales, plan_chunk, preview, refresh_statistics, to_plan,
+    ChunkPlanned, PlanTally, RunPlan, finish_plan, is_planned, locales, plan_chunk, preview, refresh_statistics,
+    to_plan,
 };
 pub(crate) use plan::{PLAN_COLUMNS, earlier_message, read_plan, reason_now, skip_decisions};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};

@@ -14,7 +14,7 @@ use sea_orm::Value;
 use uuid::Uuid;
 
 use crate::{
-    ConnectionTrait, Db, Kind, Result, Row, Tx, all,
+    ConnectionTrait, Db, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger,
     messages::{CLOCKS_APART, given_up, left_alone},
@@ -208,7 +208,16 @@ fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
     (repeat == Repeat::OncePerPerson).then(|| earlier_message(campaign, &format!("AND e.run_id <> {run} ")))
 }
 
-/// Whether a message of the campaign reached the person, or still may. What was skipped, cancelled or failed did not reach
+/// Whether the run's plan is complete.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn is_planned(db: &impl ConnectionTrait, run: RunId) -> Result<bool> {
+    let row = one(db, "SELECT planned FROM runs WHERE id = $1", vec![run.0.into()]).await?;
+    row.ok_or(Error::NotFound)?.get("planned")
+}
+
+/// Whether a message of the campaign reached the person, or still may; a test of it is none. What was skipped, cancelled or failed did not reach
 /// anybody; what was given up because nobody can tell may have.
 pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
     let not_reached: Vec<String> = [State::Undelivered, State::Failed, State::Skipped, State::Cancelled]
@@ -217,10 +226,11 @@ pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
         .collect();
     format!(
         "EXISTS (SELECT 1 FROM messages e WHERE e.contact_id = c.contact_id AND e.campaign_id = {campaign} \
-         {other}AND (e.state NOT IN ({}) OR {}) \
+         AND e.kind = {kind} {other}AND (e.state NOT IN ({}) OR {}) \
          AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run_id AND r.rehearsal))",
         not_reached.join(", "),
-        given_up("e")
+        given_up("e"),
+        kind = MessageKind::Campaign.number(),
     )
 }
 
