@@ -4,7 +4,7 @@
 mod events;
 pub(crate) mod local;
 mod rehearse;
-pub(crate) mod waiting;
+mod waiting;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Who waits for the morning is looked at anew when the rules have changed: at every start (the program may know newer
-//! clocks), and after a change of the workspace's hours, holidays or lines of law. Without it, nothing wrong would be sent (the claim
+//! clocks), after a change of the workspace's hours, holidays or lines of law, and as long as a run whose quiet hours were
+//! put aside has people asleep. Without it, nothing wrong would be sent (the claim
 //! decides), but whom a changed rule allows would sleep on. Who is due by their own clock is looked at anew by a program
 //! that knows newer clocks.
 
@@ -7,6 +8,7 @@ use domain::{
     ids::{MessageId, RunId},
     quiet::{Holiday, OwnLawLine, WorkspaceQuiet},
     run::Rules,
+    settings::Settings,
     time::Timestamp,
 };
 use store::runs::{Planned, Waiting, Which, Woken};
@@ -38,7 +40,7 @@ impl Looked {
         let settings = settings::current(engine).await?;
         let rules = (settings.quiet_hours, settings.holidays.clone(), settings.law_lines.clone());
         if self.0.as_ref() == Some(&rules) {
-            return Ok(());
+            return wake_overridden(engine, stop, &settings).await;
         }
         let holidays = Holidays::of(&settings.holidays);
         let own_clocks = store::runs::by_own_clocks(engine.db().reader()).await?;
@@ -76,14 +78,16 @@ async fn looked_at(engine: &Engine, run: RunId) -> Result<()> {
     Ok(())
 }
 
-/// Wakes everybody of a run whose rules have no quiet hours any more.
-///
-/// # Errors
-/// What the database says; who was not woken by then is looked at again when the program starts.
-pub(crate) async fn wake(engine: &Engine, run: RunId, rules: &Rules) -> Result<()> {
-    let settings = settings::current(engine).await?;
-    let hours = quiet::of_run(&settings, &Holidays::of(&settings.holidays), rules);
-    look_at(engine, &CancellationToken::new(), Some((run, rules, engine.now())), Which::Asleep, &hours).await
+/// Wakes everybody of the runs whose quiet hours an admin has put aside: also who is put to sleep yet by a process that has
+/// not heard of it.
+async fn wake_overridden(engine: &Engine, stop: &CancellationToken, settings: &Settings) -> Result<()> {
+    for (run, rules, began) in store::runs::asleep(engine.db().lookout()).await? {
+        if rules.quiet_off {
+            let hours = quiet::of_run(settings, &Holidays::of(&settings.holidays), &rules);
+            look_at(engine, stop, Some((run, &rules, began)), Which::Asleep, &hours).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The waiting messages of a run with these rules from an instant on, or the single ones, chunk by chunk.

@@ -7,7 +7,7 @@ use domain::{
     page::PageRequest,
     phone::Phone,
     role::Permission,
-    run::Run,
+    run::{Run, RunStatus},
     segment::{Combinator, Group, Node, Operator, Rule},
     time::Timestamp,
     trigger_event::{TriggerEvent, TriggerEventFilter},
@@ -104,6 +104,11 @@ impl Campaigns<'_> {
 /// Messages and events that are told at most.
 const SHOWN: u32 = 100;
 
+/// Nothing is planned any more.
+const fn is_over(status: RunStatus) -> bool {
+    matches!(status, RunStatus::Cancelled | RunStatus::Failed | RunStatus::Completed)
+}
+
 /// Why somebody is not in the plan of a run that was made for an audience.
 fn by_rules(run: Option<&Run>, is_planned: bool, rules: Option<&RuleResult>, person: &Stored) -> WhyNot {
     match (run, rules) {
@@ -111,7 +116,7 @@ fn by_rules(run: Option<&Run>, is_planned: bool, rules: Option<&RuleResult>, per
         (_, Some(rules)) if !rules.holds => WhyNot::NotInAudience,
         (None, Some(_)) => WhyNot::NotPlanned,
         (Some(run), Some(_)) if person.contact.created_at > run.created_at => WhyNot::CameLater,
-        (Some(run), Some(_)) if !is_planned && run.finished_at.is_some() => WhyNot::EndedBefore,
+        (Some(run), Some(_)) if !is_planned && is_over(run.status) => WhyNot::EndedBefore,
         (Some(_), Some(_)) if !is_planned => WhyNot::NotPlannedYet,
         (Some(_), Some(_)) => WhyNot::ChangedLater,
     }

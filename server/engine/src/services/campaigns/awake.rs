@@ -1,7 +1,5 @@
 //! What cannot wait for the morning: an admin says so of a run, with the reason, and takes it back.
 
-use std::time::Duration;
-
 use domain::{
     campaign::{Campaign, OverrideQuietHours},
     consent::Category,
@@ -11,10 +9,7 @@ use domain::{
 use serde_json::json;
 
 use super::{audit, campaign_or, commit};
-use crate::{Actor, Engine, Error, Result, bell::Who, planner::waiting};
-
-/// After so long every process goes by the new rules.
-const RULES_ARE_KNOWN: Duration = Duration::from_secs(1);
+use crate::{Actor, Engine, Error, Result, bell::Who};
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
@@ -46,10 +41,8 @@ pub(super) async fn override_quiet_hours(
     audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
     let campaign = store::campaigns::get(&tx, id).await?;
     commit(tx).await?;
-    // Senders look the rules up four times a second: woken before that, people would be put back to sleep by the old ones.
-    tokio::time::sleep(RULES_ARE_KNOWN).await;
-    waiting::wake(engine, run, &rules).await?;
-    engine.inner().bell.ring(Who::Senders);
+    // It wakes them, also when the caller has gone, or this process with it.
+    engine.inner().bell.ring(Who::Planner);
     Ok(campaign)
 }
 
