@@ -135,6 +135,15 @@ async fn it_is_told_why_an_event_came_to_nothing_and_that_none_came() {
         assert_eq!(left_out.answer, WhyNot::EventsLeftOut);
         assert_eq!(left_out.events[0].effects[0].outcome, Some(EventOutcome::LeftOut));
         assert_eq!(why(3).await.answer, WhyNot::NoEvent);
+        // Who leaves the audience while a message waits gets nothing new into it.
+        build::set_person(&world.db, ContactId(1), r#"attributes = '{"city":"Kandy"}'"#).await;
+        ingest(&world, &[drop_for("d", 1, json!({}))]).await;
+        plan_events(&world.engine).await.expect("planned");
+        let told = why(1).await;
+        let outcomes: Vec<_> =
+            told.events.iter().map(|event| (event.id.as_deref(), event.effects[0].outcome)).collect();
+        let left_out = Some(EventOutcome::LeftOut);
+        assert_eq!(outcomes, [(Some("d"), left_out), (Some("b"), planned), (Some("a"), merged)]);
     }
 }
 

@@ -151,10 +151,32 @@ pub async fn plan(
     // Taken by a clock that was set back since: it has happened all the same.
     wanted.iter_mut().for_each(|one| one.at = one.at.min(now));
     if rules.debounce > 0 {
+        wanted = in_audience(tx, plan, now, wanted).await?;
         wanted = merge(tx, plan.run, rules, now, wanted, &mut planned).await?;
     }
     insert(tx, plan, rules, (now, unreachable_since), &wanted, &mut planned).await?;
     Ok(planned)
+}
+
+/// Those of people who are in the run's audience now: who left it while a message waits gets nothing new into it.
+async fn in_audience(tx: &Tx, plan: &RunPlan, now: Timestamp, wanted: Vec<Wanted>) -> Result<Vec<Wanted>> {
+    let kind = Kind::of(tx);
+    let mut batch = Columns::new(kind, [column("contact_id", Type::BigInt)]);
+    let people: HashSet<ContactId> = wanted.iter().map(|one| one.contact).collect();
+    people.iter().for_each(|contact| batch.push([contact.0.into()]));
+    if batch.is_empty() {
+        return Ok(wanted);
+    }
+    let mut values = Vec::new();
+    let batch = batch.table("b", &mut values)?;
+    let (meant, more) = segments::compile(kind, &plan.definition, now, values.len() + 1)?;
+    values.extend(more);
+    let query =
+        format!("SELECT c.contact_id FROM {batch} CROSS JOIN contacts c WHERE c.contact_id = b.contact_id AND {meant}");
+    let rows = all(tx, query, values).await?;
+    let there: HashSet<ContactId> =
+        rows.iter().map(|row| row.get("contact_id").map(ContactId)).collect::<Result<_>>()?;
+    Ok(wanted.into_iter().filter(|one| there.contains(&one.contact)).collect())
 }
 
 /// A message that still waits, made by this batch or before.
