@@ -256,7 +256,7 @@ impl<'a> Batch<'a> {
                         let start = opt_out_type(message).filter(|_| person.is_blocked());
                         granted =
                             start.as_ref().map(|wish| grant(wish, person, &self.topics, said)).unwrap_or_default();
-                        start
+                        start.filter(|_| granted != wishes::Granted::default())
                     }
                     // What others noted is theirs to lift: somebody should read that the person wants to come back.
                     Wish::Start if granted == wishes::Granted::default() => None,

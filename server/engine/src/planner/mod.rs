@@ -53,10 +53,8 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         }
         // Those who wait for events do not wait for a large plan, nor the other way round.
         let planned = events::plan_all(&engine, &stop).await.and(plan_all(&engine, &stop).await);
-        let planned = match planned {
-            Ok(()) => looked.look(&engine, &stop).await,
-            failed => failed,
-        };
+        // Who sleeps does not wait for a run that cannot be planned.
+        let planned = looked.look(&engine, &stop).await.and(planned);
         match planned {
             Ok(()) => {
                 tokio::select! {
@@ -89,6 +87,9 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
         if plans.is_empty() || stop.is_cancelled() {
             return Ok(());
         }
+        // Who is to be woken at once does not wait for the end of a large plan.
+        let settings = settings::current(engine).await?;
+        waiting::wake_overridden(engine, stop, &settings).await?;
         // An event that cannot be planned holds no other run up.
         let mut failed = events::plan_all(engine, stop).await.err();
         for plan in &plans {

@@ -80,7 +80,10 @@ async fn looked_at(engine: &Engine, run: RunId) -> Result<()> {
 
 /// Wakes everybody of the runs whose quiet hours an admin has put aside: also who is put to sleep yet by a process that has
 /// not heard of it.
-async fn wake_overridden(engine: &Engine, stop: &CancellationToken, settings: &Settings) -> Result<()> {
+///
+/// # Errors
+/// What the database says; the next call begins again.
+pub(super) async fn wake_overridden(engine: &Engine, stop: &CancellationToken, settings: &Settings) -> Result<()> {
     for (run, rules, began) in store::runs::asleep(engine.db().lookout()).await? {
         if rules.quiet_off {
             let hours = quiet::of_run(settings, &Holidays::of(&settings.holidays), &rules);
