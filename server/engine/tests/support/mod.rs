@@ -221,7 +221,7 @@ pub fn signed(target: &str, form: &[(&str, &str)]) -> Webhook {
     signed_by((ACCOUNT, TOKEN), target, form)
 }
 
-/// A form post that says it is this account's, signed with this token.
+/// A form post that says it is this account's, signed with this token: a webhook of its own, as Twilio marks each.
 pub fn signed_by((account, token): (&str, &str), target: &str, form: &[(&str, &str)]) -> Webhook {
     let mut parameters: Vec<(&str, &str)> = form.to_vec();
     parameters.push(("AccountSid", account));
@@ -235,7 +235,7 @@ pub fn signed_by((account, token): (&str, &str), target: &str, form: &[(&str, &s
         content_type: Some("application/x-www-form-urlencoded".to_owned()),
         signature: Some(BASE64_STANDARD.encode(mac.finalize().into_bytes())),
         signature_settings: None,
-        idempotency_token: None,
+        idempotency_token: Some(uuid::Uuid::new_v4().to_string()),
         body: Bytes::from(body),
     }
 }
