@@ -74,14 +74,16 @@ pub async fn next_ids(tx: &Tx, count: usize) -> Result<Vec<WebhookEventId>> {
 /// What the database says.
 pub async fn insert(tx: &Tx, events: &[NewEvent<'_>], block: NewBlock) -> Result<()> {
     let Some(first) = events.iter().map(|event| event.id).min() else { return Ok(()) };
+    // That of their raw forms, which go first: what was fetched late would be in an earlier one by when it came.
+    let month = block.period / 100;
     let block = Ready {
         text: "INSERT INTO webhook_blocks (id, period, sealed) VALUES ($1, $2, $3)".to_owned(),
         values: vec![first.0.into(), block.period.into(), block.sealed.into()],
     };
-    exec_together(tx, [insert_events(Kind::of(tx), events, first)?, block]).await
+    exec_together(tx, [insert_events(Kind::of(tx), events, first, month)?, block]).await
 }
 
-fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId) -> Result<Ready> {
+fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId, month: i32) -> Result<Ready> {
     let columns = [
         column("id", Type::BigInt),
         column("month", Type::Int),
@@ -101,7 +103,7 @@ fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId) -> 
     for event in events {
         batch.push([
             event.id.0.into(),
-            event.received_at.month().into(),
+            month.into(),
             event.received_at.as_micros().into(),
             event.kind.as_str().into(),
             event.account_sid.into(),
