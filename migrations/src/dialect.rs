@@ -2,7 +2,8 @@
 
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// Tables that refuse UPDATE and DELETE from the first migration on.
+/// Tables that refuse UPDATE and DELETE from the first migration on; two of them let the retention job delete since
+/// [`guards_of_callbacks`].
 const APPEND_ONLY: &[&str] = &["audit_log", "consent_ledger", "transitions", "decisions", "webhook_events", "receipts"];
 
 /// Tables that refuse UPDATE, and DELETE but by the retention job.
@@ -109,6 +110,15 @@ pub fn guards_of_retained(backend: DbBackend) -> String {
     }
 }
 
+/// Callbacks as they were read are no longer kept for ever: the retention job may remove them, as it does raw forms.
+pub fn guards_of_callbacks(backend: DbBackend) -> String {
+    let sqlite = |table| format!("DROP TRIGGER {table}_no_delete;\n{}", sqlite_permit(table));
+    match backend {
+        DbBackend::Postgres => include_str!("sql/callbacks.postgres.sql").to_owned(),
+        _ => ["webhook_events", "receipts"].map(sqlite).concat(),
+    }
+}
+
 /// On SQLite, tables that are append-only let nobody delete, whoever has a permit: it is for what is kept for a time. As on
 /// PostgreSQL from the beginning.
 pub fn stricter_guards(backend: DbBackend) -> Option<String> {
@@ -129,8 +139,15 @@ fn sqlite_refusal(table: &str) -> String {
 fn sqlite_guard(table: &str) -> String {
     format!(
         "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN \
-         SELECT RAISE(ABORT, '{table} is append-only'); END;\n\
-         CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} \
+         SELECT RAISE(ABORT, '{table} is append-only'); END;\n{}",
+        sqlite_permit(table)
+    )
+}
+
+/// Nobody deletes but who has a permit.
+fn sqlite_permit(table: &str) -> String {
+    format!(
+        "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} \
          WHEN NOT EXISTS (SELECT 1 FROM retention_permits) BEGIN \
          SELECT RAISE(ABORT, '{table} is append-only'); END;\n"
     )

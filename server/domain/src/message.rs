@@ -199,6 +199,9 @@ pub struct Message {
     /// Only on a single message, oldest first.
     #[serde(default)]
     pub decisions: Vec<Decision>,
+    /// Only on a single message of which callbacks may be missing in `history`: those from before then are not kept any more.
+    #[serde(default)]
+    pub callbacks_since: Option<Timestamp>,
 }
 
 /// One step of a message.

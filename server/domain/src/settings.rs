@@ -34,8 +34,8 @@ impl Default for Sending {
     }
 }
 
-/// How long is kept what people's words and numbers stand in. The consent ledger, the audit log and what became of each
-/// message are kept.
+/// How long is kept what people's words and numbers stand in, and what was read of callbacks. The consent ledger, the audit
+/// log and what became of each message are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -44,11 +44,14 @@ pub struct Retention {
     pub raw_webhook_days: i32,
     /// Days that the texts of messages are kept, both ways; null is for ever.
     pub text_days: Option<i32>,
+    /// Days that callbacks are kept as they were read, by whole months; null is for ever. At least as many as webhooks as they
+    /// came in.
+    pub callback_days: Option<i32>,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { raw_webhook_days: 30, text_days: None }
+        Self { raw_webhook_days: 30, text_days: None, callback_days: None }
     }
 }
 
@@ -85,7 +88,7 @@ pub struct Settings {
     pub frequency_caps: Vec<FrequencyCap>,
     /// How many days campaigns leave a number alone that the last two messages did not come to; 0: never.
     pub unreachable_days: i32,
-    /// How long raw webhooks and texts are kept.
+    /// How long raw webhooks, texts and callbacks are kept.
     pub retention: Retention,
     pub updated_at: Option<Timestamp>,
     pub version: i64,

@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
@@ -62,6 +62,14 @@ impl Timestamp {
         date.year() * 100 + i32::try_from(date.month()).unwrap_or(1)
     }
 
+    /// When a UTC month (`yyyymm`) begins; the epoch for what is no month.
+    #[must_use]
+    pub fn start_of_month(month: i32) -> Self {
+        let number = u32::try_from(month % 100).unwrap_or_default();
+        let first = NaiveDate::from_ymd_opt(month / 100, number, 1).unwrap_or_default();
+        Self(first.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+    }
+
     /// `2026-11-23`, UTC.
     #[must_use]
     pub fn date(self) -> String {
@@ -115,6 +123,7 @@ mod tests {
         let time: Timestamp = "2026-11-23T09:30:00.25+05:30".parse().unwrap();
         assert_eq!(time.to_string(), "2026-11-23T04:00:00.250Z");
         assert_eq!(time.month(), 202_611);
+        assert_eq!(Timestamp::start_of_month(202_611).to_string(), "2026-11-01T00:00:00Z");
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
 }

@@ -6,13 +6,15 @@ use domain::{
     consent::Consent,
     contact::{ConsentChange, NewContact},
     event::WebhookFilter,
+    ids::MessageId,
+    message::State,
     page::PageRequest,
     phone::Phone,
     role::Role,
     settings::{Retention, SettingsPatch},
     time::Timestamp,
 };
-use engine::{Actor, ActorKind, Error, services::tidy};
+use engine::{Actor, ActorKind, Error, clock::Clock as _, services::tidy};
 use store::Kind;
 use support::{Bench, benches, sending};
 
@@ -185,8 +187,11 @@ async fn raw_webhooks_that_belong_to_nothing_name_no_erased_person() {
 }
 
 async fn keep_texts(bench: &Bench, raw_webhook_days: i32, text_days: Option<i32>) -> engine::Result<()> {
-    let retention = Some(Retention { raw_webhook_days, text_days });
-    let patch = SettingsPatch { retention, ..SettingsPatch::default() };
+    keep(bench, Retention { raw_webhook_days, text_days, callback_days: None }).await
+}
+
+async fn keep(bench: &Bench, retention: Retention) -> engine::Result<()> {
+    let patch = SettingsPatch { retention: Some(retention), ..SettingsPatch::default() };
     bench.engine.settings().update(&bench.admin, patch).await.map(|_| ())
 }
 
@@ -278,5 +283,130 @@ async fn times_that_make_no_sense_are_refused_by_field() {
             }
             other => panic!("{other:?}"),
         }
+        for (raw_webhook_days, callback_days) in [(7, 29), (60, 59)] {
+            let retention = Retention { raw_webhook_days, text_days: None, callback_days: Some(callback_days) };
+            match keep(&bench, retention).await {
+                Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, "retention.callback_days"),
+                other => panic!("{callback_days}: {other:?}"),
+            }
+            keep(&bench, Retention { callback_days: Some(callback_days + 1), ..retention }).await.unwrap();
+        }
+    }
+}
+
+async fn keep_callbacks(bench: &Bench, days: i32) {
+    keep(bench, Retention { callback_days: Some(days), ..Retention::default() }).await.unwrap();
+    tidy::tidy(&bench.engine).await.unwrap();
+}
+
+async fn callback(bench: &Bench, id: MessageId, status: &str, code: Option<&str>) {
+    let (target, sid) = (format!("/webhooks/twilio/status?m={id}&a=1"), format!("SM{id}"));
+    let mut form = vec![("MessageSid", &*sid), ("MessageStatus", status)];
+    form.extend(code.map(|code| ("ErrorCode", code)));
+    bench.status(&target, &form).await.unwrap();
+}
+
+/// How many webhooks, receipts and repeats there are.
+async fn callbacks(bench: &Bench) -> [i64; 3] {
+    let count = async |table: &str| bench.number(&format!("SELECT count(*) FROM {table}")).await;
+    [count("webhook_events").await, count("receipts").await, count("receipt_repeats").await]
+}
+
+async fn explorer(bench: &Bench, filter: WebhookFilter) -> usize {
+    let page = PageRequest::default();
+    bench.engine.webhook_events().list(&bench.admin, &filter, &page).await.unwrap().items.len()
+}
+
+/// Nothing differs, nothing is set right, and what nobody can look into any more is told apart.
+async fn replays(bench: &Bench) {
+    let replay = bench.engine.replay(&bench.admin, true).await.unwrap();
+    assert_eq!((replay.differences, replay.repaired), (Vec::new(), 0));
+    let of_november = bench.number("SELECT count(*) FROM messages WHERE month = 202611").await;
+    assert_eq!((i64::try_from(replay.forgotten).unwrap(), of_november > 1), (of_november, true));
+}
+
+/// From 23 November on: two messages, of which one is told of in December, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn callbacks_go_by_the_month_and_nothing_is_wrong_without_them() {
+    const MONTHS: &str =
+        "SELECT MIN(entity_id) || ' ' || MAX(entity_id) || ' ' || count(*) FROM audit_log WHERE entity = 'callbacks'";
+    for bench in benches().await {
+        let ids = sending(&bench, 2).await;
+        bench.tamper(&[], "UPDATE messages SET sender_id = (SELECT id FROM senders LIMIT 1)").await;
+        callback(&bench, ids[0], "delivered", None).await;
+        callback(&bench, ids[1], "failed", Some("21610")).await;
+        bench.clock.advance(Timestamp::MINUTE);
+        bench.says("SMstart", "+15005560002", "START").await.expect("it lifts what Twilio told");
+        bench.clock.advance(10 * Timestamp::DAY - Timestamp::MINUTE);
+        callback(&bench, ids[0], "delivered", None).await;
+        callback(&bench, ids[0], "read", None).await;
+
+        bench.clock.advance(29 * Timestamp::DAY);
+        tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!(callbacks(&bench).await, [5, 3, 1], "they are kept unless somebody says otherwise");
+        keep_callbacks(&bench, 32).await;
+        assert_eq!(callbacks(&bench).await, [5, 3, 1], "November's last day is 32 days back, and not over");
+        assert_eq!(bench.engine.messages().get(&bench.admin, ids[0]).await.unwrap().callbacks_since, None);
+
+        keep_callbacks(&bench, 31).await;
+        // Where a month of messages is a table, it waits for the last of its receipts.
+        let receipts = if bench.db.kind() == Kind::Sqlite { 1 } else { 3 };
+        assert_eq!(callbacks(&bench).await, [2, receipts, 1], "November goes, December stays");
+        assert_eq!(bench.text(MONTHS).await.as_deref(), Some("202611 202611 1"));
+        replays(&bench).await;
+        let message = bench.engine.messages().get(&bench.admin, ids[0]).await.unwrap();
+        assert_eq!(message.callbacks_since, Some(Timestamp::start_of_month(202_612)));
+        assert!(message.history.iter().any(|step| step.state == State::Read), "{:?}", message.history);
+        let of_message = || WebhookFilter { message: Some(ids[0]), ..WebhookFilter::default() };
+        assert_eq!(explorer(&bench, of_message()).await, 2);
+        assert!(bench.engine.contacts().proof(&bench.admin, &phone("+15005560002")).await.unwrap().holds);
+
+        bench.clock.advance(31 * Timestamp::DAY);
+        keep_callbacks(&bench, 31).await;
+        assert_eq!(callbacks(&bench).await, [0, 0, 0]);
+        assert_eq!(bench.text(MONTHS).await.as_deref(), Some("202611 202612 2"));
+        replays(&bench).await;
+        if bench.db.kind() == Kind::Postgres {
+            let tables = "SELECT count(*) FROM pg_class WHERE relname LIKE 'receipts_2026%'";
+            assert_eq!(bench.number(tables).await, 0, "tables and indexes are gone, too");
+        }
+        // What comes again undoes nothing.
+        callback(&bench, ids[1], "failed", Some("21610")).await;
+        let consent = "SELECT consent FROM contacts WHERE phone = '+15005560002'";
+        assert_eq!(bench.text(consent).await.as_deref(), Some("opted_in"));
+        assert_eq!(callbacks(&bench).await, [1, 1, 0]);
+        assert_eq!(explorer(&bench, of_message()).await, 0);
+        let until = WebhookFilter { until: Some(bench.clock.now()), ..WebhookFilter::default() };
+        assert_eq!(explorer(&bench, until).await, 1);
+        replays(&bench).await;
+
+        // It came for a month that was gone, and goes with its own.
+        bench.clock.advance(68 * Timestamp::DAY);
+        keep_callbacks(&bench, 31).await;
+        assert_eq!(callbacks(&bench).await, [0, 0, 0]);
+        assert_eq!(bench.text(MONTHS).await.as_deref(), Some("202611 202702 3"));
+        replays(&bench).await;
+        let states =
+            format!("SELECT count(*) FROM messages WHERE state IN ({}, {})", State::Read.rank(), State::Failed.rank());
+        assert_eq!(bench.number(&states).await, 2, "what became of them stays");
+    }
+}
+
+/// Nobody waits for whoever reads them, nor the webhooks that come meanwhile: the month goes the next time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_of_callbacks_that_somebody_reads_goes_the_next_time() {
+    const LINES: &str = "SELECT count(*) FROM audit_log WHERE entity = 'callbacks'";
+    for bench in benches().await.into_iter().filter(|bench| bench.db.kind() == Kind::Postgres) {
+        let form = |sid| [("MessageSid", sid), ("MessageStatus", "sent")];
+        bench.status("/s", &form("SM1")).await.unwrap();
+        bench.clock.advance(70 * Timestamp::DAY);
+        let tx = bench.db.begin().await.unwrap();
+        store::all(&tx, "SELECT id FROM webhook_events", vec![]).await.unwrap();
+        keep_callbacks(&bench, 30).await;
+        assert_eq!((callbacks(&bench).await[0], bench.number(LINES).await), (1, 0));
+        bench.status("/s", &form("SM2")).await.unwrap();
+        tx.commit().await.unwrap();
+        tidy::tidy(&bench.engine).await.unwrap();
+        assert_eq!((callbacks(&bench).await[0], bench.number(LINES).await), (1, 1));
     }
 }

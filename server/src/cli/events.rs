@@ -85,6 +85,9 @@ async fn replay(engine: &Engine, dry_run: bool) -> anyhow::Result<()> {
     if replay.purged > 0 {
         println!("{} webhooks have no raw form any more; their receipts were read", replay.purged);
     }
+    if replay.forgotten > 0 {
+        println!("Of {} messages callbacks are gone with their retention; what is left was read", replay.forgotten);
+    }
     for difference in replay.differences.iter().take(LISTED) {
         println!("{difference}");
     }

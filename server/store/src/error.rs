@@ -43,6 +43,17 @@ impl Error {
             .any(|sign| text.contains(sign))
     }
 
+    /// Whether the transaction waited in vain for what somebody else was using: PostgreSQL's `lock_timeout`.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        let Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+            self
+        else {
+            return false;
+        };
+        matches!(&**error, SqlxError::Database(error) if error.code().is_some_and(|code| code == "55P03"))
+    }
+
     /// Whether the database is not to be had for the moment: it cannot be reached, has no connection left, is stopping
     /// or has no room. Nothing is wrong with what was to be done.
     #[must_use]

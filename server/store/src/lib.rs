@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auto_replies;
 pub mod batch;
 pub mod breaker;
+pub mod callbacks;
 pub mod campaigns;
 pub mod chain;
 mod connect;

@@ -11,6 +11,7 @@ use sea_orm::Value;
 use crate::{
     Kind, Result, Tx,
     batch::{Columns, Type, column, nullable},
+    callbacks::MAY_BE_GONE,
     exec, one,
 };
 
@@ -21,15 +22,19 @@ pub struct Named<'a> {
     pub provider_sid: &'a str,
 }
 
-/// The person behind a failure that no callback told of before.
+/// The person behind a failure that no callback told of before. Of a message that is settled, and whose callbacks may be gone,
+/// nobody can tell: it is taken for a repeat.
 ///
 /// # Errors
 /// What the database says.
 pub async fn newly_failed(tx: &Tx, callback: Named<'_>, status: &str, error_code: i32) -> Result<Option<ContactId>> {
-    let new = " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = m.id AND r.provider_sid = b.sid \
-               AND r.status = $1 AND r.error_code = $2)";
+    let new = format!(
+        " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = m.id AND r.provider_sid = b.sid \
+         AND r.status = $1 AND r.error_code = $2) AND NOT (m.state > {} AND {MAY_BE_GONE})",
+        State::Sent.rank()
+    );
     let mut values = vec![status.into(), error_code.into()];
-    let query = people_of(Kind::of(tx), &[callback], new, &mut values)?;
+    let query = people_of(Kind::of(tx), &[callback], &new, &mut values)?;
     let row = one(tx, query, values).await?;
     row.map(|row| row.get("contact_id").map(ContactId)).transpose()
 }

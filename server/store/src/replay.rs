@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
+    callbacks::MAY_BE_GONE,
     contacts::{for_update, ids_json},
     exec, ledger, one,
     webhook_events::{SealedBody, event},
@@ -43,8 +44,8 @@ fn block(row: &Row) -> Result<Block> {
     Ok(Block { id, body: SealedBody { block: Some(id), period: row.get("period")?, sealed: row.get("sealed")? } })
 }
 
-/// What was read from a webhook when it came, and whether what it says is where it belongs: a callback among the receipts,
-/// a person's message among the inbound ones.
+/// What was read from a webhook when it came, and whether what it says is where it belongs: a callback among the receipts, as
+/// long as those are kept, a person's message among the inbound ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalised {
     pub event: WebhookEvent,
@@ -62,12 +63,17 @@ pub async fn normalised(
     first: WebhookEventId,
     last: WebhookEventId,
 ) -> Result<Vec<Normalised>> {
-    let query = "SELECT e.id, e.kind, e.received_at, e.provider_sid, e.message_id, e.status, e.error_code, e.outcome, \
-                 e.reason, CAST(NULL AS bigint) AS claimed_by, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
-                 WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
-                 AND r.error_code = COALESCE(e.error_code, 0)) \
-                 ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \
-                 LEFT JOIN inbound_messages i ON e.kind = 'inbound' AND i.provider_sid = e.provider_sid WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id";
+    // What came again may have outlasted the receipt of the first time.
+    let query = format!(
+        "SELECT e.id, e.kind, e.received_at, e.provider_sid, e.message_id, e.status, e.error_code, e.outcome, \
+         e.reason, CAST(NULL AS bigint) AS claimed_by, CASE WHEN e.kind = 'status' THEN EXISTS (SELECT 1 FROM receipts r \
+         WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
+         AND r.error_code = COALESCE(e.error_code, 0)) \
+         OR EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message_id AND {MAY_BE_GONE}) \
+         ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \
+         LEFT JOIN inbound_messages i ON e.kind = 'inbound' AND i.provider_sid = e.provider_sid \
+         WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id"
+    );
     let rows = all(db, query, vec![first.0.into(), last.0.into()]).await?;
     rows.iter()
         .map(|row| {

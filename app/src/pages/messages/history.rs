@@ -1,6 +1,9 @@
 //! The steps of a message in words, and every check behind its decisions.
 
-use domain::message::{By, CheckOutcome, Decision, HistoryEntry, Outcome, State};
+use domain::{
+    message::{By, CheckOutcome, Decision, HistoryEntry, Outcome, State},
+    time::Timestamp,
+};
 use leptos::prelude::*;
 
 use crate::{components::*, faults::Faults, text};
@@ -12,6 +15,17 @@ pub(super) fn timeline(history: &[HistoryEntry], faults: &Faults) -> AnyView {
     }
     let moments = history.iter().rev().map(|entry| moment(entry, faults)).collect::<Vec<_>>();
     view! { <Timeline>{moments}</Timeline> }.into_any()
+}
+
+/// That steps may be missing, because callbacks are not kept for ever.
+pub(super) fn gap(since: Timestamp) -> AnyView {
+    let day = format::day(since, 0);
+    view! {
+        <p class="muted">
+            "Callbacks from before " {day} " have gone with their retention: steps may be missing here."
+        </p>
+    }
+    .into_any()
 }
 
 fn moment(entry: &HistoryEntry, faults: &Faults) -> AnyView {

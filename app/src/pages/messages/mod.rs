@@ -40,6 +40,7 @@ fn page(view: &MessageView) -> AnyView {
     let whom = message.name.clone().or_else(|| phone.clone()).unwrap_or_else(|| "an erased person".to_owned());
     let number = phone.unwrap_or_else(|| "The number was erased".to_owned());
     let (timeline, facts) = (history::timeline(&message.history, &view.faults), facts(view));
+    let gap = message.callbacks_since.map(history::gap);
     let lead = format!("{} by {} · {number}", text::kind(message.kind), text::channel(message.channel));
     view! {
         <PageHeader
@@ -51,7 +52,7 @@ fn page(view: &MessageView) -> AnyView {
         <div class="grid grid--3-2">
             <div class="stack">
                 {verdict(message, &view.faults)}
-                <Card title="What happened">{timeline}</Card>
+                <Card title="What happened">{timeline} {gap}</Card>
                 {history::decisions(&message.decisions)}
             </div>
             <div class="stack">

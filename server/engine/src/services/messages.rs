@@ -10,6 +10,7 @@ use domain::{
     reason::Check,
     role::Permission,
     template::MAX_BODY_CHARACTERS,
+    time::Timestamp,
 };
 use serde_json::json;
 use store::{Tx, messages::NewSingle, senders::SenderRow};
@@ -64,6 +65,8 @@ impl Messages<'_> {
         })?;
         name_actors(db, &mut message).await?;
         tell_local_times(&mut message);
+        let since = store::callbacks::since(db).await?.map(Timestamp::start_of_month);
+        message.callbacks_since = since.filter(|since| message.created_at < *since);
         Ok(message)
     }
 

@@ -28,6 +28,8 @@ pub struct Replay {
     /// Webhooks whose raw form is gone with its retention. What is gone without it is a difference.
     pub purged: u64,
     pub messages: u64,
+    /// Of them, those whose callbacks may be gone with their retention: they must be no less than what is left says.
+    pub forgotten: u64,
     pub people: u64,
     pub subscriptions: u64,
     /// In words, without personal data.
@@ -77,6 +79,7 @@ async fn messages(engine: &Engine, repair: bool, replay: &mut Replay) -> Result<
         let Some(last) = chunk.last() else { return Ok(()) };
         after = last.id;
         replay.messages += chunk.len() as u64;
+        replay.forgotten += chunk.iter().filter(|evidence| evidence.forgotten).count() as u64;
         let wrong: Vec<Evidence> = chunk.into_iter().filter(|evidence| !evidence.holds()).collect();
         replay.differences.extend(wrong.iter().map(|evidence| {
             let told = evidence.told().map_or("nothing of the kind", |state| state.as_str());

@@ -54,6 +54,8 @@ const PEOPLE_MAX: i32 = 10_000_000;
 const RAW_DAYS: std::ops::RangeInclusive<i32> = 1..=3_650;
 /// A text is needed while it is not known what became of its message, and while people may answer it.
 const TEXT_DAYS: std::ops::RangeInclusive<i32> = 7..=36_500;
+/// Callbacks still come, and come again, while they are younger.
+const CALLBACK_DAYS: std::ops::RangeInclusive<i32> = 30..=36_500;
 
 /// What was set; the rest follows the defaults, which depend on whether there is a real account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -442,6 +444,16 @@ fn retention_problems(retention: Retention) -> Vec<FieldError> {
     if retention.text_days.is_some_and(|days| !text.contains(&days)) {
         let message = format!("Give a number of days from {} to {}, or null to keep them.", text.start(), text.end());
         errors.push(FieldError::new("retention.text_days", message));
+    }
+    // What was read of a webhook is compared with its raw form as long as that is kept.
+    let callbacks = retention.raw_webhook_days.max(*CALLBACK_DAYS.start())..=*CALLBACK_DAYS.end();
+    if retention.callback_days.is_some_and(|days| !callbacks.contains(&days)) {
+        let (least, most) = (callbacks.start(), callbacks.end());
+        let message = format!(
+            "Give a number of days from {least} to {most}, or null to keep them. {least} is the least: 30, and no fewer than \
+             webhooks are kept as they came in."
+        );
+        errors.push(FieldError::new("retention.callback_days", message));
     }
     errors
 }

@@ -20,7 +20,7 @@ const CHUNK: u32 = 2_000;
 
 /// Removes expired sessions, kept answers, old tries to log in, rejected rows of old imports and processes that are gone,
 /// and raw webhooks whose time is over, with the keys of their days: whatever a backup still holds of them can no longer
-/// be read. Texts go when the settings say so.
+/// be read. Texts and callbacks go when the settings say so.
 ///
 /// # Errors
 /// What the database says; what was removed by then stays removed.
@@ -38,10 +38,13 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
     let retention = settings::current(engine).await?.retention;
     forget_webhooks(engine, now, days(retention.raw_webhook_days)).await?;
-    match retention.text_days {
-        Some(text_days) => forget_texts(engine, now, days(text_days)).await,
-        None => Ok(()),
+    if let Some(text_days) = retention.text_days {
+        forget_texts(engine, now, days(text_days)).await?;
     }
+    if let Some(callback_days) = retention.callback_days {
+        forget_callbacks(engine, now, days(callback_days)).await?;
+    }
+    Ok(())
 }
 
 fn days(count: i32) -> i64 {
@@ -91,4 +94,37 @@ async fn forget_piece(engine: &Engine, now: Timestamp, before: Timestamp, texts:
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+/// Webhooks as they were read and receipts, by whole months; after their raw forms, which nobody could compare with them any
+/// more. What became of the messages stays.
+async fn forget_callbacks(engine: &Engine, now: Timestamp, keep: i64) -> Result<()> {
+    let (db, kept) = (engine.db(), now.plus(-keep).month());
+    loop {
+        if let Some(since) = store::callbacks::since(db.reader()).await? {
+            while store::callbacks::purge(db, now, since.min(kept), CHUNK).await? {}
+        }
+        let oldest = store::callbacks::oldest_month(db.reader()).await?;
+        let Some(month) = oldest.filter(|month| *month < kept) else { return Ok(()) };
+        match forget_month(engine, now, month).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) if error.is_lock_timeout() => {
+                tracing::warn!(month, "callbacks whose time is over are in use; they go the next time");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// With its line in the audit log. False when another process was quicker.
+async fn forget_month(engine: &Engine, now: Timestamp, month: i32) -> store::Result<bool> {
+    let tx = engine.db().begin().await?;
+    let Some(going) = store::callbacks::let_go(&tx, month).await? else { return Ok(false) };
+    let (actor, detail) = (Actor::worker("retention"), json!({ "month": month }));
+    store::audit::append(&tx, &actor, now, "forget", ("callbacks", &month.to_string()), &detail).await?;
+    store::callbacks::drop_tables(&tx, going).await?;
+    tx.commit().await?;
+    Ok(true)
 }

@@ -149,6 +149,7 @@ fn read(row: &Row) -> Result<Message> {
         event: None,
         history: Vec::new(),
         decisions: Vec::new(),
+        callbacks_since: None,
     })
 }
 

@@ -12,7 +12,7 @@ use super::{
     rollups,
     rows::{Locked, lock, state, write_back},
 };
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all, callbacks::MAY_BE_GONE};
 
 /// A message, and what is stored of how it came to be so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Evidence {
     pub moved_to: Option<State>,
     /// The most that a callback reported.
     pub reported: Option<State>,
+    /// Its callbacks may be gone with their retention: what is left says the least that became of it.
+    pub forgotten: bool,
 }
 
 impl Evidence {
@@ -40,7 +42,9 @@ impl Evidence {
     #[must_use]
     pub fn holds(&self) -> bool {
         match self.told() {
+            Some(state) if self.forgotten => state.rank() <= self.state.rank(),
             Some(state) => state == self.state,
+            None if self.forgotten => true,
             None if self.answer => self.state == State::Accepted,
             None => self.state.is_open() || (self.state == State::Skipped && self.moved_to.is_none()),
         }
@@ -54,7 +58,8 @@ impl Evidence {
 pub async fn evidence(db: &impl ConnectionTrait, after: MessageId, limit: u32) -> Result<Vec<Evidence>> {
     let query = format!(
         "SELECT m.id, m.state, m.kind, (SELECT t.to_state FROM transitions t WHERE t.message_id = m.id ORDER BY t.id DESC \
-         LIMIT 1) AS moved_to, (SELECT max(r.state) FROM receipts r WHERE r.message_id = m.id) AS reported \
+         LIMIT 1) AS moved_to, (SELECT max(r.state) FROM receipts r WHERE r.message_id = m.id) AS reported, \
+         {MAY_BE_GONE} AS forgotten \
          FROM messages m WHERE m.id > $1 ORDER BY m.id LIMIT {limit}"
     );
     all(db, query, vec![after.0.into()]).await?.iter().map(read).collect()
@@ -72,6 +77,7 @@ fn read(row: &Row) -> Result<Evidence> {
         answer: row.get::<i16>("kind")? == Kind::Confirmation.number(),
         moved_to: rank("moved_to")?,
         reported: rank("reported")?,
+        forgotten: row.get("forgotten")?,
     })
 }
 
@@ -118,7 +124,20 @@ mod tests {
     use super::*;
 
     fn holds(state: State, moved_to: Option<State>, reported: Option<State>) -> bool {
-        Evidence { id: MessageId(1), state, answer: false, moved_to, reported }.holds()
+        evidence(state, moved_to, reported).holds()
+    }
+
+    fn evidence(state: State, moved_to: Option<State>, reported: Option<State>) -> Evidence {
+        Evidence { id: MessageId(1), state, answer: false, moved_to, reported, forgotten: false }
+    }
+
+    #[test]
+    fn what_is_left_when_callbacks_are_gone_says_the_least() {
+        let left = |state, moved_to, reported| Evidence { forgotten: true, ..evidence(state, moved_to, reported) };
+        assert!(left(State::Delivered, None, None).holds());
+        assert!(left(State::Read, Some(State::Accepted), None).holds());
+        assert!(!left(State::Queued, Some(State::Accepted), None).holds());
+        assert!(!left(State::Sent, Some(State::Accepted), Some(State::Read)).holds());
     }
 
     #[test]

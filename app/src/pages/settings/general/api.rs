@@ -50,21 +50,24 @@ pub async fn update_settings(
     Ok(())
 }
 
-/// Empty texts are kept for ever.
+/// What is empty is kept for ever.
 #[server]
 pub async fn update_retention(
     version: i64,
     #[server(default)] raw_webhook_days: String,
     #[server(default)] text_days: String,
+    #[server(default)] callback_days: String,
 ) -> Result<(), AppError> {
     use domain::settings::{Retention, SettingsPatch};
     let ctx = ctx()?;
-    let typed = [("raw_webhook_days", &*raw_webhook_days), ("text_days", &*text_days)];
+    let typed =
+        [("raw_webhook_days", &*raw_webhook_days), ("text_days", &*text_days), ("callback_days", &*callback_days)];
     let keep = |error: AppError| error.keep(&typed);
     let raw_days = number("raw_webhook_days", &raw_webhook_days).map_err(keep)?;
     let retention = Retention {
         raw_webhook_days: raw_days.unwrap_or(Retention::default().raw_webhook_days),
         text_days: number("text_days", &text_days).map_err(keep)?,
+        callback_days: number("callback_days", &callback_days).map_err(keep)?,
     };
     let patch = SettingsPatch { retention: Some(retention), version: Some(version), ..SettingsPatch::default() };
     ctx.engine.settings().update(&ctx.actor, patch).await.map_err(|error| keep(of_form(error.into())))?;

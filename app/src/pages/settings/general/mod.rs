@@ -124,9 +124,9 @@ fn window(enforced: bool) -> AnyView {
 }
 
 fn retention(kept: Retention, version: i64, retain: FormAction<UpdateRetention>) -> AnyView {
-    let Retention { raw_webhook_days, text_days } = kept;
+    let Retention { raw_webhook_days, text_days, callback_days } = kept;
     view! {
-        <Card title="How long words are kept">
+        <Card title="How long things are kept">
             <FormFor action=retain class="form form--narrow">
                 <VersionField version=version/>
                 <NumberField
@@ -146,6 +146,15 @@ fn retention(kept: Retention, version: i64, retain: FormAction<UpdateRetention>)
                     min=7
                     unit="days"
                     hint="Empty: for ever. Without their texts messages stay as what was sent, when, and what became of it. A shorter time takes texts away within the hour, for good."
+                />
+                <NumberField
+                    name="callback_days"
+                    label="Callbacks as they were read"
+                    value=callback_days.map(i64::from)
+                    optional=true
+                    min=30
+                    unit="days"
+                    hint="Empty: for ever. They go by whole months, and no sooner than webhooks as they came in. What became of each message stays; the single callbacks that told it are then no longer listed."
                 />
                 <FormActions><SubmitButton label="Save these times" busy="Saving…"/></FormActions>
             </FormFor>
