@@ -167,6 +167,59 @@ test('what people lack is written out instead, and they are taken in', async ({ 
   await expect(page.getByRole('table', { name: 'People of the plan' })).toContainText('Dear friend, good morning.')
 })
 
+test('whom a rehearsal found is left out in one click', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(120_000)
+  const scripts = javaScriptEnabled !== false
+  const work = new Work(page, scripts)
+  const mark = scripts ? 'Leaving' : 'Without'
+  const [american, srilankan] = scripts ? ['+141555526', '+947755501'] : ['+141555527', '+947755502']
+  const file = `${mark}-people.csv`
+  await work.importFile(
+    csv(file, [
+      'phone,language,consent',
+      `${american}01,,yes`,
+      `${srilankan}01,si,yes`,
+      `${srilankan}02,si-LK,yes`,
+      `${srilankan}03,en,yes`,
+    ]),
+  )
+  await work.template(`${mark} hello`, 'Good morning to the others.')
+  await work.draft({ name: `${mark} campaign`, audience: new RegExp(`^People in ${file}`), template: new RegExp(`^${mark} hello`) })
+  const campaign = new URL(page.url()).pathname
+  const audience = async () => (await api.call<{ segment_id: string }>('GET', campaign)).segment_id
+  const before = await audience()
+  const main = page.getByRole('main')
+  const rehearsed = async (people: string) => {
+    await work.until(() => expect(page.getByText('What could be mended')).toBeVisible({ timeout: 500 }))
+    await expect(page.locator('.figure').first()).toHaveText(people)
+  }
+  const leaveOut = async (finding: RegExp, button: string) => {
+    await page.getByRole('group', { name: finding }).getByRole('button', { name: button, exact: true }).click()
+    await expect(main.getByText(finding)).toHaveCount(0)
+  }
+
+  await work.button('Rehearse').click()
+  await expect(page).toHaveURL(/\/rehearsal/)
+  await work.ready()
+  await rehearsed('4')
+  await expect(main).toContainText('2 read “si”, for which the template has no text')
+  await accessible()
+  await leaveOut(/^1 has a number of the United States/, 'Leave this person out')
+  await rehearsed('3')
+  await expect(main).toContainText('of 3 in the audience get it')
+  const narrowed = await audience()
+  expect(narrowed).not.toBe(before)
+  await leaveOut(/^2 read “si”/, 'Leave these 2 people out')
+  await rehearsed('1')
+  expect(await audience()).toBe(narrowed)
+  await expect(main).toContainText('Nothing: every text is complete.')
+  const people = page.getByRole('table', { name: 'People of the plan' })
+  await expect(people.getByRole('row')).toHaveCount(2)
+  await expect(people).toContainText('Good morning to the others.')
+  await work.open(`/audiences/${narrowed}`)
+  await expect(work.heading()).toContainText(`People in ${file}, narrowed`)
+})
+
 test('a long rehearsal shows how far it is, and is cancelled', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
   test.setTimeout(180_000)
   const work = new Work(page, javaScriptEnabled !== false)

@@ -277,6 +277,21 @@ impl Rehearsal {
     }
 }
 
+/// Whom a rehearsal found: they can be left out by the campaign's audience. What `POST /campaigns/{id}/rehearsal/leave-out`
+/// takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "finding", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LeaveOut {
+    /// The numbers of the United States, to which WhatsApp delivers no marketing (`refused.us_marketing`).
+    UsMarketing,
+    /// Those for whom the template has no text in their language.
+    WithoutVariant {
+        /// As `without_variant` names it.
+        language: String,
+    },
+}
+
 /// The rehearsed plan that somebody was shown before they launched: that one goes out, or nothing. Where nothing is named,
 /// whatever there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use domain::{
     page::PageRequest,
     quiet::{FrequencyCap, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
-    run::{Rehearsal, Run, RunStatus, ShownPlan},
+    run::{LeaveOut, Rehearsal, Run, RunStatus, ShownPlan},
     sender::SenderPatch,
     settings::SettingsPatch,
     template::Fallback,
@@ -117,6 +117,78 @@ async fn marketing_that_whatsapp_does_not_deliver_is_counted() {
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
         let run = rehearse(&world, &campaign).await;
         assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 0));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_rehearsal_found_is_left_out_by_the_audience() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 8).await;
+        for (person, of) in [
+            (1, "country = 'CA'"),
+            (2, "country = 'US'"),
+            (3, "country = 'US', locale = 'si'"),
+            (4, "country = 'LK', locale = 'si'"),
+            (5, "country = 'LK', locale = 'si-LK'"),
+            (6, "locale = 'ta'"),
+            (7, "country = 'GB', locale = 'en-GB'"),
+        ] {
+            build::set_person(&world.db, ContactId(person), of).await;
+        }
+        let campaign = world.campaign("Hi {{ first_name }}").await;
+        let (engine, admin) = (world.engine.clone(), world.admin.clone());
+        let campaigns = engine.campaigns();
+        let without = async |whom: &LeaveOut| campaigns.leave_out(&admin, campaign.id, whom).await;
+        let readers = |language: &str| LeaveOut::WithoutVariant { language: language.to_owned() };
+        let audience = async |id| engine.segments().get(&admin, id).await.expect("an audience");
+        let whole = audience(campaign.segment_id.expect("an audience")).await;
+        assert!(matches!(without(&LeaveOut::UsMarketing).await, Err(Error::NotFound { .. })), "not rehearsed yet");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.reached(), of.refused_in_us()), (8, 2));
+        assert_eq!(of.without_variant, BTreeMap::from([("si".to_owned(), 3), ("ta".to_owned(), 1)]));
+
+        let narrow = without(&LeaveOut::UsMarketing).await.expect("left out").segment_id.expect("an audience");
+        assert_ne!(narrow, whole.id);
+        assert_eq!(audience(whole.id).await, whole, "others may mean it");
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.audience, of.reached(), of.refused_in_us(), run.ledger.planned), (6, 6, 0, 6));
+        assert_eq!(of.without_variant, BTreeMap::from([("si".to_owned(), 2), ("ta".to_owned(), 1)]));
+        let nobody = without(&LeaveOut::UsMarketing).await;
+        assert!(matches!(&nobody, Err(Error::Invalid(errors)) if errors[0].field == "finding"), "{nobody:?}");
+        let nobody = without(&readers("en")).await;
+        assert!(matches!(&nobody, Err(Error::Invalid(errors)) if errors[0].field == "language"), "{nobody:?}");
+
+        // The campaign's own one by now: it is narrowed itself.
+        assert_eq!(without(&readers("si")).await.expect("left out").segment_id, Some(narrow));
+        assert_eq!(
+            without(&readers("si")).await.expect("already").segment_id,
+            Some(narrow),
+            "the plan is the former one"
+        );
+        let both = audience(narrow).await;
+        assert_eq!((both.definition.rules.len(), both.version), (3, 2));
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((found(&run).audience, found(&run).reached(), run.ledger.planned), (4, 4, 4));
+
+        // Not any more, once another campaign is for it.
+        let other = NewCampaign { segment_id: Some(narrow), ..world.draft().await };
+        campaigns.create(&admin, other).await.expect("a campaign");
+        let own = without(&readers("ta")).await.expect("left out").segment_id.expect("an audience");
+        assert_ne!(own, narrow);
+        assert_eq!(audience(narrow).await, both);
+        let run = rehearse(&world, &campaign).await;
+        let of = found(&run);
+        assert_eq!((of.audience, of.reached(), of.without_variant.len(), run.ledger.planned), (3, 3, 0, 3));
+
+        let launched = world.launch(&campaign).await;
+        assert_eq!(launched.id, run.id);
+        let done = world.until_completed(launched.id).await;
+        assert_eq!((handed_over(&done.ledger), done.ledger.planned), (3, 3));
+        assert_eq!([1, 7, 8].map(|person| world.accepted(person)), [1, 1, 1], "exactly the others");
         world.stop().await;
     }
 }

@@ -11,7 +11,7 @@ use domain::{
     page::Page,
     phone::Phone,
     problem::FieldError,
-    run::{Run, RunStatus, ShownPlan, SinceRehearsal},
+    run::{LeaveOut, Run, RunStatus, ShownPlan, SinceRehearsal},
     why::Why,
 };
 use engine::Engine;
@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(rehearse_campaign))
         .routes(routes!(get_rehearsal, discard_rehearsal))
         .routes(routes!(set_timezones))
+        .routes(routes!(leave_out))
         .routes(routes!(launch_check))
         .routes(routes!(launch_campaign))
         .routes(routes!(schedule_campaign))
@@ -248,6 +249,27 @@ async fn set_timezones(
 ) -> Result<Reply<TimezonesSet>, Problem> {
     let changed = engine.campaigns().set_timezones(&actor, id, &request.timezone).await?;
     Ok(Reply(TimezonesSet { changed }))
+}
+
+/// Leave out whom a rehearsal found
+///
+/// The numbers of the United States in `refused.us_marketing`, or those of a language in `without_variant`. The audience stays
+/// as it is: the campaign gets a narrower one, made of it; one that was made like this and that nothing else uses is narrowed
+/// itself. Rehearse again to have the plan without them. 422 when the rehearsal found nobody like that.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/rehearsal/leave-out", tag = TAG,
+    params(("id" = CampaignId, Path)),
+    request_body = LeaveOut,
+    responses((status = 200, body = Campaign)),
+    extensions(("x-permission" = json!("write"))),
+)]
+async fn leave_out(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Path(id): Path<CampaignId>,
+    Json(whom): Json<LeaveOut>,
+) -> Result<Versioned<Campaign>, Problem> {
+    Ok(Versioned(engine.campaigns().leave_out(&actor, id, &whom).await?))
 }
 
 /// What a launch would do

@@ -447,6 +447,17 @@ fn tally(since: &mut SinceRehearsal, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// The locales of those whom a rehearsed plan reaches.
+///
+/// # Errors
+/// What the database says.
+pub async fn locales(db: &impl ConnectionTrait, run: RunId) -> Result<Vec<String>> {
+    let query = "SELECT DISTINCT c.locale FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
+                 WHERE m.run_id = $1 AND m.state = $2 AND c.locale IS NOT NULL ORDER BY c.locale";
+    let rows = all(db, query, vec![run.0.into(), State::Queued.rank().into()]).await?;
+    rows.iter().map(|row| row.get("locale")).collect()
+}
+
 /// The next people whom a rehearsal left out for want of a time zone, after a contact's number: with their phone, where
 /// they still have no zone of their own.
 ///

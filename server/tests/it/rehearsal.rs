@@ -1,6 +1,6 @@
 //! A campaign rehearsed, looked at, launched and asked about, as a program does it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{answer, servers, until};
 
@@ -87,6 +87,65 @@ async fn a_program_rehearses_launches_and_asks_why() {
         assert_eq!(answer(server.api("GET", &format!("{path}/why"))).await.assert_status(422).fields(), ["phone"]);
         server.act(&format!("{path}/rehearse")).await.assert_status(409);
         answer(server.api("DELETE", &format!("{path}/rehearsal"))).await.assert_status(404);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_leaves_out_whom_a_rehearsal_found() {
+    for server in servers().await {
+        for (phone, locale) in [("+14155550101", None), ("+94771234567", Some("si")), ("+94771234568", None)] {
+            let new = json!({"phone": phone, "locale": locale});
+            server.send("POST", "/contacts", &new).await.assert_status(201);
+            let yes = json!({"consent": "opted_in", "source": "form", "evidence": "ticked"});
+            server.send("PUT", &format!("/contacts/{phone}/consent"), &yes).await.assert_status(200);
+        }
+        let everybody = json!({"name": "Everybody", "definition": {"combinator": "and", "rules": []}});
+        let everybody = server.send("POST", "/segments", &everybody).await.assert_status(201).json();
+        let template = json!({"name": "Hello", "variants": {"en": {"body": "Hello"}}});
+        let template = server.send("POST", "/templates", &template).await.assert_status(201).json()["id"].clone();
+        let new = json!({"name": "First", "segment_id": everybody["id"], "template_id": template});
+        let campaign = server.send("POST", "/campaigns", &new).await.assert_status(201).json();
+        let path = format!("/campaigns/{}", campaign["id"].as_str().expect("an id"));
+        let rehearsed = async || {
+            let begun = server.act(&format!("{path}/rehearse")).await.assert_status(202).json();
+            let run = format!("/runs/{}", begun["id"].as_str().expect("an id"));
+            until(async || {
+                let run = server.get(&run).await.assert_status(200).json();
+                if run["status"] == "rehearsed" { Ok(run) } else { Err(run.to_string()) }
+            })
+            .await
+        };
+        let leave_out = async |whom: &Value| server.send("POST", &format!("{path}/rehearsal/leave-out"), whom).await;
+        let (us, si) = (json!({"finding": "us_marketing"}), json!({"finding": "without_variant", "language": "si"}));
+
+        leave_out(&us).await.assert_status(404);
+        let run = rehearsed().await;
+        let found = &run["rehearsal"];
+        assert_eq!((&found["refused"], &found["without_variant"]), (&json!({"us_marketing": 1}), &json!({"si": 1})));
+        for wrong in [json!({}), json!({"finding": "moon"}), json!({"finding": "without_variant"})] {
+            leave_out(&wrong).await.assert_status(422);
+        }
+        let unread = json!({"finding": "without_variant", "language": "ta"});
+        assert_eq!(leave_out(&unread).await.assert_status(422).fields(), ["language"]);
+        let narrowed = leave_out(&us).await.assert_status(200).json();
+        assert_ne!(narrowed["segment_id"], everybody["id"]);
+        let again = leave_out(&si).await.assert_status(200).json();
+        assert_eq!(again["segment_id"], narrowed["segment_id"], "its own one by now");
+        let segment = format!("/segments/{}", narrowed["segment_id"].as_str().expect("an id"));
+        let segment = server.get(&segment).await.assert_status(200).json();
+        let rules = json!([
+            {"field": "segment", "operator": "=", "value": everybody["id"]},
+            {"field": "country", "operator": "!=", "value": "US"},
+            {"field": "locale", "operator": "notIn", "value": ["si"]},
+        ]);
+        assert_eq!((&segment["name"], &segment["definition"]["rules"]), (&json!("Everybody, narrowed"), &rules));
+        let run = rehearsed().await;
+        assert_eq!(
+            (&run["rehearsal"]["outcomes"], &run["ledger"]["planned"]),
+            (&json!({"send": 1}), &json!(1)),
+            "{run}"
+        );
         server.stop().await;
     }
 }

@@ -7,7 +7,7 @@ use domain::{
     campaign::{Campaign, CampaignPatch, OverrideQuietHours},
     ids::{CampaignId, SegmentId},
     problem::FieldError,
-    run::ShownPlan,
+    run::{LeaveOut, ShownPlan},
     template::Fallback,
 };
 use leptos::prelude::*;
@@ -29,6 +29,7 @@ pub async fn change_campaign(
     #[server(default)] timezone: String,
     #[server(default)] variable: String,
     #[server(default)] words: String,
+    #[server(default)] language: String,
     #[server(default)] reason: String,
     #[server(default)] run: String,
     #[server(default)] plan: String,
@@ -50,6 +51,14 @@ pub async fn change_campaign(
             let fallback = Fallback { variable: variable.clone(), words: words.clone() };
             let set = ctx.engine.templates().set_fallback(actor, template, &fallback).await;
             set.map_err(|error| AppError::from(error).keep(&typed))?;
+            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+        }
+        "leave_out_us" => {
+            campaigns.leave_out(actor, id, &LeaveOut::UsMarketing).await?;
+            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+        }
+        "leave_out_language" => {
+            campaigns.leave_out(actor, id, &LeaveOut::WithoutVariant { language }).await?;
             (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
         }
         "discard_rehearsal" => {

@@ -6,7 +6,7 @@ use domain::{
     message::{Outcome, State},
     reason::Reason,
     role::Permission,
-    run::{PlannedPerson, Rehearsal, Run, RunStatus, SinceRehearsal},
+    run::{LeaveOut, PlannedPerson, Rehearsal, Run, RunStatus, SinceRehearsal},
 };
 use leptos::{context::Provider, prelude::*};
 
@@ -285,37 +285,53 @@ fn totals(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
     .into_any()
 }
 
-/// What somebody could mend, each with the way to it.
-fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
+/// Something that somebody could mend, and the way to it.
+struct Finding {
+    words: String,
+    href: String,
+    remedy: &'static str,
+    /// A button leaves so many people out.
+    leave_out: Option<(LeaveOut, i64)>,
+}
+
+/// What a rehearsal found.
+fn findings(campaign: &Campaign, run: &Run, found: &Rehearsal) -> Vec<Finding> {
     let template = campaign.template_id.map(paths::template).unwrap_or_default();
     let people = |reason: Reason| paths::with_query(&paths::rehearsal(run.campaign_id), &[("reason", reason.as_str())]);
-    let mut items: Vec<(String, String, &'static str)> = Vec::new();
+    let mut items: Vec<Finding> = Vec::new();
     for (variable, count) in &found.missing_variables {
         let (lack, are) = if *count == 1 { ("lacks", "is") } else { ("lack", "are") };
-        items.push((
-            format!("{} {lack} {variable} and {are} left out.", format::num(*count)),
-            template.clone(),
-            "Say what to write instead",
-        ));
+        items.push(Finding {
+            words: format!("{} {lack} {variable} and {are} left out.", format::num(*count)),
+            href: template.clone(),
+            remedy: "Say what to write instead",
+            leave_out: None,
+        });
     }
     for (language, count) in &found.without_variant {
-        items.push((
-            format!(
-                "{} read “{language}”, for which the template has no text: they get the default one.",
+        let read = if *count == 1 { "reads" } else { "read" };
+        items.push(Finding {
+            words: format!(
+                "{} {read} “{language}”, for which the template has no text: they get the default one.",
                 format::num(*count)
             ),
-            template.clone(),
-            "Add a text",
-        ));
+            href: template.clone(),
+            remedy: "Add a text",
+            leave_out: Some((LeaveOut::WithoutVariant { language: language.clone() }, *count)),
+        });
     }
     let in_us = found.refused_in_us();
     if in_us > 0 {
         let (have, audience) = (if in_us == 1 { "has a number" } else { "have numbers" }, campaign.segment_id);
-        items.push((
-            format!("{} {have} of the United States, where WhatsApp delivers no marketing.", format::num(in_us)),
-            audience.map_or_else(|| paths::edit_campaign(campaign.id), paths::audience),
-            "Leave them out by the audience, or reach them by SMS",
-        ));
+        items.push(Finding {
+            words: format!(
+                "{} {have} of the United States, where WhatsApp delivers no marketing; SMS does.",
+                format::num(in_us)
+            ),
+            href: audience.map_or_else(|| paths::edit_campaign(campaign.id), paths::audience),
+            remedy: "Open the audience",
+            leave_out: Some((LeaveOut::UsMarketing, in_us)),
+        });
     }
     for (reason, words, remedy, href) in [
         (Reason::TooLong, "would get too long a text.", "Shorten the template", Some(template.clone())),
@@ -341,25 +357,63 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
     ] {
         if let Some(count) = found.reasons.get(reason.as_str()) {
             let href = href.unwrap_or_else(|| people(reason));
-            items.push((format!("{} {words}", format::num(*count)), href, remedy));
+            let words = format!("{} {words}", format::num(*count));
+            items.push(Finding { words, href, remedy, leave_out: None });
         }
     }
+    items
+}
+
+/// A button that leaves out whom a finding, said by the element with this id, is about.
+fn leave_out(change: FormAction<ChangeCampaign>, id: CampaignId, finding: &str, whom: LeaveOut, count: i64) -> AnyView {
+    let (verb, language) = match whom {
+        LeaveOut::UsMarketing => ("leave_out_us", String::new()),
+        LeaveOut::WithoutVariant { language } => ("leave_out_language", language),
+    };
+    let label = match count {
+        1 => "Leave this person out".to_owned(),
+        count => format!("Leave these {} people out", format::num(count)),
+    };
+    let state = FormState { problem: Signal::stored(None), pending: form_state(change).pending };
+    let finding = finding.to_owned();
+    view! {
+        <div role="group" aria-labelledby=finding>
+            <FormFor action=change class="form--inline" quiet=true>
+                <Provider value=state>
+                    <Hidden name="campaign" value=id.to_string()/>
+                    <Hidden name="verb" value=verb/>
+                    <Hidden name="language" value=language/>
+                    <SubmitButton label=label busy="Starting…" class="btn btn--small"/>
+                </Provider>
+            </FormFor>
+        </div>
+    }
+    .into_any()
+}
+
+/// What somebody could mend, each with the way to it.
+fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
+    let items = findings(campaign, run, found);
     if items.is_empty() {
         return view! { <Card title="What could be mended"><p class="muted">"Nothing: every text is complete."</p></Card> }
             .into_any();
     }
-    let items = items.into_iter().map(|(words, href, remedy)| {
+    let id = campaign.id;
+    let may_narrow = may(Permission::Write) && may(Permission::Send);
+    let items = items.into_iter().enumerate().map(|(index, Finding { words, href, remedy, leave_out: whom })| {
+        let finding = format!("finding-{index}");
+        let button = whom.filter(|_| may_narrow).map(|(whom, count)| leave_out(change, id, &finding, whom, count));
         view! {
             <li class="list__item">
-                <span class="list__main"><span dir="auto">{words}</span></span>
+                <span class="list__main"><span id=finding dir="auto">{words}</span></span>
                 <a class="link" href=href>{remedy}</a>
+                {button}
             </li>
         }
         .into_any()
     });
     let items = items.collect::<Vec<_>>();
     let zoneless = found.reasons.contains_key(Reason::NeedsTimezone.as_str()) && may(Permission::Send);
-    let id = campaign.id;
     let zone = zoneless.then(|| {
         view! {
             <FormFor action=change>

@@ -1,7 +1,7 @@
 //! Segments: who is meant (the pages say "audience").
 
 use domain::{
-    ids::{ImportId, SegmentId},
+    ids::{CampaignId, ImportId, SegmentId},
     page::{Page, PageRequest},
     problem::FieldError,
     role::Permission,
@@ -12,7 +12,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 use store::{
-    ConnectionTrait,
+    ConnectionTrait, Tx,
     contacts::Query,
     segments::{self, References},
 };
@@ -99,7 +99,8 @@ impl Segments<'_> {
             return Ok(there);
         }
         let id = SegmentId(self.0.new_uuid());
-        let name = free_name(&tx, file.import.file_name.as_deref().unwrap_or("an unnamed file")).await?;
+        let file = shortened(file.import.file_name.as_deref().unwrap_or("an unnamed file"));
+        let name = free_name(&tx, format!("People in {file}")).await?;
         segments::insert(&tx, id, &name, &definition, now).await.map_err(|error| name_taken(error, &name))?;
         audit(&tx, actor, now, "create", id, &json!({ "name": name, "import": import })).await?;
         let segment = segments::find(&tx, id).await?.ok_or(NO_SEGMENT)?;
@@ -183,7 +184,7 @@ impl Segments<'_> {
 }
 
 async fn audit(
-    tx: &store::Tx,
+    tx: &Tx,
     actor: &Actor,
     now: domain::time::Timestamp,
     action: &str,
@@ -214,10 +215,13 @@ async fn checked(
     }
 }
 
-/// A name for the people in a file that no other segment has: files may be called the same.
-async fn free_name(db: &impl ConnectionTrait, file: &str) -> Result<String> {
-    let file: String = file.chars().filter(|c| *c != '\0').take(NAME_MAX - 20).collect();
-    let name = format!("People in {file}");
+/// So much of a name that there is room for some words beside it.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| *c != '\0').take(NAME_MAX - 20).collect()
+}
+
+/// The name, with a number where another segment has it: files may be called the same.
+async fn free_name(db: &impl ConnectionTrait, name: String) -> Result<String> {
     let mut number = 1;
     let mut free = name.clone();
     while segments::is_name(db, &free).await? {
@@ -233,6 +237,63 @@ fn checked_name(name: &str) -> Result<String> {
         return Err(Error::invalid("name", format!("Use 1 to {NAME_MAX} characters.")));
     }
     Ok(name.to_owned())
+}
+
+/// The audience of a campaign without those whom a rule leaves out. Others may mean the audience as it is, so that a new one
+/// is made of it; one that was made like this, and that nothing else uses, takes the rule, too.
+///
+/// # Errors
+/// `Invalid` when it would be too many rules, or too deep.
+pub(crate) async fn narrowed(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    (audience, campaign): (&Segment, CampaignId),
+    rule: Rule,
+) -> Result<SegmentId> {
+    let rule = Node::Rule(rule);
+    let is_narrowed = is_narrowed(&audience.definition);
+    let mut definition = if is_narrowed { audience.definition.clone() } else { only(audience.id) };
+    if definition.rules.contains(&rule) {
+        return Ok(audience.id);
+    }
+    definition.rules.push(rule);
+    let definition = serde_json::to_value(definition).map_err(Error::internal)?;
+    let now = engine.now();
+    if is_narrowed && !segments::is_shared(tx, audience.id, campaign).await? {
+        let (name, definition) = checked(tx, Some(audience.id), &audience.name, &definition).await?;
+        segments::update(tx, audience.id, &name, &definition, audience.version, now).await?;
+        let detail = json!({ "name": name, "former_name": name, "definition": true });
+        audit(tx, actor, now, "update", audience.id, &detail).await?;
+        return Ok(audience.id);
+    }
+    let id = SegmentId(engine.new_uuid());
+    let name = shortened(&audience.name);
+    let name = free_name(tx, if is_narrowed { name } else { format!("{name}, narrowed") }).await?;
+    let (name, definition) = checked(tx, Some(id), &name, &definition).await?;
+    segments::insert(tx, id, &name, &definition, now).await.map_err(|error| name_taken(error, &name))?;
+    audit(tx, actor, now, "create", id, &json!({ "name": name, "narrowed": audience.id })).await?;
+    Ok(id)
+}
+
+/// Exactly the people of a segment.
+fn only(id: SegmentId) -> Group {
+    let rule = Rule { field: "segment".to_owned(), operator: Operator::Equal, value: json!(id) };
+    Group { combinator: Combinator::And, not: false, rules: vec![Node::Rule(rule)] }
+}
+
+/// Whether it is another segment without some people, as [`narrowed`] makes them.
+fn is_narrowed(definition: &Group) -> bool {
+    let leaves_out = |node: &Node| match node {
+        Node::Rule(rule) => {
+            matches!((&*rule.field, rule.operator), ("country", Operator::NotEqual) | ("locale", Operator::NotIn))
+        }
+        Node::Group(_) => false,
+    };
+    let Some((Node::Rule(whole), rest)) = definition.rules.split_first() else { return false };
+    let of_one = whole.field == "segment" && whole.operator == Operator::Equal;
+    let all = definition.combinator == Combinator::And && !definition.not;
+    all && of_one && !rest.is_empty() && rest.iter().all(leaves_out)
 }
 
 /// The definition with its segments inlined, when everything it names exists.

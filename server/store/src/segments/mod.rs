@@ -13,5 +13,5 @@ pub use holds::holds;
 pub use nested::{NestingFault, inline, named, nest};
 pub use overlap::{among, holds_anybody, sample};
 pub(crate) use rows::contains;
-pub use rows::{delete, find, forget, insert, is_name, list, mentioning, update, used_by};
+pub use rows::{delete, find, forget, insert, is_name, is_shared, list, mentioning, update, used_by};
 pub use vocabulary::{References, vocabulary};

@@ -1,7 +1,7 @@
 //! Stored segments.
 
 use domain::{
-    ids::SegmentId,
+    ids::{CampaignId, SegmentId},
     segment::{Group, Segment},
     text::fold,
     time::Timestamp,
@@ -100,6 +100,18 @@ pub async fn used_by(db: &impl ConnectionTrait, id: SegmentId) -> Result<Vec<Str
         }
     }
     Ok(used)
+}
+
+/// Whether a segment is also what another campaign than this one is for, or is part of another segment.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_shared(db: &impl ConnectionTrait, id: SegmentId, campaign: CampaignId) -> Result<bool> {
+    let others = "SELECT 1 AS found FROM campaigns WHERE segment_id = $1 AND id <> $2 LIMIT 1";
+    if one(db, others, vec![id.0.into(), campaign.0.into()]).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(mentioning(db, &id.to_string()).await?.iter().any(|other| named(&other.definition).contains(&id)))
 }
 
 /// The first segments whose definition mentions an id.

@@ -132,8 +132,21 @@ async fn checked(engine: &Engine, tx: &Tx, campaign: &Campaign) -> Result<Option
 
 pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch: &CampaignPatch) -> Result<Campaign> {
     let tx = engine.begin(actor).await?;
-    let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
-    let former = store::campaigns::get(&tx, id).await?;
+    let stored = change(engine, &tx, actor, id, patch).await?;
+    commit(tx).await?;
+    Ok(stored)
+}
+
+/// Changes a campaign in the caller's transaction.
+pub(super) async fn change(
+    engine: &Engine,
+    tx: &Tx,
+    actor: &Actor,
+    id: CampaignId,
+    patch: &CampaignPatch,
+) -> Result<Campaign> {
+    let status = campaign_or(store::campaigns::lock(tx, id).await)?;
+    let former = store::campaigns::get(tx, id).await?;
     if patch.version.is_some_and(|version| version != former.version) {
         return Err(stale(patch, &former));
     }
@@ -151,25 +164,23 @@ pub(super) async fn update(engine: &Engine, actor: &Actor, id: CampaignId, patch
             fixed.join(", ")
         )));
     }
-    let topic = checked(engine, &tx, &changed).await?;
+    let topic = checked(engine, tx, &changed).await?;
     if former.trigger != changed.trigger {
-        let made = store::schedule::runs_made(&tx, id).await?;
+        let made = store::schedule::runs_made(tx, id).await?;
         changed.next_run_at = rescheduled(&former, &changed, made, engine.now())?;
     }
-    store::campaigns::update(&tx, &changed, topic).await?;
+    store::campaigns::update(tx, &changed, topic).await?;
     if !fixed.is_empty() {
-        store::rehearsals::outdate(&tx, id).await?;
+        store::rehearsals::outdate(tx, id).await?;
     }
     if changed.rate_per_second != former.rate_per_second {
-        store::runs::set_rate(&tx, id, changed.rate_per_second).await?;
+        store::runs::set_rate(tx, id, changed.rate_per_second).await?;
     }
     let mut fields = fixed;
     fields.extend((changed.name != former.name).then_some("name"));
     fields.extend((changed.rate_per_second != former.rate_per_second).then_some("rate_per_second"));
-    audit(&tx, actor, engine.now(), "update", id, json!({ "fields": fields })).await?;
-    let stored = store::campaigns::get(&tx, id).await?;
-    commit(tx).await?;
-    Ok(stored)
+    audit(tx, actor, engine.now(), "update", id, json!({ "fields": fields })).await?;
+    Ok(store::campaigns::get(tx, id).await?)
 }
 
 /// When a campaign with another trigger is due next that has made so many runs: one that is scheduled stays so.

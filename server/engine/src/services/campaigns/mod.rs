@@ -20,7 +20,7 @@ use domain::{
     message::Message,
     page::{Page, PageRequest},
     role::Permission,
-    run::{Run, ShownPlan, SinceRehearsal},
+    run::{LeaveOut, Run, ShownPlan, SinceRehearsal},
     schedule::Calendar,
     time::Timestamp,
 };
@@ -234,6 +234,17 @@ impl<'a> Campaigns<'a> {
     pub async fn set_timezones(&self, actor: &Actor, id: CampaignId, timezone: &str) -> Result<u64> {
         require(actor, Permission::Write)?;
         rehearse::set_timezone(self.0, actor, id, timezone).await
+    }
+
+    /// Leaves those out by the campaign's audience whom its rehearsal found: an audience that others may mean stays as it is,
+    /// and the campaign gets a narrower one. Another rehearsal is without them.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no complete rehearsal, `Invalid` when it found nobody like that, `Conflict` when the campaign
+    /// was launched before.
+    pub async fn leave_out(&self, actor: &Actor, id: CampaignId, whom: &LeaveOut) -> Result<Campaign> {
+        require(actor, Permission::Write)?;
+        retrying!(rehearse::leave_out(self.0, actor, id, whom).await)
     }
 
     /// What has changed since the campaign was rehearsed.

@@ -1,12 +1,13 @@
 //! Rehearsing: the plan with everybody decided, and nothing sent. Launching makes it the run.
 
 use domain::{
-    campaign::{Campaign, Trigger},
+    campaign::{Campaign, CampaignPatch, Trigger},
     consent::Category,
     ids::{CampaignId, ContactId, RunId, SenderId},
     message::Channel,
     phone::Phone,
-    run::{Rules, Run, ShownPlan, SinceRehearsal},
+    run::{LeaveOut, Rules, Run, ShownPlan, SinceRehearsal},
+    segment::{Operator, Rule},
     settings::Settings,
     time::Timestamp,
 };
@@ -14,9 +15,16 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::{ConnectionTrait, Tx, rehearsals::Ready};
 
-use super::{audit, campaign_or, commit, launch};
+use super::{audit, campaign_or, commit, draft, launch};
 use crate::{
-    Actor, Engine, Error, Result, bell::Who, quiet, retry::retrying, scheduler::times, services::settings, zones,
+    Actor, Engine, Error, Result,
+    bell::Who,
+    quiet,
+    retry::retrying,
+    scheduler::times,
+    sender,
+    services::{segments, settings},
+    zones,
 };
 
 const NO_REHEARSAL: Error = Error::NotFound { what: "rehearsal" };
@@ -223,6 +231,53 @@ pub(super) async fn set_timezone(engine: &Engine, actor: &Actor, id: CampaignId,
 fn of_no_place(people: Vec<(ContactId, Option<Phone>)>) -> Vec<ContactId> {
     let is_open = |phone: &Phone| !zones::zones_of(phone, None).is_one();
     people.into_iter().filter(|(_, phone)| phone.as_ref().is_some_and(is_open)).map(|(person, _)| person).collect()
+}
+
+/// Leaves those out by the campaign's audience whom the rehearsal found. Its plan does not count any more.
+pub(super) async fn leave_out(engine: &Engine, actor: &Actor, id: CampaignId, whom: &LeaveOut) -> Result<Campaign> {
+    let rule = rule_without(engine, id, whom).await?;
+    let tx = engine.begin(actor).await?;
+    let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
+    if !launch::may_launch(status) {
+        return Err(Error::Conflict(launch::launched_before(status)));
+    }
+    let audience = match store::campaigns::get(&tx, id).await?.segment_id {
+        Some(segment) => store::segments::find(&tx, segment).await?,
+        None => None,
+    };
+    let audience = audience.ok_or_else(|| Error::invalid("segment_id", "Choose an audience."))?;
+    let narrowed = segments::narrowed(engine, &tx, actor, (&audience, id), rule).await?;
+    let patch = CampaignPatch { segment_id: Some(narrowed), ..CampaignPatch::default() };
+    let campaign = draft::change(engine, &tx, actor, id, &patch).await?;
+    store::rehearsals::outdate(&tx, id).await?;
+    audit(&tx, actor, engine.now(), "leave_out", id, json!(whom)).await?;
+    commit(tx).await?;
+    Ok(campaign)
+}
+
+/// The rule of an audience that leaves exactly those out whom the rehearsal found.
+async fn rule_without(engine: &Engine, id: CampaignId, whom: &LeaveOut) -> Result<Rule> {
+    let db = engine.db().reader();
+    let ready = store::rehearsals::ready(db, id, false).await?.ok_or(NO_REHEARSAL)?;
+    match whom {
+        LeaveOut::UsMarketing => {
+            let found = store::runs::get(db, ready.run).await?.rehearsal.unwrap_or_default();
+            if found.refused_in_us() == 0 {
+                return Err(Error::invalid("finding", "The rehearsal found nobody in the United States."));
+            }
+            Ok(Rule { field: "country".to_owned(), operator: Operator::NotEqual, value: json!("US") })
+        }
+        LeaveOut::WithoutVariant { language } => {
+            let (template, version) = ready.template;
+            let template = engine.inner().templates.version(engine.db(), template, version).await?;
+            let mut locales = store::rehearsals::locales(db, ready.run).await?;
+            locales.retain(|locale| sender::language(locale) == *language && !template.has_variant(locale));
+            if locales.is_empty() {
+                return Err(Error::invalid("language", "The rehearsal found nobody who reads it and lacks a text."));
+            }
+            Ok(Rule { field: "locale".to_owned(), operator: Operator::NotIn, value: json!(locales) })
+        }
+    }
 }
 
 /// The campaign's rehearsal that is there or under way.
