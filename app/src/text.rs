@@ -529,6 +529,7 @@ pub const fn waiting(what: Wait) -> &'static str {
         Wait::Accepted => "Messages: sent, without a final status",
         Wait::NoNews => "Messages: sent, without any news for days",
         Wait::Plans => "Runs: being planned",
+        Wait::Unreadable => "Runs: stored in a way that this version cannot read",
         Wait::ImportsQueued => "Files: waiting for their import",
         Wait::ImportsRunning => "Files: being imported",
         Wait::Webhooks => "Webhooks: to be stored",
@@ -557,6 +558,9 @@ pub const fn moves_on(what: Wait) -> &'static str {
         Wait::Accepted => "A callback comes; else the provider is asked after 1 hour, then after 2, 4 …, for 3 days.",
         Wait::NoNews => "A late callback may still come; the provider is not asked any more.",
         Wait::Plans => "The planner takes the next people.",
+        Wait::Unreadable => {
+            "The version that wrote it runs again, or somebody cancels the campaign. The log names run and field."
+        }
         Wait::ImportsQueued => "The process that has the file is done with the one before.",
         Wait::ImportsRunning => "Row by row. When the process dies, it is taken up again within a minute.",
         Wait::Webhooks => "They are stored together within milliseconds.",

@@ -197,6 +197,8 @@ word_enum! {
         NoNews = "no_news",
         /// Runs whose plan is being made.
         Plans = "plans",
+        /// Runs of which this version cannot read what is stored.
+        Unreadable = "unreadable",
         /// Files that wait to be imported.
         ImportsQueued = "imports_queued",
         /// Files that are being imported.

@@ -270,7 +270,9 @@ async fn what_keeps_messages_from_going_out_is_named() {
         change(&bench, "UPDATE runs SET blocked = FALSE").await;
         assert_eq!(counts(&bench).await, [(Wait::Paused, 3)]);
         change(&bench, "UPDATE senders SET blocked_code = NULL").await;
-        change(&bench, "UPDATE runs SET status = 'running'").await;
+        change(&bench, "UPDATE runs SET status = 'running', rules = 'x' || rules").await;
+        assert_eq!(counts(&bench).await, [(Wait::Unreadable, 1)], "a run, not its messages");
+        change(&bench, "UPDATE runs SET rules = substr(rules, 2)").await;
         let hold = Sending { state: SendingState::Held, reason: Some("a test".to_owned()) };
         let patch = SettingsPatch { sending: Some(hold), ..SettingsPatch::default() };
         bench.engine.settings().update(&bench.admin, patch).await.expect("held");
@@ -283,6 +285,13 @@ async fn what_keeps_messages_from_going_out_is_named() {
         let next = build::run(&bench.db, sender, build::rules(), None).await;
         assert_ne!(next.run, run);
         assert_eq!(counts(&bench).await, [(Wait::Planning, 3), (Wait::Plans, 2)]);
+        let shoes = r#"{"combinator":"and","rules":[{"field":"shoe_size","operator":"=","value":1}]}"#;
+        for (definition, run) in [("{}", run), (shoes, next.run)] {
+            let values = vec![definition.into(), run.0.into()];
+            let update = "UPDATE runs SET definition = $1 WHERE id = $2";
+            assert_eq!(store::exec(bench.db.writer(), update, values).await.expect("changed"), 1);
+        }
+        assert_eq!(counts(&bench).await, [(Wait::Unreadable, 2)], "neither read nor understood");
     }
 }
 

@@ -234,6 +234,29 @@ async fn who_waits_follows_a_change_of_the_workspace_s_hours() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_read_keeps_nobody_of_another_asleep() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        set_rule(&world, switch(true)).await;
+        world.people(1, 3).await;
+        live_in(&world, 1..4, "America/New_York").await;
+        let damaged = world.launch(&world.campaign("Hi").await).await.id;
+        let good = world.launch(&world.campaign("Hello").await).await.id;
+        world.start();
+        for run in [damaged, good] {
+            world.until(run, "asleep", |run| run.quiet.messages == 3).await;
+        }
+        let update = "UPDATE runs SET rules = 'x' || rules WHERE id = $1";
+        assert_eq!(store::exec(world.db.writer(), update, vec![damaged.0.into()]).await.expect("damaged"), 1);
+        set_rule(&world, switch(false)).await;
+        assert_eq!(handed_over(&world.until_completed(good).await.ledger), 3);
+        assert_eq!(world.run(damaged).await.quiet.messages, 3);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hours_that_leave_nothing_are_refused_where_they_are_typed_and_at_launch() {
     let (worlds, clock) = worlds_at(MORNING).await;
     for world in worlds {

@@ -10,8 +10,10 @@ use domain::{
     error_codes,
     ids::{ContactId, RunId, WebhookEventId},
     message::{By, Channel, CheckOutcome, MessageFilter, NewMessage, State},
+    process::Wait,
     reason::Reason,
     run::RunStatus,
+    settings::{Sending, SendingState, SettingsPatch},
     time::Timestamp,
     topic::NewTopic,
 };
@@ -20,7 +22,7 @@ use serde_json::json;
 use simulator::{ErrorRule, Fault, NumberRule, When};
 use testkit::build::{self, START, commit};
 use tokio::time::Instant;
-use world::{Setup, handed_over, worlds};
+use world::{Setup, World, handed_over, worlds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_reaches_everybody_once_and_completes() {
@@ -103,6 +105,85 @@ async fn who_may_not_get_it_is_skipped_with_a_reason() {
             .find(|check| check.result == CheckOutcome::Fail)
             .expect("the failed check");
         assert_eq!(failed.detail.as_deref(), Some("first_name"));
+        world.stop().await;
+    }
+}
+
+/// Puts something before a stored value of a run, so that nobody can read it; or takes it away again.
+async fn damage(world: &World, run: RunId, column: &str, damaged: bool) {
+    let value = if damaged { format!("'x' || {column}") } else { format!("substr({column}, 2)") };
+    let update = format!("UPDATE runs SET {column} = {value} WHERE id = $1");
+    assert_eq!(store::exec(world.db.writer(), update, vec![run.0.into()]).await.expect("changed"), 1);
+}
+
+async fn hold(world: &World, state: SendingState) {
+    let reason = (state == SendingState::Held).then(|| "a test".to_owned());
+    let patch = SettingsPatch { sending: Some(Sending { state, reason }), ..SettingsPatch::default() };
+    world.engine.settings().update(&world.admin, patch).await.expect("settings");
+}
+
+/// What a newer version has written, say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_read_holds_no_other_up() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        let mut runs = Vec::new();
+        for body in ["One", "Two", "Three", "Four"] {
+            runs.push(world.launch(&world.campaign(body).await).await.id);
+        }
+        let &[rules, people, strange, good] = &runs[..] else { panic!("{runs:?}") };
+        damage(&world, rules, "rules", true).await;
+        damage(&world, people, "definition", true).await;
+        let shoes = r#"{"combinator":"and","rules":[{"field":"shoe_size","operator":"=","value":1}]}"#;
+        let values = vec![shoes.into(), strange.0.into()];
+        store::exec(world.db.writer(), "UPDATE runs SET definition = $1 WHERE id = $2", values).await.expect("strange");
+        world.start();
+        let done = world.until_completed(good).await;
+        assert_eq!((handed_over(&done.ledger), world.accepted_in_all()), (5, 5));
+        for run in [rules, people, strange] {
+            let run = world.run(run).await;
+            assert_eq!((run.status, run.ledger.planned), (RunStatus::Planning, 0));
+        }
+        let waiting = world.engine.processes().waiting(&world.admin).await.expect("what waits");
+        let waiting: Vec<_> = waiting.iter().map(|waiting| (waiting.what, waiting.count)).collect();
+        assert!(waiting.contains(&(Wait::Unreadable, 3)), "{waiting:?}");
+
+        // Planned, and damaged before it is sent.
+        hold(&world, SendingState::Held).await;
+        let planned = world.launch(&world.campaign("Five").await).await.id;
+        let other = world.launch(&world.campaign("Six").await).await.id;
+        for run in [planned, other] {
+            world.until(run, "planned", |run| run.status == RunStatus::Running && run.ledger.queued == 5).await;
+        }
+        damage(&world, planned, "rules", true).await;
+        hold(&world, SendingState::On).await;
+        let done = world.until_completed(other).await;
+        assert_eq!((handed_over(&done.ledger), world.accepted_in_all()), (5, 10));
+        assert_eq!(world.run(planned).await.ledger.queued, 5);
+
+        // It waits, and nothing of it is lost.
+        for (run, column) in [(rules, "rules"), (people, "definition"), (planned, "rules")] {
+            damage(&world, run, column, false).await;
+            assert_eq!(handed_over(&world.until_completed(run).await.ledger), 5);
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_template_cannot_be_read_is_paused_and_holds_no_other_up() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 5).await;
+        let campaign = world.campaign("One").await;
+        let run = world.launch(&campaign).await.id;
+        let good = world.launch(&world.campaign("Two").await).await.id;
+        let update = "UPDATE template_versions SET variants = 'x' || variants WHERE template_id = $1";
+        let template = campaign.template_id.expect("a template");
+        assert_eq!(store::exec(world.db.writer(), update, vec![template.0.into()]).await.expect("damaged"), 1);
+        world.start();
+        assert_eq!(handed_over(&world.until_completed(good).await.ledger), 5);
+        let run = world.until(run, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("cannot read its variants")), "{run:?}");
         world.stop().await;
     }
 }

@@ -425,6 +425,7 @@ async fn what_waits_is_due_by_the_newest_clocks() {
         };
         let once_there = scheduled(&world, once("2026-12-02T09:00", Some("America/Vancouver")), CatchUp::Run).await;
         assert_eq!(once_there.next_run_at, right);
+        let damaged = scheduled(&world, once("2026-12-02T09:00", Some("America/Vancouver")), CatchUp::Run).await;
         let instant = scheduled(&world, once("2026-12-02T17:00:00Z", None), CatchUp::Run).await;
         let campaign = scheduled(&world, local("2026-12-01T09:00"), CatchUp::Run).await;
         clock.to("2026-11-30T19:00:00Z");
@@ -452,6 +453,9 @@ async fn what_waits_is_due_by_the_newest_clocks() {
                 let moved = vec![later.into(), campaign.id.0.into()];
                 store::exec(tx, "UPDATE campaigns SET next_due_at = $1 WHERE id = $2", moved).await?;
             }
+            // One that nobody can read leaves the others alone.
+            let damage = "UPDATE campaigns SET trigger_json = 'x' || trigger_json WHERE id = $1";
+            store::exec(tx, damage, vec![damaged.id.0.into()]).await?;
             Ok(())
         })
         .await;

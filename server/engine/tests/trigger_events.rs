@@ -102,6 +102,28 @@ async fn number(world: &World, query: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_read_holds_no_other_s_events_up() {
+    for world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        let damaged = listening(&world, "One", |new| new).await;
+        let good = listening(&world, "Two", |new| new).await;
+        let store_rules = async |value: &str| {
+            let update = format!("UPDATE runs SET rules = {value} WHERE campaign_id = $1");
+            let changed = store::exec(world.db.writer(), update, vec![damaged.id.0.into()]).await.expect("changed");
+            assert_eq!(changed, 1);
+        };
+        store_rules("'x' || rules").await;
+        ingest(&world, &[drop_for("a", 1, json!({}))]).await;
+        plan_events(&world.engine).await.expect("planned");
+        assert_eq!(run_of(&world, &good).await.ledger.queued, 1, "{:?}", world.db.kind());
+        assert_eq!(run_of(&world, &damaged).await.ledger.planned, 0);
+        store_rules("substr(rules, 2)").await;
+        plan_events(&world.engine).await.expect("planned");
+        assert_eq!(run_of(&world, &damaged).await.ledger.queued, 1, "it waited");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_told_why_an_event_came_to_nothing_and_that_none_came() {
     for world in worlds(Setup::default()).await {
         world.people(1, 3).await;

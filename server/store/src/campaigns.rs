@@ -11,7 +11,7 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, runs};
+use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, readable::each_readable, runs};
 
 const COLUMNS: &str = "c.id, c.name, c.topic_id, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
                        c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
@@ -70,13 +70,14 @@ fn deadline(row: &Row) -> Result<Option<SendBefore>> {
     read.map_err(|error: NotADeadline| Error::Corrupt { column: "send_before", problem: error.to_string() })
 }
 
-/// Campaigns by a condition with its order and limit, without their runs.
+/// Campaigns by a condition with its order and limit, without their runs; as far as this version can read them.
 pub(crate) async fn list_where(
     db: &impl ConnectionTrait,
     condition: &str,
     values: Vec<Value>,
 ) -> Result<Vec<Campaign>> {
-    all(db, format!("SELECT {COLUMNS} {FROM} WHERE {condition}"), values).await?.iter().map(read).collect()
+    let rows = all(db, format!("SELECT {COLUMNS} {FROM} WHERE {condition}"), values).await?;
+    each_readable(&rows, ("campaign", "id"), read)
 }
 
 /// A campaign with its latest run.

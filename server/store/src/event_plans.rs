@@ -19,11 +19,12 @@ use crate::{
     ConnectionTrait, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, ledger, one,
+    readable::each_readable,
     runs::{PLAN_COLUMNS, RunPlan, earlier_message, read_plan, skip_decisions},
     segments,
 };
 
-/// Runs with events before them, oldest first.
+/// Runs with events before them, oldest first. Of one that this version cannot read nothing is planned.
 ///
 /// # Errors
 /// What the database says.
@@ -35,7 +36,7 @@ pub async fn open_runs(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
          ORDER BY r.created_at",
         among_open(Kind::of(db))
     );
-    all(db, query, Vec::new()).await?.iter().map(read_plan).collect()
+    each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read_plan)
 }
 
 /// SQLite would rather go through all that a run was ever told, because the table is in the same order.

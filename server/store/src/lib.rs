@@ -31,6 +31,7 @@ pub mod notify;
 pub mod opt_ins;
 pub mod processes;
 pub mod provider_accounts;
+mod readable;
 pub mod receipts;
 pub mod recipient;
 pub mod rehearsals;

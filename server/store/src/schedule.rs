@@ -9,7 +9,10 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one};
+use crate::{
+    ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one,
+    readable::{each_readable, if_readable},
+};
 
 /// What the scheduler asks every second: one step into the index `campaigns_due`, however many campaigns wait.
 pub const DUE: &str = "SELECT id, next_due_at FROM campaigns WHERE next_due_at IS NOT NULL \
@@ -88,7 +91,7 @@ pub async fn arm(tx: &Tx, campaign: CampaignId, next: Option<Timestamp>) -> Resu
 }
 
 /// The campaigns that go out by the clock of a zone and are due after an instant, or will be once they are resumed, from the
-/// one after `after` on, and when.
+/// one after `after` on, and when. Without a trigger where this version cannot read it.
 ///
 /// # Errors
 /// What the database says.
@@ -97,14 +100,16 @@ pub async fn by_a_clock(
     now: Timestamp,
     after: Option<CampaignId>,
     limit: u32,
-) -> Result<Vec<(CampaignId, Trigger, Timestamp)>> {
+) -> Result<Vec<(CampaignId, Option<Trigger>, Timestamp)>> {
     let query = "SELECT id, trigger_json, next_due_at FROM campaigns WHERE next_due_at > $1 \
                  AND status IN ('scheduled', 'running', 'paused') AND trigger_json LIKE '%\"timezone\":\"%' \
                  AND id > $2 ORDER BY id LIMIT $3";
     let after = after.map_or_else(uuid::Uuid::nil, |after| after.0);
     let rows = all(db, query, vec![now.as_micros().into(), after.into(), i64::from(limit).into()]).await?;
     let read = |row: &Row| {
-        Ok((CampaignId(row.get("id")?), row.json("trigger_json")?, Timestamp::from_micros(row.get("next_due_at")?)))
+        let id = row.get("id")?;
+        let trigger = if_readable("campaign", id, row.json("trigger_json"))?;
+        Ok((CampaignId(id), trigger, Timestamp::from_micros(row.get("next_due_at")?)))
     };
     rows.iter().map(read).collect()
 }
@@ -191,7 +196,7 @@ pub async fn started(
             started_at: Timestamp::from_micros(row.get("began")?),
         })
     };
-    all(db, query, values).await?.iter().map(read).collect()
+    each_readable(&all(db, query, values).await?, ("campaign", "campaign_id"), read)
 }
 
 /// Campaigns that may be due in `[from, to)`: those that are due next before its end, and of those that are due only once
@@ -257,5 +262,5 @@ pub async fn beside(
             under_way: row.get("under_way")?,
         })
     };
-    all(db, query, values).await?.iter().map(read).collect()
+    each_readable(&all(db, query, values).await?, ("campaign", "campaign_id"), read)
 }

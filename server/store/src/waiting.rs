@@ -6,7 +6,8 @@ use domain::{
     import::ImportStatus,
     message::{Kind as MessageKind, State},
     reason::Reason,
-    run::RunStatus,
+    run::{Rules, RunStatus},
+    segment::{self, Condition, Group},
     time::Timestamp,
 };
 
@@ -22,6 +23,8 @@ pub struct QueuedRun {
     pub blocked: bool,
     /// Its plan is complete.
     pub planned: bool,
+    /// This version can read what it is planned and sent by.
+    pub readable: bool,
     pub created_at: Timestamp,
     /// By its ledger.
     pub queued: i64,
@@ -39,25 +42,37 @@ fn time(row: &Row, column: &str) -> Result<Option<Timestamp>> {
 /// # Errors
 /// What the database says.
 pub async fn queued_runs(db: &impl ConnectionTrait) -> Result<Vec<QueuedRun>> {
-    let query = "SELECT r.id, r.sender_id, r.status, r.blocked, r.planned, r.created_at, l.queued, \
+    let query = "SELECT r.id, r.sender_id, r.status, r.blocked, r.planned, r.created_at, r.rules, r.definition, \
+                 r.event_name IS NOT NULL AS listens, l.queued, \
                  (SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
                  ORDER BY m.not_before LIMIT 1) AS first_due_at \
                  FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
                  WHERE r.finished_at IS NULL AND NOT r.rehearsal AND (l.queued > 0 OR NOT r.planned) \
                  ORDER BY r.created_at, r.id";
     let read = |row: &Row| {
+        let planned: bool = row.get("planned")?;
+        // Whom it is for is asked as long as it is planned; of one that listens, always.
+        let is_asked = !planned || row.get("listens")?;
         Ok(QueuedRun {
             run: RunId(row.get("id")?),
             sender: SenderId(row.get("sender_id")?),
             status: row.word("status")?,
             blocked: row.get("blocked")?,
-            planned: row.get("planned")?,
+            planned,
+            readable: row.json::<Rules>("rules").is_ok() && (!is_asked || means_people(row)),
             created_at: Timestamp::from_micros(row.get("created_at")?),
             queued: row.get("queued")?,
             first_due_at: time(row, "first_due_at")?,
         })
     };
     all(db, query, Vec::new()).await?.iter().map(read).collect()
+}
+
+/// Whether this version understands whom a run is for.
+fn means_people(row: &Row) -> bool {
+    let is_understood =
+        |definition: &Group| segment::rules(definition).iter().all(|(_, rule)| Condition::of(rule).is_ok());
+    row.json::<Group>("definition").is_ok_and(|definition| is_understood(&definition))
 }
 
 /// Messages that were counted.

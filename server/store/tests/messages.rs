@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    campaign::Repeat,
+    campaign::{OnUnknown, Repeat},
     consent::Consent,
     ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
     message::{By, CheckOutcome, Kind, Outcome, State},
@@ -250,6 +250,28 @@ async fn once_per_person_leaves_out_whom_an_earlier_run_reached() {
             store::ledger::tallies(db.reader(), second.run).await.expect("tallies").skipped_by_reason["already_received"],
             3
         );
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_hides_no_message_of_unknown_outcome() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 2).await;
+        let claimed = claim(db, &run, 1).await;
+        write(db, &[outcome(&claimed[0], Effect::Unknown(Reason::NoAnswer))]).await;
+        let times = (START.plus(Timestamp::DAY), START.plus(10 * Timestamp::DAY));
+        let on_unknown = async || {
+            let unknown = store::messages::unknown(db.reader(), "AC1", times, 10).await.expect("unknown");
+            let [one] = &unknown[..] else { panic!("{unknown:?}") };
+            one.on_unknown
+        };
+        assert_eq!(on_unknown().await, Some(OnUnknown::Requeue));
+        assert_eq!(store::runs::lanes(db.reader(), START).await.expect("lanes").len(), 1);
+        let damage = "UPDATE runs SET rules = 'x' || rules";
+        assert_eq!(store::exec(db.writer(), damage, vec![]).await.expect("damaged"), 1);
+        assert_eq!(on_unknown().await, None, "{:?}", test.kind());
+        assert!(store::runs::lanes(db.reader(), START).await.expect("lanes").is_empty());
     }
 }
 

@@ -16,17 +16,20 @@ use store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::chunk;
+use super::{Failed, chunk};
 use crate::{Engine, Error, Result, bell::Who, retry::retrying, services::settings};
 
 /// Events of one transaction.
 const BATCH: u32 = 1_000;
 
-/// Plans what events wait for, a batch of each run in turn, until none is left.
-pub(super) async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+/// Plans what events wait for, a batch of each run in turn, until none is left but of those that have failed.
+///
+/// # Errors
+/// What the database says; what is wrong with one run is added to `failed`.
+pub(super) async fn plan_all(engine: &Engine, stop: &CancellationToken, failed: &mut Failed) -> Result<()> {
     loop {
-        let plans = store::event_plans::open_runs(engine.db().reader()).await?;
-        let (mut queued, mut events, mut failed) = (0, 0, None);
+        let plans = failed.others(store::event_plans::open_runs(engine.db().reader()).await?);
+        let (mut queued, mut events) = (0, 0);
         for plan in &plans {
             if stop.is_cancelled() {
                 break;
@@ -36,21 +39,15 @@ pub(super) async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Resul
                     queued += planned.queued;
                     events += planned.events;
                 }
-                // The others' turn comes all the same.
-                Err(error) => {
-                    tracing::error!(%error, run.id = %plan.run, "events cannot be planned now");
-                    failed = Some(error);
-                }
+                Err(error) => failed.add(plan.run, error),
             }
         }
         if queued > 0 {
             engine.inner().bell.ring(Who::Senders);
         }
-        match failed {
-            Some(error) => return Err(error),
-            // All were planned by somebody else, or their runs are over.
-            None if events == 0 => return Ok(()),
-            None => {}
+        // All were planned, by us or somebody else, or their runs are over.
+        if events == 0 || failed.is_passing {
+            return Ok(());
         }
     }
 }

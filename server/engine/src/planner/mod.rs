@@ -6,9 +6,15 @@ pub(crate) mod local;
 mod rehearse;
 mod waiting;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use domain::{campaign::Late, ids::MessageId, reason::Reason, run::Rules, time::Timestamp};
+use domain::{
+    campaign::Late,
+    ids::{MessageId, RunId},
+    reason::Reason,
+    run::Rules,
+    time::Timestamp,
+};
 use store::{
     Kind, Tx,
     rehearsals::LeftOut,
@@ -21,7 +27,7 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays, Policy},
-    retry::retrying,
+    retry::{is_passing, retrying},
     services::{forecast, settings},
     zones::zones_of,
 };
@@ -52,7 +58,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             continue;
         }
         // Those who wait for events do not wait for a large plan, nor the other way round.
-        let planned = events::plan_all(&engine, &stop).await.and(plan_all(&engine, &stop).await);
+        let planned = events_alone(&engine, &stop).await.and(plan_all(&engine, &stop).await);
         // Who sleeps does not wait for a run that cannot be planned.
         let planned = looked.look(&engine, &stop).await.and(planned);
         match planned {
@@ -75,30 +81,63 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
 /// # Errors
 /// What the database says; what was planned by then stays planned.
 pub async fn plan_events(engine: &Engine) -> Result<()> {
-    events::plan_all(engine, &CancellationToken::new()).await
+    events_alone(engine, &CancellationToken::new()).await
+}
+
+async fn events_alone(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+    let mut failed = Failed::default();
+    events::plan_all(engine, stop, &mut failed).await?;
+    failed.told()
+}
+
+/// The runs of which something cannot be planned now. The others' turn comes all the same.
+#[derive(Default)]
+struct Failed {
+    runs: BTreeSet<RunId>,
+    /// The last of what was wrong.
+    error: Option<Error>,
+    /// Something of it may well succeed in a moment: it is not to wait for the end of a large plan.
+    is_passing: bool,
+}
+
+impl Failed {
+    fn add(&mut self, run: RunId, error: Error) {
+        tracing::error!(%error, run.id = %run, "a run cannot be planned now");
+        self.is_passing |= is_passing(&error);
+        self.runs.insert(run);
+        self.error = Some(error);
+    }
+
+    /// Those of these runs that have not failed.
+    fn others(&self, mut plans: Vec<RunPlan>) -> Vec<RunPlan> {
+        plans.retain(|plan| !self.runs.contains(&plan.run));
+        plans
+    }
+
+    fn told(self) -> Result<()> {
+        self.error.map_or(Ok(()), Err)
+    }
 }
 
 /// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
 async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
     rehearse::remove_discarded(engine, stop).await?;
     forecast::keep_new(engine).await?;
+    let mut failed = Failed::default();
     loop {
-        let plans = store::runs::to_plan(engine.db().lookout()).await?;
-        if plans.is_empty() || stop.is_cancelled() {
-            return Ok(());
+        let plans = failed.others(store::runs::to_plan(engine.db().lookout()).await?);
+        if plans.is_empty() || failed.is_passing || stop.is_cancelled() {
+            return failed.told();
         }
         // Who is to be woken at once does not wait for the end of a large plan.
         let settings = settings::current(engine).await?;
         waiting::wake_overridden(engine, stop, &settings).await?;
-        // An event that cannot be planned holds no other run up.
-        let mut failed = events::plan_all(engine, stop).await.err();
+        events::plan_all(engine, stop, &mut failed).await?;
         for plan in &plans {
             let complete = match retrying!(next_chunk(engine, plan).await) {
                 Ok(complete) => complete,
-                // The others' turn comes all the same.
                 Err(error) => {
-                    tracing::error!(%error, run.id = %plan.run, "a run cannot be planned now");
-                    failed = Some(error);
+                    failed.add(plan.run, error);
                     continue;
                 }
             };
@@ -112,9 +151,6 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
             }
         }
         forecast::keep_new(engine).await?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn judge(message: &UnknownMessage, filled: Option<&str>, listed: &[&L
     if free.is_empty() {
         // Twilio's clock is right and ours may not have been: that it is too old does not prove that it is another one.
         let all_others = earlier.iter().all(|listed| is_another(message, listed));
-        return if all_others { absent(message) } else { unclear(message, now) };
+        return if all_others { absent(message, now) } else { unclear(message, now) };
     }
     match the_one(message, filled, &free) {
         Some(listed) => found(listed),
@@ -93,14 +93,16 @@ fn found(listed: &Listed) -> Finding {
     Finding::Found { sid: listed.sid.clone(), state, error_code: listed.error_code.filter(|_| failed) }
 }
 
-fn absent(message: &UnknownMessage) -> Finding {
+fn absent(message: &UnknownMessage, now: Timestamp) -> Finding {
     if !message.absent_before {
         return Finding::AbsentOnce;
     }
     match message.on_unknown {
         Some(OnUnknown::GiveUp) => Finding::GiveUp,
-        Some(OnUnknown::Requeue) | None if message.attempt < MAX_ATTEMPTS => Finding::Requeue,
-        Some(OnUnknown::Requeue) | None => Finding::GiveUp,
+        Some(OnUnknown::Requeue) if message.attempt < MAX_ATTEMPTS => Finding::Requeue,
+        Some(OnUnknown::Requeue) => Finding::GiveUp,
+        // Until somebody can read what its campaign says.
+        None => unclear(message, now),
     }
 }
 
@@ -154,6 +156,9 @@ mod tests {
         assert_eq!(judge(&twice, None, &[], NOW), Finding::Requeue);
         let give_up = UnknownMessage { on_unknown: Some(OnUnknown::GiveUp), ..twice.clone() };
         assert_eq!(judge(&give_up, None, &[], NOW), Finding::GiveUp);
+        let unreadable = UnknownMessage { on_unknown: None, ..twice.clone() };
+        assert_eq!(judge(&unreadable, None, &[], NOW), Finding::Unclear);
+        assert_eq!(judge(&unreadable, None, &[], NOW.plus(GIVE_UP)), Finding::GiveUp, "not for ever");
         let often = UnknownMessage { attempt: MAX_ATTEMPTS, ..twice };
         assert_eq!(judge(&often, None, &[], NOW), Finding::GiveUp);
     }

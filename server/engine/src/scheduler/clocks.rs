@@ -30,7 +30,7 @@ pub(super) async fn set_anew(engine: &Engine) -> Result<usize> {
         let Some((last, ..)) = armed.last() else { return Ok(moved) };
         after = Some(*last);
         for (campaign, trigger, due_at) in &armed {
-            if moved_to(trigger, *due_at).is_some() {
+            if trigger.as_ref().is_some_and(|trigger| moved_to(trigger, *due_at).is_some()) {
                 moved += usize::from(retrying!(set(engine, *campaign).await)?);
             }
         }

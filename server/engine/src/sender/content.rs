@@ -37,7 +37,10 @@ pub(super) async fn compiled(engine: &Engine, (id, version): (TemplateId, i64)) 
 pub(super) fn fault_of_version(error: &Error) -> Option<String> {
     match error {
         Error::NotFound { .. } => Some("it is gone".to_owned()),
-        Error::Internal(source) => source.downcast_ref::<Error>().map(ToString::to_string),
+        Error::Internal(source) => match source.downcast_ref::<store::Error>() {
+            Some(store::Error::Corrupt { column, .. }) => Some(format!("this program cannot read its {column}")),
+            _ => source.downcast_ref::<Error>().map(ToString::to_string),
+        },
         _ => None,
     }
 }

@@ -141,7 +141,11 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     if settings.sending.state == SendingState::Held && run.status != RunStatus::Rehearsed {
         return Ok(Forecast { rate_now, ..Forecast::default() });
     }
-    let lane = store::runs::lane(engine.db().reader(), run.id).await?;
+    let lane = match store::runs::lane(engine.db().reader(), run.id).await {
+        // Nothing goes out of what this version cannot read.
+        Err(store::Error::Corrupt { .. }) => return Ok(Forecast { rate_now, ..Forecast::default() }),
+        lane => lane?,
+    };
     let now = now.max(lane.snapshot_at);
     let hours = {
         let holidays = Holidays::of(&settings.holidays);

@@ -115,6 +115,11 @@ impl Obstacles {
 /// What runs have in the queue, and which of them are being planned.
 async fn queued(engine: &Engine, obstacles: &Obstacles, found: &mut Found) -> Result<()> {
     for run in store::waiting::queued_runs(engine.db().reader()).await? {
+        // Nothing of it is planned or sent, whatever else is in its way.
+        if !run.readable && run.status != RunStatus::Cancelled {
+            found.add(Wait::Unreadable, Counted { count: 1, oldest_at: Some(run.created_at), next_at: None });
+            continue;
+        }
         if !run.planned && matches!(run.status, RunStatus::Planning | RunStatus::Paused) {
             found.add(Wait::Plans, Counted { count: 1, oldest_at: Some(run.created_at), next_at: None });
         }

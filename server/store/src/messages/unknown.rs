@@ -18,7 +18,7 @@ use super::{
     rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
 };
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all, readable::if_readable};
 
 /// A message whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct UnknownMessage {
     pub text: Option<String>,
     /// Other messages of ours to this person from this sender that are on their way or unknown too.
     pub has_rivals: bool,
-    /// What its campaign says; none for single sends.
+    /// What its campaign says, as campaigns do at first for single sends; none where this version cannot read it.
     pub on_unknown: Option<OnUnknown>,
 }
 
@@ -81,13 +81,14 @@ fn read(row: &Row) -> Result<UnknownMessage> {
     let looked_at = Timestamp::from_micros(row.get("updated_at")?);
     let created_at = Timestamp::from_micros(row.get("created_at")?);
     let phone: Option<String> = row.get("phone")?;
-    let rules: Option<Rules> = match row.get::<Option<Uuid>>("run_id")? {
-        Some(_) => Some(row.json("rules")?),
-        None => None,
+    let run: Option<Uuid> = row.get("run_id")?;
+    let on_unknown = match run {
+        Some(run) => if_readable("run", run, row.json::<Rules>("rules"))?.map(|rules| rules.on_unknown),
+        None => Some(OnUnknown::Requeue),
     };
     Ok(UnknownMessage {
         id: MessageId(row.get("id")?),
-        run_id: row.get::<Option<Uuid>>("run_id")?.map(RunId),
+        run_id: run.map(RunId),
         contact_id: ContactId(row.get("contact_id")?),
         attempt: row.get("attempt")?,
         phone: phone
@@ -103,7 +104,7 @@ fn read(row: &Row) -> Result<UnknownMessage> {
         absent_before: row.get("absent_before")?,
         text: row.get("body")?,
         has_rivals: row.get("has_rivals")?,
-        on_unknown: rules.map(|rules| rules.on_unknown),
+        on_unknown,
     })
 }
 

@@ -7,7 +7,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Result, Row, all, one, senders::SenderRow};
+use crate::{ConnectionTrait, Error, Result, Row, all, one, readable::each_readable, senders::SenderRow};
 
 /// A running run and its sender.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,8 @@ pub struct RunLane {
 }
 
 /// The runs with messages queued or claimed, from a sender that is enabled and not held: those that are running, and of a
-/// blocked sender those of which one message may try now, or is trying.
+/// blocked sender those of which one message may try now, or is trying. From one that this version cannot read nothing is
+/// sent.
 ///
 /// # Errors
 /// What the database says.
@@ -41,7 +42,7 @@ pub async fn lanes(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunL
          ORDER BY r.created_at, r.id",
         columns()
     );
-    all(db, query, vec![now.as_micros().into()]).await?.iter().map(read).collect()
+    each_readable(&all(db, query, vec![now.as_micros().into()]).await?, ("run", "run_id"), read)
 }
 
 /// One run with its sender, whatever their states are.

@@ -14,6 +14,7 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec, one,
+    readable::{each_readable, if_readable},
 };
 
 /// A queued message, and what tells its person's clock.
@@ -97,23 +98,25 @@ pub enum Which {
     AsPlanned,
 }
 
-/// The runs under way in which everybody's own clock says when they are due, their rules, and when they are due from.
+/// The runs under way in which everybody's own clock says when they are due, their rules, and when they are due from; as far
+/// as this version can read them.
 ///
 /// # Errors
 /// What the database says.
 pub async fn by_own_clocks(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Timestamp)>> {
     let query = "SELECT id, rules, snapshot_at FROM runs WHERE finished_at IS NULL AND rules LIKE '%\"local_at\":\"%'";
-    all(db, query, Vec::new()).await?.iter().map(read_run).collect()
+    each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read_run)
 }
 
-/// The runs with messages that wait for their people's morning, their rules, and when they are due from.
+/// The runs with messages that wait for their people's morning, their rules, and when they are due from; as far as this
+/// version can read them.
 ///
 /// # Errors
 /// What the database says.
 pub async fn asleep(db: &impl ConnectionTrait) -> Result<Vec<(RunId, Rules, Timestamp)>> {
     let query = "SELECT r.id, r.rules, r.snapshot_at FROM runs r WHERE r.finished_at IS NULL AND EXISTS \
                  (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.quiet_until IS NOT NULL)";
-    all(db, query, Vec::new()).await?.iter().map(read_run).collect()
+    each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read_run)
 }
 
 fn read_run(row: &Row) -> Result<(RunId, Rules, Timestamp)> {
@@ -199,7 +202,8 @@ pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[(MessageId, Woken)]) ->
     Ok(())
 }
 
-/// How many of a run's messages wait for their people's morning and until when, and whether they have to.
+/// How many of a run's messages wait for their people's morning and until when, and whether they have to, for all that can
+/// be read.
 ///
 /// # Errors
 /// What the database says.
@@ -208,6 +212,7 @@ pub async fn quiet(db: &impl ConnectionTrait, run: RunId) -> Result<Quiet> {
                  (SELECT rules FROM runs WHERE id = $1) AS rules FROM messages WHERE run_id = $1 AND quiet_until IS NOT NULL";
     let Some(row) = one(db, query, vec![run.0.into()]).await? else { return Ok(Quiet::default()) };
     let time = |column| row.get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_micros));
-    let overridden = row.json_or_null::<Rules>("rules")?.is_some_and(|rules| rules.quiet_off);
+    let rules = if_readable("run", run.0, row.json_or_null::<Rules>("rules"))?.flatten();
+    let overridden = rules.is_some_and(|rules| rules.quiet_off);
     Ok(Quiet { messages: row.get("n")?, from: time("first")?, until: time("last")?, overridden })
 }

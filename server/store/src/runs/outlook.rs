@@ -1,9 +1,14 @@
 //! What forecasts are reckoned from: what of a run is due when and for whose clock, what went out when, and what was expected
 //! of it when it began.
 
-use domain::{ids::RunId, phone::Phone, run::CurvePoint, run::Expectation, time::Timestamp};
+use domain::{
+    ids::RunId,
+    phone::Phone,
+    run::{CurvePoint, Expectation, Rules},
+    time::Timestamp,
+};
 
-use crate::{ConnectionTrait, Error, Result, Row, all, exec, one};
+use crate::{ConnectionTrait, Error, Result, Row, all, exec, one, readable::each_readable};
 
 /// Messages that are due later are put together by so much: hours of quiet begin and end at these.
 pub const SLOT: i64 = 15 * Timestamp::MINUTE;
@@ -99,14 +104,19 @@ pub async fn handed_over(db: &impl ConnectionTrait, run: RunId, slot: i64) -> Re
         .collect()
 }
 
-/// The running runs of which nothing was foretold yet. Of those that wait for events nothing can be.
+/// The running runs of which nothing was foretold yet. Of those that wait for events nothing can be, nor of one that this
+/// version cannot read.
 ///
 /// # Errors
 /// What the database says.
 pub async fn not_foretold(db: &impl ConnectionTrait) -> Result<Vec<RunId>> {
-    let query = "SELECT id FROM runs WHERE finished_at IS NULL AND status = 'running' AND planned AND forecast IS NULL \
+    let query = "SELECT id, rules FROM runs WHERE finished_at IS NULL AND status = 'running' AND planned AND forecast IS NULL \
                  AND event_name IS NULL";
-    all(db, query, Vec::new()).await?.iter().map(|row| row.get("id").map(RunId)).collect()
+    let read = |row: &Row| {
+        row.json::<Rules>("rules")?;
+        Ok(RunId(row.get("id")?))
+    };
+    each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read)
 }
 
 /// Keeps what is expected of a run, once.

@@ -19,6 +19,7 @@ use crate::{
     exec, ledger,
     messages::{CLOCKS_APART, given_up, left_alone},
     one,
+    readable::each_readable,
     schedule::scheduled_at,
     segments,
 };
@@ -56,7 +57,7 @@ pub struct ChunkPlanned {
     pub complete: bool,
 }
 
-/// Runs that are to be planned, oldest first.
+/// Runs that are to be planned, oldest first. Of one that this version cannot read nothing is planned.
 ///
 /// # Errors
 /// What the database says.
@@ -66,7 +67,7 @@ pub async fn to_plan(db: &impl ConnectionTrait) -> Result<Vec<RunPlan>> {
         "SELECT {PLAN_COLUMNS} FROM runs r WHERE r.finished_at IS NULL AND NOT r.planned \
          AND r.status IN ('planning', 'paused') ORDER BY r.created_at"
     );
-    all(db, query, Vec::new()).await?.iter().map(read_plan).collect()
+    each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read_plan)
 }
 
 /// What [`read_plan`] reads, of runs `r`.

@@ -131,7 +131,9 @@ fn waiting_row(waiting: &Waiting) -> WaitingRow {
 fn href(what: Wait) -> String {
     let campaigns = |status| paths::with_query(paths::CAMPAIGNS, &[("status", status)]);
     match what {
-        Wait::Due | Wait::Later | Wait::Planning | Wait::Plans | Wait::Sending => campaigns("running"),
+        Wait::Due | Wait::Later | Wait::Planning | Wait::Plans | Wait::Unreadable | Wait::Sending => {
+            campaigns("running")
+        }
         Wait::Paused => campaigns("paused"),
         Wait::Cancelling => campaigns("cancelled"),
         Wait::Held => paths::DASHBOARD.to_owned(),
