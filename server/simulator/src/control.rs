@@ -91,6 +91,8 @@ pub struct MessageInfo {
     pub messaging_service_sid: Option<String>,
     /// How many media it has.
     pub num_media: u8,
+    /// How many segments it takes; 0 while a Messaging Service has not chosen its sender.
+    pub num_segments: u16,
 }
 
 /// Counts since the start or the last reset.
@@ -290,7 +292,8 @@ impl Control {
         core.reset();
     }
 
-    /// Waits until every message has come to its end, scheduled ones aside. False: not within this time.
+    /// Waits until every message has come to its end, also those that are accepted late; scheduled ones aside. False: not
+    /// within this time.
     pub async fn idle(&self, within: Duration) -> bool {
         tokio::time::timeout(within, self.core().queue.idle()).await.is_ok()
     }
@@ -311,5 +314,6 @@ fn info(core: &Core, message: &Message) -> MessageInfo {
         error_code: message.error_code,
         messaging_service_sid: message.service.as_deref().map(str::to_owned),
         num_media: message.num_media,
+        num_segments: message.segments,
     }
 }

@@ -67,6 +67,8 @@ async fn a_create_has_exactly_the_documented_fields() {
     let later = twilio.fetch(sid).await;
     assert_eq!(later["status"], "delivered");
     assert_eq!(later["price"], json!("-0.00750"));
+    let shown = twilio.running.control().conversation(TO);
+    assert_eq!(shown.iter().map(|message| message.num_segments).collect::<Vec<_>>(), [1]);
     assert!(later["date_sent"].is_string());
     assert!(later["subresource_uris"]["feedback"].is_string());
     twilio.running.shutdown().await;

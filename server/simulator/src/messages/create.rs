@@ -147,21 +147,27 @@ pub(crate) async fn create(
 }
 
 /// Accepts a message some time after its connection was closed, in a task of its own.
-fn accept_late(shared: &Shared, active: Arc<Active>, request: (HeaderMap, Bytes), fate: Fate, mut dice: Dice) {
+fn accept_late(shared: &Shared, active: Arc<Active>, request: (HeaderMap, Bytes), fate: Fate, dice: Dice) {
     let (core, stop) = (shared.core.clone(), shared.stop.clone());
     let epoch = core.epoch();
+    // Who waits until every message has come to its end waits for this one, too.
+    core.queue.begin_elsewhere();
     tokio::spawn(async move {
         let late = Duration::from_millis(active.settings.accepted_late_ms);
-        if tokio::time::timeout(late, stop.cancelled()).await.is_ok() || core.epoch() != epoch {
-            return;
+        let stopped = tokio::time::timeout(late, stop.cancelled()).await.is_ok();
+        if !stopped && core.epoch() == epoch {
+            accept_now(&core, &active, &request, fate, dice);
         }
-        let (headers, body) = request;
-        let Ok(checked) = check(&core, &active, Form::parse(form(&headers, &body)), &fate) else { return };
-        let (_, script) = accept(&core, &active, checked, fate.failure, &mut dice);
-        if let Some(script) = script {
-            core.queue.begin(Job::Step(script), Duration::from_millis(active.settings.callbacks.delay_ms));
-        }
+        core.queue.done();
     });
+}
+
+fn accept_now(core: &Core, active: &Active, (headers, body): &(HeaderMap, Bytes), fate: Fate, mut dice: Dice) {
+    let Ok(checked) = check(core, active, Form::parse(form(headers, body)), &fate) else { return };
+    let (_, script) = accept(core, active, checked, fate.failure, &mut dice);
+    if let Some(script) = script {
+        core.queue.begin(Job::Step(script), Duration::from_millis(active.settings.callbacks.delay_ms));
+    }
 }
 
 fn refuse(core: &Core, error: ApiError) -> Response {
