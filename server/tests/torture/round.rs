@@ -1,7 +1,6 @@
 //! One round: a fresh database, a campaign to everybody in it, the blows, and what must hold afterwards.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
     ops::AddAssign,
     time::{Duration, Instant},
@@ -9,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
-use simulator::{MessageFilter, Simulator};
+use simulator::{Control, Simulator};
 use testkit::{
     api::{Api, text},
     program::{Backend, Site},
@@ -17,7 +16,8 @@ use testkit::{
 
 use crate::{
     cluster::Cluster,
-    scenario::{LEASE_SECONDS, Scenario},
+    evidence,
+    scenario::{GRACE_SECONDS, LEASE_SECONDS, Scenario},
     singles,
 };
 
@@ -26,10 +26,15 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_event-stream-engine");
 /// A run that has not ended by itself after this time is stuck.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Our number, on either channel.
+pub const SENDER: &str = "+14155550100";
+
 /// What was counted in rounds that held.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     people: u64,
+    /// Blows that fell before the run had ended: the others try nothing.
+    pub under_way: u64,
     pub kills: u64,
     pub stops: u64,
     pub freezes: u64,
@@ -45,6 +50,8 @@ pub struct Outcome {
     singles: u64,
     /// Failed with a stated reason: Twilio does not have them, and the campaign sends nothing twice.
     given_up: u64,
+    /// Had opted out at Twilio, which said so.
+    opted_out: u64,
     /// Messages whose outcome was unknown for a while: on their way at a blow, or not answered clearly.
     unknown: u64,
     faults: u64,
@@ -58,6 +65,7 @@ pub struct Outcome {
 impl AddAssign for Outcome {
     fn add_assign(&mut self, other: Self) {
         self.people += other.people;
+        self.under_way += other.under_way;
         self.kills += other.kills;
         self.stops += other.stops;
         self.freezes += other.freezes;
@@ -67,6 +75,7 @@ impl AddAssign for Outcome {
         self.jumps += other.jumps;
         self.singles += other.singles;
         self.given_up += other.given_up;
+        self.opted_out += other.opted_out;
         self.unknown += other.unknown;
         self.faults += other.faults;
         self.refused += other.refused;
@@ -78,14 +87,15 @@ impl AddAssign for Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { people, kills, stops, freezes, outages, unknown, faults, refused, .. } = self;
+        let Self { people, under_way, kills, stops, freezes, outages, unknown, faults, refused, opted_out, .. } = self;
         let Self { callbacks, callbacks_again, callbacks_lost, restarts, full, jumps, singles, given_up, .. } = self;
         write!(
             f,
             "{people} people and {singles} single messages, {kills} kills, {stops} stops, {freezes} freezes, {outages} outages, \
-             {restarts} restarts of PostgreSQL, {full} times no writes, {jumps} jumps of the clock, {faults} faults of Twilio, \
-             {refused} refused by it, {unknown} unknown for a while, {given_up} of them given up; {callbacks} callbacks answered \
-             2xx ({callbacks_again} tries were repeated), {callbacks_lost} never; 0 lost, 0 twice"
+             {restarts} restarts of PostgreSQL, {full} times no writes, {jumps} jumps of the clock ({under_way} blows while the \
+             run was under way), {faults} faults of Twilio, {refused} refused by it (429), {opted_out} opted out there, \
+             {unknown} unknown for a while, {given_up} of them given up; {callbacks} callbacks answered 2xx \
+             ({callbacks_again} tries were repeated), {callbacks_lost} never; 0 lost, 0 twice"
         )
     }
 }
@@ -99,11 +109,9 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
         if scenario.restarts() { Site::on_own_server(BINARY, backend).await } else { Site::new(BINARY, backend).await };
     let mut site = new?;
     site.set("LEASE_SECONDS", LEASE_SECONDS);
-    site.set("RECONCILE_GRACE", 1);
+    site.set("RECONCILE_GRACE", GRACE_SECONDS);
     site.set("WORKER_CONCURRENCY", scenario.concurrency);
-    if scenario.sms {
-        site.set("TWILIO_FROM", "+14155550100");
-    }
+    site.set("TWILIO_FROM", scenario.address(SENDER));
     if scenario.sets_clock() {
         site.with_clock();
     }
@@ -127,49 +135,64 @@ pub async fn play(backend: &Backend, scenario: &Scenario) -> Result<Outcome> {
         struck.and(sent)
     };
     meanwhile.await.map_err(|error| with_log(&error, &cluster.site))?;
-    let ended = until_ended(&api, run).await.map_err(|error| with_log(&error, &cluster.site))?;
-    let control = twilio.control();
-    singles::hold(&api, scenario, control).await.map_err(|error| with_log(&error, &cluster.site))?;
-    let given_up = holds(&api, &ended, run, scenario, control).await;
-    outcome.given_up = given_up.map_err(|error| with_log(&error, &cluster.site))?;
-    outcome.singles = scenario.singles.len() as u64;
+    let not_sent = until_over(&api, run, scenario, twilio.control()).await;
+    let not_sent = not_sent.map_err(|error| with_log(&error, &cluster.site))?;
+    let site = cluster.stop().await?;
+    // Nobody is left who could send, so what Twilio has now is all that it ever gets.
+    let found = evidence::hold(&site, scenario, twilio.control()).await.map_err(|error| with_log(&error, &site))?;
+    let counted = found.given_up + found.opted_out;
+    ensure!(counted == not_sent, "{not_sent} are counted as not sent, and {counted} messages were not");
     let stats = twilio.control().stats();
+    outcome.singles = scenario.singles.len() as u64;
+    outcome.given_up = found.given_up;
+    outcome.opted_out = found.opted_out;
+    outcome.unknown = found.once_unknown;
     outcome.faults = stats.faults.values().sum();
-    outcome.refused = stats.refused.values().sum();
+    outcome.refused = stats.refused.get(&20_429).copied().unwrap_or_default();
     outcome.callbacks = stats.callbacks_sent;
     outcome.callbacks_again = stats.callbacks_retried;
     outcome.callbacks_lost = stats.callbacks_failed;
-    let site = cluster.stop().await?;
     twilio.shutdown().await;
     proven(&site, &base)?;
-    outcome.unknown = once_unknown(&site).await?;
     Ok(outcome)
+}
+
+/// Waits until the run has ended by itself, and then until nothing comes from Twilio any more: no callback, and no message
+/// that it took later. The run must stay as it ended. How many of its messages were not sent, by its counters.
+async fn until_over(api: &Api, run: &str, scenario: &Scenario, twilio: &Control) -> Result<u64> {
+    until_ended(api, run).await?;
+    singles::until_settled(api, scenario).await?;
+    ensure!(twilio.idle(PATIENCE).await, "Twilio still tells something after {PATIENCE:?}");
+    until_told(api, run, scenario, twilio).await?;
+    counted(api, run, scenario).await
 }
 
 /// A campaign to everybody in the file. Not marketing, which the law keeps to certain hours.
 async fn campaign(api: &Api, scenario: &Scenario) -> Result<String> {
-    let body = "Hi {{ name|default('there') }}, our offers in {{ city|default('your town') }} are ready.";
+    let variants = json!({"en": {"body": scenario.template()}});
     let template = json!({
-        "name": "Torture", "channel": scenario.channel(), "category": "utility", "variants": {"en": {"body": body}}
+        "name": "Torture", "channel": scenario.channel(), "category": "utility", "variants": variants
     });
     let template = api.post("/templates", &template).await?;
     // Who only gets a single message is stored without a city.
     let rule = json!({"field": "attributes.city", "operator": "=", "value": "Oslo"});
     let definition = json!({"combinator": "and", "rules": [rule]});
     let segment = api.post("/segments", &json!({"name": "Torture", "definition": definition})).await?;
-    let unknown = if scenario.give_up { "give_up" } else { "requeue" };
     let campaign = json!({
-        "name": "Torture", "template_id": template["id"], "segment_id": segment["id"], "unknown": unknown
+        "name": "Torture", "template_id": template["id"], "segment_id": segment["id"], "unknown": scenario.rule()
     });
     Ok(text(&api.post("/campaigns", &campaign).await?, "id")?.to_owned())
 }
 
 /// All blows, one after the other.
 async fn strike(cluster: &mut Cluster, api: &Api, run: &str, scenario: &Scenario, outcome: &mut Outcome) -> Result<()> {
+    let path = format!("/runs/{run}");
     for (after, which, blow) in &scenario.blows {
         tokio::time::sleep(*after).await;
+        let is_over = patiently(api, &path).await?["status"] == json!("completed");
+        outcome.under_way += u64::from(!is_over);
         cluster.strike(*which, *blow, outcome).await?;
-        balanced(&patiently(api, &format!("/runs/{run}")).await?)?;
+        balanced(&patiently(api, &path).await?)?;
     }
     Ok(())
 }
@@ -204,25 +227,19 @@ fn with_log(error: &anyhow::Error, site: &Site) -> anyhow::Error {
     anyhow!("{error:#}\nthe program's log:\n{}", site.log())
 }
 
-/// Messages that were unknown at some time, as their history says.
-async fn once_unknown(site: &Site) -> Result<u64> {
-    let db = store::Db::connect(site.database_url(), 2).await?;
-    let query = "SELECT CAST(count(DISTINCT message_id) AS bigint) AS n FROM transitions WHERE to_state = 2";
-    let row = store::one(db.reader(), query, Vec::new()).await?.context("a count is one row")?;
-    let count: i64 = row.get("n")?;
-    db.close().await?;
-    Ok(u64::try_from(count)?)
-}
-
-/// A file of so many people with valid numbers, everybody opted in.
+/// A file of so many people with valid numbers, everybody with a name of their own and opted in.
 pub fn people(site: &Site, count: u32) -> Result<std::path::PathBuf> {
     let mut file = "phone,name,city,consent\n".to_owned();
     for number in 0..count {
-        writeln!(file, "{},Ann Lee,Oslo,opted_in", phone(number))?;
+        writeln!(file, "{},{},Oslo,opted_in", phone(number), name(number))?;
     }
     let path = site.path("people.csv");
     std::fs::write(&path, file)?;
     Ok(path)
+}
+
+pub fn name(number: u32) -> String {
+    format!("Ann Lee {number}")
 }
 
 /// German mobile numbers: +49 151 and eight digits are all valid.
@@ -230,13 +247,13 @@ pub fn phone(number: u32) -> String {
     format!("+49151{:08}", 10_000_000 + number)
 }
 
-async fn until_ended(api: &Api, run: &str) -> Result<Value> {
+async fn until_ended(api: &Api, run: &str) -> Result<()> {
     let started = Instant::now();
     loop {
         let now = patiently(api, &format!("/runs/{run}")).await?;
         balanced(&now)?;
         match text(&now, "status")? {
-            "completed" => return Ok(now),
+            "completed" => return Ok(()),
             // Nobody pauses it but the program itself, where half of the latest answers said nothing: then it goes on by itself.
             "planning" | "running" | "paused" => {}
             other => bail!("the run is {other}: {now}"),
@@ -255,58 +272,46 @@ fn balanced(run: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What must be true when the run has ended. How many were given up.
-async fn holds(api: &Api, ended: &Value, run: &str, scenario: &Scenario, twilio: &simulator::Control) -> Result<u64> {
-    let given_up = settled(api, run, scenario, twilio).await?;
-    let planned = (0..scenario.people).map(phone).filter(|phone| !given_up.contains(phone));
-    let expected: BTreeMap<String, u64> = planned.map(|phone| (phone, 1)).collect();
-    let mut accepted = twilio.recipients(1);
-    for phone in singles::phones(scenario) {
-        accepted.remove(&phone);
+/// Where every callback was answered, what they told is known of everybody: an answer says that it is stored.
+async fn until_told(api: &Api, run: &str, scenario: &Scenario, twilio: &Control) -> Result<()> {
+    let stats = twilio.stats();
+    let is_silent = scenario.twilio.callbacks.no_callbacks_percent > 0.0;
+    if is_silent || stats.callbacks_failed + stats.callbacks_dropped > 0 {
+        return Ok(());
     }
-    let lost: Vec<_> = expected.keys().filter(|phone| !accepted.contains_key(*phone)).collect();
-    let twice: Vec<_> = accepted.iter().filter(|(_, times)| **times > 1).collect();
-    ensure!(lost.is_empty(), "{} lost: {lost:?}; {} {}", lost.len(), ended["ledger"], ended["skipped_by_reason"]);
-    ensure!(twice.is_empty(), "{} more than once: {twice:?}; {}", twice.len(), ended["ledger"]);
-    ensure!(accepted == expected, "others than planned got it: {accepted:?}, given up: {given_up:?}");
-    ensure!(ended["ledger"]["planned"] == json!(scenario.people), "not everybody was planned: {}", ended["ledger"]);
-    for state in ["queued", "sending", "unknown", "skipped", "cancelled"] {
-        ensure!(ended["ledger"][state] == json!(0), "{state} at the end: {}", ended["ledger"]);
+    let started = Instant::now();
+    loop {
+        let now = patiently(api, &format!("/runs/{run}")).await?;
+        let ledger = &now["ledger"];
+        if ledger["accepted"] == json!(0) && ledger["sent"] == json!(0) {
+            return Ok(());
+        }
+        ensure!(started.elapsed() < Duration::from_secs(30), "callbacks were answered and changed nothing: {ledger}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    ensure!(ended["ledger"]["failed"] == json!(given_up.len()), "{given_up:?} are not {}", ended["ledger"]);
-    let rollups = patiently(api, &format!("/runs/{run}/rollups?by=hour")).await?;
-    let hours = rollups["items"].as_array().context("rollups have items")?;
-    let counted: u64 = hours.iter().filter_map(|hour| hour["accepted"].as_u64()).sum();
-    ensure!(
-        counted + given_up.len() as u64 == u64::from(scenario.people),
-        "{counted} were counted as handed over: {rollups}"
-    );
-    Ok(given_up.len() as u64)
 }
 
-/// Each of our messages is bound to the one that Twilio has for this person; or it was given up where the campaign says
-/// so. To whom these were.
-async fn settled(api: &Api, run: &str, scenario: &Scenario, twilio: &simulator::Control) -> Result<BTreeSet<String>> {
-    let filter = MessageFilter { limit: Some(usize::MAX), ..MessageFilter::default() };
-    let theirs: BTreeMap<String, String> =
-        twilio.messages(&filter).into_iter().map(|message| (message.sid, message.to)).collect();
-    let (mut cursor, mut given_up) = (String::new(), BTreeSet::new());
-    loop {
-        let page = patiently(api, &format!("/runs/{run}/messages?limit=100{cursor}")).await?;
-        for message in page["items"].as_array().context("a page has items")? {
-            let phone = text(message, "phone")?;
-            if message["state"] == json!("failed") {
-                ensure!(scenario.give_up && message["reason"] == json!("outcome_unknown"), "{message}");
-                given_up.insert(phone.to_owned());
-                continue;
-            }
-            let sid = text(message, "provider_sid")?;
-            let to = theirs.get(sid).with_context(|| format!("Twilio does not know {sid}"))?;
-            ensure!(to.ends_with(phone), "{sid} went to {to}, not to {phone}");
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(given_up),
-        }
+/// The counters of a run that has ended, and of its hours. How many messages were not sent.
+async fn counted(api: &Api, run: &str, scenario: &Scenario) -> Result<u64> {
+    let ended = patiently(api, &format!("/runs/{run}")).await?;
+    ensure!(ended["status"] == json!("completed"), "it had ended, and goes on: {ended}");
+    balanced(&ended)?;
+    let count = |state: &str| ended["ledger"][state].as_u64().unwrap_or_default();
+    ensure!(count("planned") == u64::from(scenario.people), "not everybody was planned: {}", ended["ledger"]);
+    for state in ["queued", "sending", "unknown", "undelivered", "cancelled"] {
+        ensure!(count(state) == 0, "{state} at the end: {}", ended["ledger"]);
     }
+    let reasons = ended["skipped_by_reason"].as_object().context("a run says why it skips")?;
+    let skipped: u64 = reasons.values().filter_map(Value::as_u64).sum();
+    ensure!(skipped == count("skipped"), "skipped for no reason: {} {}", ended["ledger"], ended["skipped_by_reason"]);
+    let not_sent = count("failed") + count("skipped");
+    let rollups = patiently(api, &format!("/runs/{run}/rollups?by=hour")).await?;
+    let hours = rollups["items"].as_array().context("rollups have items")?;
+    let handed_over: u64 = hours.iter().filter_map(|hour| hour["accepted"].as_u64()).sum();
+    ensure!(
+        handed_over + not_sent == u64::from(scenario.people),
+        "{handed_over} were counted as handed over: {rollups} {}",
+        ended["ledger"]
+    );
+    Ok(not_sent)
 }
