@@ -434,7 +434,7 @@ async fn stop_by_message_in_the_middle_of_a_run_wins() {
             ..simulator::Inbound::default()
         };
         world.twilio.simulator.control().inbound(inbound).await.expect("taken");
-        let campaign_messages = |world: &world::World| {
+        let campaign_messages = |world: &World| {
             let phone = build::phone(person);
             let messages = world.twilio.simulator.control().conversation(phone.as_str());
             messages.iter().filter(|message| message.body == "Hi").count()
@@ -738,11 +738,11 @@ async fn holding_all_sending_works_within_a_second() {
         let run = world.launch(&world.campaign("Hi").await).await;
         world.start();
         world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 5).await;
-        let sending = |state| domain::settings::SettingsPatch {
-            sending: Some(domain::settings::Sending { state, reason: Some("test".to_owned()) }),
+        let sending = |state| SettingsPatch {
+            sending: Some(Sending { state, reason: Some("test".to_owned()) }),
             ..Default::default()
         };
-        let held = sending(domain::settings::SendingState::Held);
+        let held = sending(SendingState::Held);
         world.engine.settings().update(&world.admin, held).await.expect("held");
         tokio::time::sleep(Duration::from_secs(1)).await;
         let then = world.accepted_in_all();

@@ -235,7 +235,7 @@ pub fn signed_by((account, token): (&str, &str), target: &str, form: &[(&str, &s
         content_type: Some("application/x-www-form-urlencoded".to_owned()),
         signature: Some(BASE64_STANDARD.encode(mac.finalize().into_bytes())),
         signature_settings: None,
-        idempotency_token: Some(uuid::Uuid::new_v4().to_string()),
+        idempotency_token: Some(Uuid::new_v4().to_string()),
         body: Bytes::from(body),
     }
 }
