@@ -463,20 +463,19 @@ async fn poison(bench: &Bench, sid: &str) {
 async fn a_full_queue_refuses_at_once() {
     let test = testkit::databases().await.remove(0);
     let bench = bench(test).await;
-    let webhook = signed("/s", &[("MessageSid", "SM1"), ("MessageStatus", "sent")]);
+    // Each one of its own: repeats would wait for the first and not in the queue.
+    let webhook = || signed("/s", &[("MessageSid", "SM1"), ("MessageStatus", "sent")]);
     let waiting: Vec<_> = (0..engine::ingest::writer::QUEUE)
         .map(|_| {
-            let (engine, webhook) = (bench.engine.clone(), webhook.clone());
+            let (engine, webhook) = (bench.engine.clone(), webhook());
             tokio::spawn(async move { engine.ingest_status(webhook).await })
         })
         .collect();
     // With the queue full the next one is refused without waiting.
     let refused = tokio::time::timeout(std::time::Duration::from_secs(60), async {
         loop {
-            let attempt = tokio::time::timeout(
-                std::time::Duration::from_millis(100),
-                bench.engine.ingest_status(webhook.clone()),
-            );
+            let attempt =
+                tokio::time::timeout(std::time::Duration::from_millis(100), bench.engine.ingest_status(webhook()));
             if let Ok(answer) = attempt.await {
                 return answer;
             }
