@@ -190,7 +190,7 @@ pub struct Message {
     pub not_before: Timestamp,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// What it was planned for. Only on a single message of a campaign that listens to events.
+    /// What it was planned for. Only on a message of a campaign that listens to events.
     #[serde(default)]
     pub event: Option<MessageEvent>,
     /// Only on a single message, oldest first.

@@ -389,9 +389,9 @@ pub struct Forecast {
     pub rate_now: f64,
     /// From now on. Of a rehearsal: from when the campaign is due; by hand as if it were launched now.
     pub curve: Vec<CurvePoint>,
-    /// What was expected when it began.
+    /// What was expected when it began. Only of a single run: in lists it is null.
     pub at_launch: Option<Expectation>,
-    /// What happened; of a single run only, not in lists.
+    /// What happened. Only of a single run: in lists it is empty.
     pub actual: Vec<CurvePoint>,
 }
 

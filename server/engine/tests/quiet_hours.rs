@@ -566,6 +566,8 @@ async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
         let run = world.until_completed(run.id).await;
         assert_eq!((handed_over(&run.ledger), run.quiet.messages), (10, 0));
         assert_eq!(world.accepted_in_all(), 10, "the offer still waits");
+        let listed = world.engine.runs().list(&world.admin, notice.id, &PageRequest::default()).await.expect("runs");
+        assert_eq!((listed.items[0].quiet, run.quiet.overridden), (run.quiet, true), "the list says the same");
         let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
         let line = audit.items.iter().find(|line| line.action == "override_quiet_hours").expect("a line");
         assert!(line.detail.to_string().contains("The water is not safe"), "{line:?}");

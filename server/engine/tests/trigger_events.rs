@@ -191,6 +191,9 @@ async fn an_event_becomes_a_message_with_its_data() {
         assert_eq!(sent.body.as_deref(), Some("Hi Ana, Tea is $4.50"));
         let why = sent.event.expect("the event behind it");
         assert_eq!((why.id.as_deref(), &*why.name), (Some("a"), "price_drop"));
+        assert_eq!(messages_to(&world, 1).await[0].event.as_ref(), Some(&why), "also in lists");
+        let told = world.engine.campaigns().why(&world.admin, campaign.id, &build::phone(1), None).await.expect("why");
+        assert_eq!(told.messages[0].event.as_ref(), Some(&why));
         let skipped = world.until_message(2, State::Skipped).await;
         assert_eq!(skipped.reason, Some(Reason::MissingVariable));
         assert!(messages_to(&world, 3).await.is_empty());

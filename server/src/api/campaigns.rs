@@ -465,6 +465,9 @@ async fn test_campaign(
 }
 
 /// List a campaign's runs
+///
+/// As `GET /runs/{id}` tells of each, but for what its forecast was at the launch (`forecast.at_launch`) and what happened
+/// since (`forecast.actual`): those are null and empty here.
 #[utoipa::path(
     get, path = "/campaigns/{id}/runs", tag = TAG,
     params(("id" = CampaignId, Path), PageQuery),

@@ -1,6 +1,6 @@
 //! Messages for people: pages of a list, one with its whole history, a run's for export.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     ids::{CampaignId, ContactId, MessageId, RunId},
@@ -15,10 +15,11 @@ use sea_orm::Value;
 use uuid::Uuid;
 
 use super::{grounds, rows::state};
-use crate::{ConnectionTrait, Error, Result, Row, all, one};
+use crate::{ConnectionTrait, Error, Result, Row, all, one, trigger_events};
 
 const COLUMNS: &str = "m.id, m.run_id, m.campaign_id, m.kind, c.phone, c.name, s.channel, t.body, m.state, m.reason, \
-                       m.provider_sid, m.error_code, m.attempt, m.not_before, m.created_at, m.updated_at";
+                       m.provider_sid, m.error_code, m.attempt, m.not_before, m.created_at, m.updated_at, \
+                       CAST(m.occurrence AS bigint) AS occurrence";
 
 const FROM: &str = "FROM messages m JOIN senders s ON s.id = m.sender_id \
                     LEFT JOIN contacts c ON c.contact_id = m.contact_id \
@@ -51,7 +52,7 @@ pub async fn list(
     values.push(i64::from(limit).into());
     let order = if of_run { "m.contact_id DESC, m.id DESC" } else { "m.id DESC" };
     let query = format!("SELECT {COLUMNS} {FROM} WHERE {condition} ORDER BY {order} LIMIT ${}", values.len());
-    all(db, query, values).await?.iter().map(read).collect()
+    read_all(db, &all(db, query, values).await?).await
 }
 
 /// What was said to one person before `before` (when its turn came, and its id), newest first: of campaigns what was
@@ -79,7 +80,7 @@ pub async fn said_to(
         before_at.into(),
         before_id.into(),
     ];
-    all(db, query, values).await?.iter().map(read).collect()
+    read_all(db, &all(db, query, values).await?).await
 }
 
 /// The filter's SQL and its values, numbered from 1.
@@ -124,6 +125,25 @@ fn kind(row: &Row) -> Result<MessageKind> {
         .ok_or_else(|| Error::Corrupt { column: "messages.kind", problem: number.to_string() })
 }
 
+/// Messages, each with the event that it was planned for, if one did it: asked for once, however many they are.
+async fn read_all(db: &impl ConnectionTrait, rows: &[Row]) -> Result<Vec<Message>> {
+    let mut messages: Vec<Message> = rows.iter().map(read).collect::<Result<_>>()?;
+    let mut planned_for = Vec::new();
+    for (row, message) in rows.iter().zip(&mut messages) {
+        let event: i64 = row.get("occurrence")?;
+        // Those of a plan have none, and of others the number says something else.
+        if message.kind == MessageKind::Campaign && event > 0 {
+            planned_for.push((event, message));
+        }
+    }
+    let numbers: BTreeSet<i64> = planned_for.iter().map(|(event, _)| *event).collect();
+    let events = trigger_events::behind(db, &numbers).await?;
+    for (event, message) in planned_for {
+        message.event = events.get(&event).cloned();
+    }
+    Ok(messages)
+}
+
 fn read(row: &Row) -> Result<Message> {
     let phone: Option<String> = row.get("phone")?;
     Ok(Message {
@@ -159,16 +179,14 @@ fn read(row: &Row) -> Result<Message> {
 /// `NotFound` when there is none.
 pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
     let query = format!("SELECT {COLUMNS} {FROM} WHERE m.id = $1");
-    let mut message = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
+    let row = one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?;
+    let mut message = read_all(db, &[row]).await?.pop().ok_or(Error::NotFound)?;
     message.decisions = decisions(db, id).await?;
     if message.kind == MessageKind::Campaign && message.decisions.iter().all(|made| made.attempt > 0) {
         let rehearsed = was_rehearsed(db, message.run_id).await?;
         message.decisions.insert(0, planned(&message, rehearsed));
     }
     message.history = history(db, &message).await?;
-    if message.kind == MessageKind::Campaign {
-        message.event = crate::trigger_events::of_message(db, id).await?;
-    }
     Ok(message)
 }
 

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use domain::{
     ids::{CampaignId, RunId, TemplateId, TopicId},
-    run::{Forecast, Quiet, Run, RunSummary},
+    run::{Forecast, Quiet, Rules, Run, RunSummary},
     segment::Group,
     time::Timestamp,
 };
 use serde::Serialize;
 
+use super::morning;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, all,
     batch::{Type, table},
-    ledger, one, rehearsals,
+    ledger, one,
+    readable::if_readable,
+    rehearsals,
 };
 
 const COLUMNS: &str = "r.id, r.campaign_id, r.number, r.status, r.template_version, r.rate_per_second, r.reason, \
-                       r.created_at, r.started_at, r.finished_at";
+                       r.rules, r.created_at, r.started_at, r.finished_at";
 
 /// A run with its ledger and tallies; the forecast is the caller's.
 ///
@@ -30,7 +33,7 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
     );
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let tallies = ledger::tallies(db, id).await?;
-    run.quiet = super::quiet(db, id).await?;
+    run.quiet = Quiet { overridden: run.quiet.overridden, ..morning::quiet(db, id).await? };
     let of = rehearsals::of_runs(db, &ids(std::iter::once(id.to_string()))?).await?.remove(&id).unwrap_or_default();
     (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
     run.skipped_by_reason = tallies.skipped_by_reason;
@@ -59,8 +62,9 @@ pub async fn list(
     let mut tallies = tallies_of(db, &runs).await?;
     let mut rehearsals = rehearsals::of_runs(db, &ids(runs.iter().map(|run| run.id.to_string()))?).await?;
     for run in &mut runs {
+        // Of one that is over nobody waits.
         if run.finished_at.is_none() {
-            run.quiet = super::quiet(db, run.id).await?;
+            run.quiet = Quiet { overridden: run.quiet.overridden, ..morning::quiet(db, run.id).await? };
         }
         if let Some(of) = tallies.remove(&run.id) {
             run.skipped_by_reason = of.skipped_by_reason;
@@ -99,15 +103,18 @@ async fn tallies_of(db: &impl ConnectionTrait, runs: &[Run]) -> Result<BTreeMap<
 }
 
 fn read(row: &Row) -> Result<Run> {
+    let id = RunId(row.get("id")?);
+    // A run is told of also where this version cannot read what it goes by.
+    let rules = if_readable("run", id.0, row.json::<Rules>("rules"))?;
     Ok(Run {
-        id: RunId(row.get("id")?),
+        id,
         campaign_id: CampaignId(row.get("campaign_id")?),
         number: row.get("number")?,
         status: row.word("status")?,
         ledger: ledger::read(row)?,
         skipped_by_reason: BTreeMap::new(),
         failures_by_code: BTreeMap::new(),
-        quiet: Quiet::default(),
+        quiet: Quiet { overridden: rules.is_some_and(|rules| rules.quiet_off), ..Quiet::default() },
         forecast: Forecast::default(),
         rehearsal: None,
         rehearsed_before: None,

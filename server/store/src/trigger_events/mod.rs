@@ -4,7 +4,8 @@ mod own;
 mod read;
 
 pub use own::{Own, listened_to, tell};
-pub use read::{get, list, names, of_message, sample};
+pub(crate) use read::behind;
+pub use read::{get, list, names, sample};
 
 use std::collections::{BTreeMap, HashMap};
 

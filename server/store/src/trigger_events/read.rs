@@ -1,11 +1,10 @@
 //! Events for people who look at them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
     contact::Attributes,
     ids::{CampaignId, MessageId, TriggerEventId},
-    message::Kind as MessageKind,
     time::Timestamp,
     trigger_event::{EventEffect, EventName, MessageEvent, TriggerEvent, TriggerEventFilter},
 };
@@ -155,23 +154,29 @@ pub async fn sample(db: &impl ConnectionTrait, name: Option<&str>) -> Result<Opt
     row.map(|row| row.json("data")).transpose()
 }
 
-/// The event that a campaign's message was planned for; none where no event did it.
-///
-/// # Errors
-/// What the database says.
-pub async fn of_message(db: &impl ConnectionTrait, id: MessageId) -> Result<Option<MessageEvent>> {
-    let query = "SELECT e.number, d.id, e.name, e.occurred_at, e.received_at FROM messages m \
-                 JOIN trigger_events e ON e.number = m.occurrence \
-                 LEFT JOIN trigger_event_data d ON d.number = e.number WHERE m.id = $1 AND m.kind = $2";
-    let row = one(db, query, vec![id.0.into(), MessageKind::Campaign.number().into()]).await?;
-    row.map(|row| {
-        Ok(MessageEvent {
-            number: TriggerEventId(row.get("number")?),
+/// The events with these numbers, as far as they are stored, for those who ask why there is a message.
+pub(crate) async fn behind(db: &impl ConnectionTrait, numbers: &BTreeSet<i64>) -> Result<BTreeMap<i64, MessageEvent>> {
+    let mut batch = Columns::new(Kind::of(db), [column("number", Type::BigInt)]);
+    numbers.iter().for_each(|number| batch.push([(*number).into()]));
+    if batch.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut values = Vec::new();
+    let query = format!(
+        "SELECT e.number, d.id, e.name, e.occurred_at, e.received_at FROM {} CROSS JOIN trigger_events e \
+         LEFT JOIN trigger_event_data d ON d.number = e.number WHERE e.number = wanted.number",
+        batch.table("wanted", &mut values)?
+    );
+    let event = |row: &Row| {
+        let number: i64 = row.get("number")?;
+        let event = MessageEvent {
+            number: TriggerEventId(number),
             id: row.get("id")?,
             name: row.get("name")?,
             occurred_at: row.get::<Option<i64>>("occurred_at")?.map(Timestamp::from_micros),
             received_at: Timestamp::from_micros(row.get("received_at")?),
-        })
-    })
-    .transpose()
+        };
+        Ok((number, event))
+    };
+    all(db, query, values).await?.iter().map(event).collect()
 }
