@@ -216,6 +216,12 @@ pub struct HistoryEntry {
     pub actor: Option<StepActor>,
     pub reason: Option<Reason>,
     pub error_code: Option<i32>,
+    /// Until when it was told to wait then, for the person's quiet hours …
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// … and the same by the person's clock, with where that is: `until Thu 3 December 2026, 08:00 in Europe/Stockholm (…)`.
+    #[serde(default)]
+    pub detail: Option<String>,
     /// False for a callback that changed nothing: a later status was there before it.
     #[serde(default = "yes")]
     pub moved: bool,
@@ -238,6 +244,7 @@ pub struct StepActor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decision {
+    /// 0: by the plan; after the first one also what became of a message that waited when quiet hours or clocks had changed.
     pub attempt: i32,
     pub outcome: Outcome,
     pub reason: Option<Reason>,
@@ -248,6 +255,9 @@ pub struct Decision {
     /// The time zones (IANA names) that the person may be in, where a clock bound the message: as they were known then.
     /// Its times are told by the first one's.
     pub zones: Vec<String>,
+    /// Until when it is to wait, where it is told to.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     pub at: Timestamp,
 }
 

@@ -8,11 +8,12 @@ use domain::{
     campaign::{Campaign, CampaignPatch, CampaignStatus, Late, NewCampaign, OverrideQuietHours, Trigger},
     consent::Category,
     ids::{ContactId, TemplateId},
-    message::{Channel, NewMessage, Outcome, State},
+    message::{Channel, CheckOutcome, NewMessage, Outcome, State},
     page::PageRequest,
     quiet::{FrequencyCap, OwnLawLine, QuietHours, WorkspaceQuietPatch},
     reason::{Check, Reason},
     role::Role,
+    run::RunStatus,
     settings::SettingsPatch,
     time::Timestamp,
 };
@@ -71,7 +72,18 @@ async fn everybody_waits_for_their_own_morning_without_being_claimed() {
         let asleep = world.message_to(3).await;
         assert_eq!((asleep.state, asleep.attempts, asleep.not_before), (State::Queued, 0, morning));
         assert_eq!(asleep.reason, Some(Reason::QuietHours));
-        assert_eq!(asleep.decisions.len(), 1, "only planned: {:?}", asleep.decisions);
+        let [planned] = &asleep.decisions[..] else { panic!("only planned: {:?}", asleep.decisions) };
+        assert_eq!(
+            (planned.attempt, planned.outcome, planned.reason, planned.until),
+            (0, Outcome::Wait, Some(Reason::QuietHours), Some(morning))
+        );
+        let until = "until Wed 2 December 2026, 08:00 in America/New_York (the contact's time zone)";
+        let check = planned.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
+        let detail = check.detail.as_deref().unwrap_or_default();
+        assert_eq!(check.result, CheckOutcome::Fail);
+        assert!(detail.starts_with(until) && detail.contains("quiet hours 21:00–08:00; tzdb 20"), "{detail}");
+        let awake = world.message_to(15).await;
+        assert_eq!((awake.decisions[0].outcome, awake.history[0].until), (Outcome::Send, None));
         assert_eq!(world.accepted_in_all(), 10);
 
         clock.to(MORNING);
@@ -80,6 +92,44 @@ async fn everybody_waits_for_their_own_morning_without_being_claimed() {
         world.assert_nobody_twice();
         let woken = world.message_to(3).await;
         assert_eq!((woken.attempts, woken.reason), (1, None));
+        assert_eq!(woken.decisions.first(), Some(planned), "that it had to wait stays told");
+        assert_eq!(woken.decisions.len(), 2, "{:?}", woken.decisions);
+        let born = &woken.history[0];
+        assert_eq!((born.state, born.reason, born.until), (State::Queued, Some(Reason::QuietHours), Some(morning)));
+        assert_eq!(born.detail.as_deref(), Some(until));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_a_rehearsed_message_had_to_wait_stays_told_whatever_becomes_of_it() {
+    let (worlds, clock) = worlds_at(NIGHT).await;
+    for mut world in worlds {
+        clock.to(NIGHT);
+        world.people(1, 2).await;
+        live_in(&world, 1..3, "America/New_York").await;
+        let campaign = campaign(&world, |draft| NewCampaign { quiet_hours: Some(night()), ..draft }).await;
+        world.start();
+        let rehearsed = world.engine.campaigns().rehearse(&world.admin, campaign.id).await.expect("a rehearsal").id;
+        world.until(rehearsed, "rehearsed", |run| run.status == RunStatus::Rehearsed).await;
+        let run = world.launch(&campaign).await.id;
+        assert_eq!(run, rehearsed);
+        build::set_person(&world.db, ContactId(2), "consent = 'opted_out'").await;
+        clock.to(MORNING);
+        world.until_completed(run).await;
+        for (person, became) in [(1, Outcome::Send), (2, Outcome::Skip)] {
+            let message = world.message_to(person).await;
+            let [planned, decided] = &message.decisions[..] else { panic!("{:?}", message.decisions) };
+            assert_eq!((planned.outcome, planned.reason), (Outcome::Wait, Some(Reason::QuietHours)));
+            assert_eq!(planned.until, Some(MORNING.parse().expect("an instant")));
+            for check in &planned.checks {
+                let is_quiet = check.check == Check::QuietHours;
+                let expected = if is_quiet { CheckOutcome::Fail } else { CheckOutcome::Pass };
+                assert_eq!(check.result, expected, "everything else was looked at as of the morning: {check:?}");
+            }
+            assert_eq!((decided.attempt, decided.outcome), (1, became));
+            assert_eq!(message.history[0].until, planned.until);
+        }
         world.stop().await;
     }
 }
@@ -229,6 +279,18 @@ async fn who_waits_follows_a_change_of_the_workspace_s_hours() {
         set_rule(&world, switch(false)).await;
         let run = world.until_completed(run.id).await;
         assert_eq!(handed_over(&run.ledger), 3);
+        let message = world.message_to(1).await;
+        let decided: Vec<_> = message.decisions.iter().map(|made| (made.attempt, made.outcome, made.until)).collect();
+        let first = Some(MORNING.parse().expect("an instant"));
+        let expected = [
+            (0, Outcome::Wait, first),
+            (0, Outcome::Wait, earlier),
+            (0, Outcome::Send, None),
+            (1, Outcome::Send, None),
+        ];
+        assert_eq!(decided, expected);
+        let waited: Vec<_> = message.history.iter().filter_map(|step| step.until).collect();
+        assert_eq!(waited, [first, earlier].map(|until| until.expect("an instant")));
         world.stop().await;
     }
 }

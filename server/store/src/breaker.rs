@@ -172,13 +172,13 @@ pub async fn senders_of(db: &impl ConnectionTrait, messages: &[MessageId]) -> Re
         .collect()
 }
 
-/// When a message was last handed over, as its decisions say.
+/// When a message was last handed over, as its decisions say; what the planner decides is none of these.
 ///
 /// # Errors
 /// What the database says.
 pub async fn handed_over_at(db: &impl ConnectionTrait, message: MessageId) -> Result<Option<Timestamp>> {
     let query = "SELECT MAX(d.at) AS at FROM decisions d JOIN messages m ON m.id = d.message_id AND m.month = d.month \
-                 WHERE d.message_id = $1";
+                 WHERE d.message_id = $1 AND d.attempt > 0";
     let row = one(db, query, vec![message.0.into()]).await?;
     Ok(row.map(|row| row.get::<Option<i64>>("at")).transpose()?.flatten().map(Timestamp::from_micros))
 }

@@ -13,7 +13,8 @@ pub(super) fn timeline(history: &[HistoryEntry], faults: &Faults) -> AnyView {
     if history.is_empty() {
         return view! { <p class="muted">"Nothing yet."</p> }.into_any();
     }
-    let moments = history.iter().rev().map(|entry| moment(entry, faults)).collect::<Vec<_>>();
+    let moments = history.iter().enumerate().rev().map(|(place, entry)| moment(entry, place == 0, faults));
+    let moments = moments.collect::<Vec<_>>();
     view! { <Timeline>{moments}</Timeline> }.into_any()
 }
 
@@ -28,25 +29,28 @@ pub(super) fn gap(since: Timestamp) -> AnyView {
     .into_any()
 }
 
-fn moment(entry: &HistoryEntry, faults: &Faults) -> AnyView {
+fn moment(entry: &HistoryEntry, is_first: bool, faults: &Faults) -> AnyView {
     let trouble = match (entry.error_code, entry.reason) {
         (Some(code), _) => Some(format!("{} ({code}). ", faults.meaning(code))),
         (None, Some(reason)) => Some(format!("{}. ", text::reason(reason))),
         (None, None) => None,
     };
+    let waits = entry.detail.as_ref().map(|until| format!("It waits {until}. "));
     let by = match &entry.actor {
         Some(actor) => Some(format!("By {}.", text::step_actor(actor))),
         None => (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by))),
     };
     let tone = if entry.moved { Label::from(entry.state).tone } else { Tone::Idle };
     let late = (!entry.moved).then_some(" It came late and changed nothing.");
-    view! { <Moment at=entry.at title=step(entry) tone=tone>{trouble}{by}{late}</Moment> }.into_any()
+    view! { <Moment at=entry.at title=step(entry, is_first) tone=tone>{trouble}{waits}{by}{late}</Moment> }.into_any()
 }
 
 /// What happened in this step.
-fn step(entry: &HistoryEntry) -> &'static str {
+fn step(entry: &HistoryEntry, is_first: bool) -> &'static str {
     match (entry.state, entry.by) {
-        (State::Queued, By::Plan) => "Planned",
+        (State::Queued, By::Plan) if is_first => "Planned",
+        (State::Queued, By::Plan) if entry.until.is_some() => "Quiet hours or clocks had changed: told to wait anew",
+        (State::Queued, By::Plan) => "Quiet hours or clocks had changed: it need not wait for them any more",
         (State::Queued, By::Reconcile) => "Proven not sent: back in the queue",
         // Nobody puts a message back by hand: this is how single and test messages begin.
         (State::Queued, By::Admin) => "Queued for sending",
@@ -80,10 +84,11 @@ pub(super) fn decisions(decisions: &[Decision]) -> AnyView {
         }
         .into_any();
     }
-    decisions.iter().rev().map(decision).collect::<Vec<_>>().into_any()
+    let cards = decisions.iter().enumerate().rev().map(|(place, made)| decision(made, place == 0));
+    cards.collect::<Vec<_>>().into_any()
 }
 
-fn decision(decision: &Decision) -> AnyView {
+fn decision(decision: &Decision, is_first: bool) -> AnyView {
     let early = decision.attempt == 0 && decision.outcome == Outcome::Send;
     let what = match (decision.outcome, decision.reason) {
         (Outcome::Send, _) if early => "Nothing spoke against it. The rest is checked when its turn comes".to_owned(),
@@ -94,7 +99,8 @@ fn decision(decision: &Decision) -> AnyView {
         (Outcome::Wait, None) => "Told to wait".to_owned(),
     };
     let title = match decision.attempt {
-        0 => "Decided at planning".to_owned(),
+        0 if is_first => "Decided at planning".to_owned(),
+        0 => "Looked at anew while it waited".to_owned(),
         n => format!("Decided at attempt {n}"),
     };
     let version = decision.rules_version.map(|version| format!(" By version {version} of the rules."));

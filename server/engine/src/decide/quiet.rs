@@ -13,6 +13,9 @@ use crate::{
 /// pass it on.
 pub const MARGIN: i64 = 30 * Timestamp::SECOND;
 
+/// What is kept where nothing binds.
+const NO_HOURS: &str = "no quiet hours bind this message";
+
 /// `Wed 2 December 2026, 08:00`
 const DAY_AND_TIME: &str = "%a %-d %B %Y, %H:%M";
 
@@ -34,9 +37,7 @@ pub struct Hours {
 
 /// What the check saw that passed: the window, whose clock it goes by, the rules.
 pub(super) fn seen(facts: &Facts) -> Option<String> {
-    let Some(hours) = &facts.hours else { return Some("no quiet hours bind this message".to_owned()) };
-    let (from, to) = hours.policy.window(&hours.zones, hours.place, facts.now)?;
-    Some(format!("allowed from {} to {}; {}", hours.local(from), hours.told(to), hours.rules()))
+    facts.hours.as_ref().map_or_else(|| Some(NO_HOURS.to_owned()), |hours| hours.seen(facts.now))
 }
 
 /// Until when the message may be handed over; none when nothing binds it.
@@ -65,13 +66,28 @@ pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
             Err(No::with(Reason::DeadlinePassed, seen))
         }
         None => {
-            let seen = format!("until {}; {}", hours.told(until), hours.rules());
+            let seen = hours.closed(until);
             Err(No::until(Reason::QuietHours, until, seen))
         }
     }
 }
 
 impl Hours {
+    /// What is kept of who is to wait until then.
+    pub(crate) fn closed(&self, until: Timestamp) -> String {
+        format!("until {}; {}", self.told(until), self.rules())
+    }
+
+    /// What is kept of who may be messaged at an instant: the window, whose clock it goes by, the rules. None when it is quiet
+    /// then.
+    pub(crate) fn seen(&self, at: Timestamp) -> Option<String> {
+        if self.policy.is_free() {
+            return Some(NO_HOURS.to_owned());
+        }
+        let (from, to) = self.policy.window(&self.zones, self.place, at)?;
+        Some(format!("allowed from {} to {}; {}", self.local(from), self.told(to), self.rules()))
+    }
+
     /// With [`MARGIN`] before a window closes.
     fn answer(&self, now: Timestamp) -> Answer {
         match self.policy.answer(&self.zones, self.place, now) {

@@ -18,7 +18,7 @@ use domain::{
 use store::{
     Kind, Tx,
     rehearsals::LeftOut,
-    runs::{Planned, RunPlan},
+    runs::{Asleep, Planned, RunPlan},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -171,7 +171,7 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
     let due = DueTimes::of(&plan.rules, plan.snapshot_at, now);
     if let Some(people) = planned.people.filter(|_| due.is_local() || !hours.is_free()) {
         let queued = store::runs::planned(&tx, plan.run, people).await?;
-        Placed::of(&queued, &due, (&hours, &plan.rules)).write(&tx, plan, &due, now).await?;
+        Placed::of(&queued, &due, (&hours, &plan.rules), now).write(&tx, plan, &due, now).await?;
     }
     if planned.complete {
         store::runs::finish_plan(&tx, plan.run, now).await?;
@@ -185,7 +185,7 @@ async fn plan_chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
 #[derive(Default)]
 struct Placed {
     /// In the morning, instead of being claimed only to wait.
-    asleep: Vec<(MessageId, Timestamp)>,
+    asleep: Vec<Asleep>,
     /// When their own clock says so.
     later: Vec<(MessageId, Timestamp)>,
     /// Not any more.
@@ -195,9 +195,9 @@ struct Placed {
 impl Placed {
     /// Who has no zone, or would be dropped in the morning, is due when awake people are: the claim says why nothing is
     /// sent.
-    fn of(queued: &[Planned], due: &DueTimes, (hours, rules): (&Policy, &Rules)) -> Self {
+    fn of(queued: &[Planned], due: &DueTimes, (hours, rules): (&Policy, &Rules), now: Timestamp) -> Self {
         let deadline = rules.send_before.filter(|_| rules.late == Late::Drop);
-        let mut placed = Self::default();
+        let (mut placed, mut told) = (Self::default(), waiting::Told::planning(now));
         for planned in queued {
             let zones = zones_of(&planned.phone, planned.timezone.as_deref());
             let at = match due.of_person(&zones) {
@@ -207,9 +207,13 @@ impl Placed {
                     continue;
                 }
             };
-            let morning = waiting::morning(hours, planned, &zones, at);
+            let person = waiting::hours_of(hours, planned, &zones);
+            let morning = waiting::morning(&person, at);
             match morning.filter(|until| deadline.is_none_or(|deadline| *until < deadline)) {
-                Some(until) => placed.asleep.push((planned.id, until)),
+                Some(until) => {
+                    let decision = told.asleep(&person, until);
+                    placed.asleep.push(Asleep { id: planned.id, until, decision });
+                }
                 None if due.is_local() => placed.later.push((planned.id, at)),
                 None => {}
             }
@@ -218,7 +222,7 @@ impl Placed {
     }
 
     async fn write(&self, tx: &Tx, plan: &RunPlan, due: &DueTimes, now: Timestamp) -> Result<()> {
-        store::runs::wait_for_morning(tx, &self.asleep).await?;
+        store::runs::wait_for_morning(tx, now.month(), &self.asleep).await?;
         store::runs::due_then(tx, &self.later).await?;
         let left_out = |id: &MessageId| LeftOut { id: *id, reason: Reason::DeadlinePassed, decision: due.over(now) };
         let over: Vec<_> = self.over.iter().map(left_out).collect();

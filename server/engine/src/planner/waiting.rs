@@ -4,14 +4,21 @@
 //! decides), but whom a changed rule allows would sleep on. Who is due by their own clock is looked at anew by a program
 //! that knows newer clocks.
 
+use std::collections::HashMap;
+
 use domain::{
-    ids::{MessageId, RunId},
+    ids::RunId,
+    message::Outcome,
     quiet::{Holiday, OwnLawLine, WorkspaceQuiet},
+    reason::{Check, Reason},
     run::Rules,
     settings::Settings,
     time::Timestamp,
 };
-use store::runs::{Planned, Waiting, Which, Woken};
+use store::{
+    messages::{DecisionIn, Grounds, Seen},
+    runs::{Change, Planned, Waiting, Which, Woken},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,10 +28,11 @@ use super::{
 use crate::{
     Engine, Error, Result,
     bell::Who,
+    decide::Hours,
     quiet::{self, Answer, Holidays, Place, Policy},
     retry::retrying,
     services::settings,
-    zones::{self, Zones, zones_of},
+    zones::{self, Source, Zones, zones_of},
 };
 
 /// The rules that waiting messages were last looked at by, in this process.
@@ -110,8 +118,9 @@ async fn look_at(
             async {
                 let tx = engine.db().begin().await?;
                 let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), which, after, limit).await?;
-                let changes =
-                    waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now)).collect::<Vec<_>>();
+                let mut told = Told::anew(now);
+                let changes = waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now, &mut told));
+                let changes: Vec<_> = changes.collect();
                 store::runs::wait_until(&tx, now, &changes).await?;
                 tx.commit().await.map_err(store::Error::from)?;
                 Ok::<_, Error>((waiting.last().map(|last| (last.until, last.planned.id)), changes.len()))
@@ -132,7 +141,7 @@ async fn look_at(
 }
 
 /// What becomes of a message by now, when it is something else than what it waits for.
-fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp) -> Option<(MessageId, Woken)> {
+fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp, told: &mut Told) -> Option<Change> {
     let zones = zones_of(&one.planned.phone, one.planned.timezone.as_deref());
     let at = match due.map(|due| due.of_person(&zones)) {
         // Nobody is woken before their time.
@@ -141,21 +150,89 @@ fn change(hours: &Policy, one: &Waiting, due: Option<&DueTimes>, now: Timestamp)
         Some(Due::Over) if !one.asleep => return None,
         Some(Due::Over) | None => now,
     };
-    let (woken, is_same) = match morning(hours, &one.planned, &zones, at) {
+    let person = hours_of(hours, &one.planned, &zones);
+    let (woken, is_same) = match morning(&person, at) {
         Some(until) => (Woken::Asleep(until), one.asleep && until == one.until),
         None => (Woken::Due(at), !one.asleep && (at == one.until || at.max(one.until) <= now)),
     };
-    (!is_same).then_some((one.planned.id, woken))
+    if is_same {
+        return None;
+    }
+    let decision = match woken {
+        Woken::Asleep(until) => Some(told.asleep(&person, until)),
+        Woken::Due(at) => one.asleep.then(|| told.awake(&person, at)),
+    };
+    Some(Change { id: one.planned.id, woken, decision })
+}
+
+/// Whose clock a planned message goes by, and by which rules.
+pub(super) fn hours_of(policy: &Policy, planned: &Planned, zones: &Zones) -> Hours {
+    let place = Place::of(&planned.phone, planned.country.as_deref(), zones);
+    Hours { policy: policy.clone(), zones: zones.clone(), place }
 }
 
 /// Until when a person sleeps who is due at an instant; none for who does not, or has no zone.
-pub(super) fn morning(hours: &Policy, planned: &Planned, zones: &Zones, at: Timestamp) -> Option<Timestamp> {
-    if hours.is_free() {
+pub(super) fn morning(hours: &Hours, at: Timestamp) -> Option<Timestamp> {
+    if hours.policy.is_free() {
         return None;
     }
-    let place = Place::of(&planned.phone, planned.country.as_deref(), zones);
-    match hours.answer(zones, place, at) {
+    match hours.policy.answer(&hours.zones, hours.place, at) {
         Answer::Quiet { until } => Some(until),
         Answer::Allowed { .. } | Answer::Never => None,
     }
+}
+
+/// The people of one place who are to wait until then, or are due.
+type Key = (Zones, Source, Place, Woken);
+
+/// The decisions of those whom the planner finds asleep or awake, put into words once for all of one place: by one policy,
+/// at one instant.
+pub(super) struct Told {
+    at: Timestamp,
+    /// The checks that were made before.
+    passed: i64,
+    known: HashMap<Key, DecisionIn>,
+}
+
+impl Told {
+    /// Of a plan, which has looked at consent and subscription.
+    pub(super) fn planning(at: Timestamp) -> Self {
+        Self { at, passed: Check::Subscription.bits_through(), known: HashMap::new() }
+    }
+
+    /// Of those who wait: nothing but their quiet hours is looked at.
+    fn anew(at: Timestamp) -> Self {
+        Self { at, passed: 0, known: HashMap::new() }
+    }
+
+    pub(super) fn asleep(&mut self, person: &Hours, until: Timestamp) -> DecisionIn {
+        self.decision(person, Woken::Asleep(until))
+    }
+
+    fn awake(&mut self, person: &Hours, at: Timestamp) -> DecisionIn {
+        self.decision(person, Woken::Due(at))
+    }
+
+    fn decision(&mut self, person: &Hours, woken: Woken) -> DecisionIn {
+        let (at, passed) = (self.at, self.passed);
+        let key = (person.zones.clone(), person.zones.source(), person.place, woken);
+        self.known.entry(key).or_insert_with(|| decision(person, woken, at, passed)).clone()
+    }
+}
+
+fn decision(person: &Hours, woken: Woken, at: Timestamp, passed: i64) -> DecisionIn {
+    let (outcome, reason, until, saw) = match woken {
+        Woken::Asleep(until) => (Outcome::Wait, Some(Reason::QuietHours), Some(until), Some(person.closed(until))),
+        // Of who has no zone, or never an hour, the claim says why nothing is sent.
+        Woken::Due(due) => (Outcome::Send, None, None, person.seen(due)),
+    };
+    let is_open = outcome == Outcome::Send && saw.is_some();
+    let zones = if person.policy.is_free() { &[][..] } else { person.zones.names() };
+    let seen = Seen {
+        checks: saw.map(|saw| (Check::QuietHours.to_string(), saw)).into_iter().collect(),
+        zones: zones.iter().map(ToString::to_string).collect(),
+        until,
+    };
+    let checks = if is_open { passed | Check::QuietHours.bit() } else { passed };
+    DecisionIn { at, outcome, reason, checks, detail: None, grounds: Grounds::of(&seen) }
 }

@@ -16,7 +16,7 @@ use store::{
     Tx,
     messages::Claimed,
     rehearsals::{Counts, LeftOut, count, count_outcome},
-    runs::RunPlan,
+    runs::{Asleep, RunPlan},
 };
 
 use super::{Cap, RunContext, caps, content, content::Text, verdict, verdict::Binding};
@@ -58,8 +58,8 @@ pub(crate) struct Rehearsing {
 #[derive(Default)]
 pub(crate) struct Found {
     pub left_out: Vec<LeftOut>,
-    /// Who sleeps, until then.
-    pub asleep: Vec<(MessageId, Timestamp)>,
+    /// Who sleeps.
+    pub asleep: Vec<Asleep>,
     /// Who is due by their own clock, then.
     pub due: Vec<(MessageId, Timestamp)>,
     pub counts: Counts,
@@ -229,7 +229,8 @@ impl Rehearsing {
                 (Outcome::Send, None, Some(due))
             }
             Verdict::Wait { until, reason } => {
-                found.asleep.push((id, *until));
+                let decision = verdict::record(&facts, &decided, now);
+                found.asleep.push(Asleep { id, until: *until, decision });
                 (Outcome::Wait, Some(*reason), Some(*until))
             }
         };
@@ -273,6 +274,8 @@ impl Rehearsing {
                 // That it is not too early was only supposed.
                 Decided { passed: awake.passed & !Check::QuietHours.bit(), ..awake }
             }
+            // Nor does anything else speak against it then.
+            Verdict::Send(_) => Decided { passed: awake.passed & !Check::QuietHours.bit(), ..decided },
             _ => decided,
         }
     }

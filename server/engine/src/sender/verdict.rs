@@ -86,19 +86,19 @@ pub(super) fn record(facts: &Facts, decided: &Decided, at: Timestamp) -> Decisio
         Verdict::Skip(reason) => (Outcome::Skip, Some(*reason)),
         Verdict::Wait { reason, .. } => (Outcome::Wait, Some(*reason)),
     };
-    DecisionIn {
-        at,
-        outcome,
-        reason,
-        checks: decided.passed,
-        detail: decided.detail.clone(),
-        grounds: Grounds::of(&seen(facts, decided.passed)),
+    let mut seen = seen(facts, decided.passed);
+    let mut detail = decided.detail.clone();
+    if let Verdict::Wait { until, reason } = decided.verdict {
+        // Who sleeps in the same place by the same rules wakes at the same instant: it is the same for thousands.
+        seen.until = Some(until);
+        seen.checks.extend(reason.check().map(|check| check.to_string()).zip(detail.take()));
     }
+    DecisionIn { at, outcome, reason, checks: decided.passed, detail, grounds: Grounds::of(&seen) }
 }
 
 /// What the checks saw that passed, and whose clock it was.
 fn seen(facts: &Facts, passed: i64) -> Seen {
     let checks = facts.seen(passed).into_iter().map(|(check, saw)| (check.to_string(), saw));
     let zones = facts.hours.iter().flat_map(|hours| hours.zones.names());
-    Seen { checks: checks.collect(), zones: zones.map(ToString::to_string).collect() }
+    Seen { checks: checks.collect(), zones: zones.map(ToString::to_string).collect(), until: None }
 }

@@ -65,6 +65,7 @@ impl Messages<'_> {
         })?;
         name_actors(db, &mut message).await?;
         tell_local_times(&mut message);
+        tell_waits(&mut message);
         let since = store::callbacks::since(db).await?.map(Timestamp::start_of_month);
         message.callbacks_since = since.filter(|since| message.created_at < *since);
         Ok(message)
@@ -111,6 +112,17 @@ fn tell_local_times(message: &mut Message) {
             let local = zones::civil(&zone, made.at).strftime("%a %-d %B %Y, %H:%M");
             *detail = format!("{local} there: {detail}");
         }
+    }
+}
+
+/// Says in the history until when a message was told to wait by the person's clock; the rules behind it stand with the
+/// decision.
+fn tell_waits(message: &mut Message) {
+    for step in message.history.iter_mut().filter(|step| step.until.is_some()) {
+        let told = message.decisions.iter().rev().find(|made| made.until == step.until && made.at <= step.at);
+        let check = told.and_then(|made| made.checks.iter().find(|check| check.check == Check::QuietHours));
+        let detail = check.and_then(|check| check.detail.as_deref());
+        step.detail = detail.and_then(|detail| detail.split("; ").next()).map(str::to_owned);
     }
 }
 

@@ -1,7 +1,12 @@
-//! What the checks of decisions saw that said yes. Few differ: each is stored once, whoever it was decided about.
+//! What the checks of decisions saw that said yes, or for now not yet. Few differ: each is stored once, whoever it was
+//! decided about.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
+use domain::time::Timestamp;
 use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -12,11 +17,11 @@ use crate::{
     sql::Ready,
 };
 
-/// What the checks of a decision saw that said yes, and the number that it is known by.
+/// What the checks of a decision saw, and the number that it is known by. Cheap to clone: thousands may share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grounds {
     id: i64,
-    text: String,
+    text: Arc<str>,
 }
 
 /// What is stored of them, as JSON. No personal data.
@@ -26,6 +31,9 @@ pub struct Seen {
     pub checks: BTreeMap<String, String>,
     /// The time zones (IANA names) that the person may be in, where a clock binds the message.
     pub zones: Vec<String>,
+    /// Until when the message is to wait: then `checks` has what the check saw that says so, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Grounds {
@@ -39,7 +47,7 @@ impl Grounds {
         let hash = Sha256::digest(&text);
         // Enough of it: among a hundred million of them, two share a number with a chance of 1 in 3,000.
         let id = hash.first_chunk().map_or(0, |first: &[u8; 8]| i64::from_be_bytes(*first));
-        Some(Self { id, text })
+        Some(Self { id, text: text.into() })
     }
 
     pub(super) const fn id(&self) -> i64 {
@@ -76,7 +84,7 @@ pub(super) fn statement<'a>(
 ) -> Result<Option<Ready>> {
     // In one order, so that two who store the same ones never wait for each other.
     let new: BTreeMap<i64, &str> =
-        grounds.filter(|grounds| !known.has(grounds)).map(|grounds| (grounds.id, grounds.text.as_str())).collect();
+        grounds.filter(|grounds| !known.has(grounds)).map(|grounds| (grounds.id, &*grounds.text)).collect();
     if new.is_empty() {
         return Ok(None);
     }
@@ -107,7 +115,7 @@ mod tests {
 
     fn grounds(consent: &str) -> Grounds {
         let checks = BTreeMap::from([(Check::Consent.to_string(), consent.to_owned())]);
-        Grounds::of(&Seen { checks, zones: vec!["Europe/Paris".to_owned()] }).expect("something was seen")
+        Grounds::of(&Seen { checks, zones: vec!["Europe/Paris".to_owned()], until: None }).expect("something was seen")
     }
 
     #[test]

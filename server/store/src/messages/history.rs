@@ -26,7 +26,7 @@ pub struct DecisionIn {
     pub checks: i64,
     /// What deviated: the failed check's data. No personal data.
     pub detail: Option<String>,
-    /// What those saw that passed.
+    /// What those saw that passed; of who is to wait also what the one saw that says so, in the place of `detail`.
     pub grounds: Option<Grounds>,
 }
 
@@ -87,10 +87,18 @@ pub(crate) async fn write_first_decisions<'a>(
     month: i32,
     rows: impl Iterator<Item = (MessageId, &'a DecisionIn)> + Clone,
 ) -> Result<()> {
+    write_plan_decisions(tx, rows.map(|(id, decision)| (id, month, decision))).await
+}
+
+/// What the planner decided about messages, each with its month.
+pub(crate) async fn write_plan_decisions<'a>(
+    tx: &Tx,
+    rows: impl Iterator<Item = (MessageId, i32, &'a DecisionIn)> + Clone,
+) -> Result<()> {
     let kind = Kind::of(tx);
-    let seen = rows.clone().filter_map(|(_, decision)| decision.grounds.as_ref());
+    let seen = rows.clone().filter_map(|(_, _, decision)| decision.grounds.as_ref());
     let grounds = grounds::statement(kind, &KnownGrounds::default(), seen)?;
-    let decisions = decisions(kind, rows.map(|(id, decision)| (id, month, 0, decision)))?;
+    let decisions = decisions(kind, rows.map(|(id, month, decision)| (id, month, 0, decision)))?;
     exec_together(tx, grounds.into_iter().chain(decisions)).await
 }
 

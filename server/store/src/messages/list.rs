@@ -182,7 +182,8 @@ pub async fn get(db: &impl ConnectionTrait, id: MessageId) -> Result<Message> {
     let row = one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?;
     let mut message = read_all(db, &[row]).await?.pop().ok_or(Error::NotFound)?;
     message.decisions = decisions(db, id).await?;
-    if message.kind == MessageKind::Campaign && message.decisions.iter().all(|made| made.attempt > 0) {
+    let is_told = message.decisions.iter().any(|made| made.attempt == 0 && made.at == message.created_at);
+    if message.kind == MessageKind::Campaign && !is_told {
         let rehearsed = was_rehearsed(db, message.run_id).await?;
         message.decisions.insert(0, planned(&message, rehearsed));
     }
@@ -202,23 +203,18 @@ async fn was_rehearsed(db: &impl ConnectionTrait, run: Option<RunId>) -> Result<
     Ok(one(db, query, vec![run.map(|run| run.0).into()]).await?.is_some())
 }
 
-/// The first decision of a planned message that was queued: it passed the checks that a plan makes, of a rehearsed one
-/// all of them, but that it may have been too early or too late.
+/// The first decision of a planned message that was to go out at once: it passed the checks that a plan makes, of a
+/// rehearsed one all of them. That of all others is stored.
 fn planned(message: &Message, rehearsed: bool) -> Decision {
-    let waits = message.reason == Some(Reason::QuietHours) && message.attempts == 0;
-    let passed = match (rehearsed, waits || message.attempts > 0) {
-        (false, _) => Check::Subscription.bits_through(),
-        (true, false) => Check::Length.bits_through(),
-        // Whether it had to wait is not told any more once it was sent.
-        (true, true) => Check::Length.bits_through() & !Check::QuietHours.bit(),
-    };
+    let last = if rehearsed { Check::Length } else { Check::Subscription };
     Decision {
         attempt: 0,
-        outcome: if rehearsed && waits { Outcome::Wait } else { Outcome::Send },
-        reason: message.reason.filter(|_| rehearsed && waits),
-        checks: checks(passed, (rehearsed && waits).then_some(Check::QuietHours), None, &BTreeMap::new()),
+        outcome: Outcome::Send,
+        reason: None,
+        checks: checks(last.bits_through(), None, None, &BTreeMap::new()),
         rules_version: None,
         zones: Vec::new(),
+        until: None,
         at: message.created_at,
     }
 }
@@ -234,6 +230,7 @@ fn decision(row: &Row) -> Result<Decision> {
         checks: checks(row.get("checks")?, reason.and_then(Reason::check), row.get("detail")?, &seen.checks),
         rules_version: Some(i32::from(row.get::<i16>("rules_version")?)),
         zones: seen.zones,
+        until: seen.until,
         at: Timestamp::from_micros(row.get("at")?),
     })
 }
@@ -256,7 +253,8 @@ fn checks(
                 CheckOutcome::NotChecked
             };
             let detail = match result {
-                CheckOutcome::Fail => detail.clone(),
+                // Of who waits it is the same for many, and stands with the grounds.
+                CheckOutcome::Fail => detail.clone().or_else(|| seen.get(check.as_str()).cloned()),
                 CheckOutcome::Pass => seen.get(check.as_str()).cloned(),
                 CheckOutcome::NotChecked => None,
             };
@@ -291,13 +289,39 @@ async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<His
             ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), By::Callback)
         });
     }
+    tell_waits(message, &mut entries);
     // Stable: what happened in the same microsecond keeps the order above.
     entries.sort_by_key(|entry| entry.at);
     Ok(entries)
 }
 
+/// Says where a message was told to wait until when, and where it need not wait any longer. Not each of these is a
+/// transition: one that waits and is told to wait once more stays as it is.
+fn tell_waits(message: &Message, entries: &mut Vec<HistoryEntry>) {
+    for (place, made) in message.decisions.iter().enumerate() {
+        let by_plan = made.attempt == 0;
+        let is_woken = by_plan && made.outcome == Outcome::Send && made.at != message.created_at;
+        if made.outcome != Outcome::Wait && !is_woken {
+            continue;
+        }
+        let next = message.decisions.get(place + 1).map(|next| next.at);
+        let known = entries.iter_mut().find(|entry| {
+            let follows = made.at <= entry.at && next.is_none_or(|next| entry.at < next);
+            !is_woken && entry.state == State::Queued && entry.reason == made.reason && follows
+        });
+        if let Some(entry) = known {
+            entry.until = made.until;
+            continue;
+        }
+        let by = if by_plan { By::Plan } else { By::Worker };
+        let entry = step(State::Queued, made.at, by);
+        entries.push(HistoryEntry { reason: made.reason, until: made.until, ..entry });
+    }
+}
+
 fn birth(message: &Message) -> HistoryEntry {
-    let skip = message.decisions.iter().find(|made| made.attempt == 0 && made.outcome == Outcome::Skip);
+    let first = message.decisions.iter().find(|made| made.attempt == 0 && made.at == message.created_at);
+    let skip = first.filter(|made| made.outcome == Outcome::Skip);
     let state = match (skip, message.kind) {
         (Some(_), _) => State::Skipped,
         (None, MessageKind::Confirmation) => State::Accepted,
@@ -308,11 +332,11 @@ fn birth(message: &Message) -> HistoryEntry {
         MessageKind::Confirmation | MessageKind::Question | MessageKind::AutoReply => By::Worker,
         MessageKind::Test | MessageKind::Single => By::Admin,
     };
-    HistoryEntry { reason: skip.and_then(|made| made.reason), ..step(state, message.created_at, by) }
+    HistoryEntry { reason: first.and_then(|made| made.reason), ..step(state, message.created_at, by) }
 }
 
 fn step(state: State, at: Timestamp, by: By) -> HistoryEntry {
-    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None, moved: true }
+    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None, until: None, detail: None, moved: true }
 }
 
 /// A line of a run's export.

@@ -25,8 +25,8 @@ pub use claim::{
     Claimed, ClaimedContact, Lane, Lease, Which, as_if_claimed, claim, claim_probe, next_due, single_lanes,
 };
 pub use grounds::{Grounds, KnownGrounds, Seen};
-pub(crate) use history::write_first_decisions;
 pub use history::{DecisionIn, RULES_VERSION};
+pub(crate) use history::{write_first_decisions, write_plan_decisions};
 pub use list::{ExportRow, export_chunk, get, list, said_to};
 pub use orphans::{Claimable, claimable};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};

@@ -9,7 +9,8 @@ mod state;
 
 pub use lanes::{RunLane, lane, lanes};
 pub use morning::{
-    Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, wait_for_morning, wait_until, waiting,
+    Asleep, Change, Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, wait_for_morning,
+    wait_until, waiting,
 };
 pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
 pub use plan::{

@@ -1,5 +1,7 @@
 //! Planned messages that wait for their people's morning from the start, so that none of them is claimed only to wait.
 
+use std::collections::HashMap;
+
 use domain::{
     ids::{MessageId, RunId},
     phone::{NotE164, Phone},
@@ -13,7 +15,9 @@ use sea_orm::Value;
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
-    exec, one,
+    exec,
+    messages::{DecisionIn, write_first_decisions, write_plan_decisions},
+    one,
     readable::each_readable,
 };
 
@@ -49,12 +53,24 @@ fn read(row: &Row) -> Result<Planned> {
     })
 }
 
-/// These wait until then. Nothing is lost when somebody's clock turns out to be another one: the claim decides.
+/// A planned message whose person sleeps when it is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asleep {
+    pub id: MessageId,
+    pub until: Timestamp,
+    /// Its first decision. What it saw is the same for all who sleep in one place, so that it takes a short row.
+    pub decision: DecisionIn,
+}
+
+/// These wait until then, each with its first decision: by the time that it is sent nothing else would tell that it had to.
+/// Nothing is lost when somebody's clock turns out to be another one: the claim decides.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wait_for_morning(tx: &Tx, rows: &[(MessageId, Timestamp)]) -> Result<()> {
-    wait(tx, rows, Some(Reason::QuietHours)).await
+pub async fn wait_for_morning(tx: &Tx, month: i32, rows: &[Asleep]) -> Result<()> {
+    let until: Vec<_> = rows.iter().map(|row| (row.id, row.until)).collect();
+    wait(tx, &until, Some(Reason::QuietHours)).await?;
+    write_first_decisions(tx, month, rows.iter().map(|row| (row.id, &row.decision))).await
 }
 
 /// These are due then.
@@ -165,7 +181,7 @@ pub async fn waiting(
 }
 
 /// What becomes of a message that waited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Woken {
     /// Its person's morning is then.
     Asleep(Timestamp),
@@ -173,19 +189,29 @@ pub enum Woken {
     Due(Timestamp),
 }
 
-/// These wait until another time, or are due, as is found now; whoever was tried meanwhile is left alone.
+/// A message that waited, and what is found of it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub id: MessageId,
+    pub woken: Woken,
+    /// Why, where quiet hours are the reason, or were.
+    pub decision: Option<DecisionIn>,
+}
+
+/// These wait until another time, or are due, as is found now, each with the decision that says so; whoever was tried
+/// meanwhile is left alone.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[(MessageId, Woken)]) -> Result<()> {
-    let columns = [column("id", Type::BigInt), column("until", Type::BigInt), column("asleep", Type::Bool)];
+pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[Change]) -> Result<()> {
+    let columns = [column("message", Type::BigInt), column("until", Type::BigInt), column("asleep", Type::Bool)];
     let mut batch = Columns::new(Kind::of(tx), columns);
-    for (id, woken) in rows {
-        let (until, asleep) = match woken {
+    for row in rows {
+        let (until, asleep) = match row.woken {
             Woken::Asleep(until) => (until, true),
             Woken::Due(at) => (at, false),
         };
-        batch.push([id.0.into(), until.as_micros().into(), asleep.into()]);
+        batch.push([row.id.0.into(), until.as_micros().into(), asleep.into()]);
     }
     if batch.is_empty() {
         return Ok(());
@@ -193,13 +219,17 @@ pub async fn wait_until(tx: &Tx, now: Timestamp, rows: &[(MessageId, Woken)]) ->
     let mut values = vec![now.as_micros().into()];
     let update = format!(
         "UPDATE messages SET not_before = w.until, updated_at = $1, reason = CASE WHEN w.asleep THEN '{}' END \
-         FROM {} WHERE messages.id = w.id AND messages.open = 0 \
-         AND (messages.reason IS NULL OR messages.quiet_until IS NOT NULL)",
+         FROM {} WHERE messages.id = w.message AND messages.open = 0 \
+         AND (messages.reason IS NULL OR messages.quiet_until IS NOT NULL) RETURNING id, month",
         Reason::QuietHours.as_str(),
         batch.table("w", &mut values)?
     );
-    exec(tx, update, values).await?;
-    Ok(())
+    let mut months: HashMap<MessageId, i32> = HashMap::new();
+    for row in all(tx, update, values).await? {
+        months.insert(MessageId(row.get("id")?), row.get("month")?);
+    }
+    let decided = rows.iter().filter_map(|row| Some((row.id, *months.get(&row.id)?, row.decision.as_ref()?)));
+    write_plan_decisions(tx, decided).await
 }
 
 /// How many of a run's messages wait for their people's morning, and until when. Whether they have to is the run's rules'
