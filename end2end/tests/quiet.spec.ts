@@ -222,6 +222,8 @@ test('only an admin wakes people, says why, and it is kept', async ({ api, serve
     await work.button('Send it to them now').click()
     await expect(page.getByText('Whoever sleeps gets it now.')).toBeVisible()
     await work.until(() => expect(page.getByText('Completed').first()).toBeVisible({ timeout: 500 }))
+    const put_aside = page.getByRole('status').filter({ hasText: 'Quiet hours were put aside for this run.' })
+    await expect(put_aside, 'also when it is over').toContainText(why)
     await work.open(`/simulator?phone=${encodeURIComponent(phone)}`)
     await expect(page.getByRole('log', { name: 'Conversation' })).toContainText('Boil the water.')
   })

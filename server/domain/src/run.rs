@@ -8,7 +8,7 @@ use crate::{
     campaign::{Late, OnUnknown, Repeat},
     consent::Category,
     ids::{CampaignId, RunId},
-    message::{Channel, Message, Outcome, State},
+    message::{Channel, Message, Outcome, State, StepActor},
     quiet::QuietHours,
     time::Timestamp,
     word_enum,
@@ -127,6 +127,10 @@ pub struct Run {
     pub failures_by_code: BTreeMap<String, i64>,
     /// Those of `queued` that wait for their people's morning.
     pub quiet: Quiet,
+    /// Who said that it cannot wait for anybody's morning, and why, oldest first; also after it was taken back, and when the
+    /// run is over.
+    #[serde(default)]
+    pub quiet_overrides: Vec<QuietOverride>,
     pub forecast: Forecast,
     /// What its rehearsal found; null when it was not rehearsed.
     pub rehearsal: Option<Rehearsal>,
@@ -157,6 +161,9 @@ pub struct Rules {
     /// An admin said that it cannot wait: no quiet hours hold for it. Never of marketing.
     #[serde(default)]
     pub quiet_off: bool,
+    /// Who said so and why, oldest first, also after it was taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet_overrides: Vec<QuietOverride>,
     /// Everybody's own clock says this when their message is due; a local time without offset.
     #[serde(default)]
     pub local_at: Option<String>,
@@ -173,6 +180,34 @@ pub struct Rules {
     /// The run stays open, and events make its messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventRules>,
+}
+
+/// That a run goes out in quiet hours, too: who said so, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QuietOverride {
+    pub by: StepActor,
+    pub reason: String,
+    pub since: Timestamp,
+    /// When it was taken back, or said anew; null of one that holds, or held to the end of the run.
+    pub until: Option<Timestamp>,
+}
+
+impl Rules {
+    /// Whatever was said about quiet hours holds no longer.
+    pub fn restore_quiet(&mut self, now: Timestamp) {
+        self.quiet_off = false;
+        for said in self.quiet_overrides.iter_mut().filter(|said| said.until.is_none()) {
+            said.until = Some(now);
+        }
+    }
+
+    /// No quiet hours hold for the run any more: somebody said why.
+    pub fn override_quiet(&mut self, by: StepActor, reason: String, now: Timestamp) {
+        self.restore_quiet(now);
+        self.quiet_off = true;
+        self.quiet_overrides.push(QuietOverride { by, reason, since: now, until: None });
+    }
 }
 
 /// How a run takes events.

@@ -630,6 +630,19 @@ async fn an_admin_wakes_people_for_what_cannot_wait_but_not_for_marketing() {
         assert_eq!(world.accepted_in_all(), 10, "the offer still waits");
         let listed = world.engine.runs().list(&world.admin, notice.id, &PageRequest::default()).await.expect("runs");
         assert_eq!((listed.items[0].quiet, run.quiet.overridden), (run.quiet, true), "the list says the same");
+        assert_eq!(listed.items[0].quiet_overrides, run.quiet_overrides);
+        let [said] = &run.quiet_overrides[..] else { panic!("{:?}", run.quiet_overrides) };
+        assert_eq!((said.by.kind, &*said.reason, said.until), (ActorKind::CommandLine, "The water is not safe", None));
+        // And each message says so: where it was woken, and where it was sent.
+        let why = campaigns.why(&world.admin, notice.id, &build::phone(1), Some(run.id)).await.expect("why");
+        let decided: Vec<_> = why.message.expect("the message").decisions;
+        let outcomes: Vec<_> = decided.iter().map(|made| (made.attempt, made.outcome)).collect();
+        assert_eq!(outcomes, [(0, Outcome::Wait), (0, Outcome::Send), (1, Outcome::Send)]);
+        for made in &decided[1..] {
+            let check = made.checks.iter().find(|check| check.check == Check::QuietHours).expect("the check");
+            let words = "quiet hours overridden by the command line: The water is not safe";
+            assert_eq!((check.result, check.detail.as_deref()), (CheckOutcome::Pass, Some(words)));
+        }
         let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
         let line = audit.items.iter().find(|line| line.action == "override_quiet_hours").expect("a line");
         assert!(line.detail.to_string().contains("The water is not safe"), "{line:?}");
@@ -674,6 +687,7 @@ async fn a_campaign_that_listens_keeps_to_quiet_hours_again_when_an_admin_says_s
         take(2).await;
         let run = world.until(run, "asleep", |run| run.quiet.messages == 1).await;
         assert_eq!((handed_over(&run.ledger), run.quiet.overridden), (1, false));
+        assert!(matches!(&run.quiet_overrides[..], [said] if said.until.is_some()), "{:?}", run.quiet_overrides);
         let audit = world.engine.audit().list(&world.admin, &PageRequest::default()).await.expect("the audit log");
         assert!(audit.items.iter().any(|line| line.action == "restore_quiet_hours"));
         world.stop().await;

@@ -358,7 +358,8 @@ async fn pause_campaign(
 /// Send also in quiet hours
 ///
 /// The campaign's present run, when it cannot wait until everybody's morning, until that is taken back (`quiet.overridden` of
-/// the run). Not of marketing. The reason stands in the audit log.
+/// the run). Not of marketing. Who said so and why stands with the run (`quiet_overrides`), with the decisions of its messages
+/// and in the audit log.
 #[utoipa::path(
     post, path = "/campaigns/{id}/override-quiet-hours", tag = TAG,
     params(("id" = CampaignId, Path)),

@@ -129,6 +129,7 @@ pub const fn rules() -> Rules {
         on_unknown: OnUnknown::Requeue,
         quiet_hours: None,
         quiet_off: false,
+        quiet_overrides: Vec::new(),
         local_at: None,
         leave_late: false,
         tzdb: None,

@@ -92,6 +92,7 @@ fn rate(policy: Option<&Policy>) -> Result<f64> {
                 send_before: None,
                 late: Late::Wait,
                 hours,
+                overridden: None,
                 caps: Vec::new(),
                 enforce_window: false,
                 free_text: false,

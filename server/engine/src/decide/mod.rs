@@ -39,6 +39,8 @@ pub struct Facts {
     pub late: Late,
     /// None when no quiet hours bind the message.
     pub hours: Option<Hours>,
+    /// Who has put them aside, and why; none where nobody has.
+    pub overridden: Option<String>,
     /// The caps that bind it.
     pub caps: Vec<Capped>,
     /// The setting: free text only within the WhatsApp window.
@@ -204,6 +206,7 @@ fn willing() -> Facts {
         send_before: None,
         late: Late::Wait,
         hours: None,
+        overridden: None,
         caps: Vec::new(),
         enforce_window: false,
         free_text: true,

@@ -37,6 +37,9 @@ pub struct Hours {
 
 /// What the check saw that passed: the window, whose clock it goes by, the rules.
 pub(super) fn seen(facts: &Facts) -> Option<String> {
+    if facts.overridden.is_some() {
+        return facts.overridden.clone();
+    }
     facts.hours.as_ref().map_or_else(|| Some(NO_HOURS.to_owned()), |hours| hours.seen(facts.now))
 }
 

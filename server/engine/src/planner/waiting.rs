@@ -118,7 +118,7 @@ async fn look_at(
             async {
                 let tx = engine.db().begin().await?;
                 let waiting = store::runs::waiting(&tx, run.map(|(run, ..)| run), which, after, limit).await?;
-                let mut told = Told::anew(now);
+                let mut told = Told::anew(now, run.and_then(|(_, rules, _)| quiet::overridden(rules)));
                 let changes = waiting.iter().filter_map(|one| change(hours, one, due.as_ref(), now, &mut told));
                 let changes: Vec<_> = changes.collect();
                 store::runs::wait_until(&tx, now, &changes).await?;
@@ -191,18 +191,20 @@ pub(super) struct Told {
     at: Timestamp,
     /// The checks that were made before.
     passed: i64,
+    /// Who has put quiet hours aside, and why; none where nobody has.
+    overridden: Option<String>,
     known: HashMap<Key, DecisionIn>,
 }
 
 impl Told {
     /// Of a plan, which has looked at consent and subscription.
     pub(super) fn planning(at: Timestamp) -> Self {
-        Self { at, passed: Check::Subscription.bits_through(), known: HashMap::new() }
+        Self { at, passed: Check::Subscription.bits_through(), overridden: None, known: HashMap::new() }
     }
 
     /// Of those who wait: nothing but their quiet hours is looked at.
-    fn anew(at: Timestamp) -> Self {
-        Self { at, passed: 0, known: HashMap::new() }
+    fn anew(at: Timestamp, overridden: Option<String>) -> Self {
+        Self { at, passed: 0, overridden, known: HashMap::new() }
     }
 
     pub(super) fn asleep(&mut self, person: &Hours, until: Timestamp) -> DecisionIn {
@@ -214,25 +216,29 @@ impl Told {
     }
 
     fn decision(&mut self, person: &Hours, woken: Woken) -> DecisionIn {
-        let (at, passed) = (self.at, self.passed);
         let key = (person.zones.clone(), person.zones.source(), person.place, woken);
-        self.known.entry(key).or_insert_with(|| decision(person, woken, at, passed)).clone()
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let decision = self.put_into_words(person, woken);
+        self.known.insert(key, decision.clone());
+        decision
     }
-}
 
-fn decision(person: &Hours, woken: Woken, at: Timestamp, passed: i64) -> DecisionIn {
-    let (outcome, reason, until, saw) = match woken {
-        Woken::Asleep(until) => (Outcome::Wait, Some(Reason::QuietHours), Some(until), Some(person.closed(until))),
-        // Of who has no zone, or never an hour, the claim says why nothing is sent.
-        Woken::Due(due) => (Outcome::Send, None, None, person.seen(due)),
-    };
-    let is_open = outcome == Outcome::Send && saw.is_some();
-    let zones = if person.policy.is_free() { &[][..] } else { person.zones.names() };
-    let seen = Seen {
-        checks: saw.map(|saw| (Check::QuietHours.to_string(), saw)).into_iter().collect(),
-        zones: zones.iter().map(ToString::to_string).collect(),
-        until,
-    };
-    let checks = if is_open { passed | Check::QuietHours.bit() } else { passed };
-    DecisionIn { at, outcome, reason, checks, detail: None, grounds: Grounds::of(&seen) }
+    fn put_into_words(&self, person: &Hours, woken: Woken) -> DecisionIn {
+        let (outcome, reason, until, saw) = match woken {
+            Woken::Asleep(until) => (Outcome::Wait, Some(Reason::QuietHours), Some(until), Some(person.closed(until))),
+            // Of who has no zone, or never an hour, the claim says why nothing is sent.
+            Woken::Due(due) => (Outcome::Send, None, None, self.overridden.clone().or_else(|| person.seen(due))),
+        };
+        let is_open = outcome == Outcome::Send && saw.is_some();
+        let zones = if person.policy.is_free() { &[][..] } else { person.zones.names() };
+        let seen = Seen {
+            checks: saw.map(|saw| (Check::QuietHours.to_string(), saw)).into_iter().collect(),
+            zones: zones.iter().map(ToString::to_string).collect(),
+            until,
+        };
+        let checks = if is_open { self.passed | Check::QuietHours.bit() } else { self.passed };
+        DecisionIn { at: self.at, outcome, reason, checks, detail: None, grounds: Grounds::of(&seen) }
+    }
 }

@@ -12,7 +12,7 @@ mod policy;
 mod spans;
 mod window;
 
-pub use bound::{of_campaign, of_run, of_singles};
+pub use bound::{of_campaign, of_run, of_singles, overridden};
 pub(crate) use holidays::idle as idle_holidays;
 pub use holidays::{Holidays, shipped as shipped_holidays};
 pub(crate) use law::{EVERYWHERE, NOT_KNOWN, OTHER, closed_by, is_days, is_window, turns};

@@ -12,7 +12,7 @@ use super::{Cap, RunContext, caps, content::Text};
 use crate::{
     config::Config,
     decide::{self, Decided, Facts, Hours, Person, Verdict},
-    quiet::{Place, Policy},
+    quiet::{self, Place, Policy},
     zones::zones_of,
 };
 
@@ -53,6 +53,7 @@ pub(super) fn facts(binding: &Binding<'_>, text: &Text<'_>, message: &Claimed, n
         send_before: rules.and_then(|rules| rules.send_before),
         late: rules.map_or(Late::Wait, |rules| rules.late),
         hours: hours(binding, message, text.category(), now),
+        overridden: rules.and_then(quiet::overridden),
         caps: caps::of_message(binding.caps, message),
         enforce_window: binding.enforce_window,
         free_text: contact.is_none_or(|contact| text.is_free(contact.locale.as_deref())),

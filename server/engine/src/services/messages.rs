@@ -145,7 +145,7 @@ async fn name_actors(db: &impl store::ConnectionTrait, message: &mut Message) ->
 }
 
 /// What people call an actor: its id, where it has no better name.
-async fn name_of(db: &impl store::ConnectionTrait, kind: ActorKind, id: String) -> Result<String> {
+pub(super) async fn name_of(db: &impl store::ConnectionTrait, kind: ActorKind, id: String) -> Result<String> {
     let name = match (kind, id.parse::<uuid::Uuid>()) {
         (ActorKind::Account, Ok(id)) => {
             store::accounts::by_id(db, AccountId(id)).await?.map(|stored| stored.account.email)

@@ -106,6 +106,7 @@ fn read(row: &Row) -> Result<Run> {
     let id = RunId(row.get("id")?);
     // A run is told of also where this version cannot read what it goes by.
     let rules = if_readable("run", id.0, row.json::<Rules>("rules"))?;
+    let (overridden, quiet_overrides) = rules.map(|rules| (rules.quiet_off, rules.quiet_overrides)).unwrap_or_default();
     Ok(Run {
         id,
         campaign_id: CampaignId(row.get("campaign_id")?),
@@ -114,7 +115,8 @@ fn read(row: &Row) -> Result<Run> {
         ledger: ledger::read(row)?,
         skipped_by_reason: BTreeMap::new(),
         failures_by_code: BTreeMap::new(),
-        quiet: Quiet { overridden: rules.is_some_and(|rules| rules.quiet_off), ..Quiet::default() },
+        quiet: Quiet { overridden, ..Quiet::default() },
+        quiet_overrides,
         forecast: Forecast::default(),
         rehearsal: None,
         rehearsed_before: None,

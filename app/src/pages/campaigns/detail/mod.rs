@@ -12,7 +12,7 @@ use domain::{
     ids::CampaignId,
     message::State,
     role::Permission,
-    run::{Run, RunStatus},
+    run::{QuietOverride, Run, RunStatus},
     time::Timestamp,
 };
 use leptos::{context::Provider, prelude::*};
@@ -72,13 +72,10 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
     let campaign = view.campaign.clone();
     let header = header(&campaign, view.names.clone(), (view.run.as_ref(), view.rehearsal.is_some()), actions);
     let trouble = trouble(view.run.as_ref());
-    let quiet =
-        view.run.as_ref().filter(|run| !run.status.is_over() && may(Permission::Administer)).map(|run| run.quiet);
-    let wake = quiet.and_then(|quiet| match (quiet.overridden, quiet.messages) {
-        (true, _) => Some(awake(campaign.id, actions.change)),
-        (false, 0) => None,
-        (false, sleepers) => Some(wake(campaign.id, sleepers, actions.change)),
-    });
+    let awake = view.run.as_ref().and_then(|run| awake(run, actions.change));
+    let may_wake = |run: &&Run| !run.status.is_over() && !run.quiet.overridden && may(Permission::Administer);
+    let sleepers = view.run.as_ref().filter(may_wake).map_or(0, |run| run.quiet.messages);
+    let wake = (sleepers > 0).then(|| wake(campaign.id, sleepers, actions.change));
     let body = match view.run.clone() {
         Some(run) => run::body(view, run, here),
         None => draft::body(view, actions),
@@ -88,6 +85,7 @@ fn page(view: CampaignView, actions: Actions, here: Here) -> AnyView {
         <ActionError action=actions.change/>
         {due(&campaign)}
         {trouble}
+        {awake}
         {wake}
         {body}
     }
@@ -246,7 +244,7 @@ fn wake(id: CampaignId, sleepers: i64, change: FormAction<ChangeCampaign>) -> An
                     name="reason"
                     label="Why it cannot wait for the morning"
                     required=true
-                    hint="It stands in the audit log. Marketing always waits."
+                    hint="It stands on this page, with each message, and in the audit log. Marketing always waits."
                 />
                 <FormActions><SubmitButton label="Send it to them now" busy="Waking…" class="btn btn--danger"/></FormActions>
             </FormFor>
@@ -255,13 +253,30 @@ fn wake(id: CampaignId, sleepers: i64, change: FormAction<ChangeCampaign>) -> An
     .into_any()
 }
 
-/// That nobody's night is kept, and the way back.
-fn awake(id: CampaignId, change: FormAction<ChangeCampaign>) -> AnyView {
+/// That nobody's night is kept, or was not for a while: who said so and why. For admins, the way back.
+fn awake(run: &Run, change: FormAction<ChangeCampaign>) -> Option<AnyView> {
+    let holds = run.quiet.overridden && !run.status.is_over();
+    if !holds && run.quiet_overrides.is_empty() {
+        return None;
+    }
+    let said = run.quiet_overrides.iter().map(said).collect::<Vec<_>>();
+    let back = (holds && may(Permission::Administer))
+        .then(|| verb(change, run.campaign_id, "keep_hours", "Keep to quiet hours again", "Saving…", "btn"));
+    let (tone, title) = if holds {
+        (Tone::Warn, "It goes out by night, too.")
+    } else {
+        (Tone::Info, "Quiet hours were put aside for this run.")
+    };
+    Some(view! { <Alert tone=tone title=title>{said} {back}</Alert> }.into_any())
+}
+
+/// Who said that it cannot wait, why, and how long that held.
+fn said(one: &QuietOverride) -> AnyView {
+    let (by, since) = (text::step_actor(&one.by), one.since);
+    let reason = one.reason.clone();
+    let until = one.until.map(|at| view! { " Until " <Time at moment=true/> "." });
     view! {
-        <Alert tone=Tone::Warn title="It goes out by night, too.">
-            "An admin said that it cannot wait: no quiet hours hold for this run. "
-            {verb(change, id, "keep_hours", "Keep to quiet hours again", "Saving…", "btn")}
-        </Alert>
+        <Time at=since moment=true/> ", by " {by} ": “" <span dir="auto">{reason}</span> "”." {until} " "
     }
     .into_any()
 }

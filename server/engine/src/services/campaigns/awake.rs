@@ -4,12 +4,12 @@ use domain::{
     campaign::{Campaign, OverrideQuietHours},
     consent::Category,
     ids::CampaignId,
-    run::Rules,
+    message::StepActor,
 };
 use serde_json::json;
 
 use super::{audit, campaign_or, commit};
-use crate::{Actor, Engine, Error, Result, bell::Who};
+use crate::{Actor, Engine, Error, Result, bell::Who, services::messages::name_of};
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
@@ -22,7 +22,9 @@ pub(super) async fn override_quiet_hours(
 ) -> Result<Campaign> {
     let reason = asked.reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
-        let text = format!("Say why it cannot wait, in at most {REASON_MAX} characters: it stands in the audit log.");
+        let text = format!(
+            "Say why it cannot wait, in at most {REASON_MAX} characters: it stands with the run and in the audit log."
+        );
         return Err(Error::invalid("reason", text));
     }
     let now = engine.now();
@@ -31,12 +33,13 @@ pub(super) async fn override_quiet_hours(
     let Some((run, ..)) = store::runs::lock_open_run(&tx, id).await? else {
         return Err(Error::Conflict("The campaign has no run under way: nobody waits.".to_owned()));
     };
-    let rules = store::runs::lock_rules(&tx, run).await?;
+    let mut rules = store::runs::lock_rules(&tx, run).await?;
     if rules.category == Category::Marketing {
         let text = "Marketing waits for the morning: law binds it in many places. Only what people need to know may wake them.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    let rules = Rules { quiet_off: true, ..rules };
+    let by = StepActor { kind: actor.kind, name: name_of(&tx, actor.kind, actor.id.clone()).await? };
+    rules.override_quiet(by, reason.to_owned(), now);
     store::runs::set_rules(&tx, run, &rules).await?;
     audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
     let campaign = store::campaigns::get(&tx, id).await?;
@@ -55,11 +58,12 @@ pub(super) async fn restore_quiet_hours(engine: &Engine, actor: &Actor, id: Camp
         Some((run, ..)) => Some((run, store::runs::lock_rules(&tx, run).await?)).filter(|(_, rules)| rules.quiet_off),
         None => None,
     };
-    let Some((run, rules)) = overridden else {
+    let Some((run, mut rules)) = overridden else {
         return Err(Error::Conflict("Quiet hours hold for the campaign: there is nothing to take back.".to_owned()));
     };
     // Who is due by night from now on waits at the claim.
-    store::runs::set_rules(&tx, run, &Rules { quiet_off: false, ..rules }).await?;
+    rules.restore_quiet(now);
+    store::runs::set_rules(&tx, run, &rules).await?;
     audit(&tx, actor, now, "restore_quiet_hours", id, json!({ "run": run.to_string() })).await?;
     let campaign = store::campaigns::get(&tx, id).await?;
     commit(tx).await?;

@@ -494,6 +494,7 @@ pub(super) async fn insert(
         on_unknown: campaign.on_unknown,
         quiet_hours: campaign.quiet_hours,
         quiet_off: false,
+        quiet_overrides: Vec::new(),
         send_before: campaign.send_before.as_ref().map(|deadline| deadline.from_start(from)),
         tzdb: local_at.is_some().then(|| zones::version().to_owned()),
         local_at,
