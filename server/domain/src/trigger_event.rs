@@ -96,7 +96,7 @@ word_enum! {
     pub enum EventOutcome {
         /// Messages were planned, or skipped with their reasons.
         Planned = "planned",
-        /// It went into the message of an earlier event that was still waiting (`debounce`).
+        /// An event that happened after it, within the `debounce`, has the message: one goes out for both.
         Merged = "merged",
         /// The person is not in the campaign's audience, or was erased.
         LeftOut = "left_out",

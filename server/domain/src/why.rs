@@ -53,7 +53,8 @@ pub struct Why {
     pub message: Option<Message>,
     /// All messages of the campaign to the person, in every run, newest first, without histories; at most 100.
     pub messages: Vec<Message>,
-    /// The events about this person that the campaign heard, newest first, each with what it came to; at most 100.
+    /// The events about this person that the campaign heard, and those about many that made a message for them, newest first,
+    /// each with what it came to; at most 100.
     pub events: Vec<TriggerEvent>,
     /// Null for a number that nobody is stored with.
     pub consent: Option<Consent>,

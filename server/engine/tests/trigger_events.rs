@@ -166,6 +166,13 @@ async fn it_is_told_why_an_event_came_to_nothing_and_that_none_came() {
             told.events.iter().map(|event| (event.id.as_deref(), event.effects[0].outcome)).collect();
         let left_out = Some(EventOutcome::LeftOut);
         assert_eq!(outcomes, [(Some("d"), left_out), (Some("b"), planned), (Some("a"), merged)]);
+        // One about many that made a message for somebody was about them, too.
+        let everybody = json!({"combinator": "and", "rules": []});
+        ingest(&world, &[json!({"id": "all", "name": "price_drop", "segment": everybody})]).await;
+        plan_events(&world.engine).await.expect("planned");
+        let told = why(3).await;
+        let heard: Vec<_> = told.events.iter().map(|event| (event.id.as_deref(), event.effects[0].outcome)).collect();
+        assert_eq!((told.answer, heard), (WhyNot::InPlan, vec![(Some("all"), planned)]));
     }
 }
 
@@ -348,22 +355,23 @@ async fn within_the_window_events_share_a_message_and_the_last_wins() {
         plan_events(&world.engine).await.expect("planned");
         assert_eq!(messages_to(&world, 1).await.len(), 2, "{:?}", world.db.kind());
         assert_eq!(messages_to(&world, 3).await.len(), 1, "two of one batch");
-        let outcomes: Vec<(String, Option<EventOutcome>)> = events(&world, TriggerEventFilter::default())
+        let outcomes: Vec<(String, Option<EventOutcome>, i64)> = events(&world, TriggerEventFilter::default())
             .await
             .into_iter()
-            .map(|event| (event.id.unwrap(), event.effects[0].outcome))
+            .map(|event| (event.id.unwrap(), event.effects[0].outcome, event.effects[0].messages))
             .collect();
         let (planned, merged) = (Some(EventOutcome::Planned), Some(EventOutcome::Merged));
         let expected = [
-            ("z", planned),
-            ("y", merged),
-            ("late", merged),
-            ("c", planned),
-            ("b", merged),
-            ("x", planned),
-            ("a", planned),
+            ("z", planned, 1),
+            ("y", merged, 0),
+            ("late", merged, 0),
+            ("c", planned, 1),
+            ("b", planned, 1),
+            ("x", planned, 1),
+            ("a", merged, 0),
         ];
-        assert_eq!(outcomes, expected.map(|(id, outcome)| (id.to_owned(), outcome)), "{:?}", world.db.kind());
+        let expected = expected.map(|(id, outcome, messages)| (id.to_owned(), outcome, messages));
+        assert_eq!(outcomes, expected, "{:?}", world.db.kind());
         world.start();
         to(&clock, "2026-11-28T12:45:00Z");
         let run = run_of(&world, &campaign).await;

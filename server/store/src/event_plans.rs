@@ -127,9 +127,9 @@ pub struct Wanted {
 /// What became of a batch, by event and person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// A message of their own was made, or skipped with its reason.
+    /// A message of their own was made, or skipped with its reason; or one that waited is theirs now.
     pub made: HashSet<(i64, ContactId)>,
-    /// They went into the message of another event.
+    /// They went into the message of an event that happened after them.
     pub merged: HashSet<(i64, ContactId)>,
     pub queued: i64,
 }
@@ -185,7 +185,8 @@ struct Waiting {
     message: Option<MessageId>,
     event: i64,
     at: Timestamp,
-    is_moved: bool,
+    /// Whose it was before this batch gave it to another event.
+    former: Option<i64>,
 }
 
 /// Puts events into messages that wait, where they came within the window; returns those that need one of their own.
@@ -203,18 +204,16 @@ async fn merge(
         let of_person = waiting.entry(one.contact).or_default();
         let near = of_person.iter_mut().find(|there| one.at.since(there.at).abs() < rules.debounce);
         let Some(there) = near else {
-            of_person.push(Waiting { message: None, event: one.event, at: one.at, is_moved: false });
+            of_person.push(Waiting { message: None, event: one.event, at: one.at, former: None });
             continue;
         };
         if (one.at, one.event) > (there.at, there.event) {
             // Of two in this batch the earlier one goes into the later.
-            if there.message.is_none() || there.is_moved {
+            if there.message.is_none() || there.former.is_some() {
                 planned.merged.insert((there.event, one.contact));
             }
-            *there = Waiting { event: one.event, at: one.at, is_moved: true, ..*there };
-            if there.message.is_some() {
-                planned.merged.insert((one.event, one.contact));
-            }
+            let former = there.former.or_else(|| there.message.map(|_| there.event));
+            *there = Waiting { event: one.event, at: one.at, former, ..*there };
         } else {
             planned.merged.insert((one.event, one.contact));
         }
@@ -222,14 +221,17 @@ async fn merge(
     let mut own = Vec::new();
     let columns = [column("id", Type::BigInt), column("event", Type::BigInt), column("due", Type::BigInt)];
     let mut moved = Columns::new(Kind::of(tx), columns);
+    let mut formers: BTreeMap<i64, i64> = BTreeMap::new();
     for (contact, messages) in waiting {
-        for Waiting { message, event, at, is_moved } in messages {
-            match message {
-                Some(message) if is_moved => {
+        for Waiting { message, event, at, former } in messages {
+            match (message, former) {
+                (Some(message), Some(former)) => {
                     moved.push([message.0.into(), event.into(), rules.due(at).as_micros().into()]);
+                    planned.made.insert((event, contact));
+                    *formers.entry(former).or_default() += 1;
                 }
-                Some(_) => {}
-                None => own.push(Wanted { contact, event, at }),
+                (Some(_), None) => {}
+                (None, _) => own.push(Wanted { contact, event, at }),
             }
         }
     }
@@ -241,9 +243,30 @@ async fn merge(
             moved.table("moved", &mut values)?
         );
         exec(tx, update, values).await?;
+        given_away(tx, run, &formers).await?;
     }
     own.sort_by_key(|one| one.event);
     Ok(own)
+}
+
+/// So many messages of these events are others' now. One that has none left has merged.
+async fn given_away(tx: &Tx, run: RunId, events: &BTreeMap<i64, i64>) -> Result<()> {
+    let mut batch = Columns::new(Kind::of(tx), [column("event", Type::BigInt), column("gone", Type::BigInt)]);
+    events.iter().for_each(|(event, gone)| batch.push([(*event).into(), (*gone).into()]));
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut values = vec![run.0.into(), EventOutcome::Merged.as_str().into(), EventOutcome::Planned.as_str().into()];
+    // All of them are there: see `done`. What is still being planned stays so.
+    let update = format!(
+        "INSERT INTO event_plans (run_id, event, outcome, messages) SELECT $1, d.event, $2, d.gone FROM {} \
+         WHERE TRUE ON CONFLICT (run_id, event) DO UPDATE SET messages = event_plans.messages - excluded.messages, \
+         outcome = CASE WHEN event_plans.outcome = $3 AND event_plans.messages <= excluded.messages \
+         THEN excluded.outcome ELSE event_plans.outcome END",
+        batch.table("d", &mut values)?
+    );
+    exec(tx, update, values).await?;
+    Ok(())
 }
 
 /// The queued messages of these people in the run, locked; those that are just being claimed are not among them.
@@ -271,7 +294,7 @@ async fn waiting(tx: &Tx, run: RunId, now: Timestamp, wanted: &[Wanted]) -> Resu
             message: Some(MessageId(row.get("id")?)),
             event: row.get("number")?,
             at: Timestamp::from_micros(at).min(now),
-            is_moved: false,
+            former: None,
         });
     }
     Ok(found)

@@ -1,9 +1,11 @@
 //! Why somebody got a campaign's message, or did not, whether or not they are in its plan.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use domain::{
     contact::Contact,
-    ids::{CampaignId, RunId, SegmentId},
-    message::{Kind, MessageFilter},
+    ids::{CampaignId, RunId, SegmentId, TriggerEventId},
+    message::{Kind, Message, MessageFilter},
     page::PageRequest,
     phone::Phone,
     role::Permission,
@@ -68,7 +70,7 @@ impl Campaigns<'_> {
         messages.retain(|one| one.kind == Kind::Campaign && (looked_at.is_none() || one.run_id != looked_at));
         why.messages = messages;
         if campaign.trigger.is_event() {
-            why.events = heard(engine, actor, id, phone).await?;
+            why.events = heard(engine, actor, id, phone, &why.messages).await?;
         }
         if let Some(run) = &run {
             let filter = MessageFilter { run: Some(run.id), phone: Some(phone.clone()), ..MessageFilter::default() };
@@ -132,10 +134,25 @@ fn by_events(run: Option<&Run>, rules: Option<&RuleResult>, events: &[TriggerEve
     }
 }
 
-/// The events about a person that a campaign heard, each with what it came to there.
-async fn heard(engine: &Engine, actor: &Actor, id: CampaignId, phone: &Phone) -> Result<Vec<TriggerEvent>> {
+/// The events about a person that a campaign heard, each with what it came to there: those that name the person, and those
+/// about many that these messages were made by.
+async fn heard(
+    engine: &Engine,
+    actor: &Actor,
+    id: CampaignId,
+    phone: &Phone,
+    messages: &[Message],
+) -> Result<Vec<TriggerEvent>> {
     let filter = TriggerEventFilter { name: None, phone: Some(phone.clone()), campaign: Some(id) };
     let mut events = engine.trigger_events().list(actor, &filter, &PageRequest::first(SHOWN)).await?.items;
+    let mut others: BTreeSet<TriggerEventId> =
+        messages.iter().filter_map(|message| message.event.as_ref()).map(|event| event.number).collect();
+    for event in &events {
+        others.remove(&event.number);
+    }
+    events.extend(store::trigger_events::with_numbers(engine.db().reader(), &others).await?);
+    events.sort_by_key(|event| Reverse(event.number));
+    events.truncate(SHOWN as usize);
     for event in &mut events {
         event.effects.retain(|effect| effect.campaign_id == id);
     }

@@ -5,7 +5,7 @@ mod read;
 
 pub use own::{Own, listened_to, tell};
 pub(crate) use read::behind;
-pub use read::{get, list, names, sample};
+pub use read::{get, list, names, sample, with_numbers};
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -90,6 +90,24 @@ pub async fn get(db: &impl ConnectionTrait, id: TriggerEventId) -> Result<Trigge
     events.pop().ok_or(Error::NotFound)
 }
 
+/// The events with these numbers, each with what it came to.
+///
+/// # Errors
+/// What the database says.
+pub async fn with_numbers(db: &impl ConnectionTrait, numbers: &BTreeSet<TriggerEventId>) -> Result<Vec<TriggerEvent>> {
+    let mut batch = Columns::new(Kind::of(db), [column("number", Type::BigInt)]);
+    numbers.iter().for_each(|number| batch.push([number.0.into()]));
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let wanted = batch.table("wanted", &mut values)?;
+    let query = format!("SELECT {COLUMNS} {FROM} WHERE e.number IN (SELECT wanted.number FROM {wanted})");
+    let mut events: Vec<TriggerEvent> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
+    load_effects(db, &mut events).await?;
+    Ok(events)
+}
+
 async fn load_effects(db: &impl ConnectionTrait, events: &mut [TriggerEvent]) -> Result<()> {
     let mut batch = Columns::new(Kind::of(db), [column("number", Type::BigInt)]);
     events.iter().for_each(|event| batch.push([event.number.0.into()]));
