@@ -5,7 +5,8 @@ mod world;
 use std::sync::Arc;
 
 use domain::{
-    campaign::{Campaign, CampaignPatch, CampaignStatus, NewCampaign, Repeat, Trigger},
+    campaign::{Campaign, CampaignPatch, CampaignStatus, Late, NewCampaign, Repeat, Trigger},
+    deadline::SendBefore,
     ids::{ContactId, SegmentId},
     message::State,
     page::PageRequest,
@@ -543,6 +544,90 @@ async fn a_local_time_has_a_deadline_that_is_an_instant() {
         build::commit(&world.db, async |tx| store::exec(tx, update, vec![local.into(), fine.id.0.into()]).await).await;
         let check = campaigns.launch_check(&world.admin, fine.id).await.expect("a check");
         assert!(check.problems.iter().any(|problem| problem.field == "send_before"), "{:?}", check.problems);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_that_is_over_before_it_goes_out_is_refused() {
+    let is_refused = |result: &Result<Campaign, Error>, words: &str| match result {
+        Err(Error::Invalid(errors)) => errors[0].field == "send_before" && errors[0].message.contains(words),
+        _ => false,
+    };
+    let until = |text: &str| Some(text.parse::<SendBefore>().expect("a deadline"));
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        let campaigns = world.engine.campaigns();
+        let template_id = Some(world.template("Hi").await);
+        let blank = NewCampaign { template_id, late: Late::Drop, ..world.draft().await };
+        let first = "2026-12-24T09:00:00Z";
+        let monthly = || every("0 9 24 * *", None);
+        let listens = || Trigger::Event { name: "cart.left".to_owned(), delay: None, debounce: None };
+        for (trigger, deadline, words) in [
+            (once(first), "2026-12-20T00:00:00Z", "Thu 24 December 2026, 09:00 UTC"),
+            (once(first), first, "Thu 24 December 2026, 09:00 UTC"),
+            (monthly(), "2026-12-24T09:00:00Z", "Thu 24 December 2026, 09:00 UTC"),
+            (local("2026-12-24T09:00"), "2026-12-20T00:00:00Z", "Wed 23 December 2026, 19:00 UTC"),
+            (once(first), "2020-01-01T00:00:00Z", "has passed"),
+            (Trigger::Now, START, "has passed"),
+            (listens(), START, "has passed"),
+        ] {
+            let new = NewCampaign { trigger: trigger.clone(), send_before: until(deadline), ..blank.clone() };
+            let refused = campaigns.create(&world.admin, new.clone()).await;
+            assert!(is_refused(&refused, words), "{trigger:?}: {refused:?}");
+            // Where what is late is sent all the same, it keeps nobody from getting it: that is said.
+            let waits = campaigns.create(&world.admin, NewCampaign { late: Late::Wait, ..new }).await.expect("a draft");
+            let check = campaigns.launch_check(&world.admin, waits.id).await.expect("a check");
+            assert!(check.problems.iter().all(|problem| problem.field != "send_before"), "{:?}", check.problems);
+            assert!(check.warnings.iter().any(|warning| warning.contains("all the same")), "{:?}", check.warnings);
+            let drop = CampaignPatch { late: Some(Late::Drop), ..CampaignPatch::default() };
+            assert!(is_refused(&campaigns.update(&world.admin, waits.id, drop).await, words), "{trigger:?}");
+        }
+
+        // One that is scheduled takes neither such a deadline nor such a time.
+        let new = NewCampaign { trigger: once(first), send_before: until("2026-12-24T12:00:00Z"), ..blank.clone() };
+        let fine = campaigns.create(&world.admin, new).await.expect("three hours");
+        campaigns.schedule(&world.admin, fine.id).await.expect("scheduled");
+        let earlier = CampaignPatch { send_before: Some(until("2026-12-20T00:00:00Z")), ..CampaignPatch::default() };
+        assert!(is_refused(&campaigns.update(&world.admin, fine.id, earlier).await, "24 December"));
+        let later = CampaignPatch { trigger: Some(once("2026-12-25T09:00:00Z")), ..CampaignPatch::default() };
+        assert!(is_refused(&campaigns.update(&world.admin, fine.id, later).await, "25 December"));
+        let named = CampaignPatch { name: Some("Another".to_owned()), ..CampaignPatch::default() };
+        campaigns.update(&world.admin, fine.id, named).await.expect("a name");
+
+        // And one that was made before is told by the check, the rehearsal, and refused when it is scheduled.
+        let new = NewCampaign { trigger: once(first), send_before: until("2026-12-24T12:00:00Z"), ..blank };
+        let old = campaigns.create(&world.admin, new).await.expect("a draft");
+        let update = "UPDATE campaigns SET send_before = '2026-12-20T00:00:00Z' WHERE id = $1";
+        build::commit(&world.db, async |tx| store::exec(tx, update, vec![old.id.0.into()]).await).await;
+        let check = campaigns.launch_check(&world.admin, old.id).await.expect("a check");
+        assert!(check.problems.iter().any(|problem| problem.field == "send_before"), "{:?}", check.problems);
+        assert!(is_refused(&campaigns.schedule(&world.admin, old.id).await, "24 December"));
+        let rehearsed = campaigns.rehearse(&world.admin, old.id).await;
+        assert!(matches!(&rehearsed, Err(Error::Invalid(errors)) if errors[0].field == "send_before"), "{rehearsed:?}");
+        assert_eq!(now(&world, &old).await.status, CampaignStatus::Draft);
+    }
+}
+
+/// The next time is after the deadline: that is nothing against this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_between_two_times_binds_the_run_that_is_due_not_the_next() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 1).await;
+        let new = NewCampaign {
+            trigger: every("0 9 1 * *", None),
+            send_before: Some("2026-12-01T12:00:00Z".parse().expect("a deadline")),
+            late: Late::Drop,
+            template_id: Some(world.template("Hi").await),
+            ..world.draft().await
+        };
+        let campaign = world.engine.campaigns().create(&world.admin, new).await.expect("a draft");
+        world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        clock.to("2026-12-01T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        assert_eq!(now(&world, &campaign).await.status, CampaignStatus::Running);
     }
 }
 

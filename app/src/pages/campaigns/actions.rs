@@ -331,12 +331,16 @@ async fn is_untouched(campaign: &str, fields: &WhenFields) -> Result<bool, AppEr
     Ok(fields.is_same_time(&WhenFields::of(&stored.trigger, &zone)))
 }
 
-/// The service names a part of the trigger (`trigger.at`); the page has a field of that name.
+/// The service names a part of the trigger (`trigger.at`); the page has a field of that name. The deadline that a time does
+/// not fit stands in another step.
 #[cfg(feature = "ssr")]
 fn at_its_field(mut error: AppError) -> AppError {
     if let AppError::Invalid { fields, .. } = &mut error {
         for field in fields {
-            if let Some(part) = field.field.strip_prefix("trigger.") {
+            if field.field == "send_before" {
+                field.message = format!("“Worth sending until”, in the step Sending: {}", field.message);
+                "when".clone_into(&mut field.field);
+            } else if let Some(part) = field.field.strip_prefix("trigger.") {
                 let name = match part {
                     "name" => "event",
                     part => part,

@@ -12,7 +12,7 @@ use store::Tx;
 
 use super::{
     audit, campaign_or, commit,
-    launch::{deadline_problem, hours_problem},
+    launch::{deadline_problem, due, hours_problem, too_late},
     named, status_words,
 };
 use crate::{
@@ -53,7 +53,8 @@ pub(super) async fn create(engine: &Engine, actor: &Actor, new: &NewCampaign) ->
         run: None,
     };
     let untimely = times::read(&campaign.trigger).ok().and_then(|times| times.untimely(now));
-    Error::unless_valid(untimely.into_iter().collect())?;
+    let too_late = too_late(&campaign, due(&campaign, now), now);
+    Error::unless_valid(untimely.into_iter().chain(too_late).collect())?;
     let tx = engine.begin(actor).await?;
     insert(engine, &tx, actor, &campaign).await?;
     commit(tx).await?;
@@ -168,6 +169,11 @@ pub(super) async fn change(
     if former.trigger != changed.trigger {
         let made = store::schedule::runs_made(tx, id).await?;
         changed.next_run_at = rescheduled(&former, &changed, made, engine.now())?;
+    }
+    if ["trigger", "send_before", "late"].iter().any(|field| fixed.contains(field)) {
+        // Not for any other change: a deadline that was fine when it was given may have passed between two times.
+        let now = engine.now();
+        Error::unless_valid(too_late(&changed, due(&changed, now), now).into_iter().collect())?;
     }
     store::campaigns::update(tx, &changed, topic).await?;
     if !fixed.is_empty() {

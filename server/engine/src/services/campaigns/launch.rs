@@ -31,7 +31,10 @@ use crate::{
     Actor, Engine, Error, Result,
     bell::Who,
     quiet::{self, Holidays, Policy},
-    scheduler::times::{self, Times},
+    scheduler::{
+        self,
+        times::{self, Times},
+    },
     sender,
     services::{content_templates, provider_accounts, settings},
     templates::Compiled,
@@ -108,11 +111,6 @@ pub(crate) async fn parts(engine: &Engine, db: &impl ConnectionTrait, campaign: 
         warnings.extend(only_in_conversation(template, enforced));
     }
     problems.extend(deadline_problem(campaign));
-    if campaign.late == Late::Drop
-        && campaign.send_before.as_ref().is_some_and(|deadline| deadline.from_start(engine.now()) <= engine.now())
-    {
-        problems.push(FieldError::new("send_before", "This time has passed: everything would be dropped."));
-    }
     Ok(Parts { template, segment, sender, topic, problems, warnings, no_sender })
 }
 
@@ -163,6 +161,39 @@ pub(super) fn deadline_problem(campaign: &Campaign) -> Option<FieldError> {
         Trigger::Now | Trigger::Once { .. } | Trigger::Cron { .. } => return None,
     };
     Some(FieldError::new("send_before", text))
+}
+
+/// When a campaign is due first once it is launched or scheduled now.
+pub(super) fn due(campaign: &Campaign, now: Timestamp) -> Timestamp {
+    times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now)
+}
+
+/// Its deadline, when that is over by the instant at which it goes out first.
+fn deadline_before(campaign: &Campaign, goes_out: Timestamp) -> Option<Timestamp> {
+    let deadline = campaign.send_before.as_ref()?.from_start(goes_out);
+    (deadline <= goes_out).then_some(deadline)
+}
+
+/// Says so when nobody would get it, because what is late is dropped and everything would be.
+pub(super) fn too_late(campaign: &Campaign, goes_out: Timestamp, now: Timestamp) -> Option<FieldError> {
+    let deadline = deadline_before(campaign, goes_out).filter(|_| campaign.late == Late::Drop)?;
+    let text = if deadline <= now {
+        "This time has passed: everything would be dropped. Give one to come, or none.".to_owned()
+    } else {
+        let first = scheduler::told("UTC", goes_out);
+        format!("It goes out first on {first} UTC: everything would be dropped. Give a later time, or none.")
+    };
+    Some(FieldError::new("send_before", text))
+}
+
+/// Said when everybody would get it late, which keeps nobody from getting it.
+fn all_late(campaign: &Campaign, goes_out: Timestamp) -> Option<String> {
+    let deadline = deadline_before(campaign, goes_out).filter(|_| campaign.late == Late::Wait)?;
+    let deadline = scheduler::told("UTC", deadline);
+    Some(format!(
+        "It is worth sending until {deadline} UTC, and goes out after that: what is late is sent all the same, so everybody \
+         gets it."
+    ))
 }
 
 /// Why nothing would go out from this sender however long one waits.
@@ -216,9 +247,12 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     let db = engine.db().reader();
     let campaign = campaign_or(store::campaigns::get(db, id).await)?;
     let parts = parts(engine, db, &campaign).await?;
-    let mut problems = parts.problems;
+    let (mut problems, mut warnings) = (parts.problems, parts.warnings);
     if may_launch(campaign.status) {
-        problems.extend(untimely(&campaign, engine.now()));
+        let (now, goes_out) = (engine.now(), due(&campaign, engine.now()));
+        problems.extend(untimely(&campaign, now));
+        problems.extend(too_late(&campaign, goes_out, now));
+        warnings.extend(all_late(&campaign, goes_out));
     } else {
         problems.push(FieldError::new("status", launched_before(campaign.status)));
     }
@@ -230,7 +264,7 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
         skipped: BTreeMap::new(),
         rate_per_second: rate(&campaign, parts.sender.as_ref()),
         problems,
-        warnings: parts.warnings,
+        warnings,
         sample_text: None,
         campaign,
     };
@@ -379,7 +413,8 @@ async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
     if !goes_out || !untimely(&campaign, engine.now()).is_empty() {
         return Ok(());
     }
-    let parts = parts(engine, db, &campaign).await?;
+    let mut parts = parts(engine, db, &campaign).await?;
+    parts.problems.extend(too_late(&campaign, engine.now(), engine.now()));
     let (Some(segment), true) = (&parts.segment, parts.problems.is_empty()) else { return Ok(()) };
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
     let is_somebody = match rehearse::plan(db, &campaign, sender).await? {
@@ -475,7 +510,9 @@ pub(super) async fn insert(
     Begins { due_at, from }: Begins,
 ) -> Result<(RunId, i64)> {
     let (now, id) = (engine.now(), campaign.id);
-    let (template, segment, sender, topic) = parts(engine, tx, campaign).await?.complete()?;
+    let mut parts = parts(engine, tx, campaign).await?;
+    parts.problems.extend(too_late(campaign, from, now));
+    let (template, segment, sender, topic) = parts.complete()?;
     let definition = definition(tx, segment.as_ref()).await?;
     let event = match times::read(&campaign.trigger).map_err(Error::Invalid)? {
         Times::Event(rules) => Some(rules),

@@ -9,7 +9,6 @@ use domain::{
     run::{LeaveOut, Rules, Run, ShownPlan, SinceRehearsal},
     segment::{Operator, Rule},
     settings::Settings,
-    time::Timestamp,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +20,6 @@ use crate::{
     bell::Who,
     quiet,
     retry::retrying,
-    scheduler::times,
     sender,
     services::{segments, settings},
     zones,
@@ -49,8 +47,9 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     }
     let campaign = store::campaigns::get(&tx, id).await?;
     store::rehearsals::discard(&tx, id, now).await?;
-    // Runs are told apart by their instants: that of its time is kept for the run that goes out then.
-    let begins = launch::Begins { due_at: now, from: due(&campaign, now) };
+    // Runs are told apart by their instants: that of its time is kept for the run that goes out then. By its clock
+    // everybody is decided.
+    let begins = launch::Begins { due_at: now, from: launch::due(&campaign, now) };
     let (run, template_version) = launch::insert(engine, &tx, actor, &campaign, begins).await?;
     store::rehearsals::open(&tx, run, audience, &settings).await?;
     let detail = json!({ "run": run.to_string(), "template_version": template_version });
@@ -59,11 +58,6 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     commit(tx).await?;
     engine.inner().bell.ring(Who::Planner);
     Ok(rehearsed)
-}
-
-/// When a campaign is due first: by that clock everybody is decided.
-fn due(campaign: &Campaign, now: Timestamp) -> Timestamp {
-    times::read(&campaign.trigger).ok().and_then(|times| times.first(now)).unwrap_or(now)
 }
 
 /// How many people there are in the audience, counted before the transaction because it may take a second; and the hash of
@@ -78,12 +72,14 @@ async fn audience(engine: &Engine, id: CampaignId) -> Result<(i64, String)> {
         let text = "The campaign waits for events: whom they will be about is not known. Send a test instead.";
         return Err(Error::Conflict(text.to_owned()));
     }
+    let now = engine.now();
+    let due = launch::due(&campaign, now);
     let mut parts = launch::parts(engine, db, &campaign).await?;
-    parts.problems.extend(launch::untimely(&campaign, engine.now()));
+    parts.problems.extend(launch::untimely(&campaign, now));
+    parts.problems.extend(launch::too_late(&campaign, due, now));
     let (template, segment, _, topic) = parts.complete()?;
     let definition = launch::definition(db, segment.as_ref()).await?;
     let kind = (template.channel, template.category);
-    let due = due(&campaign, engine.now());
     let settings = settings::current(engine).await?;
     let since = settings.unreachable_since(due);
     let (tally, _) = store::runs::preview(db, &definition, topic, kind, due, since).await?;
@@ -128,7 +124,9 @@ pub(super) async fn launch(
     let Some(ready) = store::rehearsals::ready(tx, campaign.id, true).await? else {
         return planned_anew(shown, GONE);
     };
-    let parts = launch::parts(engine, tx, campaign).await?;
+    let now = engine.now();
+    let mut parts = launch::parts(engine, tx, campaign).await?;
+    parts.problems.extend(launch::too_late(campaign, now, now));
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
     parts.complete()?;
     if !counts(campaign, &ready, sender) {
@@ -137,7 +135,6 @@ pub(super) async fn launch(
     if !shown.is(ready.run, ready.hash.as_deref()) {
         return Err(Error::Conflict(ANOTHER.to_owned()));
     }
-    let now = engine.now();
     // "Within six hours" is from the launch on.
     let send_before = campaign.send_before.as_ref().map(|deadline| deadline.from_start(now));
     let rules = Rules { send_before, ..ready.rules };

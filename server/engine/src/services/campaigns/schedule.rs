@@ -33,6 +33,7 @@ pub(super) async fn schedule(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     let times = times::read(&campaign.trigger).map_err(Error::Invalid)?;
     let mut parts = launch::parts(engine, &tx, &campaign).await?;
     parts.problems.extend(times.untimely(now));
+    parts.problems.extend(launch::too_late(&campaign, launch::due(&campaign, now), now));
     parts.complete()?;
     let Some(first) = times.first(now) else { return Err(Error::invalid("trigger", "It is never due.")) };
     store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Scheduled, now).await?;
