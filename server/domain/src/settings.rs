@@ -84,6 +84,10 @@ pub struct Settings {
     pub holidays: Vec<Holiday>,
     /// Lines of the workspace's own in the law table.
     pub law_lines: Vec<OwnLawLine>,
+    /// Told, not set: the places where quiet hours, law table and own lines leave marketing no time at all. Nobody there can
+    /// get any.
+    #[serde(default)]
+    pub closed_places: Vec<String>,
     /// How many campaign messages a person gets at most.
     pub frequency_caps: Vec<FrequencyCap>,
     /// How many days campaigns leave a number alone that the last two messages did not come to; 0: never.

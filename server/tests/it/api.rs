@@ -211,8 +211,19 @@ async fn quiet_hours_and_deadlines_are_said_and_wrong_ones_named() {
     let on = json!({"quiet_hours": {"enabled": true, "law": true, "reason": "we go live"}});
     let settings = server.send("PATCH", "/settings", &on).await.assert_status(200).json();
     assert_eq!((&settings["quiet_hours"]["enabled"], &settings["quiet_hours"]["law"]), (&json!(true), &json!(true)));
+    assert_eq!(settings["closed_places"], json!([]));
     let law = server.get("/settings/law").await.assert_status(200).json();
     assert!(law["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "FR")));
+    // Hours that close some places are taken, and these named: France alone may well be meant.
+    let by_day = json!({"quiet_hours": {"start": "08:00", "end": "20:00", "reason": "evenings in France"}});
+    let settings = server.send("PATCH", "/settings", &by_day).await.assert_status(200).json();
+    let closed: Vec<_> = settings["closed_places"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert!(closed.starts_with(&["countries without a line", "AU", "BE", "BR"]), "{closed:?}");
+    assert!(!closed.contains(&"FR") && !closed.contains(&"US"), "{closed:?}");
+    assert_eq!(server.get("/settings").await.json()["closed_places"], settings["closed_places"]);
+    let without = json!({"quiet_hours": {"enabled": false, "reason": "a test"}});
+    let settings = server.send("PATCH", "/settings", &without).await.assert_status(200).json();
+    assert_eq!(settings["closed_places"], json!([]));
 }
 
 #[tokio::test]

@@ -112,20 +112,20 @@ pub(crate) async fn current(engine: &Engine) -> Result<Arc<Settings>> {
         return Ok(settings.clone());
     }
     let read_at = Instant::now();
-    let settings = Arc::new(load(engine.db().lookout(), engine.config()).await?);
+    let settings = Arc::new(load(engine.db().lookout(), engine.config(), engine.now()).await?);
     *cached = Some((read_at, settings.clone()));
     Ok(settings)
 }
 
-async fn load(db: &impl store::ConnectionTrait, config: &Config) -> Result<Settings> {
-    Ok(with_defaults(store::settings::load(db, KEY).await?, config))
+async fn load(db: &impl store::ConnectionTrait, config: &Config, now: Timestamp) -> Result<Settings> {
+    Ok(with_defaults(store::settings::load(db, KEY).await?, config, now))
 }
 
-fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings {
+fn with_defaults(stored: Option<Stored<Document>>, config: &Config, now: Timestamp) -> Settings {
     let real = !config.is_simulated();
     let (version, updated_at) = stored.as_ref().map_or((0, None), |stored| (stored.version, Some(stored.updated_at)));
     let document = stored.map(|stored| stored.value).unwrap_or_default();
-    Settings {
+    let settings = Settings {
         sending: document.sending,
         default_country: document.default_country,
         default_timezone: document.default_timezone.unwrap_or_else(|| "UTC".to_owned()),
@@ -139,12 +139,14 @@ fn with_defaults(stored: Option<Stored<Document>>, config: &Config) -> Settings 
         quiet_hours: rule(document.quiet_hours, real),
         holidays: document.holidays.unwrap_or_else(shipped_holidays),
         law_lines: document.law_lines,
+        closed_places: Vec::new(),
         frequency_caps: document.frequency_caps,
         unreachable_days: document.unreachable_days.unwrap_or(UNREACHABLE_DAYS),
         retention: document.retention.unwrap_or_default(),
         updated_at,
         version,
-    }
+    };
+    Settings { closed_places: quiet::closed_places(&settings, now), ..settings }
 }
 
 /// The stored rule; with a real account the law binds whatever was set while there was none.
@@ -171,7 +173,7 @@ impl SettingsService<'_> {
     /// `Forbidden` for all but admins.
     pub async fn get(&self, actor: &Actor) -> Result<Settings> {
         require(actor, Permission::Administer)?;
-        load(self.0.db().reader(), self.0.config()).await
+        load(self.0.db().reader(), self.0.config(), self.0.now()).await
     }
 
     /// The part that everybody who plans something needs: the zone of pages and new schedules.
@@ -195,7 +197,7 @@ impl SettingsService<'_> {
         let stored: Option<Stored<Document>> = store::settings::load(&tx, KEY).await?;
         let version = stored.as_ref().map_or(0, |stored| stored.version);
         if patch.version.is_some_and(|read| read != version) {
-            return Err(stale(&patch, &with_defaults(stored, self.0.config())));
+            return Err(stale(&patch, &with_defaults(stored, self.0.config(), now)));
         }
         let former = stored.map(|stored| stored.value).unwrap_or_default();
         let real = !self.0.config().is_simulated();
@@ -230,7 +232,7 @@ impl SettingsService<'_> {
             self.0.inner().throttle.forget_day().await;
         }
         *self.0.inner().settings.0.lock().await = None;
-        let settings = load(self.0.db().reader(), self.0.config()).await?;
+        let settings = load(self.0.db().reader(), self.0.config(), now).await?;
         simulator::follow(self.0, &settings).await;
         Ok(settings)
     }

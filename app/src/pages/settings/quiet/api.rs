@@ -24,6 +24,8 @@ pub struct QuietView {
     pub rule: WorkspaceQuiet,
     /// Messages go to Twilio, not to the simulator.
     pub real: bool,
+    /// Where nobody can get marketing by these hours and the law.
+    pub closed_places: Vec<String>,
     pub caps: String,
     pub unreachable_days: i32,
     pub holidays: String,
@@ -38,6 +40,7 @@ pub async fn load_quiet() -> Result<QuietView, AppError> {
         version: settings.version,
         rule: settings.quiet_hours,
         real: !ctx.engine.config().is_simulated(),
+        closed_places: settings.closed_places,
         caps: lines::write_caps(&settings.frequency_caps),
         unreachable_days: settings.unreachable_days,
         holidays: lines::write_holidays(&settings.holidays),

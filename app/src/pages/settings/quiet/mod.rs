@@ -10,7 +10,7 @@ use domain::quiet::{LawLine, LawTable, WorkspaceQuiet};
 use leptos::prelude::*;
 
 use self::api::{QuietView, SaveCaps, SaveHolidays, SaveRule, load_quiet};
-use crate::{components::*, paths};
+use crate::{components::*, paths, text::Tone};
 
 /// Shows the page.
 pub fn page() -> AnyView {
@@ -52,12 +52,12 @@ fn QuietPage() -> impl IntoView {
 }
 
 fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
-    let QuietView { version, rule, real, caps, unreachable_days, holidays, law } = view;
+    let QuietView { version, rule, real, closed_places, caps, unreachable_days, holidays, law } = view;
     let own = law.own.clone();
     view! {
         <div class="stack">
             <div class="grid grid--3-2">
-                {workspace(rule, real, version, actions.rule)}
+                {workspace(rule, (real, &closed_places), version, actions.rule)}
                 {whose_clock()}
             </div>
             {frequency(caps, unreachable_days, version, actions.caps)}
@@ -69,7 +69,20 @@ fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
     .into_any()
 }
 
-fn workspace(rule: WorkspaceQuiet, real: bool, version: i64, save: FormAction<SaveRule>) -> AnyView {
+fn workspace(
+    rule: WorkspaceQuiet,
+    (real, closed): (bool, &[String]),
+    version: i64,
+    save: FormAction<SaveRule>,
+) -> AnyView {
+    let closed = (!closed.is_empty()).then(|| {
+        view! {
+            <Alert tone=Tone::Warn title=nobody_in(closed)>
+                "These hours and the law table leave no time there. Where that is not meant, shorten the hours."
+            </Alert>
+        }
+        .into_any()
+    });
     let law = if real {
         view! { <p class="muted">"With a Twilio account the law table below always binds marketing, too."</p> }
             .into_any()
@@ -86,6 +99,7 @@ fn workspace(rule: WorkspaceQuiet, real: bool, version: i64, save: FormAction<Sa
     };
     view! {
         <Card title="Every night">
+            {closed}
             <FormFor action=save>
                 <VersionField version/>
                 <Hidden name="real" value=real.to_string()/>
@@ -112,6 +126,15 @@ fn workspace(rule: WorkspaceQuiet, real: bool, version: i64, save: FormAction<Sa
         </Card>
     }
     .into_any()
+}
+
+/// Said while the hours hold: they were stored.
+fn nobody_in(closed: &[String]) -> String {
+    let named = |written: &String| match written.split_once('-') {
+        Some((country, state)) => place(country, state),
+        None => place(written, "*"),
+    };
+    format!("Nobody in {} can get marketing at any time.", closed.iter().map(named).collect::<Vec<_>>().join(", "))
 }
 
 fn whose_clock() -> AnyView {
@@ -306,6 +329,16 @@ fn hours(days: &str, (from, to): (&str, &str), holidays: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closed_places_are_named() {
+        let closed = ["countries without a line", "AU", "US where the state is not known", "US-FL"].map(str::to_owned);
+        assert_eq!(
+            nobody_in(&closed),
+            "Nobody in countries without a line, Australia, US where the state is not known, United States: FL can get \
+             marketing at any time."
+        );
+    }
 
     #[test]
     fn lines_of_a_place_are_one_row() {

@@ -6,9 +6,10 @@ use domain::{
     problem::FieldError,
     quiet::{FrequencyCap, Holiday, LawTable, QuietHours, WorkspaceQuiet},
     role::Permission,
-    settings::{SettingsPatch, UNREACHABLE_DAYS_MAX},
+    settings::{Settings, SettingsPatch, UNREACHABLE_DAYS_MAX},
+    time::Timestamp,
 };
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 use store::Tx;
 
@@ -30,6 +31,13 @@ const REASON_MAX: usize = 500;
 pub(super) const fn default_rule(real: bool) -> WorkspaceQuiet {
     let QuietHours { start, end } = QuietHours::DEFAULT;
     WorkspaceQuiet { enabled: real, start, end, law: real }
+}
+
+/// The places where the workspace's hours, the law table and the workspace's lines leave marketing no time at all. No error:
+/// whoever writes to one country alone may well close all others.
+pub(super) fn closed_places(settings: &Settings, now: Timestamp) -> Vec<String> {
+    let marketing = quiet::of_singles(settings, &Holidays::default());
+    marketing.closed_places(zones::civil(&TimeZone::UTC, now).date())
 }
 
 /// The days that came and went, for the audit log: whoever was messaged on one wants to know since when it is none.
@@ -141,7 +149,7 @@ impl SettingsService<'_> {
     /// `Forbidden` for who may not read; what the database says.
     pub async fn law(&self, actor: &Actor) -> Result<LawTable> {
         require(actor, Permission::Read)?;
-        let settings = super::load(self.0.db().reader(), self.0.config()).await?;
+        let settings = super::load(self.0.db().reader(), self.0.config(), self.0.now()).await?;
         Ok(LawTable {
             pack_version: quiet::PACK.to_owned(),
             tzdb_version: zones::version().to_owned(),
