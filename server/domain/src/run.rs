@@ -393,6 +393,10 @@ pub struct SinceRehearsal {
     /// People whom the plan leaves out for something that they lacked, such as a value, and who were changed since: they get
     /// nothing, and another rehearsal says whether they could.
     pub changed: i64,
+    /// People who are to get it and were changed since: their texts are filled in with what is known of them when it is their
+    /// turn, and may read otherwise than in the plan.
+    #[serde(default)]
+    pub data_changed: i64,
     /// Quiet hours, law lines, limits or other settings by which everybody is decided were changed: when it is a person's
     /// turn, those of then hold.
     pub settings: bool,

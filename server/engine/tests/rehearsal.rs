@@ -459,6 +459,14 @@ async fn who_could_get_it_by_now_and_who_will_not_are_told_before_the_launch() {
         let told = since().await;
         assert_eq!((told.could_get_it, told.changed, told.settings), (1, 1, false), "{:?}: {told:?}", world.db.kind());
         assert_eq!(told.left_out, BTreeMap::from([("not_subscribed".to_owned(), 1)]), "{:?}", world.db.kind());
+        // Of those who get it, one is called otherwise: the text is filled in anew.
+        assert_eq!(told.data_changed, 0, "{:?}: {told:?}", world.db.kind());
+        let update =
+            "UPDATE contacts SET attributes = '{\"first_name\":\"Bea\"}', updated_at = $1 WHERE contact_id = 4";
+        let now = world.engine.now().as_micros();
+        store::exec(world.db.writer(), update, vec![now.into()]).await.expect("another name");
+        let told = since().await;
+        assert_eq!((told.data_changed, told.changed), (1, 1), "{:?}: {told:?}", world.db.kind());
 
         // What does not decide is no difference; what does is one, and none once it is as before.
         let zone = SettingsPatch { default_timezone: Some("Asia/Colombo".to_owned()), ..SettingsPatch::default() };

@@ -419,8 +419,9 @@ fn tally(since: &mut SinceRehearsal, row: &Row) -> Result<()> {
     let people: i64 = row.get("n")?;
     if row.get::<i16>("state")? == State::Queued.rank() {
         since.left += row.get::<i64>("gone")?;
-        if let Some(reason) = now {
-            *since.left_out.entry(reason.to_string()).or_default() += people;
+        match now {
+            Some(reason) => *since.left_out.entry(reason.to_string()).or_default() += people,
+            None => since.data_changed += row.get::<i64>("changed")?,
         }
         return Ok(());
     }

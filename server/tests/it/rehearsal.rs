@@ -66,6 +66,14 @@ async fn a_program_rehearses_launches_and_asks_why() {
             if run["status"] == "completed" { Ok(()) } else { Err(run.to_string()) }
         })
         .await;
+        // The plan's file says what became of it, and what was handed over.
+        let file = server.get(&format!("{run}/plan.csv")).await.assert_status(200).body;
+        let line = file.lines().find(|line| line.contains("Hi Ann")).unwrap_or_else(|| panic!("{file}"));
+        let fields: Vec<&str> = line.split(',').collect();
+        assert!(
+            fields.len() == 9 && fields[3] != "send" && fields[5..].iter().all(|field| !field.is_empty()),
+            "{file}"
+        );
         let why = async |phone: &str| server.get(&format!("{path}/why?phone={phone}")).await;
         for (phone, expected) in [
             ("+14155550101", "in_plan"),

@@ -138,8 +138,8 @@ fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
         "To nobody else than in this plan. When a person's turn comes, everything is checked again, by the settings as they are \
          then: they were changed since the rehearsal. "
     } else {
-        "Exactly this plan goes out. When a person's turn comes, everything is checked again: whoever opts out in between is \
-         left out then. "
+        "Exactly this plan goes out. When a person's turn comes, the text is filled in with what is known of them then, and \
+         everything is checked again: whoever opts out in between is left out. "
     };
     let of = format!("of {} in the plan", format::counted(run.ledger.planned, "person", "people"));
     view! {

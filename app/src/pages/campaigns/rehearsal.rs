@@ -229,6 +229,12 @@ pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) ->
             "{people} whom this plan leaves out for want of something were changed since: rehearse again to see."
         ));
     }
+    if since.data_changed > 0 {
+        let people = format::counted(since.data_changed, "person", "people");
+        items.push(format!(
+            "{people} of this plan were changed since: their texts are filled in anew, with what is known of them by then."
+        ));
+    }
     if since.settings {
         items.push(
             "Quiet hours, law lines or limits were changed in the settings. When a person's turn comes, those of then hold: \

@@ -30,6 +30,14 @@ const EXPORT_CHUNK: u32 = 1_000;
 const HEADING: [&str; 9] =
     ["message_id", "phone", "name", "outcome", "reason", "send_at", "local_time", "timezone", "text"];
 
+/// A message of the plan that something is known of beside its outcome.
+struct Wanted {
+    id: MessageId,
+    at: Timestamp,
+    /// It was handed over, or is being: the text is the one that was, where it is kept.
+    is_out: bool,
+}
+
 /// What people are shown of a planned message.
 #[derive(Default)]
 struct Shown {
@@ -53,10 +61,11 @@ impl Runs<'_> {
         require(actor, Permission::Read)?;
         let filter = MessageFilter { run: Some(run), ..filter.clone() };
         let Page { items, next_cursor } = self.0.messages().list(actor, &filter, page).await?;
-        let wanted: Vec<(MessageId, Timestamp)> = items
+        let now = self.0.now();
+        let wanted: Vec<Wanted> = items
             .iter()
             .filter(|message| message.state == State::Queued)
-            .map(|message| (message.id, message.not_before))
+            .map(|message| Wanted { id: message.id, at: message.not_before.max(now), is_out: false })
             .collect();
         let mut shown = shown(self.0, run, &wanted).await?;
         let person = |message: Message| {
@@ -66,46 +75,46 @@ impl Runs<'_> {
         Ok(Page { items: items.into_iter().map(person).collect(), next_cursor })
     }
 
-    /// Everybody of a run's plan as CSV, in parts: outcome, reason, time and text.
+    /// Everybody of a run's plan as CSV, in parts: outcome, reason, time and text. Of what went out meanwhile the time at which
+    /// it was due and the text that was handed over, as long as that is kept.
     ///
     /// # Errors
     /// `NotFound`.
     pub async fn plan_csv(&self, actor: &Actor, run: RunId) -> Result<BoxStream<'static, Result<String>>> {
         require(actor, Permission::Read)?;
-        run_or(store::runs::get(self.0.db().reader(), run).await)?;
+        let launched = run_or(store::runs::get(self.0.db().reader(), run).await)?.started_at.unwrap_or_default();
         let heading = CsvOut::new(HEADING).finish();
         let rows = stream::try_unfold((self.0.clone(), (-1, 0)), move |(engine, after)| async move {
             let (rows, last) = store::messages::export_chunk(engine.db().reader(), run, after, EXPORT_CHUNK).await?;
             let Some(last) = last else { return Ok(None) };
-            let lines = lines(&engine, run, &rows).await?;
+            let lines = lines(&engine, (run, launched), &rows).await?;
             Ok(Some((lines, (engine, last))))
         });
         Ok(stream::once(async { Ok(heading) }).chain(rows).boxed())
     }
 }
 
-async fn shown(engine: &Engine, run: RunId, wanted: &[(MessageId, Timestamp)]) -> Result<HashMap<MessageId, Shown>> {
+async fn shown(engine: &Engine, run: RunId, wanted: &[Wanted]) -> Result<HashMap<MessageId, Shown>> {
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
     let db = engine.db().reader();
     let (template, topic) = run_or(store::runs::frozen(db, run).await)?;
     let template: Arc<Compiled> = engine.inner().templates.version(engine.db(), template.0, template.1).await?;
-    let ids: Vec<MessageId> = wanted.iter().map(|(id, _)| *id).collect();
-    let times: HashMap<MessageId, Timestamp> = wanted.iter().copied().collect();
+    let ids: Vec<MessageId> = wanted.iter().map(|one| one.id).collect();
+    let by_id: HashMap<MessageId, &Wanted> = wanted.iter().map(|one| (one.id, one)).collect();
     let found = store::messages::as_if_claimed(db, run, topic, Which::These(&ids)).await?;
-    let now = engine.now();
     let show = |message: &Claimed| {
-        let due = times.get(&message.id).copied().unwrap_or_default();
-        (message.id, of_person(engine, &template, message, due.max(now)))
+        let wanted = by_id.get(&message.id)?;
+        Some((message.id, of_person(engine, &template, message, wanted)))
     };
-    Ok(found.iter().map(show).collect())
+    Ok(found.iter().filter_map(show).collect())
 }
 
-fn of_person(engine: &Engine, template: &Compiled, message: &Claimed, at: Timestamp) -> Shown {
+fn of_person(engine: &Engine, template: &Compiled, message: &Claimed, &Wanted { at, is_out, .. }: &Wanted) -> Shown {
     let Some(contact) = &message.contact else { return Shown::default() };
     let zones = zones_of(&contact.phone, contact.timezone.as_deref());
-    let text = text_for(engine, template, message).ok();
+    let text = if is_out { message.body.clone() } else { text_for(engine, template, message).ok() };
     Shown { local_time: Some(told(&zones, at)), timezone: zones.names().first().map(|name| (*name).to_owned()), text }
 }
 
@@ -113,18 +122,24 @@ fn told(zones: &Zones, at: Timestamp) -> String {
     local_time(zones, at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-async fn lines(engine: &Engine, run: RunId, rows: &[ExportRow]) -> Result<String> {
-    let queued = rows.iter().filter(|row| row.state == State::Queued);
-    let wanted: Vec<_> = queued.map(|row| (row.id, row.not_before)).collect();
-    let mut shown = shown(engine, run, &wanted).await?;
+async fn lines(engine: &Engine, (run, launched): (RunId, Timestamp), rows: &[ExportRow]) -> Result<String> {
     let now = engine.now();
+    let wanted = |row: &ExportRow| match row.state {
+        State::Skipped | State::Cancelled => None,
+        State::Queued => Some(Wanted { id: row.id, at: row.not_before.max(now), is_out: false }),
+        // A rehearsal may have been long before its launch.
+        _ => Some(Wanted { id: row.id, at: row.not_before.max(launched), is_out: true }),
+    };
+    let wanted: Vec<Wanted> = rows.iter().filter_map(wanted).collect();
+    let mut shown = shown(engine, run, &wanted).await?;
     let mut file = CsvOut::continued();
     for row in rows {
         let (outcome, at) = match (row.state, row.reason) {
             (State::Skipped, _) => (Outcome::Skip.as_str(), None),
+            (State::Cancelled, _) => (State::Cancelled.as_str(), None),
             (State::Queued, Some(Reason::QuietHours)) => (Outcome::Wait.as_str(), Some(row.not_before)),
             (State::Queued, _) => (Outcome::Send.as_str(), Some(row.not_before.max(now))),
-            (state, _) => (state.as_str(), None),
+            (state, _) => (state.as_str(), Some(row.not_before.max(launched))),
         };
         let Shown { local_time, timezone, text } = shown.remove(&row.id).unwrap_or_default();
         file.row([
