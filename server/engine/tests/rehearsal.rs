@@ -503,6 +503,20 @@ async fn nothing_is_launched_to_nobody() {
         build::people(&world.db, 2, 1, Consent::OptedIn).await;
         assert_eq!(world.launch(&campaign).await.id, run.id);
         assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 1);
+        // Nor a plan that leaves everybody out: the campaign is not used up by it.
+        let campaign = world.campaign("Hi {{ nickname }}").await;
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((found(&run).reached(), run.ledger.planned), (0, 2));
+        let check = campaigns.launch_check(&admin, campaign.id).await.expect("a check");
+        assert!(check.problems.iter().any(|problem| problem.message.contains("left out")), "{:?}", check.problems);
+        let left_out = campaigns.launch(&admin, campaign.id).await;
+        assert!(matches!(&left_out, Err(Error::Invalid(errors)) if errors[0].field == "segment_id"), "{left_out:?}");
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
+        for person in [1, 2] {
+            build::set_person(&world.db, ContactId(person), "attributes = '{\"nickname\":\"Ann\"}'").await;
+        }
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!((world.launch(&campaign).await.id, run.ledger.queued), (run.id, 2));
         world.stop().await;
     }
 }

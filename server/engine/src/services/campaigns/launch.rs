@@ -10,7 +10,7 @@ use domain::{
     ids::{CampaignId, RunId, TopicId},
     message::Channel,
     problem::FieldError,
-    run::{Rules, Run, ShownPlan},
+    run::{Ledger, Rules, Run, ShownPlan},
     schedule::CatchUp,
     segment::{Group, Segment},
     sender::Sender,
@@ -282,13 +282,14 @@ pub(super) async fn check(engine: &Engine, id: CampaignId) -> Result<LaunchCheck
     check.skipped = tally.skipped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     check.warnings.extend(refused_by_meta(template, tally.queued_in_us));
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
-    let is_refused = tally.total() == 0
-        && check.campaign.trigger == Trigger::Now
-        && rehearse::plan(db, &check.campaign, sender).await?.is_none();
-    if is_refused {
-        check.problems.push(nobody_there());
-    } else {
-        check.warnings.extend(nobody(&tally, &check.campaign.trigger));
+    let plan = rehearse::plan(db, &check.campaign, sender).await?;
+    let problem = match &plan {
+        Some(ready) => nobody_planned(&store::ledger::load(db, ready.run).await?),
+        None => (tally.total() == 0 && check.campaign.trigger == Trigger::Now).then(nobody_there),
+    };
+    match problem {
+        Some(problem) => check.problems.push(problem),
+        None => check.warnings.extend(nobody(&tally, &check.campaign.trigger)),
     }
     let locales = store::runs::locales(db, &definition, parts.topic, kind, engine.now(), since).await?;
     if let Ok(compiled) = engine.inner().templates.version(engine.db(), template.id, template.version).await {
@@ -417,14 +418,26 @@ async fn somebody(engine: &Engine, id: CampaignId) -> Result<()> {
     parts.problems.extend(too_late(&campaign, engine.now(), engine.now()));
     let (Some(segment), true) = (&parts.segment, parts.problems.is_empty()) else { return Ok(()) };
     let sender = parts.sender.as_ref().map(|row| row.sender.id);
-    let is_somebody = match rehearse::plan(db, &campaign, sender).await? {
-        Some(ready) => store::ledger::load(db, ready.run).await?.planned > 0,
-        None => {
-            let definition = definition(db, Some(segment)).await?;
-            store::segments::holds_anybody(db, &definition, engine.now()).await?
-        }
-    };
+    if let Some(ready) = rehearse::plan(db, &campaign, sender).await? {
+        let problem = nobody_planned(&store::ledger::load(db, ready.run).await?);
+        return Error::unless_valid(problem.into_iter().collect());
+    }
+    let definition = definition(db, Some(segment)).await?;
+    let is_somebody = store::segments::holds_anybody(db, &definition, engine.now()).await?;
     if is_somebody { Ok(()) } else { Err(Error::Invalid(vec![nobody_there()])) }
+}
+
+/// A rehearsed plan that comes to nobody would use the campaign up.
+fn nobody_planned(plan: &Ledger) -> Option<FieldError> {
+    match (plan.queued, plan.planned) {
+        (0, 0) => Some(nobody_there()),
+        (0, _) => {
+            let text =
+                "Everybody in the rehearsed plan is left out. Mend what they are left out for, or rehearse again.";
+            Some(FieldError::new("segment_id", text))
+        }
+        _ => None,
+    }
 }
 
 pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId, shown: &ShownPlan) -> Result<Run> {
