@@ -492,6 +492,8 @@ async fn bad_lines_are_listed_and_good_ones_taken() {
             json!({"id": "a", "name": "x", "phone": build::phone(2)}),
             json!({"id": "f", "name": "x", "phone": build::phone(2)}),
         );
+        let wrong = json!({"id": "g", "name": "x", "phone": build::phone(2), "data": [1, 2]});
+        let text = format!("{text}\n{wrong}\n{}", json!({"id": 7, "name": "x", "phone": build::phone(2)}));
         let report = ingest_at(&world.engine, &text).await;
         assert_eq!((report.accepted, report.duplicates), (2, 1), "{report:?}");
         let lines: Vec<(u64, &str)> = report.rejected.iter().map(|one| (one.line, one.message.as_str())).collect();
@@ -501,11 +503,13 @@ async fn bad_lines_are_listed_and_good_ones_taken() {
             (5, "colour"),
             (6, "either a phone"),
             (7, "segment.rules[0].field"),
+            (10, "data: invalid type: sequence, expected an object."),
+            (11, "id: "),
         ]) {
             assert_eq!(*line, expected);
             assert!(message.contains(part), "{message}");
         }
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 7);
         let viewer = Actor::new(domain::actor::ActorKind::ApiKey, "k", Role::Viewer);
         let refused = world.engine.trigger_events().ingest(&viewer, stream::empty(), None).await;
         assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");

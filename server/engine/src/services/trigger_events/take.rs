@@ -107,12 +107,13 @@ async fn checked(engine: &Engine, bytes: Option<&[u8]>) -> Result<Result<Checked
 fn read(bytes: &[u8]) -> Result<NewTriggerEvent, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "The line is not UTF-8.".to_owned())?;
     // A number that would lose digits is kept as the text that it is.
-    let event: NewTriggerEvent = serde_json::from_str(&exact(text)).map_err(|error| {
+    let text = exact(text);
+    let event: NewTriggerEvent = serde_json::from_str(&text).map_err(|error| {
         let words = error.to_string();
         // The position in the line stands in the second part: the first one, the line, is another.
         let words = words.split(" at line ").next().unwrap_or_default();
         match error.classify() {
-            serde_json::error::Category::Data => format!("{words}."),
+            serde_json::error::Category::Data => in_its_field(&text, words),
             _ => format!("The line is not a JSON object: {words} (column {}).", error.column()),
         }
     })?;
@@ -128,6 +129,20 @@ fn read(bytes: &[u8]) -> Result<NewTriggerEvent, String> {
         return Err("name: Names that begin with contact. are told by this program itself.".to_owned());
     }
     Ok(event)
+}
+
+/// The parser's words with the field that they are about, which is looked for only in lines that are wrong. Where a field is
+/// missing or not known the words name it.
+fn in_its_field(text: &str, words: &str) -> String {
+    let read: Result<NewTriggerEvent, _> =
+        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+    let path = read.err().map(|error| error.path().to_string()).unwrap_or_default();
+    let words = words.replace("expected a map", "expected an object").replace("expected a string", "expected a text");
+    let is_named = words.contains(&format!("`{path}`"));
+    if path.is_empty() || path == "." || path == "?" || is_named {
+        return format!("{words}.");
+    }
+    format!("{path}: {words}.")
 }
 
 async fn many(engine: &Engine, definition: &Value) -> Result<Group> {
