@@ -253,6 +253,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::TemplateError => "The template failed for this person",
         Reason::Unreachable => "The last messages did not come",
         Reason::AlreadyReceived => "Has had this campaign before",
+        Reason::AlreadyPlanned => "A message of this campaign is under way to them",
     }
 }
 
@@ -274,6 +275,7 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
             "Nothing: it goes out when the day has room again. Meta raises the limit of senders with good quality."
         }
         Reason::QuietHours => "Nothing: it goes out in their morning.",
+        Reason::AlreadyPlanned => "Nothing: should that message be left out, the next event about them makes another.",
         Reason::FrequencyCap => "Nothing, or raise the limit under Settings, Quiet hours.",
         Reason::Unreachable => {
             "Check the number. It is tried again after the days under Settings, Quiet hours, or as soon as the person writes."

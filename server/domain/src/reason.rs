@@ -45,6 +45,8 @@ word_enum! {
         Unreachable = "unreachable",
         /// The campaign says once per person, and an earlier run reached this one.
         AlreadyReceived = "already_received",
+        /// The campaign says once per person, and a message of it is under way to this one, for an earlier event.
+        AlreadyPlanned = "already_planned",
         RunCancelled = "run_cancelled",
         /// The template cannot be rendered for this person for another reason than a missing variable.
         TemplateError = "template_error",

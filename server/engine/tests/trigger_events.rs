@@ -423,7 +423,38 @@ async fn once_per_person_holds_over_all_events() {
         let everybody = json!({"combinator": "and", "rules": []});
         ingest(&world, &[json!({"id": "e", "name": "price_drop", "segment": everybody})]).await;
         let run = world.until(run.id, "planned", |run| run.ledger.planned == 6).await;
-        assert_eq!(run.skipped_by_reason.get(Reason::AlreadyReceived.as_str()), Some(&4));
+        assert_eq!(run.skipped_by_reason.get(Reason::AlreadyReceived.as_str()), Some(&3));
+        assert_eq!(run.skipped_by_reason.get(Reason::AlreadyPlanned.as_str()), Some(&1), "the second in one body");
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_was_left_out_uses_up_nobodys_once() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 1).await;
+        let campaign =
+            listening(&world, "{{ event.total }}", |new| NewCampaign { repeat: Repeat::OncePerPerson, ..new }).await;
+        // The first lacks what the text needs, and waits while two more come, in the same body and later.
+        ingest(&world, &[drop_for("a", 1, json!({})), drop_for("b", 1, json!({"total": 1}))]).await;
+        plan_events(&world.engine).await.expect("planned");
+        ingest(&world, &[drop_for("c", 1, json!({"total": 2}))]).await;
+        plan_events(&world.engine).await.expect("planned");
+        let run = run_of(&world, &campaign).await;
+        let reasons = |run: &Run| {
+            let count = |reason: Reason| run.skipped_by_reason.get(reason.as_str()).copied().unwrap_or(0);
+            [Reason::AlreadyPlanned, Reason::AlreadyReceived, Reason::MissingVariable].map(count)
+        };
+        assert_eq!((run.ledger.queued, reasons(&run)), (1, [2, 0, 0]), "nobody has had it");
+        world.start();
+        let run = world.until(run.id, "left out", |run| run.ledger.queued + run.ledger.sending == 0).await;
+        assert_eq!(reasons(&run), [2, 0, 1]);
+        ingest(&world, &[drop_for("d", 1, json!({"total": 3}))]).await;
+        world.until(run.id, "delivered", |run| run.ledger.delivered == 1).await;
+        ingest(&world, &[drop_for("e", 1, json!({"total": 4}))]).await;
+        let run = world.until(run.id, "planned", |run| run.ledger.planned == 5).await;
+        assert_eq!(reasons(&run), [2, 1, 1]);
         world.assert_nobody_twice();
         world.stop().await;
     }

@@ -20,7 +20,7 @@ use crate::{
     batch::{Columns, Type, column},
     exec, ledger, one,
     readable::each_readable,
-    runs::{PLAN_COLUMNS, RunPlan, earlier_message, read_plan, skip_decisions},
+    runs::{PLAN_COLUMNS, RunPlan, earlier_of_event, read_plan, skip_decisions},
     segments,
 };
 
@@ -337,9 +337,10 @@ async fn insert(
     let batch = batch.table("b", &mut values)?;
     let (people, more) = segments::compile(kind, &plan.definition, now, values.len() + 1)?;
     values.extend(more);
-    // Two of one batch do not see each other.
-    let earlier =
-        (plan.rules.repeat == Repeat::OncePerPerson).then(|| format!("(b.again OR {})", earlier_message("$2", "")));
+    let earlier = match plan.rules.repeat {
+        Repeat::EachRun => Vec::new(),
+        Repeat::OncePerPerson => earlier_of_event("$2", "b.again"),
+    };
     let reason = plan.reasons(earlier, "$7");
     let insert = format!(
         "INSERT INTO messages (run_id, contact_id, occurrence, campaign_id, sender_id, kind, priority, state, attempt, \

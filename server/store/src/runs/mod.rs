@@ -17,7 +17,7 @@ pub use plan::{
     ChunkPlanned, PlanTally, RunPlan, finish_plan, is_planned, locales, plan_chunk, preview, refresh_statistics,
     to_plan,
 };
-pub(crate) use plan::{PLAN_COLUMNS, earlier_message, read_plan, reason_now, skip_decisions};
+pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};
 pub use state::{
     NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, rules, sender_of_open,

@@ -41,7 +41,7 @@ pub struct RunPlan {
 
 impl RunPlan {
     /// The reasons for which people are left out already at planning.
-    pub(crate) fn reasons(&self, earlier: Option<String>, unreachable_since: &str) -> String {
+    pub(crate) fn reasons(&self, earlier: Vec<(String, Reason)>, unreachable_since: &str) -> String {
         let alone = left_alone(self.rules.channel, unreachable_since);
         reason_sql(self.rules.category, self.topic.is_some(), earlier, &alone)
     }
@@ -174,7 +174,7 @@ async fn insert_messages(
 
 /// The SQL of the reason that a person is skipped for at planning, null for nobody's: the checks that SQL can see, in
 /// the order of `decide`.
-fn reason_sql(category: Category, topic: bool, earlier: Option<String>, left_alone: &str) -> String {
+fn reason_sql(category: Category, topic: bool, earlier: Vec<(String, Reason)>, left_alone: &str) -> String {
     let refused: Vec<String> = Consent::ALL
         .iter()
         .filter(|consent| **consent != Consent::OptedOut && !category.allows(**consent))
@@ -194,7 +194,7 @@ fn reason_sql(category: Category, topic: bool, earlier: Option<String>, left_alo
         cases.push(format!("WHEN COALESCE(s.state, '') <> 'subscribed' THEN '{}'", Reason::NotSubscribed));
     }
     cases.push(format!("WHEN {left_alone} THEN '{}'", Reason::Unreachable));
-    cases.extend(earlier.map(|sql| format!("WHEN {sql} THEN '{}'", Reason::AlreadyReceived)));
+    cases.extend(earlier.into_iter().map(|(sql, reason)| format!("WHEN {sql} THEN '{reason}'")));
     format!("CASE {} ELSE NULL END", cases.join(" "))
 }
 
@@ -205,8 +205,26 @@ pub(crate) fn reason_now(rules: &Rules, topic: bool, (campaign, run): (&str, &st
 }
 
 /// Whether an earlier run of the campaign reached the person, or still may.
-fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Option<String> {
-    (repeat == Repeat::OncePerPerson).then(|| earlier_message(campaign, &format!("AND e.run_id <> {run} ")))
+fn earlier(repeat: Repeat, campaign: &str, run: &str) -> Vec<(String, Reason)> {
+    match repeat {
+        Repeat::EachRun => Vec::new(),
+        Repeat::OncePerPerson => {
+            vec![(earlier_message(campaign, &format!("AND e.run_id <> {run} ")), Reason::AlreadyReceived)]
+        }
+    }
+}
+
+/// Why an event makes no message for a person who is to get the campaign once: one is under way, one reached them, or
+/// (`again`) one is made by the same statement, which does not see it.
+pub(crate) fn earlier_of_event(campaign: &str, again: &str) -> Vec<(String, Reason)> {
+    let open: Vec<String> =
+        State::ALL.iter().filter(|state| state.is_open()).map(|state| state.rank().to_string()).collect();
+    let under_way = format!("AND e.state IN ({}) ", open.join(", "));
+    vec![
+        (earlier_message(campaign, &under_way), Reason::AlreadyPlanned),
+        (earlier_message(campaign, ""), Reason::AlreadyReceived),
+        (again.to_owned(), Reason::AlreadyPlanned),
+    ]
 }
 
 /// Whether the run's plan is complete.
@@ -220,7 +238,7 @@ pub async fn is_planned(db: &impl ConnectionTrait, run: RunId) -> Result<bool> {
 
 /// Whether a message of the campaign reached the person, or still may; a test of it is none. What was skipped, cancelled or failed did not reach
 /// anybody; what was given up because nobody can tell may have.
-pub(crate) fn earlier_message(campaign: &str, other: &str) -> String {
+fn earlier_message(campaign: &str, other: &str) -> String {
     let not_reached: Vec<String> = [State::Undelivered, State::Failed, State::Skipped, State::Cancelled]
         .iter()
         .map(|state| state.rank().to_string())
@@ -399,7 +417,7 @@ fn audience(
     let people = format!(
         "SELECT c.contact_id, c.country, c.locale, {} AS reason FROM contacts c \
          LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.topic_id = $1 WHERE {people}",
-        reason_sql(category, topic.is_some(), None, &left_alone(channel, "$2"))
+        reason_sql(category, topic.is_some(), Vec::new(), &left_alone(channel, "$2"))
     );
     Ok((people, values))
 }
