@@ -76,6 +76,23 @@ test('a campaign is rehearsed and launched as rehearsed', async ({ api, signedIn
   })
 })
 
+test('every rule of the audience stands beside what the person has', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
+  const work = new Work(page, javaScriptEnabled !== false)
+  const mark = work.scripts ? 'Galle' : 'Matara'
+  const phone = work.scripts ? '+14155551821' : '+14155551822'
+  await api.call('POST', '/contacts', { phone, consent: 'opted_in', attributes: { home: 'Kandy' } })
+  const rules = [{ field: 'attributes.home', operator: '=', value: mark }]
+  const { id: segment_id } = await api.call<{ id: string }>('POST', '/segments', { name: mark, definition: { combinator: 'and', rules } })
+  const { id } = await api.call<{ id: string }>('POST', '/campaigns', { name: `${mark} campaign`, segment_id })
+  await work.open(`/campaigns/${id}/why?phone=${encodeURIComponent(phone)}`)
+  const rule = page.getByRole('listitem').filter({ hasText: 'does not hold' })
+  await expect(rule).toContainText(`home is ${mark} this person: Kandy`)
+  const [words, own] = await Promise.all([rule.boundingBox(), rule.getByText('this person: Kandy', { exact: true }).boundingBox()])
+  // A line of its own, below the rule.
+  expect((own?.y ?? 0) - (words?.y ?? 0)).toBeGreaterThan(20)
+  await accessible()
+})
+
 test('what happened stands beside what was rehearsed', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
   test.setTimeout(120_000)
   const scripts = javaScriptEnabled !== false

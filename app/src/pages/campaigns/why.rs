@@ -108,7 +108,7 @@ fn rule(row: WhyRow) -> AnyView {
     };
     view! {
         <li class=format!("rules__row rules__row--{depth}")>
-            <span dir="auto">{words} {actual.map(|actual| view! { <span class="sub" dir="auto">{actual}</span> })}</span>
+            <span dir="auto">{words} " " {actual.map(|actual| view! { <span class="sub" dir="auto">{actual}</span> })}</span>
             {pill(label)}
         </li>
     }
