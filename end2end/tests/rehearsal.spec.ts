@@ -184,6 +184,37 @@ test('what people lack is written out instead, and they are taken in', async ({ 
   await expect(page.getByRole('table', { name: 'People of the plan' })).toContainText('Dear friend, good morning.')
 })
 
+test('what is wrong in one form of a rehearsal is not said in the other', async ({ api, signedIn: page, accessible, problems, javaScriptEnabled }) => {
+  problems.expect(/status of 422/)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const mark = work.scripts ? 'Twofold' : 'Double'
+  // A number of no place, and somebody without a city.
+  const [placeless, cityless] = work.scripts ? ['+18005550181', '+14155551823'] : ['+18005550182', '+14155551824']
+  const rules = [{ field: 'attributes.forms', operator: '=', value: mark }]
+  await api.call('POST', '/contacts', { phone: placeless, consent: 'opted_in', attributes: { forms: mark, city: 'Kandy' } })
+  await api.call('POST', '/contacts', { phone: cityless, consent: 'opted_in', attributes: { forms: mark } })
+  const { id: segment_id } = await api.call<{ id: string }>('POST', '/segments', { name: mark, definition: { combinator: 'and', rules } })
+  const text = { name: `${mark} text`, category: 'utility', variants: { en: { body: 'Greetings to {{ city }}' } } }
+  const { id: template_id } = await api.call<{ id: string }>('POST', '/templates', text)
+  const quiet_hours = { start: '22:00', end: '06:00' }
+  const campaign = await api.call<{ id: string }>('POST', '/campaigns', { name: mark, segment_id, template_id, quiet_hours })
+  const { id } = await api.call<{ id: string }>('POST', `/campaigns/${campaign.id}/rehearse`)
+  await expect.poll(async () => (await api.call<{ status: string }>('GET', `/runs/${id}`)).status).toBe('rehearsed')
+
+  await work.open(`/campaigns/${campaign.id}/rehearsal`)
+  const zone = page.getByLabel('Time zone for all whose zone is not known')
+  await zone.fill('Mars/Base')
+  await work.button('Set it and rehearse again').click()
+  const wrong = 'Give a time zone such as Asia/Colombo.'
+  const form = (label: string) => page.locator('form').filter({ has: page.getByLabel(label) })
+  await expect(form('Time zone for all whose zone is not known').getByText(wrong)).toHaveCount(1)
+  await expect(form('For people without').getByText(wrong)).toHaveCount(0)
+  await expect(page.getByRole('alert').getByRole('link', { name: wrong })).toHaveCount(1)
+  await work.ready()
+  await expect(zone).toHaveValue('Mars/Base')
+  await accessible()
+})
+
 test('whom a rehearsal found is left out in one click', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
   test.setTimeout(120_000)
   const scripts = javaScriptEnabled !== false

@@ -397,7 +397,8 @@ fn leave_out(change: FormAction<ChangeCampaign>, id: CampaignId, finding: &str, 
     .into_any()
 }
 
-/// What somebody could mend, each with the way to it.
+/// What somebody could mend, each with the way to it. The forms share an action: what went wrong is said once, below the
+/// heading, with a link to its field.
 fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
     let items = findings(campaign, run, found);
     if items.is_empty() {
@@ -422,7 +423,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
     let zoneless = found.reasons.contains_key(Reason::NeedsTimezone.as_str()) && may(Permission::Send);
     let zone = zoneless.then(|| {
         view! {
-            <FormFor action=change>
+            <FormFor action=change quiet=true>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value="set_timezone"/>
                 <TextField name="timezone" label="Time zone for all whose zone is not known" required=true placeholder="Asia/Colombo"/>
@@ -435,7 +436,7 @@ fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<Ch
     let lacking = lacking.collect::<Vec<_>>();
     let fallback = (!lacking.is_empty() && may(Permission::Write)).then(|| {
         view! {
-            <FormFor action=change>
+            <FormFor action=change quiet=true>
                 <Hidden name="campaign" value=id.to_string()/>
                 <Hidden name="verb" value="set_fallback"/>
                 <div class="pair">
