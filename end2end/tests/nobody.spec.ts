@@ -51,6 +51,12 @@ test('an empty audience is said at every step', async ({ api, signedIn: page, ac
     await work.ready()
     await work.until(() => expect(page.getByText('There is nobody in the audience.')).toBeVisible({ timeout: 500 }))
     await expect(page.locator('.figure').first()).toHaveText('0')
+    const main = page.getByRole('main')
+    await expect(main).toContainText('The audience is empty.')
+    await expect(main).not.toContainText('every text is complete')
+    await expect(main).toContainText('Nobody gets it, so nothing would be sent.')
+    await expect(main).not.toContainText('the last one goes out')
+    await expect(work.link('Choose another audience')).toHaveAttribute('href', `${campaign}/edit?step=audience`)
     await accessible()
   })
 

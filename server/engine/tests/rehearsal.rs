@@ -496,10 +496,12 @@ async fn nothing_is_launched_to_nobody() {
         assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Draft);
         // Nor a plan of nobody, when somebody has come since.
         world.start();
-        rehearse(&world, &campaign).await;
+        let nobody = rehearse(&world, &campaign).await;
+        assert_eq!(nobody.forecast.finish_at, None, "nothing ends");
         world.people(1, 1).await;
         refused().await;
         let run = rehearse(&world, &campaign).await;
+        assert!(run.forecast.finish_at.is_some());
         build::people(&world.db, 2, 1, Consent::OptedIn).await;
         assert_eq!(world.launch(&campaign).await.id, run.id);
         assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 1);

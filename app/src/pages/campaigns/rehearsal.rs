@@ -2,7 +2,7 @@
 
 use domain::{
     campaign::{Campaign, CampaignStatus, Trigger},
-    ids::CampaignId,
+    ids::{CampaignId, TemplateId},
     message::{Outcome, State},
     reason::Reason,
     role::Permission,
@@ -16,6 +16,7 @@ use super::{
     people::why_link,
     plan::{RehearsalQuery, RehearsalView, load_rehearsal},
     use_id,
+    wizard::Step,
 };
 use crate::{components::*, paths, text};
 
@@ -162,7 +163,8 @@ fn results(
         .into_any()
     });
     let by_hand = campaign.trigger == Trigger::Now;
-    let finish = run.forecast.finish_at.map(|at| {
+    // What goes to nobody has no end.
+    let finish = run.forecast.finish_at.filter(|_| found.reached() > 0).map(|at| {
         let name = if by_hand { "If launched now, the last one goes out" } else { "The last one goes out" };
         view! { <Fact name=name><Time at moment=true/></Fact> }
     });
@@ -170,6 +172,8 @@ fn results(
         let at = found.due_at;
         view! { <Fact name="Decided for"><Time at moment=true/></Fact> }
     });
+    let foreseen =
+        if found.reached() > 0 { "It is over at once." } else { "Nobody gets it, so nothing would be sent." };
     let hash = found.plan_hash.clone().map(|hash| {
         view! { <Fact name="Plan"><code title="SHA-256 over everybody's decision and text">{hash}</code></Fact> }
     });
@@ -180,12 +184,12 @@ fn results(
             {since}
             <div class="grid grid--2">
                 {totals(&campaign, run, found)}
-                {lint(&campaign, run, found, change)}
+                {lint(&campaign, found, change)}
             </div>
             <div class="grid grid--2">
                 <Card title="By the hour on their own clocks">{chart(hours, "Nobody gets it.")}</Card>
                 <Card title="Forecast">
-                    {chart(curve, "Nothing would be sent.")}
+                    {chart(curve, foreseen)}
                     <Facts>{decided_for} {finish} {made} {hash}</Facts>
                 </Card>
             </div>
@@ -300,10 +304,60 @@ struct Finding {
     leave_out: Option<(LeaveOut, i64)>,
 }
 
+/// Why some get nothing, or not yet, where that can be mended: words for one person and for many, and the way to mend it.
+/// `has_deadline`: the campaign has a time until which it is worth sending; else it is its own time that was over.
+fn by_reason(
+    campaign: CampaignId,
+    template: Option<TemplateId>,
+    has_deadline: bool,
+) -> [(Reason, &'static str, &'static str, String); 8] {
+    let template = template.map(paths::template).unwrap_or_default();
+    let people = paths::with_query(&paths::rehearsal(campaign), &[("reason", Reason::NeedsTimezone.as_str())]);
+    let (late, earlier, step) = if has_deadline {
+        ("would get it only after the time until which it is worth sending.", "Change that time", Step::Sending)
+    } else {
+        ("cannot get it in time: it is over by their own clock.", "Change the time", Step::When)
+    };
+    [
+        (Reason::TooLong, "would get too long a text.", "Shorten the template", template.clone()),
+        (
+            Reason::TemplateError,
+            "cannot be given this text: the template fails for them.",
+            "Open the template",
+            template,
+        ),
+        (
+            Reason::OutsideWindow,
+            "cannot be sent a text of your own: that takes a message of theirs within 24 hours.",
+            "Choose an approved template",
+            Step::Message.path(campaign),
+        ),
+        (Reason::NeedsTimezone, "cannot be placed in a time zone, and quiet hours need one.", "See them", people),
+        (
+            Reason::NoAllowedTime,
+            "could never get it: quiet hours and law leave no hour where they are.",
+            "Change the quiet hours",
+            paths::edit_campaign(campaign),
+        ),
+        (Reason::DeadlinePassed, late, earlier, step.path(campaign)),
+        (
+            Reason::FrequencyCap,
+            "would get more messages than the limits of the workspace let anybody have.",
+            "See the limits",
+            paths::QUIET_HOURS.to_owned(),
+        ),
+        (
+            Reason::HeldForReview,
+            "must wait until somebody has read what they answered.",
+            "Read the answers",
+            paths::COMPLIANCE.to_owned(),
+        ),
+    ]
+}
+
 /// What a rehearsal found.
-fn findings(campaign: &Campaign, run: &Run, found: &Rehearsal) -> Vec<Finding> {
+fn findings(campaign: &Campaign, found: &Rehearsal) -> Vec<Finding> {
     let template = campaign.template_id.map(paths::template).unwrap_or_default();
-    let people = |reason: Reason| paths::with_query(&paths::rehearsal(run.campaign_id), &[("reason", reason.as_str())]);
     let mut items: Vec<Finding> = Vec::new();
     for (variable, count) in &found.missing_variables {
         let (lack, are) = if *count == 1 { ("lacks", "is") } else { ("lack", "are") };
@@ -339,33 +393,19 @@ fn findings(campaign: &Campaign, run: &Run, found: &Rehearsal) -> Vec<Finding> {
             leave_out: Some((LeaveOut::UsMarketing, in_us)),
         });
     }
-    for (reason, words, remedy, href) in [
-        (Reason::TooLong, "would get too long a text.", "Shorten the template", Some(template.clone())),
-        (
-            Reason::TemplateError,
-            "cannot be given this text: the template fails for them.",
-            "Open the template",
-            Some(template.clone()),
-        ),
-        (Reason::NeedsTimezone, "have no known time zone, and quiet hours need one.", "See them", None),
-        (
-            Reason::NoAllowedTime,
-            "could never get it: quiet hours and law leave no hour where they are.",
-            "Change the quiet hours",
-            Some(paths::edit_campaign(campaign.id)),
-        ),
-        (
-            Reason::HeldForReview,
-            "wait until somebody has read their answer.",
-            "Read the answers",
-            Some(paths::COMPLIANCE.to_owned()),
-        ),
-    ] {
+    for (reason, words, remedy, href) in by_reason(campaign.id, campaign.template_id, campaign.send_before.is_some()) {
         if let Some(count) = found.reasons.get(reason.as_str()) {
-            let href = href.unwrap_or_else(|| people(reason));
             let words = format!("{} {words}", format::num(*count));
             items.push(Finding { words, href, remedy, leave_out: None });
         }
+    }
+    if found.reached() + found.outcome(Outcome::Skip) == 0 {
+        items.push(Finding {
+            words: "The audience is empty.".to_owned(),
+            href: Step::Audience.path(campaign.id),
+            remedy: "Choose another audience",
+            leave_out: None,
+        });
     }
     items
 }
@@ -399,11 +439,15 @@ fn leave_out(change: FormAction<ChangeCampaign>, id: CampaignId, finding: &str, 
 
 /// What somebody could mend, each with the way to it. The forms share an action: what went wrong is said once, below the
 /// heading, with a link to its field.
-fn lint(campaign: &Campaign, run: &Run, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
-    let items = findings(campaign, run, found);
+fn lint(campaign: &Campaign, found: &Rehearsal, change: FormAction<ChangeCampaign>) -> AnyView {
+    let items = findings(campaign, found);
     if items.is_empty() {
-        return view! { <Card title="What could be mended"><p class="muted">"Nothing: every text is complete."</p></Card> }
-            .into_any();
+        let words = if found.reached() > 0 {
+            "Nothing: every text is complete."
+        } else {
+            "Nothing here: everybody is left out for what they are or have said, see the reasons."
+        };
+        return view! { <Card title="What could be mended"><p class="muted">{words}</p></Card> }.into_any();
     }
     let id = campaign.id;
     let may_narrow = may(Permission::Write) && may(Permission::Send);
@@ -541,4 +585,23 @@ fn row(person: &PlannedPerson) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_whole_plan_back_is_a_finding_with_its_remedy() {
+        let campaign: CampaignId = "0199c6a1-0000-7000-8000-000000000001".parse().unwrap();
+        let remedy = |reason: Reason, has_deadline: bool| {
+            let found = by_reason(campaign, None, has_deadline).into_iter().find(|(of, ..)| *of == reason).unwrap();
+            assert!(!found.1.is_empty() && !found.2.is_empty(), "{reason:?}");
+            found.3
+        };
+        assert_eq!(remedy(Reason::OutsideWindow, false), Step::Message.path(campaign));
+        assert_eq!(remedy(Reason::FrequencyCap, false), paths::QUIET_HOURS);
+        assert_eq!(remedy(Reason::DeadlinePassed, true), Step::Sending.path(campaign));
+        assert_eq!(remedy(Reason::DeadlinePassed, false), Step::When.path(campaign));
+    }
 }

@@ -169,7 +169,9 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let day = day(engine, &settings, &lane).await?;
     let outlook = Outlook { now, sent: (meant - left).max(0), rate, due: &due, windows: &windows, day, horizon };
     let Expected { points, ends } = outlook.expected();
-    let finish_at = points.last().filter(|_| ends).map(|last| last.at);
+    // A rehearsed plan of nobody has no end.
+    let goes_out = left > 0 || run.status != RunStatus::Rehearsed;
+    let finish_at = points.last().filter(|_| ends && goes_out).map(|last| last.at);
     Ok(Forecast { finish_at, rate_now, curve: points, ..Forecast::default() })
 }
 
