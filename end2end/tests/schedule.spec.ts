@@ -112,3 +112,61 @@ test('a time is changed from the calendar', async ({ signedIn: page, accessible,
   await expect(anywhere).toHaveCount(1)
   await accessible()
 })
+
+test('a calendar of no zone or no month can be mended where it is', async ({ signedIn: page, accessible, javaScriptEnabled }) => {
+  const work = new Work(page, javaScriptEnabled !== false)
+  const zone = page.getByRole('textbox', { name: 'Time zone' })
+  const title = page.getByRole('heading', { level: 2 }).first()
+  await work.open('/calendar?month=2031-07')
+  await expect(title).toHaveText('July 2031')
+  await zone.fill('Mars/Base')
+  await work.button('Show in this zone').click()
+  await expect(page.getByText('Give a time zone such as Asia/Colombo.')).toBeVisible()
+  await work.ready()
+  await expect(zone).toHaveValue('Mars/Base')
+  await expect(zone).toHaveAttribute('aria-invalid', 'true')
+  await expect(title).toHaveText('July 2031')
+  await accessible()
+  await page.getByRole('link', { name: 'Next month' }).click()
+  await expect(title).toHaveText('August 2031')
+  await work.ready()
+  await zone.fill('Asia/Colombo')
+  await work.button('Show in this zone').click()
+  await expect(page.getByText('Give a time zone such as')).toHaveCount(0)
+  await expect(title).toHaveText('August 2031')
+
+  await work.open('/calendar?month=2026-99&zone=Mars/Base')
+  await expect(page.getByText('Give a month such as 2026-12.')).toBeVisible()
+  await expect(page.getByText('Give a time zone such as Asia/Colombo.')).toBeVisible()
+  await accessible()
+  await zone.fill('Asia/Colombo')
+  await work.button('Show in this zone').click()
+  await expect(page.getByText('Give a month such as')).toHaveCount(0)
+  await expect(page.getByText('Give a time zone such as')).toHaveCount(0)
+  await expect(page.getByText('Today', { exact: true })).toBeVisible()
+})
+
+test('everything of a full day can be opened', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {
+  const work = new Work(page, javaScriptEnabled !== false)
+  const [mark, month, phone] = work.scripts ? ['Crowded', '2032-05', '+14155551713'] : ['Packed', '2032-06', '+14155551714']
+  await api.call('POST', '/contacts', { phone, consent: 'opted_in', attributes: { crowd: mark } })
+  const rules = [{ field: 'attributes.crowd', operator: '=', value: mark }]
+  const { id: segment_id } = await api.call<{ id: string }>('POST', '/segments', { name: mark, definition: { combinator: 'and', rules } })
+  const text = { name: `${mark} text`, category: 'utility', variants: { en: { body: 'One of many.' } } }
+  const { id: template_id } = await api.call<{ id: string }>('POST', '/templates', text)
+  for (const number of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+    const trigger = { type: 'once', at: `${month}-04T1${number}:00:00Z` }
+    const campaign = { name: `${mark} ${number}`, segment_id, template_id, trigger }
+    const { id } = await api.call<{ id: string }>('POST', '/campaigns', campaign)
+    await api.call('POST', `/campaigns/${id}/schedule`)
+  }
+  await work.open(`/calendar?month=${month}&zone=UTC`)
+  const last = page.getByRole('link', { name: new RegExp(`19:00 ${mark} 9`) })
+  await expect(page.getByRole('link', { name: new RegExp(`17:00 ${mark} 7`) })).toBeVisible()
+  await expect(last).toBeHidden()
+  await page.getByText('and 2 more').click()
+  await expect(last).toBeVisible()
+  await accessible()
+  await last.click()
+  await expect(work.heading()).toHaveText(`${mark} 9`)
+})

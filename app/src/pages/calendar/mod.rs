@@ -28,8 +28,18 @@ fn CalendarPage() -> impl IntoView {
 }
 
 fn page(view: CalendarView, here: Here) -> AnyView {
-    let CalendarView { title, zone, former, next, lead, days, truncated } = view;
-    let month = here.once("month");
+    let CalendarView { title, zone, month_problem, zone_problem, former, next, lead, days, truncated } = view;
+    // A month that cannot be read does not travel along; a zone stays as it was typed.
+    let month = if month_problem.is_some() { String::new() } else { here.once("month") };
+    let month_problem = month_problem.map(|problem| {
+        view! { <Alert tone=Tone::Warn title=problem>"Until then this is the present month."</Alert> }
+    });
+    let typed = if zone_problem.is_some() { here.once("zone") } else { zone.clone() };
+    let (is_wrong, told) = (zone_problem.is_some().then_some("true"), zone_problem.is_some().then_some("zone-error"));
+    let zone_problem = zone_problem.map(|problem| {
+        let words = format!("{problem} Until then times are those of {zone}.");
+        view! { <p class="field__error" id="zone-error" role="alert">{icon(Glyph::Warning)} <span>{words}</span></p> }
+    });
     let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let heads = weekdays.map(|day| view! { <li class="month__head" aria-hidden="true">{day}</li> });
     let gap = || view! { <li class="month__gap" aria-hidden="true"></li> }.into_any();
@@ -39,6 +49,7 @@ fn page(view: CalendarView, here: Here) -> AnyView {
     let empty = days.iter().all(|day| day.entries.is_empty());
     let days = days.into_iter().map(day).collect::<Vec<_>>();
     view! {
+        {month_problem}
         <div class="toolbar">
             <nav class="month__nav" aria-label="Month">
                 <a class="btn btn--small" href=here.with(&[("month", &former)])>{icon(Glyph::Left)} <span class="visually-hidden">"Month before"</span></a>
@@ -48,8 +59,18 @@ fn page(view: CalendarView, here: Here) -> AnyView {
             </nav>
             <FilterForm action=paths::CALENDAR label="Time zone">
                 <input type="hidden" name="month" value=month/>
-                <input class="input" name="zone" value=zone aria-label="Time zone" placeholder="Asia/Colombo" autocomplete="off"/>
+                <input
+                    class="input"
+                    name="zone"
+                    value=typed
+                    aria-label="Time zone"
+                    aria-invalid=is_wrong
+                    aria-describedby=told
+                    placeholder="Asia/Colombo"
+                    autocomplete="off"
+                />
                 <button class="btn" type="submit">"Show in this zone"</button>
+                {zone_problem}
             </FilterForm>
         </div>
         {truncated.then(|| view! {
@@ -62,7 +83,7 @@ fn page(view: CalendarView, here: Here) -> AnyView {
 }
 
 fn day(day: DayView) -> AnyView {
-    let DayView { number, name, is_today, entries, more } = day;
+    let DayView { number, name, is_today, entries, more, left } = day;
     let class = match (is_today, entries.is_empty()) {
         (true, _) => "month__day month__day--today",
         (false, true) => "month__day month__day--empty",
@@ -73,8 +94,26 @@ fn day(day: DayView) -> AnyView {
         <li class=class aria-current=is_today.then_some("date")>
             <p class="month__date"><span aria-hidden="true">{number}</span><span class="month__name">{name}</span></p>
             <ul class="month__entries">{entries}</ul>
-            {(!more.is_empty()).then(|| view! { <p class="muted">{more}</p> })}
+            {(!more.is_empty()).then(|| hidden(more, left))}
         </li>
+    }
+    .into_any()
+}
+
+/// What is shown once somebody asks for it, with scripts and without.
+fn hidden(more: Vec<EntryView>, left: usize) -> AnyView {
+    let words = format!("and {} more", format::num(more.len() + left));
+    let entries = more.into_iter().map(entry).collect::<Vec<_>>();
+    let left = (left > 0).then(|| {
+        let words = format!("{} more in the list of campaigns", format::num(left));
+        view! { <a class="link" href=paths::CAMPAIGNS>{words}</a> }
+    });
+    view! {
+        <details class="month__more">
+            <summary>{words}</summary>
+            <ul class="month__entries">{entries}</ul>
+            {left}
+        </details>
     }
     .into_any()
 }
