@@ -973,6 +973,29 @@ async fn what_comes_to_the_same_people_within_a_day_is_told_before_the_launch() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_another_campaign_left_out_it_did_not_come_to() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        world.launch(&draft(&world, Trigger::Now, CatchUp::Run).await).await;
+        end_run(&world).await;
+        let next = draft(&world, Trigger::Now, CatchUp::Run).await;
+        let counted = async |counts: &str| {
+            let update = format!("UPDATE run_ledgers SET {counts}");
+            store::exec(world.db.writer(), update, vec![]).await.expect("a ledger");
+            warnings(&world, &next).await
+        };
+        let told = counted("planned = 3, delivered = 3").await;
+        assert!(matches!(&told[..], [one] if one.ends_with("3 people are in both audiences.")), "{told:?}");
+        let told = counted("delivered = 1, skipped = 2").await;
+        let words = "3 people are in both audiences. It has a message for 1 of its people only.";
+        assert!(matches!(&told[..], [one] if one.ends_with(words)), "{told:?}");
+        assert_eq!(counted("delivered = 0, skipped = 3").await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_few_new_people_among_many_are_told_as_well() {
     let (worlds, clock) = worlds_in_steps().await;
     for world in worlds {

@@ -223,6 +223,7 @@ pub async fn due_between(
 /// A run of another campaign.
 #[derive(Clone, Debug)]
 pub struct Beside {
+    pub run: RunId,
     pub campaign: CampaignId,
     pub name: String,
     pub segment: Option<SegmentId>,
@@ -230,6 +231,8 @@ pub struct Beside {
     pub began: Timestamp,
     /// It is not over.
     pub under_way: bool,
+    /// Whom it comes to is not known yet.
+    pub is_planning: bool,
 }
 
 /// Runs of other campaigns, to an audience, that began in `[from, to)` or are under way, and those that went by everybody's
@@ -244,8 +247,9 @@ pub async fn beside(
     limit: u32,
 ) -> Result<Vec<Beside>> {
     let query = format!(
-        "SELECT x.*, c.name, c.segment_id, c.trigger_json FROM (SELECT campaign_id, finished_at, \
-         COALESCE(started_at, due_at) AS began, status IN ('planning', 'running', 'paused') AS under_way \
+        "SELECT x.*, c.name, c.segment_id, c.trigger_json FROM (SELECT id AS run_id, campaign_id, finished_at, \
+         COALESCE(started_at, due_at) AS began, status IN ('planning', 'running', 'paused') AS under_way, \
+         status = 'planning' AS is_planning \
          FROM runs WHERE NOT rehearsal AND event_name IS NULL AND campaign_id <> $1) AS x \
          JOIN campaigns c ON c.id = x.campaign_id \
          WHERE c.segment_id IS NOT NULL AND (x.under_way OR (x.began < $3 AND (x.began >= $2 \
@@ -254,12 +258,14 @@ pub async fn beside(
     let values = vec![campaign.0.into(), from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
     let read = |row: &Row| {
         Ok(Beside {
+            run: RunId(row.get("run_id")?),
             campaign: CampaignId(row.get("campaign_id")?),
             name: row.get("name")?,
             segment: row.get::<Option<uuid::Uuid>>("segment_id")?.map(SegmentId),
             trigger: row.json("trigger_json")?,
             began: Timestamp::from_micros(row.get("began")?),
             under_way: row.get("under_way")?,
+            is_planning: row.get("is_planning")?,
         })
     };
     each_readable(&all(db, query, values).await?, ("campaign", "campaign_id"), read)

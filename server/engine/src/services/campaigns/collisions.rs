@@ -45,6 +45,8 @@ struct Other {
     local: Option<Timestamp>,
     /// Before the time: "goes out".
     goes: &'static str,
+    /// How many people it has a message for, as far as that is known.
+    reached: Option<i64>,
 }
 
 /// This campaign's people, some of them or all.
@@ -80,7 +82,7 @@ pub(super) async fn warnings(
         let both =
             if is_same(&other) { Some((audience, true)) } else { in_both(db, &people, other.segment, now).await? };
         let Some((count, exact)) = both else { continue };
-        let Some(people) = in_words(count, exact) else { continue };
+        let Some(people) = in_words(count, exact, other.reached) else { continue };
         let when = match other.local {
             Some(local) => format!("{} (everybody\u{2019}s own clock)", scheduler::told("UTC", local)),
             None => format!("{} ({zone})", scheduler::told(&zone, other.at)),
@@ -94,15 +96,29 @@ pub(super) async fn warnings(
     Ok(told)
 }
 
-/// None when nobody is in both. Of a few among many a sample says nothing.
-fn in_words(count: i64, exact: bool) -> Option<String> {
+/// None when nobody is in both. Of a few among many a sample says nothing. Who is in both audiences may have been left out
+/// by the other campaign.
+fn in_words(count: i64, exact: bool, reached: Option<i64>) -> Option<String> {
     let about = if exact { "" } else { "About " };
-    match count {
+    let words = match count {
         0 if exact => None,
         0 => Some(format!("Perhaps a few people are in both audiences: of {SAMPLE} who were looked at nobody is.")),
         1 => Some(format!("{about}1 person is in both audiences.")),
         count => Some(format!("{about}{count} people are in both audiences.")),
+    }?;
+    Some(match reached.filter(|reached| *reached < count) {
+        Some(reached) => format!("{words} It has a message for {reached} of its people only."),
+        None => words,
+    })
+}
+
+/// How many people a run has a message for. Nothing while its plan is being made, or where nobody was planned.
+async fn reached(db: &impl ConnectionTrait, run: &Beside) -> Result<Option<i64>> {
+    if run.is_planning {
+        return Ok(None);
     }
+    let ledger = store::ledger::load(db, run.run).await?;
+    Ok((ledger.planned > 0).then(|| ledger.planned - ledger.skipped - ledger.cancelled))
 }
 
 /// How many people are in both audiences, and whether all were counted; none when the other's is gone.
@@ -155,10 +171,16 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
         // One that is going out comes to people from now on.
         let at = if run.under_way { run.began.max(now) } else { run.began };
         let going = going(&run.trigger, at);
-        if near(going) && seen.insert(run.campaign) {
+        if !near(going) || seen.contains(&run.campaign) {
+            continue;
+        }
+        let reached = reached(db, &run).await?;
+        // Who left everybody out came to nobody.
+        if reached != Some(0) {
+            seen.insert(run.campaign);
             let goes = if run.under_way { "is going out since" } else { "went out within a day of it:" };
             let Beside { name, segment, began: at, under_way, .. } = run;
-            others.push(Other { name, segment, at, local: going.local.filter(|_| !under_way), goes });
+            others.push(Other { name, segment, at, local: going.local.filter(|_| !under_way), goes, reached });
         }
     }
     let mut scheduled = Vec::new();
@@ -169,7 +191,7 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
             let again = matches!(due.trigger, Trigger::Cron { .. });
             let goes = "goes out within a day of it:";
             let (at, local) = (going.from, going.local);
-            scheduled.push((again, Other { name: due.name, segment: due.segment_id, at, local, goes }));
+            scheduled.push((again, Other { name: due.name, segment: due.segment_id, at, local, goes, reached: None }));
         }
     }
     // What goes out every day is near everything: it hides nothing that goes out once.
