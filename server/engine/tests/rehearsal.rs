@@ -704,11 +704,11 @@ async fn another_plan_than_the_one_that_was_shown_is_not_launched() {
         // The same people and texts, but perhaps another sender: whoever saw the page looks again, the hash is the same.
         let second = shown(&rehearse(&world, &campaign).await);
         assert_eq!(second.hash, first.hash);
-        refused(&first, "rehearsed again").await;
+        refused(&first, "gets the same text").await;
         world.people(4, 1).await;
         let third = shown(&rehearse(&world, &campaign).await);
-        refused(&by_hash, "rehearsed again").await;
-        refused(&second, "rehearsed again").await;
+        refused(&by_hash, "another plan would go out").await;
+        refused(&second, "another plan would go out").await;
 
         let other = CampaignPatch { template_id: Some(world.template("Ciao").await), ..CampaignPatch::default() };
         campaigns.update(&world.admin, campaign.id, other).await.expect("changed");

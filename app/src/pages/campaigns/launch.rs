@@ -81,6 +81,8 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     let rehearse_first = rehearsal.is_none() && may(Permission::Send) && !campaign.trigger.is_event();
     view! {
         <PageHeader title=title crumbs=crumbs lead=move || lead/>
+        // At the top, where the page opens without scripts: the button is below the fold.
+        <ActionError action=launch/>
         <div class="grid grid--3-2">
             <div class="stack">
                 {problems(id, &check.problems)}
@@ -91,7 +93,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
                     None => numbers(check),
                 }}
                 <Card title="How it goes out">{facts}</Card>
-                <FormFor action=launch>
+                <FormFor action=launch quiet=true>
                     <Hidden name="campaign" value=id.to_string()/>
                     <Hidden name="verb" value=verb/>
                     <Hidden name="run" value=shown_run/>

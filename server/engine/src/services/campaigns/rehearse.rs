@@ -32,6 +32,8 @@ const GONE: &str = "The rehearsed plan that you looked at is not there any more:
                     rehearsed again. Nothing was launched: look again first.";
 const ANOTHER: &str = "The campaign was rehearsed again since you looked, and another plan would go out now. Nothing was \
                        launched: look at it first.";
+const ALIKE: &str = "The campaign was rehearsed again since you looked. Everybody is decided about alike and gets the same text; when, \
+                     and from which sender, may differ. Nothing was launched: look again first.";
 const CHANGED: &str = "The campaign or its sender was changed since the plan that you looked at was rehearsed, so it would be \
                        planned anew. Nothing was launched: look again first.";
 const BY_ITSELF: &str = "A campaign that goes out by itself is planned anew also when it is launched by hand, whatever was \
@@ -133,7 +135,8 @@ pub(super) async fn launch(
         return planned_anew(shown, if campaign.trigger == Trigger::Now { CHANGED } else { BY_ITSELF });
     }
     if !shown.is(ready.run, ready.hash.as_deref()) {
-        return Err(Error::Conflict(ANOTHER.to_owned()));
+        let is_alike = shown.hash.is_some() && shown.hash == ready.hash;
+        return Err(Error::Conflict(if is_alike { ALIKE } else { ANOTHER }.to_owned()));
     }
     // "Within six hours" is from the launch on.
     let send_before = campaign.send_before.as_ref().map(|deadline| deadline.from_start(now));
