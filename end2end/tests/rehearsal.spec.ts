@@ -128,6 +128,9 @@ test('what happened stands beside what was rehearsed', async ({ api, signedIn: p
 
   await test.step('the same plan is confirmed, and who said no since is told', async () => {
     await work.says(`${base}02`, 'STOP')
+    await work.open(`${campaign}/rehearsal`)
+    await expect(page.getByText('Left out since: 1 (Opted out).')).toBeVisible()
+    await expect(work.link('Open the rehearsal')).toHaveCount(0)
     await work.open(`${campaign}/launch`)
     await expect(hash).toHaveText(plan)
     await expect(page.getByText('Left out since: 1 (Opted out).')).toBeVisible()

@@ -2,6 +2,7 @@
 
 use domain::{
     campaign::{CampaignStatus, LaunchCheck, Trigger},
+    ids::CampaignId,
     problem::FieldError,
     role::Permission,
     run::Run,
@@ -87,7 +88,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
             <div class="stack">
                 {problems(id, &check.problems)}
                 {warnings(&check.warnings)}
-                {rehearsal.as_ref().map(|(run, since)| rehearsal::changes(campaign, since, run))}
+                {rehearsal.as_ref().map(|(run, since)| rehearsal::changes(since, run, Some(to_rehearsal(id))))}
                 {match plan {
                     Some((run, since)) => planned(run, since.settings),
                     None => numbers(check),
@@ -114,6 +115,10 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     .into_any()
 }
 
+fn to_rehearsal(campaign: CampaignId) -> AnyView {
+    view! { <a class="link" href=paths::rehearsal(campaign)>"Open the rehearsal"</a> }.into_any()
+}
+
 /// Why the rehearsed plan would come to nobody.
 fn nobody_planned(run: &Run) -> Option<&'static str> {
     match (run.ledger.queued, run.ledger.planned) {
@@ -134,7 +139,6 @@ fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
         run.skipped_by_reason.iter().map(|(code, count)| (text::reason_code(code).to_owned(), *count, None)).collect();
     rows.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
     let hash = hash_of(run);
-    let href = paths::rehearsal(run.campaign_id);
     let planned = format::num(run.ledger.queued);
     let checked = if is_by_other_settings {
         "To nobody else than in this plan. When a person's turn comes, everything is checked again, by the settings as they are \
@@ -158,7 +162,7 @@ fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
             })}
             <p class="muted small">
                 {checked}
-                <a class="link" href=href>"Open the rehearsal"</a>
+                {to_rehearsal(run.campaign_id)}
             </p>
             {hash.map(|hash| view! { <p class="muted small">"Plan " <code class="break">{hash}</code></p> })}
         </Card>
@@ -187,7 +191,7 @@ pub(super) fn nobody(check: &LaunchCheck) -> Option<&'static str> {
 }
 
 /// What keeps a draft from being launched, each with the way to mend it.
-pub(super) fn problems(campaign: domain::ids::CampaignId, problems: &[FieldError]) -> Option<AnyView> {
+pub(super) fn problems(campaign: CampaignId, problems: &[FieldError]) -> Option<AnyView> {
     if problems.is_empty() {
         return None;
     }

@@ -153,7 +153,7 @@ fn results(
     (change, here): (FormAction<ChangeCampaign>, Here),
 ) -> AnyView {
     let RehearsalView { campaign, since, people, curve, hours, .. } = view;
-    let since = since.map(|since| changes(&campaign, &since, run));
+    let since = since.map(|since| changes(&since, run, None));
     let look = (campaign.trigger != Trigger::Now).then(|| {
         view! {
             <Alert title="A look only.">
@@ -199,8 +199,8 @@ fn results(
     .into_any()
 }
 
-/// What is to be known before the launch, because it is not as it was rehearsed.
-pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) -> AnyView {
+/// What is to be known before the launch, because it is not as it was rehearsed; `more` leads on from there.
+pub(super) fn changes(since: &SinceRehearsal, run: &Run, more: Option<AnyView>) -> AnyView {
     let mut items: Vec<String> = Vec::new();
     if let Some(version) = since.template_version {
         items.push(format!(
@@ -255,9 +255,7 @@ pub(super) fn changes(campaign: &Campaign, since: &SinceRehearsal, run: &Run) ->
     };
     let tone = if since.campaign { Tone::Warn } else { Tone::Info };
     let items = items.into_iter().map(|item| view! { <li>{item}</li> }.into_any()).collect::<Vec<_>>();
-    let href = paths::rehearsal(campaign.id);
-    view! { <Alert tone=tone title=title><ul class="alert__list">{items}</ul> <a class="link" href=href>"Open the rehearsal"</a></Alert> }
-        .into_any()
+    view! { <Alert tone=tone title=title><ul class="alert__list">{items}</ul> {more}</Alert> }.into_any()
 }
 
 fn totals(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
