@@ -220,6 +220,10 @@ test('what is wrong in one form of a rehearsal is not said in the other', async 
   await work.ready()
   await expect(zone).toHaveValue('Mars/Base')
   await accessible()
+  // Nor is the text shown for somebody whom the plan leaves out.
+  await work.open(`/campaigns/${campaign.id}/launch`)
+  await expect(page.getByText('The plan has nobody to show the message for')).toBeVisible()
+  await expect(page.getByText('Greetings to Kandy')).toHaveCount(0)
 })
 
 test('whom a rehearsal found is left out in one click', async ({ api, signedIn: page, accessible, javaScriptEnabled }) => {

@@ -20,6 +20,8 @@ use super::wizard::{Step, when::WhenFields};
 #[cfg(feature = "ssr")]
 use crate::context::{Ctx, ctx};
 use crate::{error::AppError, faults::Faults};
+#[cfg(feature = "ssr")]
+use domain::ids::RunId;
 
 /// So many files are offered as audiences.
 #[cfg(feature = "ssr")]
@@ -392,17 +394,36 @@ pub async fn load_recipients(query: RecipientsQuery) -> Result<RecipientsView, A
 
 #[server]
 pub async fn load_launch(campaign: String) -> Result<LaunchView, AppError> {
-    use domain::run::RunStatus;
+    use domain::{campaign::Trigger, run::RunStatus};
     let ctx = ctx()?;
     let campaigns = ctx.engine.campaigns();
-    let check = campaigns.launch_check(&ctx.actor, id(&campaign)?).await?;
+    let mut check = campaigns.launch_check(&ctx.actor, id(&campaign)?).await?;
     let names = names(&ctx, &check.campaign).await?;
     let rehearsal = campaigns.rehearsal(&ctx.actor, check.campaign.id).await?;
     let rehearsal = match rehearsal.filter(|run| run.status == RunStatus::Rehearsed) {
         Some(run) => Some((run, campaigns.since_rehearsal(&ctx.actor, check.campaign.id).await?)),
         None => None,
     };
+    // What is launched is the plan: its text is shown for somebody whom it does not leave out.
+    if let Some((run, since)) = &rehearsal
+        && check.campaign.trigger == Trigger::Now
+        && !since.campaign
+    {
+        check.sample_text = text_of_plan(&ctx, run.id).await?;
+    }
     Ok(LaunchView { check, names, rehearsal })
+}
+
+/// The text of somebody who gets it.
+#[cfg(feature = "ssr")]
+async fn text_of_plan(ctx: &Ctx, run: RunId) -> Result<Option<String>, AppError> {
+    use domain::{
+        message::{MessageFilter, State},
+        page::PageRequest,
+    };
+    let filter = MessageFilter { state: Some(State::Queued), ..MessageFilter::default() };
+    let people = ctx.engine.runs().planned(&ctx.actor, run, &filter, &PageRequest::first(1)).await?;
+    Ok(people.items.into_iter().next().and_then(|person| person.text))
 }
 
 /// What the first step offers: topics, key and name.

@@ -109,7 +109,7 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
                     <p class="muted small">"You can pause or cancel at any moment; what was handed over cannot be called back."</p>
                 </FormFor>
             </div>
-            <div class="sticky">{phone(Some(check))}</div>
+            <div class="sticky">{phone(Some(check), plan.is_some())}</div>
         </div>
     }
     .into_any()
@@ -311,11 +311,17 @@ fn facts(check: &LaunchCheck, names: &Names, reached: i64, finish_at: Option<Tim
     .into_any()
 }
 
-/// The text as the first person of the audience gets it.
-pub(super) fn phone(check: Option<&LaunchCheck>) -> AnyView {
-    let no_sample = no_sample(check);
+/// The text as the first person of the audience gets it, or somebody of the rehearsed plan that goes out.
+pub(super) fn phone(check: Option<&LaunchCheck>, of_plan: bool) -> AnyView {
+    let no_sample = if of_plan {
+        "The plan has nobody to show the message for: everybody in it is left out."
+    } else {
+        no_sample(check)
+    };
     let note = if check.is_some_and(|check| check.campaign.trigger.is_event()) {
         "As the newest contact would get it, with the latest event"
+    } else if of_plan {
+        "As somebody in the plan gets it"
     } else {
         "As the first person of the audience gets it"
     };

@@ -24,7 +24,7 @@ pub(super) fn body(view: CampaignView, actions: Actions) -> AnyView {
     let summary = check.as_ref().map(|check| summary(check, may(Permission::Send), rehearsal));
     let counts = campaign.segment_id.is_some() || campaign.trigger.is_event();
     let numbers = check.as_ref().filter(|_| counts).map(launch::numbers);
-    let phone = launch::phone(check.as_ref());
+    let phone = launch::phone(check.as_ref(), false);
     view! {
         <div class="grid grid--3-2">
             <div class="stack">
