@@ -55,6 +55,8 @@ pub struct WhyView {
     pub answer: Option<String>,
     /// The answer is that the person got it, or will.
     pub is_good: bool,
+    /// It waits until then.
+    pub until: Option<Timestamp>,
     pub more: String,
     pub message: Option<MessageId>,
     /// All of the campaign to this person, where it is more than the one above.
@@ -125,6 +127,7 @@ pub async fn load_why(
         problem: None,
         answer: None,
         is_good: false,
+        until: None,
         more: String::new(),
         message: None,
         messages: Vec::new(),
@@ -147,6 +150,7 @@ pub async fn load_why(
     view.is_good = why.message.as_ref().is_some_and(|message| !NOT_REACHED.contains(&message.state));
     view.answer = Some(answer);
     view.more = more;
+    view.until = why.message.as_ref().and_then(|message| waits_until(message, ctx.engine.now()));
     view.message = why.message.as_ref().map(|message| message.id);
     view.messages = why.messages.iter().filter(|one| Some(one.id) != view.message).cloned().collect();
     view.events.clone_from(&why.events);
@@ -163,6 +167,14 @@ const NOT_REACHED: [domain::message::State; 4] = {
     use domain::message::State;
     [State::Skipped, State::Failed, State::Undelivered, State::Cancelled]
 };
+
+/// When the turn comes of who waits for a reason; that of a held one comes when somebody has read the answer.
+#[cfg(feature = "ssr")]
+fn waits_until(message: &Message, now: Timestamp) -> Option<Timestamp> {
+    use domain::{message::State, reason::Reason};
+    let waits = message.state == State::Queued && message.not_before > now;
+    (waits && message.reason != Some(Reason::HeldForReview)).then_some(message.not_before)
+}
 
 /// Words for a person's rules: made on the server, so that the browser need not know them.
 #[cfg(feature = "ssr")]

@@ -29,8 +29,9 @@ fn page(view: WhyView) -> AnyView {
         let contact = view.contact.clone().map(|phone| {
             view! { " " <a class="link" href=paths::contact(phone)>"Open the contact"</a> }
         });
+        let until = view.until.map(|at| view! { "It waits until " <Time at moment=true/> ". " });
         let more = view.more.clone();
-        view! { <Alert tone=tone title=answer>{more} " " {message} {contact}</Alert> }
+        view! { <Alert tone=tone title=answer>{until} {more} " " {message} {contact}</Alert> }
     });
     let rules = (!view.rules.is_empty()).then(|| {
         let rows = view.rules.into_iter().map(rule).collect::<Vec<_>>();
