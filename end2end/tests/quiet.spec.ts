@@ -77,6 +77,17 @@ test('a campaign\'s own hours and its end', async ({ signedIn: page, accessible,
   await expect(page.getByLabel('Quiet from')).toHaveValue('20:00')
   await expect(page.getByLabel('Worth sending until')).toHaveValue('6 hours')
   await expect(page.getByLabel('Leave it out')).toBeChecked()
+  await page.getByLabel('Worth sending until').fill('400 days')
+  await work.button('Save and continue').click()
+  await expect(page.getByText(/^Write how long .* at most 366 days/).first()).toBeVisible()
+  await work.ready()
+  await page.getByLabel('Worth sending until').fill('2031-12-24 18:00')
+  await work.button('Save and continue').click()
+  await expect(page).toHaveURL(/step=when/)
+  await work.open(page.url().split('/edit')[0] ?? '')
+  await expect(page.getByText(/24 December 2031, 18:00 \(.+\), then left out/)).toBeVisible()
+  await work.open(`${page.url().split('?')[0]}/edit?step=sending`)
+  await expect(page.getByLabel('Worth sending until')).toHaveValue('2031-12-24 18:00')
 })
 
 test('a line of law of one\'s own is added, changed and taken out', async ({ api, signedIn: page, accessible, problems, javaScriptEnabled }) => {

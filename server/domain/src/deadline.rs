@@ -19,11 +19,11 @@ pub enum SendBefore {
 
 /// The text is neither.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither a time such as 2026-11-23T18:00:00Z nor a duration such as PT6H or P1D")]
+#[error("`{0}` is neither a time such as 2026-11-23T18:00:00Z nor a duration of at most 366 days such as PT6H")]
 pub struct NotADeadline(pub String);
 
-/// A longer one is a mistake.
-const MOST_DAYS: i64 = 366;
+/// A longer duration is a mistake.
+pub const MOST_DAYS: i64 = 366;
 
 impl SendBefore {
     /// The instant, for a run that starts then.

@@ -14,7 +14,7 @@ use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::{
-    api::{IMPORTED, Names, given, id, names},
+    api::{IMPORTED, Names, clock_of, given, id, names},
     wizard::{Step, when::WhenFields, words},
 };
 use crate::error::AppError;
@@ -236,11 +236,13 @@ pub async fn save_sending(
         ("unknown", &*unknown),
     ];
     let keep = |error: AppError| error.keep(&typed);
+    let ctx = ctx()?;
+    let zone = clock_of(&ctx, &ctx.engine.campaigns().get(&ctx.actor, id(&campaign)?).await?).await?;
     let patch = CampaignPatch {
         sender_id: Some(given(&sender_id).map(id).transpose()?),
         rate_per_second: Some(rate(&rate_per_second).map_err(keep)?),
         quiet_hours: Some(words::read_hours(&quiet_hours, &quiet_until).map_err(keep)?),
-        send_before: Some(words::read_deadline(&send_before).map_err(keep)?),
+        send_before: Some(words::read_deadline(&send_before, &zone).map_err(keep)?),
         late: given(&late).and_then(|word| word.parse().ok()),
         on_unknown: given(&unknown).and_then(|word| word.parse().ok()),
         ..CampaignPatch::default()

@@ -16,6 +16,8 @@ use domain::{
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "ssr")]
+use super::wizard::words;
 use super::wizard::{Step, when::WhenFields};
 #[cfg(feature = "ssr")]
 use crate::context::{Ctx, ctx};
@@ -61,6 +63,8 @@ pub struct Names {
     /// The chosen sender, or the one that is the channel's default.
     pub sender: Option<String>,
     pub channel: Option<Channel>,
+    /// Until when it is worth sending, in words.
+    pub deadline: Option<String>,
 }
 
 /// What the URL of a campaign says.
@@ -178,6 +182,9 @@ pub struct WizardView {
     pub senders: Vec<Sender>,
     /// The chosen template's channel.
     pub channel: Option<Channel>,
+    /// Until when it is worth sending, as its field shows it, and the zone by whose clock that is.
+    pub deadline: String,
+    pub zone: String,
     pub when: Option<WhenView>,
 }
 
@@ -278,7 +285,24 @@ pub(super) async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppEr
         None => sender.default && Some(sender.channel) == names.channel,
     });
     names.sender = sender.map(|sender| sender.name);
+    if let Some(deadline) = &campaign.send_before {
+        names.deadline = Some(words::tell_deadline(deadline, &clock_of(ctx, campaign).await?));
+    }
     Ok(names)
+}
+
+/// The zone by whose clock a campaign's times are written: that of its own time, else the workspace's.
+#[cfg(feature = "ssr")]
+pub(super) async fn clock_of(ctx: &Ctx, campaign: &Campaign) -> Result<String, AppError> {
+    use domain::campaign::Trigger;
+    let own = match &campaign.trigger {
+        Trigger::Once { timezone, .. } | Trigger::Cron { timezone, .. } => timezone.clone(),
+        Trigger::Now | Trigger::Event { .. } => None,
+    };
+    match own.filter(|zone| engine::scheduler::is_zone(zone)) {
+        Some(zone) => Ok(zone),
+        None => Ok(ctx.engine.settings().default_timezone(&ctx.actor).await?),
+    }
 }
 
 #[cfg(feature = "ssr")]
@@ -454,6 +478,8 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
         text: None,
         senders: Vec::new(),
         channel: None,
+        deadline: String::new(),
+        zone: String::new(),
         when: None,
     };
     let (engine, actor) = (&ctx.engine, &ctx.actor);
@@ -485,6 +511,9 @@ pub async fn load_wizard(campaign: String, step: Step) -> Result<WizardView, App
         }
         Step::Sending => {
             view.senders = engine.senders().list(actor).await?;
+            view.zone = clock_of(&ctx, &view.campaign).await?;
+            let deadline = view.campaign.send_before.as_ref();
+            view.deadline = deadline.map(|deadline| words::write_deadline(deadline, &view.zone)).unwrap_or_default();
             if let Some(template) = view.campaign.template_id {
                 view.channel = Some(engine.templates().get(actor, template).await?.channel);
             }

@@ -11,7 +11,7 @@ use super::{
     super::{
         api::{CampaignView, Names},
         launch,
-        wizard::{Step, when, words},
+        wizard::{Step, when},
     },
     Actions, may, verb,
 };
@@ -80,11 +80,11 @@ fn choices(campaign: &Campaign, names: &Names, write: bool) -> AnyView {
         |rate| format!("At most {} a second", format::num(rate)),
     );
     let hours = campaign.quiet_hours.map_or_else(|| "The workspace's".to_owned(), |quiet| quiet.to_string());
-    let deadline = campaign.send_before.as_ref().map_or_else(
+    let deadline = names.deadline.as_ref().map_or_else(
         || "No end".to_owned(),
         |deadline| {
             let late = if campaign.late == Late::Drop { "then left out" } else { "then sent late" };
-            format!("{}, {late}", words::write_deadline(deadline))
+            format!("{deadline}, {late}")
         },
     );
     let chosen = |name: &Option<String>| name.clone().unwrap_or_else(|| "Not chosen yet".to_owned());

@@ -2,7 +2,7 @@
 
 use domain::{
     campaign::{Campaign, Late, OnUnknown},
-    deadline::SendBefore,
+    deadline::MOST_DAYS,
     quiet::QuietHours,
     run::RunStatus,
 };
@@ -13,7 +13,7 @@ use super::{
         actions::{ChooseAudience, ChooseTemplate, SaveBasics, SaveLaunched, SaveSending},
         api::WizardView,
     },
-    Step, preview, words,
+    Step, preview,
 };
 use crate::{components::*, paths, text};
 
@@ -194,7 +194,7 @@ pub(super) fn message(view: WizardView, save: FormAction<ChooseTemplate>) -> Any
 }
 
 pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyView {
-    let campaign = view.campaign;
+    let (campaign, deadline, zone) = (view.campaign, view.deadline, view.zone);
     let channel = view.channel;
     let fitting = view.senders.into_iter().filter(|sender| channel.is_none_or(|channel| sender.channel == channel));
     let fitting = fitting.collect::<Vec<_>>();
@@ -240,7 +240,7 @@ pub(super) fn sending(view: WizardView, save: FormAction<SaveSending>) -> AnyVie
                     />
                     {rate_field(campaign.rate_per_second, rate_hint)}
                     {hours_fields(campaign.quiet_hours)}
-                    {deadline_fields(campaign.send_before.as_ref(), campaign.late)}
+                    {deadline_fields(deadline, &zone, campaign.late)}
                     <RadioCards
                         name="unknown"
                         legend="When Twilio does not answer"
@@ -280,7 +280,11 @@ fn hours_fields(quiet: Option<QuietHours>) -> AnyView {
     .into_any()
 }
 
-fn deadline_fields(deadline: Option<&SendBefore>, late: Late) -> AnyView {
+fn deadline_fields(deadline: String, zone: &str, late: Late) -> AnyView {
+    let hint = format!(
+        "So long after the launch, such as 6 hours or 2 days, at most {MOST_DAYS} days; or a time such as 2026-12-24 18:00, by \
+         the clock of {zone}."
+    );
     let choices = vec![
         Choice::new(Late::Wait.as_str(), "Send it late").hint("Whoever could not get it in time gets it afterwards."),
         Choice::new(Late::Drop.as_str(), "Leave it out").hint("After that time nobody gets it any more."),
@@ -289,10 +293,10 @@ fn deadline_fields(deadline: Option<&SendBefore>, late: Late) -> AnyView {
         <TextField
             name="send_before"
             label="Worth sending until"
-            value=deadline.map(words::write_deadline).unwrap_or_default()
+            value=deadline
             optional=true
             placeholder="6 hours"
-            hint="So long after the launch, such as 6 hours or 2 days, or a time such as 2026-11-23T18:00:00Z."
+            hint=hint
         />
         <RadioCards name="late" legend="What is late" choices=choices value=late.as_str()/>
     }
