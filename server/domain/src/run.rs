@@ -253,6 +253,10 @@ word_enum! {
         Language = "language",
         /// What WhatsApp will not deliver.
         Refused = "refused",
+        /// By SMS: people, by the encoding of their text.
+        Encoding = "encoding",
+        /// By SMS: segments, by encoding.
+        Segments = "segments",
         /// Once: by which settings of the workspace it decided.
         Settings = "settings",
     }
@@ -288,6 +292,10 @@ pub struct Rehearsal {
     /// Those whom it is sent to although WhatsApp will not deliver it, by why: `us_marketing` are numbers of the United
     /// States, which get no marketing (error 63049).
     pub refused: BTreeMap<String, i64>,
+    /// By SMS those who get a text, by its encoding (`GSM-7`, `UCS-2`); a message with a file has none.
+    pub encodings: BTreeMap<String, i64>,
+    /// By SMS the segments that these texts take together, which are what is billed, by encoding.
+    pub segments: BTreeMap<String, i64>,
 }
 
 impl Rehearsal {

@@ -111,12 +111,22 @@ async fn marketing_that_whatsapp_does_not_deliver_is_counted() {
         world.start();
         let run = rehearse(&world, &campaign).await;
         assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 2));
-        // By SMS they get it.
-        let template = world.template_for(Channel::Sms, "Hi {{ first_name }}").await;
+        assert!(found(&run).segments.is_empty(), "WhatsApp has none");
+        // By SMS they get it, and one sign takes room from a text.
+        build::set_person(&world.db, ContactId(1), "attributes = '{\"first_name\":\"✓\"}'").await;
+        let body = format!("Hi {{{{ first_name }}}}, {}", "a".repeat(70));
+        let template = world.template_for(Channel::Sms, &body).await;
         let draft = NewCampaign { template_id: Some(template), ..world.draft().await };
         let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
         let run = rehearse(&world, &campaign).await;
         assert_eq!((found(&run).reached(), found(&run).refused_in_us()), (3, 0));
+        let of = |counts: &BTreeMap<String, i64>| (counts.get("GSM-7").copied(), counts.get("UCS-2").copied());
+        assert_eq!(of(&found(&run).encodings), (Some(2), Some(1)));
+        assert_eq!(of(&found(&run).segments), (Some(2), Some(2)), "two of one segment, one of two");
+        let file = world.engine.runs().plan_csv(&world.admin, run.id).await.expect("a file");
+        let file: Vec<String> = file.try_collect().await.expect("all of it");
+        let file = file.concat();
+        assert!(file.contains(",text,segments,encoding") && file.contains(",2,UCS-2"), "{file}");
         world.stop().await;
     }
 }

@@ -130,7 +130,7 @@ async fn export_run(
 /// Export a run's plan
 ///
 /// A CSV file with one line for each person: whether they get it, wait or are left out and why, when by their own clock,
-/// and the text as they get it. Of what was handed over since, `outcome` is its state, `send_at` when it was due, and `text`
+/// and the text as they get it, by SMS with its segments and encoding. Of what was handed over since, `outcome` is its state, `send_at` when it was due, and `text`
 /// what was handed over, as long as texts are kept.
 #[utoipa::path(
     get, path = "/runs/{id}/plan.csv", tag = TAG,

@@ -296,6 +296,8 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
             Counted::Variable => &mut rehearsal.missing_variables,
             Counted::Language => &mut rehearsal.without_variant,
             Counted::Refused => &mut rehearsal.refused,
+            Counted::Encoding => &mut rehearsal.encodings,
+            Counted::Segments => &mut rehearsal.segments,
             Counted::Settings => continue,
         };
         counts.insert(row.get("key")?, row.get("count")?);
@@ -510,7 +512,12 @@ pub async fn set_timezone(tx: &Tx, people: &[ContactId], timezone: &str, at: Tim
 
 /// The counts of one decision.
 pub fn count(counts: &mut Counts, kind: Counted, key: impl Into<String>) {
-    *counts.entry((kind, key.into())).or_default() += 1;
+    count_many(counts, kind, key, 1);
+}
+
+/// The same for what one person has several of.
+pub fn count_many(counts: &mut Counts, kind: Counted, key: impl Into<String>, many: i64) {
+    *counts.entry((kind, key.into())).or_default() += many;
 }
 
 /// The counts of an outcome and its reason.

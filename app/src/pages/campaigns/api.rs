@@ -114,6 +114,8 @@ pub struct LaunchView {
     pub names: Names,
     /// The complete rehearsal, and what has changed since.
     pub rehearsal: Option<(Run, SinceRehearsal)>,
+    /// How many segments the shown text takes, by SMS.
+    pub sample_length: Option<String>,
 }
 
 /// An event as a list shows it.
@@ -435,7 +437,15 @@ pub async fn load_launch(campaign: String) -> Result<LaunchView, AppError> {
     {
         check.sample_text = text_of_plan(&ctx, run.id).await?;
     }
-    Ok(LaunchView { check, names, rehearsal })
+    let by_sms = names.channel == Some(Channel::Sms);
+    let sample_length = check.sample_text.as_deref().filter(|_| by_sms).map(length_in_words);
+    Ok(LaunchView { check, names, rehearsal, sample_length })
+}
+
+#[cfg(feature = "ssr")]
+fn length_in_words(text: &str) -> String {
+    let count = domain::text::count(text);
+    format!("{} for the text beside this, in {}", count.segments, count.encoding.as_str())
 }
 
 /// The text of somebody who gets it.

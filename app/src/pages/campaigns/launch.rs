@@ -27,7 +27,7 @@ pub fn LaunchCampaignPage() -> impl IntoView {
 }
 
 fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
-    let LaunchView { check, names, rehearsal } = view;
+    let LaunchView { check, names, rehearsal, sample_length } = view;
     let campaign = &check.campaign;
     let crumbs = below(campaign.id, &campaign.name);
     let (id, back) = (campaign.id, paths::campaign(campaign.id));
@@ -61,7 +61,10 @@ fn page(view: &LaunchView, launch: FormAction<ChangeCampaign>) -> AnyView {
     let shown = plan.map(|(run, _)| (run.id.to_string(), hash_of(run).unwrap_or_default()));
     let (shown_run, shown_hash) = shown.unwrap_or_default();
     let foreseen = rehearsal.as_ref().filter(|(run, since)| !since.campaign && run.ledger.queued > 0);
-    let facts = facts(check, names, reached, foreseen.and_then(|(run, _)| run.forecast.finish_at));
+    // Of a rehearsed plan all segments are counted.
+    let found = plan.and_then(|(run, _)| run.rehearsal.as_ref());
+    let segments = found.map_or_else(|| sample_length.clone(), rehearsal::segments_in_words);
+    let facts = facts(check, names, reached, (foreseen.and_then(|(run, _)| run.forecast.finish_at), segments));
     let nobody = plan.map_or_else(|| nobody(check), |(run, _)| nobody_planned(run));
     // By its time there may be somebody: only what goes out now is refused for it.
     let nobody = nobody.filter(|_| by_hand);
@@ -272,7 +275,13 @@ fn on_event(check: &LaunchCheck) -> AnyView {
 }
 
 /// `finish_at`: what a rehearsal foresees, with quiet hours and all. Without one it is the rate alone that is known.
-fn facts(check: &LaunchCheck, names: &Names, reached: i64, finish_at: Option<Timestamp>) -> AnyView {
+/// `segments`: what is billed, by SMS.
+fn facts(
+    check: &LaunchCheck,
+    names: &Names,
+    reached: i64,
+    (finish_at, segments): (Option<Timestamp>, Option<String>),
+) -> AnyView {
     let campaign = &check.campaign;
     let rate = i64::from(check.rate_per_second);
     let time = (rate > 0 && !campaign.trigger.is_event()).then(|| {
@@ -305,6 +314,7 @@ fn facts(check: &LaunchCheck, names: &Names, reached: i64, finish_at: Option<Tim
             <Fact name="Topic">{topic}</Fact>
             <Fact name="Sender">{sender}</Fact>
             {takes}
+            {segments.map(|words| view! { <Fact name="SMS segments">{words}</Fact> })}
             <Fact name="Starts">{starts}</Fact>
         </Facts>
     }

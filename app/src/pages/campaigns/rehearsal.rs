@@ -7,6 +7,7 @@ use domain::{
     reason::Reason,
     role::Permission,
     run::{LeaveOut, PlannedPerson, Rehearsal, Run, RunStatus, SinceRehearsal},
+    text::Encoding,
 };
 use leptos::{context::Provider, prelude::*};
 
@@ -273,6 +274,7 @@ fn totals(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
     let reached = found.reached();
     let awake = if campaign.trigger == Trigger::Now { "At once" } else { "At its time" };
     let of = format!("of {} in the audience get it", format::num(reached + out));
+    let length = segments_in_words(found).map(|words| view! { <Fact name="SMS segments">{words}</Fact> });
     let nobody = (reached == 0).then(|| {
         let words =
             if out == 0 { "There is nobody in the audience." } else { "Everybody in the audience is left out." };
@@ -286,11 +288,24 @@ fn totals(campaign: &Campaign, run: &Run, found: &Rehearsal) -> AnyView {
                 <Fact name=awake>{format::num(now)}</Fact>
                 <Fact name="In their morning">{format::num(later)}</Fact>
                 <Fact name="Left out">{format::num(out)}</Fact>
+                {length}
             </Facts>
             {(!reasons.is_empty()).then(|| view! { <div class="inset"><h3>"Why"</h3><Counts rows=reasons/></div> })}
         </Card>
     }
     .into_any()
+}
+
+/// What the texts of a plan take by SMS; nothing on WhatsApp.
+pub(super) fn segments_in_words(found: &Rehearsal) -> Option<String> {
+    let all: i64 = found.segments.values().sum();
+    let wide = found.encodings.get(Encoding::Ucs2.as_str()).copied().unwrap_or(0);
+    let why = match wide {
+        0 => String::new(),
+        1 => " · 1 text in UCS-2: a character outside GSM-7 halves its room".to_owned(),
+        wide => format!(" · {} texts in UCS-2: a character outside GSM-7 halves their room", format::num(wide)),
+    };
+    (all > 0).then(|| format!("{} in all{why}", format::num(all)))
 }
 
 /// Something that somebody could mend, and the way to it.
@@ -587,7 +602,24 @@ fn row(person: &PlannedPerson) -> AnyView {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    #[test]
+    fn segments_are_told_with_what_makes_them_more() {
+        let counts = |of: &[(&str, i64)]| -> BTreeMap<String, i64> {
+            of.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect()
+        };
+        let told = |encodings: BTreeMap<String, i64>, segments: BTreeMap<String, i64>| {
+            segments_in_words(&Rehearsal { encodings, segments, ..Rehearsal::default() })
+        };
+        assert_eq!(told(BTreeMap::new(), BTreeMap::new()), None, "on WhatsApp");
+        let plain = told(counts(&[("GSM-7", 1_200)]), counts(&[("GSM-7", 2_400)]));
+        assert_eq!(plain.as_deref(), Some("2,400 in all"));
+        let wide = told(counts(&[("GSM-7", 2), ("UCS-2", 1)]), counts(&[("GSM-7", 2), ("UCS-2", 3)]));
+        assert!(wide.is_some_and(|words| words.starts_with("5 in all · 1 text in UCS-2")));
+    }
 
     #[test]
     fn what_keeps_a_whole_plan_back_is_a_finding_with_its_remedy() {

@@ -53,7 +53,9 @@ pub(crate) use limit::reached_limit;
 pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
-pub(crate) use rehearse::{Found, Rehearsing, is_refused_in_us, language, leaf, local_time, text_for};
+pub(crate) use rehearse::{
+    Found, Rehearsing, content_for, is_refused_in_us, language, leaf, length_by_sms, local_time,
+};
 pub(crate) use stop::stop_run;
 use store::{
     messages::{Claimed, Lane, Lease},

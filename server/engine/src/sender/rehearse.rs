@@ -8,6 +8,7 @@ use domain::{
     message::{Channel, Outcome},
     reason::{Check, Reason},
     run::{Rehearsal, RehearsalCount as Counted},
+    text::{self, Count},
     time::Timestamp,
 };
 use jiff::civil::DateTime;
@@ -15,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use store::{
     Tx,
     messages::Claimed,
-    rehearsals::{Counts, LeftOut, count, count_outcome},
+    rehearsals::{Counts, LeftOut, count, count_many, count_outcome},
     runs::{Asleep, RunPlan},
 };
 
@@ -240,6 +241,11 @@ impl Rehearsing {
             (Some(_), Verdict::Send(content)) => Some(content.clone()),
             (Some(_), _) => text.render(self.engine.config(), message).ok(),
         };
+        if let Some(length) = content.as_ref().and_then(|content| length_by_sms(self.run.rules.channel, content)) {
+            let encoding = length.encoding.as_str();
+            count(&mut found.counts, Counted::Encoding, encoding);
+            count_many(&mut found.counts, Counted::Segments, encoding, i64::from(length.segments));
+        }
         if let Some(content) = content.as_mut().filter(|_| self.run.template.has_own_page()) {
             without_token(content, &Link::to(self.engine.config(), message.contact_id, message.id).token());
         }
@@ -308,9 +314,14 @@ impl Found {
     }
 }
 
-/// A message's text as its person would get it, filled by the same function as at sending.
-pub(crate) fn text_for(engine: &Engine, template: &Compiled, message: &Claimed) -> Result<String, ContentFault> {
-    content::fill(engine.config(), template, message).map(|content| content.text)
+/// What a message's person would get, filled by the same function as at sending.
+pub(crate) fn content_for(engine: &Engine, template: &Compiled, message: &Claimed) -> Result<Content, ContentFault> {
+    content::fill(engine.config(), template, message)
+}
+
+/// How long a text is where segments are billed: by SMS, and not with a file, which makes it an MMS.
+pub(crate) fn length_by_sms(channel: Channel, content: &Content) -> Option<Count> {
+    (channel == Channel::Sms && content.media_url.is_none()).then(|| text::count(&content.text))
 }
 
 /// The hour on the person's clock. With several zones it is the first of them, with none UTC.

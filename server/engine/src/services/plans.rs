@@ -9,6 +9,7 @@ use domain::{
     reason::Reason,
     role::Permission,
     run::PlannedPerson,
+    text::Count,
     time::Timestamp,
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
@@ -19,7 +20,7 @@ use crate::{
     Actor, Engine, Result,
     csv_out::CsvOut,
     require,
-    sender::{local_time, text_for},
+    sender::{content_for, length_by_sms, local_time},
     templates::Compiled,
     zones::{Zones, zones_of},
 };
@@ -27,8 +28,19 @@ use crate::{
 /// Rows of one part of an export.
 const EXPORT_CHUNK: u32 = 1_000;
 
-const HEADING: [&str; 9] =
-    ["message_id", "phone", "name", "outcome", "reason", "send_at", "local_time", "timezone", "text"];
+const HEADING: [&str; 11] = [
+    "message_id",
+    "phone",
+    "name",
+    "outcome",
+    "reason",
+    "send_at",
+    "local_time",
+    "timezone",
+    "text",
+    "segments",
+    "encoding",
+];
 
 /// A message of the plan that something is known of beside its outcome.
 struct Wanted {
@@ -44,6 +56,8 @@ struct Shown {
     local_time: Option<String>,
     timezone: Option<String>,
     text: Option<String>,
+    /// By SMS.
+    length: Option<Count>,
 }
 
 impl Runs<'_> {
@@ -69,14 +83,14 @@ impl Runs<'_> {
             .collect();
         let mut shown = shown(self.0, run, &wanted).await?;
         let person = |message: Message| {
-            let Shown { local_time, timezone, text } = shown.remove(&message.id).unwrap_or_default();
+            let Shown { local_time, timezone, text, .. } = shown.remove(&message.id).unwrap_or_default();
             PlannedPerson { message, local_time, timezone, text }
         };
         Ok(Page { items: items.into_iter().map(person).collect(), next_cursor })
     }
 
-    /// Everybody of a run's plan as CSV, in parts: outcome, reason, time and text. Of what went out meanwhile the time at which
-    /// it was due and the text that was handed over, as long as that is kept.
+    /// Everybody of a run's plan as CSV, in parts: outcome, reason, time and text, by SMS with its length. Of what went out
+    /// meanwhile the time at which it was due and the text that was handed over, as long as that is kept.
     ///
     /// # Errors
     /// `NotFound`.
@@ -114,8 +128,13 @@ async fn shown(engine: &Engine, run: RunId, wanted: &[Wanted]) -> Result<HashMap
 fn of_person(engine: &Engine, template: &Compiled, message: &Claimed, &Wanted { at, is_out, .. }: &Wanted) -> Shown {
     let Some(contact) = &message.contact else { return Shown::default() };
     let zones = zones_of(&contact.phone, contact.timezone.as_deref());
-    let text = if is_out { message.body.clone() } else { text_for(engine, template, message).ok() };
-    Shown { local_time: Some(told(&zones, at)), timezone: zones.names().first().map(|name| (*name).to_owned()), text }
+    let content = if is_out { None } else { content_for(engine, template, message).ok() };
+    Shown {
+        local_time: Some(told(&zones, at)),
+        timezone: zones.names().first().map(|name| (*name).to_owned()),
+        length: content.as_ref().and_then(|content| length_by_sms(template.channel(), content)),
+        text: if is_out { message.body.clone() } else { content.map(|content| content.text) },
+    }
 }
 
 fn told(zones: &Zones, at: Timestamp) -> String {
@@ -141,7 +160,7 @@ async fn lines(engine: &Engine, (run, launched): (RunId, Timestamp), rows: &[Exp
             (State::Queued, _) => (Outcome::Send.as_str(), Some(row.not_before.max(now))),
             (state, _) => (state.as_str(), Some(row.not_before.max(launched))),
         };
-        let Shown { local_time, timezone, text } = shown.remove(&row.id).unwrap_or_default();
+        let Shown { local_time, timezone, text, length } = shown.remove(&row.id).unwrap_or_default();
         file.row([
             &*row.id.to_string(),
             row.phone.as_deref().unwrap_or_default(),
@@ -152,6 +171,8 @@ async fn lines(engine: &Engine, (run, launched): (RunId, Timestamp), rows: &[Exp
             local_time.as_deref().unwrap_or_default(),
             timezone.as_deref().unwrap_or_default(),
             text.as_deref().unwrap_or_default(),
+            &length.map(|length| length.segments.to_string()).unwrap_or_default(),
+            length.map_or("", |length| length.encoding.as_str()),
         ]);
     }
     Ok(file.finish())
