@@ -323,11 +323,7 @@ fn facts(
 
 /// The text as the first person of the audience gets it, or somebody of the rehearsed plan that goes out.
 pub(super) fn phone(check: Option<&LaunchCheck>, of_plan: bool) -> AnyView {
-    let no_sample = if of_plan {
-        "The plan has nobody to show the message for: everybody in it is left out."
-    } else {
-        no_sample(check)
-    };
+    let no_sample = if of_plan { "The plan has nobody to show the message for." } else { no_sample(check) };
     let note = if check.is_some_and(|check| check.campaign.trigger.is_event()) {
         "As the newest contact would get it, with the latest event"
     } else if of_plan {
