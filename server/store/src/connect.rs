@@ -68,6 +68,15 @@ const WRITER_CACHE_KIB: u32 = 40 * 1024;
 /// connection would count its own copy.
 const READER_CACHE_KIB: u32 = 2 * 1024;
 
+/// Where SQLite puts what a statement sorts or sets aside.
+#[derive(Clone, Copy)]
+enum TempStore {
+    Memory,
+    /// In memory only as much as the cache holds. Counting a run's messages sorts them all, 65 bytes each: eight readers in turn
+    /// kept 25 MiB each for a run of 400,000.
+    File,
+}
+
 /// A write transaction.
 pub type Tx = DatabaseTransaction;
 
@@ -103,12 +112,12 @@ impl Db {
 
     async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self> {
         if max_connections < WORTH_PARTING {
-            let pool = Database::connect(options(url, max_connections, 0)).await?;
+            let pool = Database::connect(postgres_options(url, max_connections)).await?;
             let (read, ingest, lookout) = (pool.clone(), pool.clone(), pool.clone());
             return Ok(Self { write: pool, read, ingest, lookout, kind: Kind::Postgres });
         }
         let part = (max_connections - LOOKOUT) * 5 / 16;
-        let pool = async |connections| Database::connect(options(url, connections, 0)).await;
+        let pool = async |connections| Database::connect(postgres_options(url, connections)).await;
         let write = pool(max_connections - LOOKOUT - 2 * part).await?;
         let (read, ingest, lookout) = (pool(part).await?, pool(part).await?, pool(LOOKOUT).await?);
         Ok(Self { write, read, ingest, lookout, kind: Kind::Postgres })
@@ -117,9 +126,10 @@ impl Db {
     async fn connect_sqlite(url: &str, max_connections: u32) -> Result<Self> {
         let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
         // The writer first: it makes the file and sets the journal mode.
-        let write = Database::connect(options(&url, 1, WRITER_CACHE_KIB)).await?;
-        let read = Database::connect(options(&url, max_connections.clamp(2, 8), READER_CACHE_KIB)).await?;
-        let lookout = Database::connect(options(&url, LOOKOUT, READER_CACHE_KIB)).await?;
+        let write = Database::connect(sqlite_options(&url, 1, (WRITER_CACHE_KIB, TempStore::Memory))).await?;
+        let reading = (READER_CACHE_KIB, TempStore::File);
+        let read = Database::connect(sqlite_options(&url, max_connections.clamp(2, 8), reading)).await?;
+        let lookout = Database::connect(sqlite_options(&url, LOOKOUT, reading)).await?;
         Ok(Self { ingest: write.clone(), write, read, lookout, kind: Kind::Sqlite })
     }
 
@@ -186,7 +196,7 @@ async fn begin(pool: &DatabaseConnection) -> Result<Tx> {
     Ok(pool.begin_with_options(options).await?)
 }
 
-fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOptions {
+fn options(url: &str, max_connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(max_connections)
@@ -194,6 +204,11 @@ fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOpt
         .connect_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
         .sqlx_logging(false);
+    options
+}
+
+fn sqlite_options(url: &str, max_connections: u32, (cache_kib, temp_store): (u32, TempStore)) -> ConnectOptions {
+    let mut options = options(url, max_connections);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .pragma("journal_mode", "WAL")
@@ -201,9 +216,15 @@ fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOpt
             .pragma("synchronous", "FULL")
             // INSERT OR REPLACE removes rows: with this, guards against DELETE hear of it. No trigger sets off another one.
             .pragma("recursive_triggers", "ON")
-            .pragma("temp_store", "MEMORY")
+            .pragma(
+                "temp_store",
+                match temp_store {
+                    TempStore::Memory => "MEMORY",
+                    TempStore::File => "FILE",
+                },
+            )
             // Negative: KiB instead of pages.
-            .pragma("cache_size", format!("-{sqlite_cache_kib}"))
+            .pragma("cache_size", format!("-{cache_kib}"))
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(256)
     });
@@ -218,6 +239,11 @@ fn options(url: &str, max_connections: u32, sqlite_cache_kib: u32) -> ConnectOpt
             Ok(!connection.is_in_transaction())
         })
     });
+    options
+}
+
+fn postgres_options(url: &str, max_connections: u32) -> ConnectOptions {
+    let mut options = options(url, max_connections);
     options.map_sqlx_postgres_opts(|postgres| {
         postgres
             .application_name("event-stream-engine")

@@ -150,6 +150,7 @@ fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
         "Exactly this plan goes out. When a person's turn comes, the text is filled in with what is known of them then, and \
          everything is checked again: whoever opts out in between is left out. "
     };
+    let link = to_rehearsal(run.campaign_id);
     let of = format!("of {} in the plan", format::counted(run.ledger.planned, "person", "people"));
     view! {
         <Card title="The rehearsed plan">
@@ -165,7 +166,7 @@ fn planned(run: &Run, is_by_other_settings: bool) -> AnyView {
             })}
             <p class="muted small">
                 {checked}
-                {to_rehearsal(run.campaign_id)}
+                {link}
             </p>
             {hash.map(|hash| view! { <p class="muted small">"Plan " <code class="break">{hash}</code></p> })}
         </Card>

@@ -31,7 +31,7 @@ use crate::{
     bell::Who,
     provider::Account,
     retry::{is_passing, retrying},
-    sender::text_for,
+    sender::content_for,
     services::{
         contacts::{opt_out_by_provider, provider},
         provider_accounts,
@@ -195,7 +195,7 @@ async fn filled_anew(engine: &Engine, run: RunId, message: MessageId) -> Result<
     // A version that cannot be used says nothing of what was sent.
     let Ok(template) = engine.inner().templates.version(engine.db(), id, version).await else { return Ok(None) };
     let found = store::messages::as_if_claimed(db, run, topic, Which::These(&[message])).await?;
-    Ok(found.first().and_then(|message| text_for(engine, &template, message).ok()))
+    Ok(found.first().and_then(|message| content_for(engine, &template, message).ok()).map(|content| content.text))
 }
 
 async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
