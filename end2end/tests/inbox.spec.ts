@@ -168,3 +168,53 @@ later('after 24 hours only a template goes out', async ({ api, forward, signedIn
     await expect(answer).toBeVisible()
   })
 })
+
+later('after 24 hours any words go by SMS only when somebody says so', async ({ api, forward, signedIn: page, accessible, javaScriptEnabled }) => {
+  test.setTimeout(90_000)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const phone = `+1415555252${work.scripts ? '6' : '7'}`
+  const messages = page.getByRole('log', { name: 'Messages' })
+  const from = page.getByLabel('From', { exact: true })
+  // The clock of this server never goes back.
+  forward(30)
+
+  await test.step('they write by WhatsApp, and SMS is there, too', async () => {
+    await api.call('PATCH', '/settings', { enforce_whatsapp_window: true })
+    const senders = await api.call<{ items: { id: string; channel: string }[] }>('GET', '/senders')
+    for (const { id, channel } of senders.items) {
+      if (channel === 'sms') await api.call('PATCH', `/senders/${id}`, { enabled: true })
+    }
+    await api.call('POST', '/templates', {
+      name: `Sorry ${phone}`,
+      channel: 'whatsapp',
+      category: 'utility',
+      default_locale: 'en',
+      variants: { en: { body: 'We are sorry for the wait.' } },
+    })
+    await work.says(phone, 'Do you have rooms?')
+    await work.open(`/inbox/${phone}`)
+    await expect(messages.locator('.bubble').first()).toContainText('· WhatsApp')
+    // As long as both may, it is a choice, and WhatsApp is chosen.
+    await expect(from.locator('option:checked')).toContainText('WhatsApp')
+  })
+
+  await test.step('a day later the box is not simply there', async () => {
+    forward(55)
+    await work.open(`/inbox/${phone}`)
+    await expect(page.getByText('Only a template can go out by WhatsApp now.')).toBeVisible()
+    await expect(page.getByLabel('Your answer')).toBeHidden()
+    await expect(page.getByText('Answer with a template')).toBeVisible()
+  })
+
+  await test.step('SMS is a choice that says so', async () => {
+    await page.getByText('Answer by SMS instead').click()
+    await expect(from).toBeVisible()
+    await expect(from.locator('option:checked')).toContainText('SMS')
+    await accessible()
+    await page.getByLabel('Your answer').fill('Yes, from Friday on.')
+    await work.button('Send by SMS').click()
+    const bubble = messages.locator('.bubble--mine').last()
+    await expect(bubble).toContainText('Yes, from Friday on.')
+    await expect(bubble).toContainText('· SMS ·')
+  })
+})

@@ -96,6 +96,18 @@ pub struct ConversationDetail {
     pub next_cursor: Option<String>,
 }
 
+impl ConversationDetail {
+    /// The channel to answer by: that which the person wrote by last; before they wrote, that of the first sender.
+    #[must_use]
+    pub fn channel(&self) -> Option<Channel> {
+        let wrote_by = self.items.iter().find_map(|said| match said {
+            Said::In(heard) => Some(heard.channel),
+            Said::Out(_) => None,
+        });
+        wrote_by.or_else(|| self.senders.first().map(|sender| sender.channel))
+    }
+}
+
 /// A campaign that wrote to a person, for those who answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Received {

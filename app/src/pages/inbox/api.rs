@@ -189,7 +189,7 @@ pub async fn reply(number: String, sender: String, #[server(default)] text: Stri
     if text.trim().is_empty() {
         return Err(keep(AppError::field("text", "Write something first.")));
     }
-    let chosen = sender_of(&ctx, &phone, &sender).await.map_err(keep)?;
+    let chosen = sender_of(&ctx, &phone, ("sender", &sender)).await.map_err(keep)?;
     if !chosen.free_text {
         let words = "WhatsApp's 24 hours with this number are over. Send a template instead.";
         return Err(keep(AppError::field("text", words)));
@@ -217,25 +217,25 @@ fn in_the_text(mut error: AppError) -> AppError {
     error
 }
 
-/// The sender with this id, as far as an answer to this person goes.
+/// The sender with the id in this field, as far as an answer to this person goes.
 #[cfg(feature = "ssr")]
 async fn sender_of(
     ctx: &Ctx,
     phone: &domain::phone::Phone,
-    id: &str,
+    (field, id): (&str, &str),
 ) -> Result<domain::conversation::ReplySender, AppError> {
     let senders = ctx.engine.conversations().senders(&ctx.actor, phone).await?;
     let found = senders.into_iter().find(|sender| sender.id.to_string() == id);
-    found.ok_or_else(|| AppError::field("sender", "Choose one of the senders."))
+    found.ok_or_else(|| AppError::field(field, "Choose one of the senders."))
 }
 
-/// A template to this person.
+/// A template to this person, from this sender.
 #[server]
-pub async fn reply_with_template(number: String, template: String, sender: String) -> Result<(), AppError> {
+pub async fn reply_with_template(number: String, template: String, from: String) -> Result<(), AppError> {
     use domain::message::NewMessage;
     let ctx = ctx()?;
     let phone = phone(&number)?;
-    let chosen = sender_of(&ctx, &phone, &sender).await?;
+    let chosen = sender_of(&ctx, &phone, ("from", &from)).await?;
     let new = NewMessage {
         phone: phone.clone(),
         template_id: Some(template.parse().map_err(|_| AppError::field("template", "Choose a template."))?),

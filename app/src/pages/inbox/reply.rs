@@ -1,6 +1,11 @@
 //! The box to answer in: free text while WhatsApp allows it, a template at any time.
 
-use domain::{consent::Consent, conversation::ReplySender, message::Channel, time::Timestamp};
+use domain::{
+    consent::Consent,
+    conversation::{ConversationDetail, ReplySender},
+    message::Channel,
+    time::Timestamp,
+};
 use leptos::prelude::*;
 
 use super::{
@@ -13,14 +18,19 @@ pub(super) fn box_for(view: Memo<ConversationView>, actions: Actions) -> AnyView
     let senders = Memo::new(move |_| view.with(|view| view.detail.senders.clone()));
     let out =
         Memo::new(move |_| view.with(|view| view.contact.suppressed || view.contact.consent == Consent::OptedOut));
-    // Made anew only when what may be written changes, so that what is being typed stays.
-    let open = Memo::new(move |_| {
-        senders.with(|senders| senders.iter().filter(|sender| sender.free_text).map(choice).collect::<Vec<_>>())
+    // Made anew only when what may be written changes; what is being typed stays also then.
+    let ways = Memo::new(move |_| view.with(|view| Ways::of(&view.detail)));
+    let written = RwSignal::new(String::new());
+    let value = actions.reply.value();
+    Effect::new(move |_| {
+        if value.with(|value| matches!(value, Some(Ok(())))) {
+            written.set(String::new());
+        }
     });
     let none = Memo::new(move |_| senders.with(Vec::is_empty));
     let (phone, preview) = view.with_untracked(|view| (view.contact.phone.to_string(), view.preview.clone()));
     let templates = view.with_untracked(|view| view.templates.clone());
-    let number = phone.clone();
+    let (number, same_number) = (phone.clone(), phone.clone());
     let content = live_view(move || {
         if out.get() {
             return why_not(
@@ -32,21 +42,77 @@ pub(super) fn box_for(view: Memo<ConversationView>, actions: Actions) -> AnyView
         if none.get() {
             return why_not("There is no sender.", "An admin adds one, or enables one, under Settings → Senders.");
         }
-        let choices = open.get();
-        if choices.is_empty() {
-            why_not(
-                "Only a template can go out now.",
-                "WhatsApp takes free text only within 24 hours after the person's last message to the same number.",
-            )
-        } else {
-            free_text(number.clone(), choices, actions)
-        }
+        ways.with(|ways| match ways {
+            Ways::Same { choices, plain } => {
+                free_text(number.clone(), choices, if *plain { Told::Not } else { Told::Yes }, written, actions)
+            }
+            Ways::Other { wrote_by, served, .. } => closed(*wrote_by, *served),
+            Ways::Closed => why_not("Only a template can go out now.", WINDOW),
+        })
     });
     let by_template = live_view(move || {
-        (!out.get() && !none.get()).then(|| by_template(&phone, &templates, preview.clone(), senders, actions))
+        (!out.get() && !none.get()).then(|| by_template(&phone, &templates, preview.clone(), senders, ways, actions))
     });
-    view! { <div class="thread__foot">{windows(senders)} {content} {by_template}</div> }.into_any()
+    let by_other = live_view(move || {
+        let writes = !out.get() && !none.get();
+        ways.with(|ways| match ways {
+            Ways::Other { channel, choices, .. } if writes => {
+                Some(instead(same_number.clone(), *channel, choices, written, actions))
+            }
+            _ => None,
+        })
+    });
+    view! { <div class="thread__foot">{windows(senders)} {content} {by_template} {by_other}</div> }.into_any()
 }
+
+const WINDOW: &str =
+    "WhatsApp takes free text only within 24 hours after the person's last message to the same number.";
+
+/// What any words may go out from now, as ids and names of senders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ways {
+    /// By the channel that the person wrote by; its senders come first. `plain`: there is but the one that they wrote to.
+    Same {
+        choices: Vec<(String, String)>,
+        plain: bool,
+    },
+    /// Only by another channel: never by itself.
+    Other {
+        wrote_by: Channel,
+        /// Whether any sender of it is enabled.
+        served: bool,
+        channel: Channel,
+        choices: Vec<(String, String)>,
+    },
+    Closed,
+}
+
+impl Ways {
+    fn of(detail: &ConversationDetail) -> Self {
+        let Some(wrote_by) = detail.channel() else { return Self::Closed };
+        let free = detail.senders.iter().filter(|sender| sender.free_text);
+        let (same, other): (Vec<_>, Vec<_>) = free.partition(|sender| sender.channel == wrote_by);
+        if let Some(first) = same.first().copied() {
+            let only = same.len() + other.len() == 1;
+            let plain = only && detail.senders.first() == Some(first);
+            return Self::Same { choices: same.into_iter().chain(other).map(choice).collect(), plain };
+        }
+        let Some(channel) = other.first().map(|sender| sender.channel) else { return Self::Closed };
+        let served = detail.senders.iter().any(|sender| sender.channel == wrote_by);
+        Self::Other { wrote_by, served, channel, choices: other.into_iter().map(choice).collect() }
+    }
+}
+
+/// Why nothing but a template goes out by the channel that the person wrote by.
+fn closed(wrote_by: Channel, served: bool) -> AnyView {
+    match wrote_by {
+        Channel::Whatsapp if served => why_not("Only a template can go out by WhatsApp now.", WINDOW),
+        Channel::Whatsapp => why_not("They wrote by WhatsApp, and none of its senders is enabled.", ENABLE),
+        Channel::Sms => why_not("They wrote by SMS, and none of its senders is enabled.", ENABLE),
+    }
+}
+
+const ENABLE: &str = "An admin enables one under Settings → Senders.";
 
 fn choice(sender: &ReplySender) -> (String, String) {
     (sender.id.to_string(), format!("{} · {}", sender.name, text::channel(sender.channel)))
@@ -80,20 +146,58 @@ fn window(name: &str, until: Timestamp, free: bool, now: Option<Timestamp>) -> A
     view! { <li>{icon(Glyph::Clock)} <span>{words}</span></li> }.into_any()
 }
 
-fn free_text(number: String, choices: Vec<(String, String)>, actions: Actions) -> AnyView {
-    let written = RwSignal::new(String::new());
-    let value = actions.reply.value();
-    Effect::new(move |_| {
-        if value.with(|value| matches!(value, Some(Ok(())))) {
-            written.set(String::new());
-        }
-    });
+/// Any words by another channel than the person's: only on demand, and it says which.
+fn instead(
+    number: String,
+    channel: Channel,
+    choices: &[(String, String)],
+    written: RwSignal<String>,
+    actions: Actions,
+) -> AnyView {
+    let name = text::channel(channel);
+    // After a try that failed it shows why.
+    let open = actions.reply.value().with_untracked(|value| matches!(value, Some(Err(_))));
+    let label = format!("Answer by {name} instead");
+    let words = format!("The person did not write by {name} last: this starts there, with the same number.");
+    view! {
+        <details class="disclosure" open=open>
+            <summary class="btn">{label}</summary>
+            <div class="stack stack--tight">
+                <p class="muted small">{words}</p>
+                {free_text(number, choices, Told::Other(channel), written, actions)}
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+/// How the sender is told.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Nothing is to be told.
+    Not,
+    Yes,
+    /// Of a channel that the person did not write by: the button names it, too.
+    Other(Channel),
+}
+
+fn free_text(
+    number: String,
+    choices: &[(String, String)],
+    told: Told,
+    written: RwSignal<String>,
+    actions: Actions,
+) -> AnyView {
     let first = choices.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    let sender = if choices.len() > 1 {
-        let choices = choices.into_iter().map(|(id, name)| Choice::new(id, name)).collect::<Vec<_>>();
-        view! { <SelectField name="sender" label="From" choices=choices value=first/> }.into_any()
-    } else {
+    let sender = if matches!(told, Told::Not) {
         view! { <Hidden name="sender" value=first/> }.into_any()
+    } else {
+        let choices = choices.iter().map(|(id, name)| Choice::new(id.clone(), name.clone())).collect::<Vec<_>>();
+        view! { <SelectField name="sender" label="From" choices=choices value=first/> }.into_any()
+    };
+    let label = match told {
+        Told::Not | Told::Yes => "Send".to_owned(),
+        Told::Other(channel) => format!("Send by {}", text::channel(channel)),
     };
     view! {
         <FormFor action=actions.reply class="form thread__form">
@@ -101,7 +205,7 @@ fn free_text(number: String, choices: Vec<(String, String)>, actions: Actions) -
             {reply_field(written)}
             <div class="thread__send">
                 {sender}
-                <SubmitButton label="Send" busy="Sending…"/>
+                <SubmitButton label=label busy="Sending…"/>
             </div>
         </FormFor>
     }
@@ -114,7 +218,8 @@ fn reply_field(written: RwSignal<String>) -> AnyView {
     let kept = problem.with_untracked(|problem| {
         problem.as_ref().and_then(|error| error.typed("text").map(str::to_owned)).unwrap_or_default()
     });
-    if !kept.is_empty() {
+    // What was typed since then is newer.
+    if !kept.is_empty() && written.with_untracked(String::is_empty) {
         written.set(kept.clone());
     }
     let wrong =
@@ -155,6 +260,7 @@ fn by_template(
     templates: &[(String, String)],
     preview: Option<TemplatePreview>,
     senders: Memo<Vec<ReplySender>>,
+    ways: Memo<Ways>,
     actions: Actions,
 ) -> AnyView {
     if templates.is_empty() {
@@ -169,9 +275,11 @@ fn by_template(
     let shown = preview.map(|preview| template_form(phone.to_owned(), preview, senders, actions));
     // A plain form of its own page: what was chosen is in the address.
     let here = paths::conversation(phone);
+    // Where it is the way that is left, it looks like one.
+    let class = live_attr(move || if ways.with(|ways| matches!(ways, Ways::Same { .. })) { "" } else { "btn" });
     view! {
         <details class="disclosure" open=open>
-            <summary>"Answer with a template"</summary>
+            <summary class=class>"Answer with a template"</summary>
             <form class="thread__choose" method="get" action=here>
                 <label class="visually-hidden" for="f-template">"Template"</label>
                 <select class="input input--select" id="f-template" name="template" required>
@@ -232,11 +340,75 @@ fn template_form(
                 <Hidden name="number" value=number/>
                 <Hidden name="template" value=preview.id/>
                 <div class="thread__send">
-                    <SelectField name="sender" label="From" choices=choices value=first/>
+                    <SelectField name="from" label="From" choices=choices value=first/>
                     <SubmitButton label="Send this template" busy="Sending…"/>
                 </div>
             </FormFor>
         })}
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sender(channel: Channel, number: u8, free_text: bool) -> ReplySender {
+        ReplySender {
+            id: format!("00000000-0000-0000-0000-{number:012}").parse().unwrap(),
+            name: number.to_string(),
+            channel,
+            address: format!("+1415555010{number}"),
+            window_until: None,
+            free_text,
+        }
+    }
+
+    /// With what the person wrote last by this channel.
+    fn ways(wrote_by: Option<Channel>, senders: Vec<ReplySender>) -> Ways {
+        let phone = "+14155550123";
+        let heard = wrote_by.map(|channel| {
+            json!({
+                "direction": "in", "id": "1", "phone": phone, "to": "+14155550100", "channel": channel, "body": "Hello",
+                "media_count": 0, "media": [], "keyword": null, "provider_sid": "SM1", "received_at": "2026-01-01T00:00:00Z"
+            })
+        });
+        let conversation = json!({
+            "phone": phone, "name": null, "last_at": null, "last_direction": null, "last_text": null,
+            "last_inbound_at": null, "unread": 0, "assignee": null, "archived": false, "version": 0
+        });
+        let detail = ConversationDetail {
+            conversation: serde_json::from_value(conversation).unwrap(),
+            senders,
+            items: heard.into_iter().map(|heard| serde_json::from_value(heard).unwrap()).collect(),
+            next_cursor: None,
+        };
+        Ways::of(&detail)
+    }
+
+    #[test]
+    fn any_words_change_the_channel_only_when_somebody_says_so() {
+        let (whatsapp, sms) = (Some(Channel::Whatsapp), Some(Channel::Sms));
+        let by = |whatsapp_open: bool| vec![sender(Channel::Whatsapp, 1, whatsapp_open), sender(Channel::Sms, 2, true)];
+        // Both may: it is chosen, and the person's own channel stands first.
+        let Ways::Same { choices, plain: false } = ways(whatsapp, by(true)) else { panic!("a choice") };
+        assert_eq!(choices.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["1 · WhatsApp", "2 · SMS"]);
+        // After the 24 hours the other one is none that goes by itself.
+        for wrote_by in [whatsapp, None] {
+            let found = ways(wrote_by, by(false));
+            assert!(matches!(found, Ways::Other { served: true, channel: Channel::Sms, .. }), "{found:?}");
+        }
+        let found = ways(whatsapp, vec![sender(Channel::Sms, 2, true)]);
+        assert!(matches!(found, Ways::Other { served: false, .. }), "{found:?}");
+        let Ways::Same { choices, .. } = ways(sms, by(true)) else { panic!("SMS always may") };
+        assert_eq!(choices[0].1, "2 · SMS");
+        // Nothing to say of the only one, unless the person wrote to another number.
+        let one = || sender(Channel::Whatsapp, 1, true);
+        assert!(matches!(ways(whatsapp, vec![one()]), Ways::Same { plain: true, .. }));
+        let closed = sender(Channel::Whatsapp, 3, false);
+        assert!(matches!(ways(whatsapp, vec![closed.clone(), one()]), Ways::Same { plain: false, .. }));
+        assert_eq!(ways(whatsapp, vec![closed]), Ways::Closed);
+    }
 }

@@ -77,12 +77,12 @@ fn from_person(heard: &Inbound) -> AnyView {
     let files = heard.media.iter().enumerate().map(|(number, media)| file(heard.id, number, media));
     let files = files.collect::<Vec<_>>();
     let keyword = heard.keyword.map(|keyword| format!(" · understood as {}", keyword.as_str().to_uppercase()));
-    let received_at = heard.received_at;
+    let (received_at, channel) = (heard.received_at, text::channel(heard.channel));
     view! {
         <div class="bubble">
             <div class="bubble__text" dir="auto"><span class="visually-hidden">"The person: "</span>{words}</div>
             {files}
-            <span class="bubble__meta"><Time at=received_at moment=true/> {keyword}</span>
+            <span class="bubble__meta"><Time at=received_at moment=true/> " · " {channel} {keyword}</span>
         </div>
     }
     .into_any()
@@ -159,10 +159,12 @@ fn meta(sent: &Message, faults: &Faults) -> AnyView {
     };
     let why = why.map(|why| format!(": {why}"));
     let class = if failed || sent.reason.is_some() { "thread__state thread__state--bad" } else { "thread__state" };
-    let sent_at = sent.not_before;
+    let (sent_at, channel) = (sent.not_before, text::channel(sent.channel));
     view! {
         <span class="bubble__meta">
             <Time at=sent_at moment=true/>
+            " · "
+            {channel}
             " · "
             <a class=class href=paths::message(sent.id) title="Why and when">{label.text} {why}</a>
         </span>
