@@ -12,10 +12,12 @@ interface World {
   message: string
 }
 
+const unbroken = 'Wickramasinghe'.repeat(7)
+
 /** One of everything, made once. */
 const test = base.extend<object, { world: World }>({
   world: [
-    async ({ browser, server, adminCookies }, use) => {
+    async ({ browser, server, api, adminCookies }, use) => {
       const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false })
       await context.addCookies(adminCookies)
       const page = await context.newPage()
@@ -55,6 +57,10 @@ const test = base.extend<object, { world: World }>({
       const many = { segment: { combinator: 'and', rules: [] } }
       server.command(['events', 'ingest', '-'], [about(long_id, { phone: '+14155550701' }), about('many', many)].join('\n'))
       const message = await page.locator('a[href^="/messages/"]').first().getAttribute('href')
+      // Words without a gap: a name, an attribute, a link in what they write.
+      const link = `https://example.org/${unbroken}`
+      await api.call('POST', '/contacts', { phone: '+14155550704', attributes: { name: unbroken, link } })
+      await work.says('+14155550704', link)
       await context.close()
       await use({
         contact: '/contacts/+14155550701',
@@ -80,6 +86,7 @@ const groups: Record<string, Page[]> = {
     ['/contacts?q=zzzz', 'Contacts'],
     ['/contacts/new', 'New contact'],
     [(world) => world.contact, /Wickramasinghe/],
+    ['/contacts/+14155550704', unbroken],
     ['/topics', 'Topics'],
     ['/topics?edit=offers', 'Topics'],
     ['/topics?delete=offers', 'Delete Offers?'],
@@ -87,6 +94,7 @@ const groups: Record<string, Page[]> = {
     ['/inbox', 'Inbox'],
     ['/inbox?q=zzzz&view=all', 'Inbox'],
     ['/inbox/+14155550701', /Wickramasinghe/],
+    ['/inbox/+14155550704', unbroken],
   ],
   'imports and audiences': [
     ['/imports', 'Imports'],
