@@ -79,7 +79,7 @@ pub(crate) fn error_page(error: &AppError) -> AnyView {
         <div class="empty empty--page">
             <span class="empty__icon">{icon(glyph)}</span>
             <h1 id="page-title" class="empty__title" tabindex="-1">{error.title()}</h1>
-            <p class="empty__text">{error.message()}</p>
+            <p class="empty__text">{reason(error)}</p>
             <div class="actions actions--center">
                 {again.then(|| view! { <a class="btn" href="" rel="external">"Load again"</a> })}
                 <a class="btn btn--primary" href=paths::DASHBOARD>"Go to the dashboard"</a>
@@ -87,6 +87,16 @@ pub(crate) fn error_page(error: &AppError) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// No field stands beside its words here, so they are said themselves.
+fn reason(error: &AppError) -> String {
+    match error {
+        AppError::Invalid { fields, .. } if !fields.is_empty() => {
+            fields.iter().map(|field| field.message.as_str()).collect::<Vec<_>>().join(" ")
+        }
+        other => other.message(),
+    }
 }
 
 #[cfg(feature = "ssr")]
@@ -100,3 +110,14 @@ fn set_status(status: u16) {
 
 #[cfg(not(feature = "ssr"))]
 const fn set_status(_: u16) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_cannot_be_shown_says_why() {
+        assert_eq!(reason(&AppError::field("phone", "There is no contact.")), "There is no contact.");
+        assert_eq!(reason(&AppError::NotFound), AppError::NotFound.message());
+    }
+}

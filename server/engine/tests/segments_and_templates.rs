@@ -248,5 +248,11 @@ async fn a_preview_is_for_a_contact_or_a_sample_and_never_fails_for_the_text() {
         assert_eq!(fields(preview(previewed("Hi", both)).await), ["phone", "sample"]);
         let empty = json!({"phone": "+94771234500", "sample": {}});
         assert_eq!(preview(previewed("Hi {{ first_name }}", empty)).await.unwrap().text, "Hi Ann");
+        // Whoever wrote is a contact, also from a number that is known not to exist.
+        bench.says("SM1", "+447700900123", "Hello").await;
+        let odd = preview(previewed("Hi {{ phone }}", json!({"phone": "+447700900123"}))).await.unwrap();
+        assert_eq!(odd.text, "Hi +447700900123");
+        let written = preview(previewed("Hi {{ first_name }}", json!({"phone": "+94 77 123 4500"}))).await.unwrap();
+        assert_eq!(written.text, "Hi Ann");
     }
 }

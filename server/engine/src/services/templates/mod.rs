@@ -215,10 +215,14 @@ impl TemplateService<'_> {
     }
 
     async fn contact(&self, phone: &str) -> Result<Contact> {
-        let nobody = || Error::invalid("phone", "There is no contact with this number.");
-        let phone = crate::phone::parse(phone, None).map_err(|_| nobody())?;
-        let found = store::contacts::find(self.0.db().reader(), &phone).await?;
-        found.map(|stored| stored.contact).ok_or_else(nobody)
+        // Who wrote to us is known by the number as it came, also by one that should not exist.
+        let readings = [phone.trim().parse::<Phone>().ok(), crate::phone::parse(phone, None).ok()];
+        for phone in readings.iter().flatten() {
+            if let Some(stored) = store::contacts::find(self.0.db().reader(), phone).await? {
+                return Ok(stored.contact);
+            }
+        }
+        Err(Error::invalid("phone", "There is no contact with this number."))
     }
 }
 
