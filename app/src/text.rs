@@ -14,6 +14,7 @@ use domain::{
     opt_in::OptInState,
     process::{ProcessRole, Wait},
     reason::{Check, Reason},
+    review::ReviewDecision,
     role::Role,
     run::RunStatus,
     schedule::DueReason,
@@ -378,6 +379,16 @@ pub fn step_actor(actor: &StepActor) -> String {
         ActorKind::ApiKey => format!("the API key “{}”", actor.name),
         ActorKind::CommandLine => "the command line".to_owned(),
         _ => actor.name.clone(),
+    }
+}
+
+/// What somebody decided of a message that may be an opt-out.
+#[must_use]
+pub const fn review_decision(decision: ReviewDecision) -> (Tone, &'static str) {
+    match decision {
+        ReviewDecision::OptedOut => (Tone::Bad, "Opted out"),
+        ReviewDecision::Kept => (Tone::Ok, "Not an opt-out"),
+        ReviewDecision::Answered => (Tone::Idle, "Said by the person"),
     }
 }
 

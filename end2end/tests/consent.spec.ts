@@ -35,19 +35,39 @@ test('words in doubt are decided by somebody @mobile', async ({ api, signedIn: p
   })
 
   await test.step('one was an opt-out', async () => {
-    await row(leaves).getByRole('button', { name: 'Opt out', exact: true }).click()
+    await row(leaves).getByRole('link', { name: 'Opt out', exact: true }).click()
+    // Nothing has happened yet: it is asked first, and can be left.
+    await expect(work.heading()).toHaveText('Was it an opt-out?')
+    await expect(page.getByRole('main')).toContainText('Please cancel my order 4711')
+    expect(await api.contact(leaves)).toMatchObject({ consent: 'opted_in', suppressed: false })
+    await work.ready()
+    await accessible()
+    await work.link('Leave it to decide').click()
+    await row(leaves).getByRole('link', { name: 'Opt out', exact: true }).click()
+    await work.button('Opt out').click()
     await expect(page.getByText('Saved.').first()).toBeVisible()
     await expect(row(leaves)).toHaveCount(0)
     await expect(row(stays)).toHaveCount(1)
   })
 
   await test.step('the other was not', async () => {
-    await row(stays).getByRole('button', { name: 'Not an opt-out', exact: true }).click()
+    await row(stays).getByRole('link', { name: 'Not an opt-out', exact: true }).click()
+    await expect(work.heading()).toHaveText('Was it no opt-out?')
+    await work.button('Not an opt-out').click()
     await expect(row(stays)).toHaveCount(0)
     await work.open('/compliance')
     await expect(row(leaves)).toHaveCount(0)
     await expect(row(stays)).toHaveCount(0)
     await accessible()
+  })
+
+  await test.step('what was decided can be read, with who decided it', async () => {
+    const lately = page.getByRole('table', { name: 'What was decided lately' })
+    const decided = (number: string) => lately.getByRole('row').filter({ hasText: shown(number) })
+    await expect(decided(leaves)).toContainText('Opted out')
+    await expect(decided(leaves)).toContainText('by admin@example.org')
+    await expect(decided(stays)).toContainText('What is this spam?')
+    await expect(decided(stays)).toContainText('Not an opt-out')
   })
 
   await test.step('and so it stands with each of them', async () => {

@@ -6,7 +6,7 @@ use crate::{
     actor::ActorKind,
     consent::{Consent, ConsentSource},
     ids::ReviewId,
-    message::Channel,
+    message::{Channel, StepActor},
     phone::Phone,
     time::Timestamp,
     word_enum,
@@ -40,6 +40,20 @@ pub struct Review {
     pub words: Option<String>,
     /// Marketing to the person waits since then.
     pub since: Timestamp,
+}
+
+/// What somebody decided of such a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    pub id: ReviewId,
+    /// Null once the person was erased.
+    pub phone: Option<Phone>,
+    pub name: Option<String>,
+    /// What the person wrote; null once its retention has passed.
+    pub words: Option<String>,
+    pub decision: ReviewDecision,
+    pub at: Timestamp,
+    pub by: StepActor,
 }
 
 /// What somebody decides: `opted_out` or `kept`.

@@ -77,6 +77,16 @@ async fn words_in_doubt_wait_for_somebody_and_are_decided_once() {
         assert_eq!(consent(&bench, BEN).await, (Consent::OptedOut, true));
         assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
         assert_eq!(bench.number("SELECT COUNT(*) FROM audit_log WHERE action = 'decide_review'").await, 2);
+        // Both can be read later on: who decided what, of whose words.
+        let decided = service.decided(&bench.admin).await.unwrap();
+        let told = |number: &str| {
+            let one =
+                decided.iter().find(|one| one.phone.as_ref().is_some_and(|phone| phone.as_str() == number)).unwrap();
+            (one.decision, one.words.as_deref(), one.by.name.as_str())
+        };
+        let who = bench.admin.id.as_str();
+        assert_eq!(told(ANN), (ReviewDecision::Kept, Some("Please cancel my order 4711, it came too late"), who));
+        assert_eq!(told(BEN), (ReviewDecision::OptedOut, Some("What is this spam?"), who));
 
         // It was the person's own wish: nobody of ours lifts it.
         let change = ConsentChange {
@@ -102,6 +112,7 @@ async fn clear_words_end_the_doubt() {
         assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
         let answered = "SELECT COUNT(*) FROM consent_reviews WHERE decision = 'answered'";
         assert_eq!(bench.number(answered).await, 1);
+        assert!(bench.engine.reviews().decided(&bench.admin).await.unwrap().is_empty(), "nobody of ours decided it");
         // Who is opted out is in no doubt.
         bench.says("SM3", ANN, "and cancel my order while you are at it, will you").await;
         assert_eq!(held(&bench).await, 0);

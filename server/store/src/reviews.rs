@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use domain::{
     actor::Actor,
     ids::{ContactId, ReviewId},
+    message::StepActor,
     phone::Phone,
-    review::{Review, ReviewDecision},
+    review::{Decided, Review, ReviewDecision},
     time::Timestamp,
 };
 
@@ -123,6 +124,33 @@ pub async fn list(db: &impl ConnectionTrait, after: Option<Cursor>, limit: u32) 
          WHERE r.decided_at IS NULL AND (r.created_at, r.id) > ($1, $2) ORDER BY r.created_at, r.id LIMIT {limit}"
     );
     all(db, query, vec![at.into(), id.into()]).await?.iter().map(read).collect()
+}
+
+/// What was decided by somebody, the newest first, each with the id of who did in the place of a name. What people settled
+/// by clear words of their own is no decision of anybody's.
+///
+/// # Errors
+/// What the database says.
+pub async fn decided(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<Decided>> {
+    let query = format!(
+        "SELECT r.id, r.decided_at, r.decision, r.actor_kind, r.actor_id, c.phone, c.name, t.body FROM consent_reviews r \
+         LEFT JOIN contacts c ON c.contact_id = r.contact_id \
+         LEFT JOIN inbound_messages i ON i.provider_sid = r.inbound_sid LEFT JOIN inbound_texts t ON t.inbound_id = i.id \
+         WHERE r.decided_at IS NOT NULL AND r.decision <> $1 ORDER BY r.decided_at DESC, r.id DESC LIMIT {limit}"
+    );
+    let rows = all(db, query, vec![ReviewDecision::Answered.as_str().into()]).await?;
+    let read = |row: &Row| {
+        Ok(Decided {
+            id: ReviewId(row.get("id")?),
+            phone: row.get::<Option<String>>("phone")?.and_then(|phone| phone.parse().ok()),
+            name: row.get("name")?,
+            words: row.get("body")?,
+            decision: row.word("decision")?,
+            at: Timestamp::from_micros(row.get("decided_at")?),
+            by: StepActor { kind: row.word("actor_kind")?, name: row.get("actor_id")? },
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<Review> {

@@ -4,7 +4,7 @@ use domain::{
     keywords::Keywords,
     opt_in::OptIn,
     page::Page,
-    review::{ConsentDay, OptOut, Review},
+    review::{ConsentDay, Decided, OptOut, Review},
     suppression::Suppression,
     time::Timestamp,
 };
@@ -23,6 +23,8 @@ pub const DAYS: i64 = 30;
 pub struct Overview {
     pub reviews: Page<Review>,
     pub waiting: i64,
+    /// What was decided lately.
+    pub decided: Vec<Decided>,
     /// Since when the first of them waits, when that is too long.
     pub overdue: Option<Timestamp>,
     pub days: Vec<ConsentDay>,
@@ -42,6 +44,7 @@ pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
     let now = ctx.engine.now();
     let (waiting, oldest) = service.waiting(&ctx.actor).await?;
     let overdue = oldest.filter(|oldest| now.since(*oldest) > DUE_WITHIN);
+    let decided = service.decided(&ctx.actor).await?;
     let days = service.days(&ctx.actor, DAYS).await?;
     let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for day in &days {
@@ -58,7 +61,7 @@ pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
         (day, yes, no)
     });
     let chart = chart.collect();
-    Ok(Overview { reviews, waiting, overdue, days, chart })
+    Ok(Overview { reviews, waiting, decided, overdue, days, chart })
 }
 
 /// `decision`: `opted_out` or `kept`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     consent::{Consent, ConsentSource},
     phone::Phone,
-    review::{ConsentDay, Review, ReviewDecision},
+    review::{ConsentDay, Decided, Review, ReviewDecision},
     role::Permission,
 };
 use leptos::prelude::*;
@@ -23,18 +23,128 @@ pub fn page() -> AnyView {
 #[component]
 fn OverviewPage() -> impl IntoView {
     let here = use_here();
-    let decide = FormAction::<DecideReview>::new();
-    let overview = fetch(move || (here.get("cursor"), decide.version().get()), |(cursor, _)| load_overview(cursor));
+    // After a decision its question is left, and the list is another one.
+    let overview =
+        fetch(move || (here.get("cursor"), here.get("decide"), here.get("as")), |(cursor, ..)| load_overview(cursor));
+    view! { <Loaded from=overview let:overview>{content(&overview, here)}</Loaded> }.into_any()
+}
+
+/// The lists, or the question before one of them is decided (`?decide=id&as=decision`).
+fn content(overview: &Overview, here: Here) -> AnyView {
+    let asked = here.once("decide");
+    if !asked.is_empty() && may(Permission::Write) {
+        let decision = here.once("as").parse().unwrap_or(ReviewDecision::Kept);
+        let review = overview.reviews.items.iter().find(|review| review.id.to_string() == asked);
+        return review.map_or_else(settled, |review| question(review, decision));
+    }
     view! {
         <PageHeader
             title="Compliance"
             lead=|| "Nobody is opted out by a guess, and nobody gets marketing over a doubt."
         />
         {super::tabs(paths::COMPLIANCE)}
-        <ActionError action=decide/>
-        <Loaded from=overview let:overview>
-            <div class="stack">{overdue(&overview)} {reviews(&overview, decide)} {wishes(&overview)} {proof(here)}</div>
-        </Loaded>
+        <div class="stack">
+            {overdue(overview)} {reviews(overview, here)} {decided(&overview.decided)} {wishes(overview)} {proof(here)}
+        </div>
+    }
+    .into_any()
+}
+
+/// The question before what nobody here can take back.
+fn question(review: &Review, decision: ReviewDecision) -> AnyView {
+    // Made anew with every question: why another one could not be decided is no matter of this one.
+    let decide = FormAction::<DecideReview>::new();
+    let (number, since) = (format::phone(review.phone.as_str()), review.since);
+    let (id, words) = (review.id.to_string(), wrote(review.words.as_deref()));
+    let who = match review.name.as_deref().filter(|name| !name.is_empty()) {
+        Some(name) => format!("{name}, {number}"),
+        None => number,
+    };
+    let (title, lead, label, class) = if decision == ReviewDecision::OptedOut {
+        (
+            "Was it an opt-out?",
+            "Nothing goes to this person any more, and nobody here can take that back: only their own START does.",
+            "Opt out",
+            "btn btn--danger-solid",
+        )
+    } else {
+        (
+            "Was it no opt-out?",
+            "Marketing to this person goes on at once. What has gone out by then cannot be called back.",
+            "Not an opt-out",
+            "btn btn--primary",
+        )
+    };
+    view! {
+        <ConfirmPage
+            title=title
+            crumbs=vec![crumb("Compliance", paths::COMPLIANCE)]
+            lead=lead
+            back=("Leave it to decide".to_owned(), paths::COMPLIANCE.to_owned())
+        >
+            <Facts>
+                <Fact name="Person"><span dir="auto">{who}</span></Fact>
+                <Fact name="Wrote"><q dir="auto">{words}</q></Fact>
+                <Fact name="Waits"><Time at=since/></Fact>
+            </Facts>
+            <FormFor action=decide>
+                <Hidden name="id" value=id/>
+                <Hidden name="decision" value=decision.as_str()/>
+                <FormActions><SubmitButton label=label busy="Deciding…" class=class/></FormActions>
+            </FormFor>
+        </ConfirmPage>
+    }
+    .into_any()
+}
+
+/// Somebody else was quicker.
+fn settled() -> AnyView {
+    view! {
+        <PageHeader title="Nothing to decide" crumbs=vec![crumb("Compliance", paths::COMPLIANCE)]/>
+        <Card>
+            <Empty glyph=Glyph::Check title="This is decided already" text="What was decided lately stands under Compliance, with who decided it.">
+                <a class="btn" href=paths::COMPLIANCE>"Back to Compliance"</a>
+            </Empty>
+        </Card>
+    }
+    .into_any()
+}
+
+fn wrote(words: Option<&str>) -> String {
+    words.unwrap_or("The text is gone, as old ones are.").to_owned()
+}
+
+/// What was decided, by whom.
+fn decided(list: &[Decided]) -> Option<AnyView> {
+    if list.is_empty() {
+        return None;
+    }
+    let rows = list.iter().map(decided_row).collect::<Vec<_>>();
+    Some(
+        view! {
+            <Card title="Decided lately" flush=true>
+                <Table
+                    caption="What was decided lately"
+                    columns=vec![Col::text("Person"), Col::text("Wrote"), Col::text("Decided"), Col::number("When")]
+                >
+                    {rows}
+                </Table>
+            </Card>
+        }
+        .into_any(),
+    )
+}
+
+fn decided_row(one: &Decided) -> AnyView {
+    let (name, phone) = (one.name.clone(), one.phone.as_ref().map(ToString::to_string));
+    let (words, by, at) = (wrote(one.words.as_deref()), text::step_actor(&one.by), one.at);
+    view! {
+        <tr>
+            <td class="main" data-label="Person"><Who name=name phone=phone/></td>
+            <td class="wrap" data-label="Wrote"><q dir="auto">{words}</q></td>
+            <td data-label="Decided"><div>{pill(text::review_decision(one.decision))} <span class="sub">"by " {by}</span></div></td>
+            <td class="num" data-label="When"><Time at/></td>
+        </tr>
     }
     .into_any()
 }
@@ -83,7 +193,7 @@ fn overdue(overview: &Overview) -> Option<AnyView> {
     )
 }
 
-fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {
+fn reviews(overview: &Overview, here: Here) -> AnyView {
     if overview.reviews.items.is_empty() {
         return view! {
             <Card title="To decide">
@@ -96,7 +206,7 @@ fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {
         }
         .into_any();
     }
-    let rows = overview.reviews.items.iter().map(|review| row(review, decide)).collect::<Vec<_>>();
+    let rows = overview.reviews.items.iter().map(|review| row(review, here)).collect::<Vec<_>>();
     view! {
         <Card title="To decide" flush=true>
             <p class="card__note muted">
@@ -118,17 +228,18 @@ fn reviews(overview: &Overview, decide: FormAction<DecideReview>) -> AnyView {
     .into_any()
 }
 
-fn row(review: &Review, decide: FormAction<DecideReview>) -> AnyView {
-    let words = review.words.clone().unwrap_or_else(|| "The text is gone, as old ones are.".to_owned());
+fn row(review: &Review, here: Here) -> AnyView {
+    let words = wrote(review.words.as_deref());
     let (id, since) = (review.id.to_string(), review.since);
     let name = review.name.clone().unwrap_or_default();
     let phone = format::phone(review.phone.as_str());
     let person = paths::contact(&review.phone);
+    let ask = |decision: ReviewDecision| untrack(|| here.with(&[("decide", &id), ("as", decision.as_str())]));
     let actions = may(Permission::Write).then(|| {
         view! {
             <div class="actions actions--end">
-                {button(decide, id.clone(), ReviewDecision::Kept, "Not an opt-out", "btn btn--small")}
-                {button(decide, id, ReviewDecision::OptedOut, "Opt out", "btn btn--small btn--danger")}
+                <a class="btn btn--small" href=ask(ReviewDecision::Kept)>"Not an opt-out"</a>
+                <a class="btn btn--small btn--danger" href=ask(ReviewDecision::OptedOut)>"Opt out"</a>
             </div>
         }
         .into_any()
@@ -143,23 +254,6 @@ fn row(review: &Review, decide: FormAction<DecideReview>) -> AnyView {
             <td class="num" data-label="Waits"><Time at=since/></td>
             <td class="num" data-label="">{actions}</td>
         </tr>
-    }
-    .into_any()
-}
-
-fn button(
-    decide: FormAction<DecideReview>,
-    id: String,
-    decision: ReviewDecision,
-    label: &'static str,
-    class: &'static str,
-) -> AnyView {
-    view! {
-        <FormFor action=decide class="inline">
-            <Hidden name="id" value=id/>
-            <Hidden name="decision" value=decision.as_str()/>
-            <SubmitButton label=label busy="…" class=class/>
-        </FormFor>
     }
     .into_any()
 }

@@ -2,7 +2,7 @@
 
 use domain::{
     actor::ActorKind,
-    ids::{AccountId, ApiKeyId, ContactId, MessageId, SenderId},
+    ids::{ContactId, MessageId, SenderId},
     message::{By, Channel, Kind, Message, MessageFilter, NewMessage, Outcome, State, StepActor},
     page::{Page, PageRequest},
     phone::Phone,
@@ -21,7 +21,10 @@ use crate::{
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
     retry::retrying,
-    services::contacts::{Birth, born},
+    services::{
+        actors::Names,
+        contacts::{Birth, born},
+    },
     zones,
 };
 
@@ -138,22 +141,10 @@ async fn name_actors(db: &impl store::ConnectionTrait, message: &mut Message) ->
             _ => continue,
         };
         if let Some((kind, id)) = store::audit::actor_of(db, action, entity, step.at).await? {
-            step.actor = Some(StepActor { kind, name: name_of(db, kind, id).await? });
+            step.actor = Some(StepActor { kind, name: Names::default().of(db, kind, &id).await? });
         }
     }
     Ok(())
-}
-
-/// What people call an actor: its id, where it has no better name.
-pub(super) async fn name_of(db: &impl store::ConnectionTrait, kind: ActorKind, id: String) -> Result<String> {
-    let name = match (kind, id.parse::<uuid::Uuid>()) {
-        (ActorKind::Account, Ok(id)) => {
-            store::accounts::by_id(db, AccountId(id)).await?.map(|stored| stored.account.email)
-        }
-        (ActorKind::ApiKey, Ok(id)) => store::api_keys::name(db, ApiKeyId(id)).await?,
-        _ => None,
-    };
-    Ok(name.unwrap_or(id))
 }
 
 async fn create(engine: &Engine, actor: &Actor, new: &NewMessage) -> Result<Message> {

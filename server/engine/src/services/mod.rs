@@ -1,6 +1,7 @@
 //! What people and programs may ask for: one method per use case.
 
 pub mod accounts;
+mod actors;
 pub mod api_keys;
 pub mod audit;
 pub mod campaigns;

@@ -4,14 +4,14 @@ use domain::{
     consent::{Consent, SuppressionReason},
     ids::ReviewId,
     page::{Page, PageRequest},
-    review::{ConsentDay, OptOut, Review, ReviewDecision},
+    review::{ConsentDay, Decided, OptOut, Review, ReviewDecision},
     role::Permission,
     time::Timestamp,
 };
 use serde_json::json;
 use store::consent::{ConsentEvent, SuppressionChange};
 
-use super::contacts::event;
+use super::{actors::Names, contacts::event};
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
@@ -20,6 +20,9 @@ use crate::{
 
 /// The longest report of yes and no.
 const DAYS_MAX: i64 = 366;
+
+/// So many decisions are told.
+const DECIDED: u32 = 20;
 
 const NO_REVIEW: Error = Error::NotFound { what: "message that waits for a decision" };
 
@@ -47,6 +50,21 @@ impl Reviews<'_> {
         })?;
         let rows = store::reviews::list(self.0.db().reader(), after, rows_to_ask_for(page)?).await?;
         Ok(page_of(rows, page, |last| Cursor::new([last.since.as_micros(), last.id.0])))
+    }
+
+    /// What was decided lately by somebody, the newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn decided(&self, actor: &Actor) -> Result<Vec<Decided>> {
+        require(actor, Permission::Read)?;
+        let db = self.0.db().reader();
+        let mut decided = store::reviews::decided(db, DECIDED).await?;
+        let mut names = Names::default();
+        for one in &mut decided {
+            one.by.name = names.of(db, one.by.kind, &one.by.name).await?;
+        }
+        Ok(decided)
     }
 
     /// Who opted out, of everything or of a topic, the newest first: each line of the consent ledger that says so.

@@ -9,7 +9,7 @@ use domain::{
 use serde_json::json;
 
 use super::{audit, campaign_or, commit};
-use crate::{Actor, Engine, Error, Result, bell::Who, services::messages::name_of};
+use crate::{Actor, Engine, Error, Result, bell::Who, services::actors::Names};
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
@@ -38,7 +38,7 @@ pub(super) async fn override_quiet_hours(
         let text = "Marketing waits for the morning: law binds it in many places. Only what people need to know may wake them.";
         return Err(Error::Conflict(text.to_owned()));
     }
-    let by = StepActor { kind: actor.kind, name: name_of(&tx, actor.kind, actor.id.clone()).await? };
+    let by = StepActor { kind: actor.kind, name: Names::default().of(&tx, actor.kind, &actor.id).await? };
     rules.override_quiet(by, reason.to_owned(), now);
     store::runs::set_rules(&tx, run, &rules).await?;
     audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
