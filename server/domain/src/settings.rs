@@ -49,6 +49,28 @@ pub struct Retention {
     pub callback_days: Option<i32>,
 }
 
+impl Retention {
+    /// Whether anything goes sooner than by `other`.
+    #[must_use]
+    pub fn is_shorter_than(self, other: Self) -> bool {
+        let sooner = |mine: Option<i32>, theirs: Option<i32>| mine.unwrap_or(i32::MAX) < theirs.unwrap_or(i32::MAX);
+        self.raw_webhook_days < other.raw_webhook_days
+            || sooner(self.text_days, other.text_days)
+            || sooner(self.callback_days, other.callback_days)
+    }
+}
+
+/// What goes within the hour when things are kept for less long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgetting {
+    /// The times that are asked about.
+    pub retention: Retention,
+    /// Texts of messages, both ways, that are older …
+    pub texts: u32,
+    /// … and whether there are more: only so many are counted.
+    pub more: bool,
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Self { raw_webhook_days: 30, text_days: None, callback_days: None }

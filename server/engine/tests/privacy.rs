@@ -213,7 +213,16 @@ async fn texts_go_after_their_time_and_only_then() {
         tidy::tidy(&bench.engine).await.unwrap();
         assert_eq!(texts().await, before, "they are kept unless somebody says otherwise");
 
+        // Who asks before is told what goes; a longer time takes nothing away.
+        let forgetting = async |text_days| {
+            let retention = Retention { text_days, ..Retention::default() };
+            let asked = bench.engine.settings().forgetting(&bench.admin, retention).await.unwrap();
+            asked.map(|asked| (asked.texts, asked.more))
+        };
+        assert_eq!((forgetting(Some(30)).await, forgetting(Some(50)).await), (Some((2, false)), Some((0, false))));
+        assert_eq!(forgetting(None).await, None);
         keep_texts(&bench, 30, Some(30)).await.unwrap();
+        assert_eq!((forgetting(Some(30)).await, forgetting(Some(31)).await), (None, None));
         tidy::tidy(&bench.engine).await.unwrap();
         assert_eq!(texts().await, (1, 0));
         assert_eq!(bench.number("SELECT count(*) FROM inbound_messages").await, 2, "that they wrote stays");

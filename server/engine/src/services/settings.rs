@@ -1,6 +1,7 @@
 //! Settings of the workspace, and holding all sending.
 
 mod auto_replies;
+mod forgetting;
 mod law;
 mod quiet;
 mod words;

@@ -5,7 +5,7 @@ mod api;
 use domain::settings::{Retention, Settings};
 use leptos::prelude::*;
 
-use self::api::{UpdateRetention, UpdateSettings, load_settings};
+use self::api::{Asked, General, UpdateRetention, UpdateSettings, load_settings};
 use crate::{components::*, paths};
 
 /// Shows the page.
@@ -15,16 +15,74 @@ pub fn page() -> AnyView {
 
 #[component]
 fn GeneralPage() -> impl IntoView {
+    let here = use_here();
     let update = FormAction::<UpdateSettings>::new();
     let retain = FormAction::<UpdateRetention>::new();
-    let changes = move || (update.version().get(), retain.version().get());
-    let settings = fetch(changes, |_| load_settings());
+    // After an answer its question is left.
+    let source = move || (here.get("keep"), update.version().get(), retain.version().get());
+    let general = fetch(source, |(keep, ..)| load_settings(keep));
+    view! { <Loaded from=general let:general>{content(general, update, retain)}</Loaded> }.into_any()
+}
+
+fn content(general: General, update: FormAction<UpdateSettings>, retain: FormAction<UpdateRetention>) -> AnyView {
+    let General { settings, asked } = general;
+    if let Some(asked) = asked {
+        return question(settings.retention, asked, retain);
+    }
     view! {
         <PageHeader title="General" lead=|| "What holds for everybody who works here, and for everything that is sent."/>
         {super::tabs(paths::GENERAL)}
-        <Loaded from=settings let:settings>{form(settings, update, retain)}</Loaded>
+        {form(settings, update, retain)}
     }
     .into_any()
+}
+
+/// The question before things are kept for less long.
+fn question(kept: Retention, asked: Asked, retain: FormAction<UpdateRetention>) -> AnyView {
+    let Asked { version, forgetting } = asked;
+    let new = forgetting.retention;
+    let change = |name: &'static str, from: Option<i32>, to: Option<i32>| {
+        (from != to).then(|| {
+            let words = format!("{} instead of {}", days(to), days(from));
+            view! { <Fact name=name>{words}</Fact> }
+        })
+    };
+    let texts = new.text_days.filter(|_| new.text_days != kept.text_days).map(|_| {
+        let more = if forgetting.more { " or more" } else { "" };
+        let words = format!("{}{more}", format::num(forgetting.texts));
+        view! { <Fact name="Texts that go">{words}</Fact> }
+    });
+    let value = |days: Option<i32>| days.map(|days| days.to_string()).unwrap_or_default();
+    view! {
+        <ConfirmPage
+            title="Keep things for less long?"
+            crumbs=vec![crumb("General", paths::GENERAL)]
+            lead="What is older goes within the hour, for good. A longer time set later does not bring it back."
+            back=("Keep it as it is".to_owned(), paths::GENERAL.to_owned())
+        >
+            <Facts>
+                {change("Webhooks as they came in", Some(kept.raw_webhook_days), Some(new.raw_webhook_days))}
+                {change("Texts of messages", kept.text_days, new.text_days)}
+                {change("Callbacks as they were read", kept.callback_days, new.callback_days)}
+                {texts}
+            </Facts>
+            <FormFor action=retain>
+                <VersionField version=version/>
+                <Hidden name="raw_webhook_days" value=new.raw_webhook_days.to_string()/>
+                <Hidden name="text_days" value=value(new.text_days)/>
+                <Hidden name="callback_days" value=value(new.callback_days)/>
+                <Hidden name="confirmed" value="true"/>
+                <FormActions>
+                    <SubmitButton label="Keep them for less long" busy="Saving…" class="btn btn--danger-solid"/>
+                </FormActions>
+            </FormFor>
+        </ConfirmPage>
+    }
+    .into_any()
+}
+
+fn days(count: Option<i32>) -> String {
+    count.map_or_else(|| "for ever".to_owned(), |days| format::counted(i64::from(days), "day", "days"))
 }
 
 fn form(settings: Settings, update: FormAction<UpdateSettings>, retain: FormAction<UpdateRetention>) -> AnyView {
