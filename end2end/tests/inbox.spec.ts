@@ -66,6 +66,26 @@ test('a message is found, answered and archived @mobile', async ({ signedIn: pag
   })
 })
 
+test('an answer that is too long is refused and not cut', async ({ signedIn: page, accessible, problems, javaScriptEnabled }) => {
+  problems.expect(/status of 422/)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const phone = `+1415555253${work.scripts ? '1' : '2'}`
+  const answer = page.getByLabel('Your answer')
+  await work.says(phone, 'Tell me everything')
+  await work.open(`/inbox/${phone}`)
+  await expect(page.getByText('At most 1,600 characters')).toBeVisible()
+  await answer.fill('x'.repeat(1_700))
+  if (work.scripts) await expect(page.getByText('1,700 of 1,600 characters: 100 too many')).toBeVisible()
+  await work.button('Send').click()
+  await expect(page.getByText('Use at most 1600 characters.').first()).toBeVisible()
+  await work.ready()
+  await expect(answer).toHaveValue('x'.repeat(1_700))
+  await accessible()
+  await answer.fill('x'.repeat(1_600))
+  await work.button('Send').click()
+  await expect(page.getByRole('log', { name: 'Messages' })).toContainText('x'.repeat(1_600))
+})
+
 /** A server whose clock is put forward. */
 const later = test.extend<object, { clock: string; forward: (hours: number) => void }>({
   clock: [

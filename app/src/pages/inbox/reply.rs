@@ -4,6 +4,7 @@ use domain::{
     consent::Consent,
     conversation::{ConversationDetail, ReplySender},
     message::Channel,
+    template::MAX_BODY_CHARACTERS,
     time::Timestamp,
 };
 use leptos::prelude::*;
@@ -229,6 +230,7 @@ fn reply_field(written: RwSignal<String>) -> AnyView {
             view! { <p class="field__error" id="f-text-error">{icon(Glyph::Warning)} <span>{words}</span></p> }
         })
     });
+    let count = live_view(move || written.with(|text| length(text.trim())));
     view! {
         <div class="field">
             <label class="visually-hidden" for="f-text">"Your answer"</label>
@@ -238,20 +240,38 @@ fn reply_field(written: RwSignal<String>) -> AnyView {
                 name="text"
                 rows="3"
                 required
-                maxlength="1600"
                 dir="auto"
                 placeholder="Write an answer"
                 aria-invalid=live_attr(move || wrong().is_some().then_some("true"))
-                aria-describedby=live_attr(move || wrong().is_some().then_some("f-text-error"))
+                aria-describedby=live_attr(move || {
+                    if wrong().is_some() { "f-text-count f-text-error" } else { "f-text-count" }
+                })
                 prop:value=live_attr(move || written.get())
                 on:input=move |event| written.set(event_target_value(&event))
             >
                 {kept}
             </textarea>
+            <p class="field__hint" id="f-text-count">{count}</p>
             {error}
         </div>
     }
     .into_any()
+}
+
+/// How long a text may be, and how long it is. One that is too long is not cut here, but refused by the server.
+fn length(text: &str) -> AnyView {
+    let (words, too_long) = count_words(text.chars().count());
+    if too_long { view! { <strong class="field__over">{words}</strong> }.into_any() } else { words.into_any() }
+}
+
+fn count_words(characters: usize) -> (String, bool) {
+    let most = format::num(MAX_BODY_CHARACTERS);
+    if characters == 0 {
+        return (format!("At most {most} characters"), false);
+    }
+    let over = characters.saturating_sub(MAX_BODY_CHARACTERS);
+    let count = format!("{} of {most} characters", format::num(characters));
+    if over == 0 { (count, false) } else { (format!("{count}: {} too many", format::num(over)), true) }
 }
 
 /// Choosing a template, reading it as this person gets it, sending it.
@@ -386,6 +406,14 @@ mod tests {
             next_cursor: None,
         };
         Ways::of(&detail)
+    }
+
+    #[test]
+    fn what_is_too_long_is_told() {
+        let told = count_words;
+        assert_eq!(told(0), ("At most 1,600 characters".to_owned(), false));
+        assert_eq!(told(1_600), ("1,600 of 1,600 characters".to_owned(), false));
+        assert_eq!(told(1_602), ("1,602 of 1,600 characters: 2 too many".to_owned(), true));
     }
 
     #[test]
