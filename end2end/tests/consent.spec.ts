@@ -378,3 +378,27 @@ test('a person is erased, and their no stays @mobile', async ({ api, signedIn: p
     await expect(page.getByText('No such number')).toBeVisible()
   })
 })
+
+test('a proof is offered of people who are known only', async ({ api, signedIn: page, problems, javaScriptEnabled }) => {
+  problems.expect(/status of 404/)
+  const work = new Work(page, javaScriptEnabled !== false)
+  const own = way(work.scripts, false)
+  const [known, stranger] = [phone(8, own, 1), phone(8, own, 2)]
+  await api.person(known, { consent: 'opted_in' })
+  const search = async (of: string) => {
+    await work.open('/compliance')
+    await page.getByRole('searchbox', { name: 'A whole number' }).fill(of)
+    await work.button('Search').click()
+    await expect(page).toHaveURL(/[?&]proof=/)
+    await work.ready()
+  }
+  await search(shown(stranger))
+  await expect(page.getByText(`There is no contact with the number ${shown(stranger)}`)).toBeVisible()
+  await expect(work.link(/^Proof of consent of/)).toHaveCount(0)
+  await search(shown(known))
+  await work.link(`Proof of consent of ${shown(known)}`).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Record of consent')
+  // Whoever has its address gets a page, too.
+  await page.goto(`/contacts/${stranger}/consent-proof`)
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('There is nothing here')
+})

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse as _, Response},
+    response::{Html, IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use domain::{
@@ -59,7 +59,11 @@ async fn proof(
     css: Option<String>,
 ) -> Result<Response, Problem> {
     let phone: Phone = phone.parse().map_err(|_| Problem::not_found())?;
-    let proof = engine.contacts().proof(&actor, &phone).await?;
+    let proof = match engine.contacts().proof(&actor, &phone).await {
+        // The contact's page says so, as a page.
+        Err(engine::Error::NotFound { .. }) => return Ok(Redirect::to(&app::paths::contact(&phone)).into_response()),
+        proof => proof?,
+    };
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, Html(documents::consent_proof(&proof, css))).into_response())
 }

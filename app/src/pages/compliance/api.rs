@@ -4,6 +4,7 @@ use domain::{
     keywords::Keywords,
     opt_in::OptIn,
     page::Page,
+    phone::Phone,
     review::{ConsentDay, Decided, OptOut, Review},
     suppression::Suppression,
     time::Timestamp,
@@ -13,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
-use crate::{context::ctx, paths};
+use crate::{
+    context::{Ctx, ctx},
+    paths,
+};
 
 /// How many days the page looks back.
 pub const DAYS: i64 = 30;
@@ -23,6 +27,8 @@ pub const DAYS: i64 = 30;
 pub struct Overview {
     pub reviews: Page<Review>,
     pub waiting: i64,
+    /// Whose proof of consent was looked for.
+    pub proof: Option<ProofOf>,
     /// What was decided lately.
     pub decided: Vec<Decided>,
     /// Since when the first of them waits, when that is too long.
@@ -32,13 +38,26 @@ pub struct Overview {
     pub chart: Vec<(String, i64, i64)>,
 }
 
+/// What became of a number that somebody looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProofOf {
+    Known(Phone),
+    Unknown(Phone),
+    Unreadable,
+}
+
+/// `number`: whose proof of consent is looked for; empty for nobody's.
 #[server]
-pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
+pub async fn load_overview(
+    #[server(default)] cursor: String,
+    #[server(default)] number: String,
+) -> Result<Overview, AppError> {
     use std::collections::BTreeMap;
 
     use domain::{consent::Consent, page::PageRequest, review::DUE_WITHIN};
     let ctx = ctx()?;
     let service = ctx.engine.reviews();
+    let proof = proof_of(&ctx, &number).await?;
     let cursor = Some(cursor).filter(|cursor| !cursor.is_empty());
     let reviews = service.list(&ctx.actor, &PageRequest { cursor, ..PageRequest::default() }).await?;
     let now = ctx.engine.now();
@@ -61,7 +80,21 @@ pub async fn load_overview(cursor: String) -> Result<Overview, AppError> {
         (day, yes, no)
     });
     let chart = chart.collect();
-    Ok(Overview { reviews, waiting, decided, overdue, days, chart })
+    Ok(Overview { reviews, waiting, proof, decided, overdue, days, chart })
+}
+
+#[cfg(feature = "ssr")]
+async fn proof_of(ctx: &Ctx, number: &str) -> Result<Option<ProofOf>, AppError> {
+    let plain: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    if plain.is_empty() {
+        return Ok(None);
+    }
+    let Ok(phone) = plain.parse::<Phone>() else { return Ok(Some(ProofOf::Unreadable)) };
+    Ok(Some(match ctx.engine.contacts().get(&ctx.actor, &phone).await {
+        Ok(_) => ProofOf::Known(phone),
+        Err(engine::Error::NotFound { .. }) => ProofOf::Unknown(phone),
+        Err(error) => return Err(error.into()),
+    }))
 }
 
 /// `decision`: `opted_out` or `kept`.

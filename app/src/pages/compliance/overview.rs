@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use domain::{
     consent::{Consent, ConsentSource},
-    phone::Phone,
     review::{ConsentDay, Decided, Review, ReviewDecision},
     role::Permission,
 };
 use leptos::prelude::*;
 
 use super::{
-    api::{DAYS, DecideReview, Overview, load_overview},
+    api::{DAYS, DecideReview, Overview, ProofOf, load_overview},
     chart::chart,
 };
 use crate::{components::*, paths, text};
@@ -24,8 +23,9 @@ pub fn page() -> AnyView {
 fn OverviewPage() -> impl IntoView {
     let here = use_here();
     // After a decision its question is left, and the list is another one.
-    let overview =
-        fetch(move || (here.get("cursor"), here.get("decide"), here.get("as")), |(cursor, ..)| load_overview(cursor));
+    let asked = move || (here.get("decide"), here.get("as"));
+    let source = move || (here.get("cursor"), here.get("proof"), asked());
+    let overview = fetch(source, |(cursor, number, _)| load_overview(cursor, number));
     view! { <Loaded from=overview let:overview>{content(&overview, here)}</Loaded> }.into_any()
 }
 
@@ -44,7 +44,7 @@ fn content(overview: &Overview, here: Here) -> AnyView {
         />
         {super::tabs(paths::COMPLIANCE)}
         <div class="stack">
-            {overdue(overview)} {reviews(overview, here)} {decided(&overview.decided)} {wishes(overview)} {proof(here)}
+            {overdue(overview)} {reviews(overview, here)} {decided(&overview.decided)} {wishes(overview)} {proof(overview.proof.as_ref(), here)}
         </div>
     }
     .into_any()
@@ -150,20 +150,21 @@ fn decided_row(one: &Decided) -> AnyView {
 }
 
 /// The way to what one person agreed to and took back, for those who may read it.
-fn proof(here: Here) -> Option<AnyView> {
-    let found = move || {
-        let number = here.get("proof");
-        let plain: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-        (!plain.is_empty()).then(|| match plain.parse::<Phone>() {
-            Ok(phone) => {
-                let label = format!("Proof of consent of {}", format::phone(phone.as_str()));
-                view! { <p><a class="btn" href=paths::consent_proof(&phone) rel="external">{label}</a></p> }.into_any()
-            }
-            Err(_) => {
-                view! { <p class="muted">"That is no whole number: give it with its country code."</p> }.into_any()
-            }
-        })
-    };
+fn proof(found: Option<&ProofOf>, here: Here) -> Option<AnyView> {
+    let found = found.map(|found| match found {
+        ProofOf::Known(phone) => {
+            let label = format!("Proof of consent of {}", format::phone(phone.as_str()));
+            view! { <p><a class="btn" href=paths::consent_proof(phone) rel="external">{label}</a></p> }.into_any()
+        }
+        ProofOf::Unknown(phone) => {
+            let words =
+                format!("There is no contact with the number {}: nothing to prove.", format::phone(phone.as_str()));
+            view! { <p class="muted">{words}</p> }.into_any()
+        }
+        ProofOf::Unreadable => {
+            view! { <p class="muted">"That is no whole number: give it with its country code."</p> }.into_any()
+        }
+    });
     let number = here.once("proof");
     may(Permission::ManageConsent).then(|| {
         view! {
