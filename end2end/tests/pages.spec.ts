@@ -196,3 +196,14 @@ test('what is not there says so @mobile', async ({ signedIn: page, visit, access
   }
   await accessible()
 })
+
+test('words are not broken, and no column is cut', async ({ world, signedIn: page, visit }) => {
+  await visit(world.contact)
+  const box = await page.locator('.list__main', { hasText: /^Offers$/ }).boundingBox()
+  expect(box?.height, 'one line').toBeLessThan(34)
+  await visit('/compliance/keywords')
+  const table = page.getByRole('group', { name: 'Built-in words' })
+  await expect(table).toBeVisible()
+  const cut = await table.evaluate((element) => element.scrollWidth - element.clientWidth)
+  expect(cut, 'nothing to scroll to').toBeLessThanOrEqual(0)
+})

@@ -20,7 +20,7 @@ fn KeywordsPage() -> impl IntoView {
         />
         {super::tabs(paths::KEYWORDS)}
         <Loaded from=words let:words>
-            <div class="grid grid--2-1">{built_in(&words)} {own(&words, update)}</div>
+            <div class="grid grid--2-1 keywords">{built_in(&words)} {own(&words, update)}</div>
         </Loaded>
     }
     .into_any()

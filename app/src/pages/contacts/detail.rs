@@ -219,10 +219,9 @@ fn topics_card(contact: &Contact, topics: &[Topic], actions: Actions) -> AnyView
         let change = writes.then(|| subscription_form(number.clone(), topic.key.clone(), on, actions));
         let state = if on { pill((Tone::Ok, "Subscribed")) } else { pill((Tone::Idle, "Not subscribed")) };
         view! {
-            <li class="list__item">
+            <li class="list__item list__item--wrap">
                 <span class="list__main" dir="auto">{topic.name.clone()}</span>
-                {state}
-                {change}
+                <span class="actions">{state} {change}</span>
             </li>
         }
         .into_any()
