@@ -38,3 +38,22 @@ test('everything about a person is one file', async ({ signedIn: page, javaScrip
   expect(everything.contact.phone).toBe(phone)
   expect(everything.inbound).toHaveLength(1)
 })
+
+test('webhooks are found by the time at which they came', async ({ signedIn: page, javaScriptEnabled }) => {
+  const work = new Work(page, javaScriptEnabled !== false)
+  const phone = work.scripts ? '+14155550735' : '+14155550736'
+  await work.says(phone, 'Hello')
+  await work.open(`/events?q=${encodeURIComponent(phone)}`)
+  const rows = page.getByRole('table', { name: 'Events' }).getByRole('row').filter({ hasText: 'From a person' })
+  await expect(rows).toHaveCount(1)
+  const minute = (from: number) => new Date(Date.now() + from * 60_000).toISOString().slice(0, 16)
+  await page.getByLabel('From (UTC)').fill(minute(-30))
+  await page.getByLabel('Until (UTC)').fill(minute(30))
+  await work.button('Search').click()
+  await expect(page).toHaveURL(/[?&]since=/)
+  await work.ready()
+  await expect(rows).toHaveCount(1)
+  await page.getByLabel('From (UTC)').fill(minute(20))
+  await work.button('Search').click()
+  await expect(page.getByText('No such event')).toBeVisible()
+})

@@ -82,6 +82,8 @@ pub struct WebhookFilter {
     pub outcome: Option<WebhookOutcome>,
     /// Of what this person wrote, or was sent.
     pub phone: Option<Phone>,
+    /// Came at this instant or later.
+    pub since: Option<Timestamp>,
     /// Came at this instant or before.
     pub until: Option<Timestamp>,
 }

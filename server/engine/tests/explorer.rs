@@ -59,6 +59,17 @@ async fn events_are_found_by_person_outcome_kind_and_time() {
             assert_eq!(sids(events(&bench, until).await), expected, "{minutes} min");
         }
 
+        let minute = |minutes: i64| Some(START.plus(minutes * Timestamp::MINUTE));
+        for (since, until, expected) in [
+            (0, 9, &["SM2", "", "SM404", "SM1"][..]),
+            (1, 9, &["SM2", "", "SM404"][..]),
+            (1, 2, &["", "SM404"][..]),
+            (4, 9, &[][..]),
+        ] {
+            let filter = WebhookFilter { since: minute(since), until: minute(until), ..WebhookFilter::default() };
+            assert_eq!(sids(events(&bench, filter).await), expected, "{since} to {until} min");
+        }
+
         // What was said and by whom, beside the form as it came.
         let stop = bench.engine.webhook_events().get(&bench.admin, all[3].id).await.unwrap();
         assert_eq!((stop.phone, stop.keyword), (Some(ann()), Some(Keyword::Stop)));

@@ -42,6 +42,9 @@ struct WebhookEventsQuery {
     /// Of what this person wrote, or was sent.
     #[serde(default, deserialize_with = "phone")]
     phone: Option<Phone>,
+    /// Came at this instant or later.
+    #[serde(default, deserialize_with = "instant")]
+    since: Option<Timestamp>,
     /// Came at this instant or before.
     #[serde(default, deserialize_with = "instant")]
     until: Option<Timestamp>,
@@ -60,8 +63,8 @@ async fn list_webhook_events(
     Query(query): Query<WebhookEventsQuery>,
 ) -> Result<Reply<Page<WebhookEvent>>, Problem> {
     let page = page(query.limit, query.cursor)?;
-    let WebhookEventsQuery { sid, message, kind, outcome, phone, until, .. } = query;
-    let filter = WebhookFilter { sid, message, kind, outcome, phone, until };
+    let WebhookEventsQuery { sid, message, kind, outcome, phone, since, until, .. } = query;
+    let filter = WebhookFilter { sid, message, kind, outcome, phone, since, until };
     Ok(Reply(engine.webhook_events().list(&actor, &filter, &page).await?))
 }
 

@@ -156,6 +156,7 @@ fn among(kind: Kind, unusual: &str, receipts: &str) -> String {
 pub async fn list(
     db: &impl ConnectionTrait,
     filter: &WebhookFilter,
+    after: Option<WebhookEventId>,
     before: Option<WebhookEventId>,
     limit: u32,
 ) -> Result<Vec<WebhookEvent>> {
@@ -166,6 +167,9 @@ pub async fn list(
         values.push(value);
         conditions.push(condition.replace("$?", &format!("${}", values.len())));
     };
+    if let Some(after) = after {
+        and("e.id > $?", after.0.into());
+    }
     if let Some(sid) = &filter.sid {
         let receipts = "SELECT r.event_id FROM messages m JOIN receipts r ON r.message_id = m.id \
                         WHERE m.provider_sid = $? AND r.provider_sid = $?";

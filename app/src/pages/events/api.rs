@@ -20,7 +20,9 @@ pub struct EventsQuery {
     pub kind: String,
     #[serde(default)]
     pub outcome: String,
-    /// An instant, or a day and a time in UTC as a browser's field gives it.
+    /// An instant, or a day and a time in UTC as a browser's field gives it; so is `until`.
+    #[serde(default)]
+    pub since: String,
     #[serde(default)]
     pub until: String,
     #[serde(default)]
@@ -34,11 +36,11 @@ fn given(text: &str) -> Option<&str> {
 
 /// `2026-11-23T09:00`, in UTC.
 #[cfg(feature = "ssr")]
-fn instant(text: &str) -> Result<Timestamp, AppError> {
+fn instant(field: &str, text: &str) -> Result<Timestamp, AppError> {
     let seconds = if text.len() == "2026-11-23T09:00".len() { ":00" } else { "" };
     let zone = if text.ends_with('Z') || text.contains('+') { "" } else { "Z" };
     let read = format!("{text}{seconds}{zone}").parse();
-    read.map_err(|_| AppError::field("until", "Give a day and a time."))
+    read.map_err(|_| AppError::field(field, "Give a day and a time."))
 }
 
 #[server]
@@ -53,7 +55,8 @@ pub async fn load_events(query: EventsQuery) -> Result<Page<WebhookEvent>, AppEr
         kind: given(&query.kind).and_then(|word| word.parse().ok()),
         outcome: given(&query.outcome).and_then(|word| word.parse().ok()),
         phone,
-        until: given(&query.until).map(instant).transpose()?,
+        since: given(&query.since).map(|text| instant("since", text)).transpose()?,
+        until: given(&query.until).map(|text| instant("until", text)).transpose()?,
     };
     let page = PageRequest { cursor: given(&query.cursor).map(str::to_owned), ..PageRequest::default() };
     Ok(ctx.engine.webhook_events().list(&ctx.actor, &filter, &page).await?)

@@ -55,6 +55,7 @@ fn EventsPage() -> impl IntoView {
         q: here.get("q"),
         kind: here.get("kind"),
         outcome: here.get("outcome"),
+        since: here.get("since"),
         until: here.get("until"),
         cursor: here.get("cursor"),
     };
@@ -74,7 +75,8 @@ fn EventsPage() -> impl IntoView {
                 <select class="input" name="kind" aria-label="Kind">
                     {options(kinds, Some("Any kind".to_owned()), &here.once("kind"))}
                 </select>
-                <input class="input" type="datetime-local" name="until" value=here.once("until") aria-label="Until (UTC)" title="Until, in UTC"/>
+                <TextField name="since" label="From (UTC)" kind="datetime-local" value=here.once("since")/>
+                <TextField name="until" label="Until (UTC)" kind="datetime-local" value=here.once("until")/>
                 <button class="btn" type="submit">{icon(Glyph::Search)} "Search"</button>
             </FilterForm>
             <Tabs param="outcome" label="What became of it" tabs=outcomes/>
@@ -86,7 +88,8 @@ fn EventsPage() -> impl IntoView {
 
 fn list(page: &Rows<WebhookEvent>, here: Here) -> AnyView {
     if page.items.is_empty() {
-        let filtered = ["q", "kind", "outcome", "until", "cursor"].iter().any(|name| !here.once(name).is_empty());
+        let filtered =
+            ["q", "kind", "outcome", "since", "until", "cursor"].iter().any(|name| !here.once(name).is_empty());
         return nothing(filtered);
     }
     let rows = page.items.iter().map(row).collect::<Vec<_>>();

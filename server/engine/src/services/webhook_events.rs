@@ -48,11 +48,15 @@ impl WebhookEvents<'_> {
             }),
             None => None,
         };
+        let after = match filter.since {
+            Some(since) => store::webhook_events::last_by(db, since.plus(-1)).await?,
+            None => None,
+        };
         let before = match (before, by_then) {
             (Some(before), Some(by_then)) => Some(before.min(by_then)),
             (before, by_then) => before.or(by_then),
         };
-        let rows = store::webhook_events::list(db, filter, before, limit).await?;
+        let rows = store::webhook_events::list(db, filter, after, before, limit).await?;
         Ok(page_of(rows, page, |last| Cursor::new([last.id.0])))
     }
 
