@@ -10,6 +10,12 @@ test('limits and zone are changed', async ({ signedIn: page, accessible, problem
   await work.open('/settings/general')
   await expect(work.heading()).toHaveText('General')
   await accessible()
+  // All cards are as wide, and the button stands apart from the next one.
+  const cards = page.locator('.card')
+  const boxes = await Promise.all((await cards.all()).map((card) => card.boundingBox()))
+  expect(new Set(boxes.map((box) => Math.round(box?.width ?? 0))).size, 'one width').toBe(1)
+  const save = await work.button('Save').boundingBox()
+  expect((boxes.at(-1)?.y ?? 0) - ((save?.y ?? 0) + (save?.height ?? 0)), 'a gap').toBeGreaterThanOrEqual(8)
   await zone.fill('Mars/Olympus')
   await people.fill('100000')
   await work.button('Save').click()

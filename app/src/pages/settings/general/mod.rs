@@ -88,14 +88,16 @@ fn days(count: Option<i32>) -> String {
 fn form(settings: Settings, update: FormAction<UpdateSettings>, retain: FormAction<UpdateRetention>) -> AnyView {
     let retention = retention(settings.retention, settings.version, retain);
     view! {
-        <FormFor action=update class="stack">
-            <VersionField version=settings.version/>
-            {place(settings.default_country.clone(), settings.default_timezone.clone())}
-            {limits(&settings)}
-            {window(settings.enforce_whatsapp_window)}
-            <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
-        </FormFor>
-        {retention}
+        <div class="stack">
+            <FormFor action=update class="stack">
+                <VersionField version=settings.version/>
+                {place(settings.default_country.clone(), settings.default_timezone.clone())}
+                {limits(&settings)}
+                {window(settings.enforce_whatsapp_window)}
+                <FormActions><SubmitButton label="Save" busy="Saving…"/></FormActions>
+            </FormFor>
+            {retention}
+        </div>
     }
     .into_any()
 }
