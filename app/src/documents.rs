@@ -88,8 +88,11 @@ fn proof_line(line: &ConsentLine) -> AnyView {
         "By {}; recorded by {} {}",
         text::consent_source(line.source),
         text::recorder(line.recorded_by),
-        line.recorded_by_id
+        line.recorded_by_name
     );
+    // The hash is of the id, so it stands here as well.
+    let recorder = (line.recorded_by_name != line.recorded_by_id)
+        .then(|| view! { <dt>"Recorded by"</dt> <dd>{line.recorded_by_id.clone()}</dd> });
     let reference = line.reference.clone().map(|reference| view! { <dt>"Reference"</dt> <dd>{reference}</dd> });
     let evidence =
         line.evidence.clone().map(|words| view! { <blockquote class="quote" dir="auto">{words}</blockquote> });
@@ -105,6 +108,7 @@ fn proof_line(line: &ConsentLine) -> AnyView {
                 <dt>"Line"</dt>
                 <dd>{format::num(line.number)}</dd>
                 {reference}
+                {recorder}
                 <dt>"Hash before"</dt>
                 <dd>{if line.previous_hash.is_empty() { "none: the first line".to_owned() } else { line.previous_hash.clone() }}</dd>
                 <dt>"Hash"</dt>

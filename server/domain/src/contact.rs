@@ -159,6 +159,9 @@ pub struct ConsentLine {
     pub recorded_by: ActorKind,
     /// The account, key, import or worker that recorded it.
     pub recorded_by_id: String,
+    /// What people call it: an account's e-mail, a key's name, an import's file; the id, where there is no better name. The
+    /// hash is of the id.
+    pub recorded_by_name: String,
     /// A file and line, a message's SID.
     pub reference: Option<String>,
     /// The words of the evidence.

@@ -2,11 +2,13 @@
 
 mod support;
 
+use bytes::Bytes;
 use domain::{
     consent::Consent,
     contact::{ConsentChange, NewContact},
     event::WebhookFilter,
     ids::MessageId,
+    import::ImportOptions,
     message::State,
     page::PageRequest,
     phone::Phone,
@@ -15,6 +17,7 @@ use domain::{
     time::Timestamp,
 };
 use engine::{Actor, ActorKind, Error, clock::Clock as _, services::tidy};
+use futures::stream;
 use store::Kind;
 use support::{Bench, benches, sending};
 
@@ -82,6 +85,26 @@ async fn a_proof_of_consent_has_the_evidence_and_tells_when_it_was_changed() {
         let holds: Vec<bool> = proof.lines.iter().map(|line| line.holds).collect();
         assert_eq!((proof.holds, holds), (false, vec![true, false, true]));
         assert!(contacts.proof(&bench.admin, &phone(BEN)).await.unwrap().holds, "the other person's line is as it was");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_names_files_and_keys_as_people_do() {
+    for bench in benches().await {
+        let (contacts, imports) = (bench.engine.contacts(), bench.engine.imports());
+        let key = bench.engine.api_keys().create(&bench.admin, "shop", Role::Admin).await.unwrap();
+        let shop = bench.engine.api_keys().authenticate(&key).await.unwrap();
+        let options = ImportOptions { file_name: Some("people.csv".to_owned()), ..ImportOptions::default() };
+        let file = stream::iter([Ok(Bytes::from(format!("phone,consent\n{ANN},yes\n")))]);
+        let import = imports.upload(&bench.admin, options, file).await.unwrap();
+        imports.work(import.id).await.unwrap();
+        let change = ConsentChange { consent: Consent::OptedOut, source: Some("a call".to_owned()), evidence: None };
+        contacts.set_consent(&shop, &phone(ANN), change).await.unwrap();
+        let proof = contacts.proof(&bench.admin, &phone(ANN)).await.unwrap();
+        let told: Vec<_> = proof.lines.iter().map(|line| (line.recorded_by, line.recorded_by_name.as_str())).collect();
+        assert_eq!(told, [(ActorKind::Import, "people.csv"), (ActorKind::ApiKey, "shop")]);
+        // What the hash covers is there as well.
+        assert_eq!((proof.holds, proof.lines[0].recorded_by_id.clone()), (true, import.id.to_string()));
     }
 }
 

@@ -624,6 +624,7 @@ fn ledger_line(row: &Row) -> Result<LedgerLine> {
     let before: Option<Vec<u8>> = row.get("before")?;
     let follows = if number == 1 { previous.is_empty() } else { before.as_ref() == Some(&previous) };
     let topic_id: Option<Uuid> = row.get("topic_id")?;
+    let recorded_by_id: String = row.get("actor_id")?;
     let line = ConsentLine {
         number,
         at: Timestamp::from_micros(row.get("at")?),
@@ -632,7 +633,8 @@ fn ledger_line(row: &Row) -> Result<LedgerLine> {
         consent: row.word("consent")?,
         source: row.word("source")?,
         recorded_by: row.word("actor_kind")?,
-        recorded_by_id: row.get("actor_id")?,
+        recorded_by_name: recorded_by_id.clone(),
+        recorded_by_id,
         reference: row.get("reference")?,
         evidence: None,
         previous_hash: hex::encode(&previous),

@@ -4,7 +4,7 @@ use domain::{contact::ConsentProof, phone::Phone};
 use serde_json::json;
 
 use super::{NO_CONTACT, audit, consent};
-use crate::{Actor, Engine, Result};
+use crate::{Actor, Engine, Result, services::actors::Names};
 
 /// The person's lines of the consent ledger, opened and checked, and a line in the audit log that somebody took them out.
 pub(super) async fn proof(engine: &Engine, actor: &Actor, phone: &Phone) -> Result<ConsentProof> {
@@ -13,7 +13,7 @@ pub(super) async fn proof(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     let person = store::contacts::find(&tx, phone).await?.ok_or(NO_CONTACT)?;
     let (lines, ledger_lines, ledger_hash) = store::consent::lines_of(&tx, person.id).await?;
     let wrapped = store::keys::of_contact(&tx, person.id).await?;
-    let lines: Vec<_> = lines
+    let mut lines: Vec<_> = lines
         .into_iter()
         .map(|mut stored| {
             if let (Some(sealed), Some(wrapped)) = (&stored.evidence, &wrapped) {
@@ -22,6 +22,10 @@ pub(super) async fn proof(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
             stored.line
         })
         .collect();
+    let mut names = Names::default();
+    for line in &mut lines {
+        line.recorded_by_name = names.of(&tx, line.recorded_by, &line.recorded_by_id).await?;
+    }
     audit(&tx, actor, now, "prove_consent", person.id, &json!({ "lines": lines.len() })).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(ConsentProof {
