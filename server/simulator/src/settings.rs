@@ -13,7 +13,7 @@ pub const ACCOUNT_SID: &str = "AC5117000000000000000000000000517a";
 
 /// The account's auth token unless another one is set.
 ///
-/// **This is not a secret.** It is published in the README, it opens nothing but a simulator, and it must never be
+/// **This is not a secret.** It is published in docs/development.md, it opens nothing but a simulator, and it must never be
 /// used as the token of anything real.
 pub const AUTH_TOKEN: &str = "0000517a0000517a0000517a0000517a";
 

@@ -13,10 +13,10 @@ pub struct Arguments {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4010")]
     addr: String,
-    /// The account's SID [default: a fixed, documented one]
+    /// The account's SID [default: AC5117000000000000000000000000517a]
     #[arg(long)]
     account_sid: Option<String>,
-    /// The account's auth token, which signs the webhooks [default: a fixed, documented one]
+    /// The account's auth token, which signs the webhooks [default: 0000517a0000517a0000517a0000517a]
     #[arg(long)]
     auth_token: Option<String>,
     /// Where messages from people are posted
@@ -59,4 +59,21 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("the profile {} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("the profile {} is not valid", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+    use simulator::settings::{ACCOUNT_SID, AUTH_TOKEN};
+
+    use super::*;
+
+    #[test]
+    fn the_account_is_told_where_it_is_looked_for() {
+        let help = Arguments::augment_args(Command::new("simulator")).render_long_help().to_string();
+        let docs = include_str!("../../../docs/development.md");
+        for text in [help.as_str(), docs] {
+            assert!(text.contains(ACCOUNT_SID) && text.contains(AUTH_TOKEN), "{text}");
+        }
+    }
 }
