@@ -225,6 +225,9 @@ pub struct HistoryEntry {
     /// False for a callback that changed nothing: a later status was there before it.
     #[serde(default = "yes")]
     pub moved: bool,
+    /// Only for a callback whose status is not known: its word. It changed nothing, and `state` is what the message was in.
+    #[serde(default)]
+    pub status: Option<String>,
 }
 
 const fn yes() -> bool {

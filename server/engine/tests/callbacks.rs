@@ -243,6 +243,31 @@ async fn nonsense_orphans_and_unknown_words_are_kept_raw() {
     }
 }
 
+/// Twilio may report what this program does not know; the message can still be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_not_known_stands_in_the_history_in_its_own_word() {
+    for bench in benches().await {
+        bench.says("SMin", "+15005560001", "STOP").await.unwrap();
+        let id = MessageId(bench.number("SELECT MAX(id) FROM messages").await);
+        for status in ["sent", "READ", "delivered"] {
+            bench.clock.advance(Timestamp::MINUTE);
+            callback(&bench, id, "SM1", status, None).await;
+        }
+        let message = bench.engine.messages().get(&bench.admin, id).await.unwrap();
+        assert_eq!(message.state, State::Delivered);
+        let told = message.history.iter().map(|step| (step.state, step.status.as_deref(), step.moved));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (State::Accepted, None, true),
+                (State::Sent, None, true),
+                (State::Sent, Some("READ"), false),
+                (State::Delivered, None, true),
+            ]
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_paged_newest_first() {
     for bench in benches().await {

@@ -41,8 +41,13 @@ fn moment(entry: &HistoryEntry, is_first: bool, faults: &Faults) -> AnyView {
         None => (entry.by != By::Plan).then(|| format!("By {}.", text::by(entry.by))),
     };
     let tone = if entry.moved { Label::from(entry.state).tone } else { Tone::Idle };
-    let late = (!entry.moved).then_some(" It came late and changed nothing.");
-    view! { <Moment at=entry.at title=step(entry, is_first) tone=tone>{trouble}{waits}{by}{late}</Moment> }.into_any()
+    let (title, still) = match &entry.status {
+        Some(status) => {
+            (format!("The provider reports: {status}"), Some(" This status is not known: it changed nothing."))
+        }
+        None => (step(entry, is_first).to_owned(), (!entry.moved).then_some(" It came late and changed nothing.")),
+    };
+    view! { <Moment at=entry.at title=title tone=tone>{trouble}{waits}{by}{still}</Moment> }.into_any()
 }
 
 /// What happened in this step.

@@ -280,18 +280,27 @@ async fn history(db: &impl ConnectionTrait, message: &Message) -> Result<Vec<His
             ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), row.word("by")?)
         });
     }
-    let query = "SELECT state, at, error_code, moved FROM receipts WHERE message_id = $1 ORDER BY at, state";
+    // A status that is not known has no state.
+    let query = "SELECT state, status, at, error_code, moved FROM receipts WHERE message_id = $1 \
+                 ORDER BY at, COALESCE(state, -1), status";
     for row in all(db, query, vec![message.id.0.into()]).await? {
         let code: i32 = row.get("error_code")?;
+        let is_known = row.get::<Option<i16>>("state")?.is_some();
         entries.push(HistoryEntry {
             error_code: (code != 0).then_some(code),
             moved: row.get("moved")?,
-            ..step(state(&row)?, Timestamp::from_micros(row.get("at")?), By::Callback)
+            status: if is_known { None } else { Some(row.get("status")?) },
+            ..step(
+                if is_known { state(&row)? } else { message.state },
+                Timestamp::from_micros(row.get("at")?),
+                By::Callback,
+            )
         });
     }
     tell_waits(message, &mut entries);
     // Stable: what happened in the same microsecond keeps the order above.
     entries.sort_by_key(|entry| entry.at);
+    stay_where_it_was(&mut entries);
     Ok(entries)
 }
 
@@ -319,6 +328,18 @@ fn tell_waits(message: &Message, entries: &mut Vec<HistoryEntry>) {
     }
 }
 
+/// A status that is not known says nothing of the state: the message stayed in the one before.
+fn stay_where_it_was(entries: &mut [HistoryEntry]) {
+    let mut stood = None;
+    for entry in entries {
+        match stood {
+            Some(state) if entry.status.is_some() => entry.state = state,
+            _ if entry.moved => stood = Some(entry.state),
+            _ => {}
+        }
+    }
+}
+
 fn birth(message: &Message) -> HistoryEntry {
     let first = message.decisions.iter().find(|made| made.attempt == 0 && made.at == message.created_at);
     let skip = first.filter(|made| made.outcome == Outcome::Skip);
@@ -336,7 +357,18 @@ fn birth(message: &Message) -> HistoryEntry {
 }
 
 fn step(state: State, at: Timestamp, by: By) -> HistoryEntry {
-    HistoryEntry { state, at, by, actor: None, reason: None, error_code: None, until: None, detail: None, moved: true }
+    HistoryEntry {
+        state,
+        at,
+        by,
+        actor: None,
+        reason: None,
+        error_code: None,
+        until: None,
+        detail: None,
+        moved: true,
+        status: None,
+    }
 }
 
 /// A line of a run's export.
