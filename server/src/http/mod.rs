@@ -8,6 +8,7 @@ pub mod headers;
 pub mod leave;
 pub mod limits;
 pub mod login;
+pub mod nowhere;
 pub mod observe;
 pub mod origin;
 pub mod pages;
@@ -16,6 +17,8 @@ pub mod recipient;
 pub mod session;
 pub mod turns;
 pub mod uploads;
+
+use std::sync::Arc;
 
 use axum::{Router, middleware};
 use engine::Engine;
@@ -42,6 +45,7 @@ pub fn router(parts: Parts) -> Router {
     let trusted = client::TrustedProxies::new(parts.trusted_proxies);
     let origin = origin::Allowed::new(&parts.public_url, trusted.clone());
     let recipients = recipient::router(parts.engine.clone(), &site, trusted.clone());
+    let css: Arc<str> = recipient::css(&site).into();
     let headers = headers::Policy::new(&parts.public_url);
     let people = pages::router(&parts.engine, &site)
         .merge(downloads::router(parts.engine.clone(), &site))
@@ -50,7 +54,8 @@ pub fn router(parts: Parts) -> Router {
         .merge(password::router(parts.engine.clone()))
         .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
         .layer(session::layer(parts.sessions, &parts.public_url))
-        .layer(middleware::from_fn_with_state(origin, origin::check));
+        .layer(middleware::from_fn_with_state(origin, origin::check))
+        .layer(middleware::from_fn_with_state(css, nowhere::say_so));
     let browsers_and_programs = Router::new()
         .merge(api::router(&parts.engine))
         .merge(parts.operators)

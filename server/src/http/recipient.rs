@@ -43,19 +43,24 @@ struct Parts {
     links: Turns,
 }
 
-/// `GET /p/{token}`, its two forms, and the person's data as a file.
+/// The address of the style sheet.
+pub fn css(site: &Site) -> String {
+    site.names().map_or_else(|| "/pkg/event-stream-engine.css".to_owned(), |names| names.css)
+}
+
+/// `GET /p/{token}`, also with a slash behind it, its two forms, and the person's data as a file.
 pub fn router(engine: Engine, site: &Site, proxies: TrustedProxies) -> Router {
-    let css = site.names().map_or_else(|| "/pkg/event-stream-engine.css".to_owned(), |names| names.css);
     let recipients = Recipients(Arc::new(Parts {
         engine,
         proxies,
-        css,
+        css: css(site),
         addresses: Turns::new(ADDRESS_AT_ONCE, ADDRESS_PAUSE),
         wrong: Turns::new(WRONG_AT_ONCE, WRONG_PAUSE),
         links: Turns::new(LINK_AT_ONCE, LINK_PAUSE),
     }));
     Router::new()
         .route("/p/{token}", get(show))
+        .route("/p/{token}/", get(show))
         .route("/p/{token}/stop", post(stop))
         .route("/p/{token}/topics", post(set_topic))
         .route("/p/{token}/data.json", get(data))
@@ -77,14 +82,23 @@ async fn turn(State(recipients): State<Recipients>, request: Request, next: Next
         .addresses
         .take(&from, now)
         .and_then(|()| if is_ours { parts.links.take(&token, now) } else { parts.wrong.take(&from, now) });
-    let mut response = match turn {
+    private(match turn {
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             metrics::counter!("own_page_throttled_total").increment(1);
             let page = Html(view::wait(&parts.css, seconds));
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, HeaderValue::from(seconds))], page).into_response()
         }
-    };
+    })
+}
+
+/// The page for what is not there.
+pub fn nothing(css: &str) -> Response {
+    private((StatusCode::NOT_FOUND, Html(view::nothing(css))).into_response())
+}
+
+/// The answer for nobody but whoever asked.
+fn private(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -170,7 +184,7 @@ impl Recipients {
     fn refused(&self, error: &Error) -> Response {
         let css = &self.0.css;
         if matches!(error, Error::NotFound { .. }) {
-            return (StatusCode::NOT_FOUND, Html(view::nothing(css))).into_response();
+            return nothing(css);
         }
         tracing::error!(%error, "a recipient's own page failed");
         (StatusCode::SERVICE_UNAVAILABLE, Html(view::away(css))).into_response()

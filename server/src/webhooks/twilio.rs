@@ -21,11 +21,13 @@ use crate::problem::Problem;
 /// Twilio's forms are below 10 kB; nothing that is larger is one.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// `/webhooks/twilio/…`.
+/// `/webhooks/twilio/…`, also with a slash behind it: the address is typed into Twilio's console by hand.
 pub fn router(engine: Engine) -> Router {
     Router::new()
         .route("/webhooks/twilio/status", post(status))
+        .route("/webhooks/twilio/status/", post(status))
         .route("/webhooks/twilio/inbound", post(inbound))
+        .route("/webhooks/twilio/inbound/", post(inbound))
         .with_state(engine)
 }
 

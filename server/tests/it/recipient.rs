@@ -217,6 +217,23 @@ async fn a_link_that_is_not_ours_is_nothing_and_guessing_gets_slow() {
 }
 
 #[tokio::test]
+async fn no_recipient_is_shown_the_door_of_the_staff() {
+    let server = server().await;
+    let path = person_and_link(&server).await;
+    let page = get(&server, &path).await.assert_status(200);
+    assert_eq!(get(&server, &format!("{path}/")).await.assert_status(200).body, page.body);
+    let nothing = get(&server, "/p/sample").await.assert_status(404);
+    let below = format!("{path}/nope");
+    for path in ["/p", "/p/", "/p//x", &below, "/r", "/r/", "/r/nope", "/r/nope/more"] {
+        for method in ["GET", "POST"] {
+            let unknown = answer(server.request(method, path)).await.assert_status(404);
+            assert_private(&unknown);
+            assert_eq!(unknown.body, nothing.body, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn links_go_on_working_when_the_key_was_rotated() {
     let database = testkit::unmigrated().await.remove(0);
     let data = database.dir.path().join("data");

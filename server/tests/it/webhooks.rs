@@ -87,6 +87,31 @@ async fn signed_nonsense_is_kept_raw() {
     assert_eq!(reasons, ["not_a_form", "no_sender", "no_message_sid"]);
 }
 
+/// Addresses are typed into Twilio's console by hand. None may end at the login, which Twilio takes for an answer.
+#[tokio::test]
+async fn a_slash_behind_the_address_changes_nothing_and_other_addresses_are_not_found() {
+    let server = server().await;
+    let stop =
+        [("MessageSid", SID), ("From", "whatsapp:+14155550142"), ("To", "whatsapp:+14155238886"), ("Body", "STOP")];
+    answer(signed(&server, "/webhooks/twilio/inbound/", &stop)).await.assert_status(200);
+    let sent = [("MessageSid", SID), ("MessageStatus", "sent")];
+    answer(signed(&server, "/webhooks/twilio/status/?m=1&a=1", &sent)).await.assert_status(204);
+    let kinds: Vec<_> = stored(&server).await.iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds, ["status", "inbound"]);
+    let stopped = server.get("/contacts/+14155550142").await.assert_status(200).json();
+    assert_eq!(stopped["consent"], "opted_out");
+    // Signed with another address than it was sent to.
+    let elsewhere = signature::sign(&format!("{}{INBOUND}", server.url), &stop, AUTH_TOKEN);
+    let forged = server.request("POST", "/webhooks/twilio/inbound/").form(&stop).header(signature::HEADER, elsewhere);
+    answer(forged).await.assert_status(403);
+    for path in ["/webhooks", "/webhooks/", "/webhooks/twilio", "/webhooks/twilio/inbound/x", "/webhooks//x"] {
+        for method in ["GET", "POST"] {
+            let unknown = answer(server.request(method, path)).await.assert_status(404);
+            assert_eq!(unknown.header("content-type"), "application/problem+json", "{method} {path}");
+        }
+    }
+}
+
 /// Twilio repeats a webhook with the same token.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_tries_of_one_callback_are_stored_once() {
