@@ -202,6 +202,10 @@ async fn words_of_ones_own_count_from_then_on() {
         let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
         let refused = bench.engine.settings().update(&bench.admin, patch).await.unwrap_err().to_string();
         assert!(refused.contains("keywords.start") && refused.contains("built in"), "{refused}");
+        let keywords = Keywords { start: vec!["please stop texting me".to_owned()], ..Keywords::default() };
+        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        let refused = bench.engine.settings().update(&bench.admin, patch).await.unwrap_err().to_string();
+        assert!(refused.contains("keywords.start") && refused.contains("stop texting"), "{refused}");
     }
 }
 

@@ -112,32 +112,62 @@ pub(super) enum Meaning {
     Nothing,
 }
 
-/// The meaning of a text, with the words that were added to the built-in ones.
+/// The meaning of a text, with the words that were added to the built-in ones. What says or may say "no more messages" is
+/// that, whatever else an added word makes of it.
 pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
     let folded = fold(text);
     if folded.is_empty() {
         return if is_stop_sign(text) { Meaning::Wish(Wish::Stop) } else { Meaning::Nothing };
     }
-    match said(&folded, added) {
-        // Perhaps it only looks different: letters apart, or those of another alphabet.
-        Meaning::Nothing => {
-            let latin = latin(&folded);
-            let as_latin = latin.as_deref().map_or(Meaning::Nothing, |latin| said(latin, added));
-            let joined = spelled(latin.as_deref().unwrap_or(&folded));
-            let whole = joined.and_then(|word| Wish::of_whole(&word, added)).map(Meaning::Wish);
-            whole.unwrap_or(as_latin)
-        }
-        clear => clear,
+    let readings = readings(folded);
+    let meaning = clearest(readings.iter().map(|reading| said(reading, &added.stop)));
+    if !matches!(meaning, Meaning::Nothing | Meaning::Wish(Wish::Subscribe(_))) {
+        return meaning;
     }
+    let own = readings.iter().find_map(|reading| Wish::of_added(reading, added));
+    own.map_or(meaning, Meaning::Wish)
 }
 
 /// What the words inside of a text say, whatever it begins with.
 pub(super) fn meaning_inside(text: &str) -> Meaning {
-    let folded = fold(text);
-    match inside(&folded) {
-        Meaning::Nothing => latin(&folded).map_or(Meaning::Nothing, |latin| inside(&latin)),
-        clear => clear,
+    clearest(readings(fold(text)).iter().map(|reading| inside(reading)))
+}
+
+/// A folded text as it stands, and what it may look like only: letters apart, or those of another alphabet.
+fn readings(folded: String) -> Vec<String> {
+    let latin = latin(&folded);
+    let joined = spelled(latin.as_deref().unwrap_or(&folded));
+    [Some(folded), joined, latin].into_iter().flatten().collect()
+}
+
+/// What the first reading that says something says. One that leaves, in clear words, counts more than a doubt before it.
+fn clearest(meanings: impl Iterator<Item = Meaning>) -> Meaning {
+    let mut found = Meaning::Nothing;
+    for meaning in meanings {
+        match meaning {
+            Meaning::Wish(wish) if found == Meaning::Nothing || wish.leaves() => return Meaning::Wish(wish),
+            Meaning::Hint => found = Meaning::Hint,
+            Meaning::Wish(_) | Meaning::Nothing => {}
+        }
     }
+    found
+}
+
+/// The word or phrase by which a text is an opt-out, or may be one: a word that was added for something else must not take
+/// it away.
+pub(crate) fn opt_out_in(text: &str, stops: &[String]) -> Option<String> {
+    let added = Keywords { stop: stops.to_vec(), ..Keywords::default() };
+    let leaves = match meaning(text, &added) {
+        Meaning::Wish(wish) => wish.leaves(),
+        Meaning::Hint => true,
+        Meaning::Nothing => false,
+    };
+    leaves.then(|| {
+        let readings = readings(fold(text));
+        let mut words = TABLE.phrases.iter().chain(&TABLE.strong).chain(&TABLE.telling).chain(&TABLE.weak);
+        let found = words.find(|word| readings.iter().any(|reading| find(reading, word).is_some())).cloned();
+        found.unwrap_or_else(|| readings.into_iter().next().unwrap_or_default())
+    })
 }
 
 /// What a button's payload says: it is a name that a program gave, and such a name may be any word. Only what means
@@ -159,13 +189,13 @@ fn is_unmistakable(text: &str) -> bool {
     clear.any(|clear| clear == word || clear == text)
 }
 
-/// The meaning of a folded text.
-fn said(text: &str, added: &Keywords) -> Meaning {
-    if let Some(wish) = Wish::of_whole(text, added) {
+/// The meaning of a folded text, with the words to stop that were added.
+fn said(text: &str, stops: &[String]) -> Meaning {
+    if let Some(wish) = Wish::of_whole(text, stops) {
         return Meaning::Wish(wish);
     }
     let request = without_courtesy(text);
-    if Wish::of_whole(&request, added) == Some(Wish::Stop) {
+    if Wish::of_whole(&request, stops) == Some(Wish::Stop) {
         return Meaning::Wish(Wish::Stop);
     }
     match inside(text) {
@@ -254,7 +284,8 @@ pub(crate) fn is_taken(key: &str, added: &Keywords) -> bool {
         Meaning::Hint | Meaning::Nothing => false,
     };
     let word = fold(key);
-    let itself = Wish::of_whole(&word, added).is_some() || word == "unsubscribe";
+    let is_whole = Wish::of_whole(&word, &added.stop).or_else(|| Wish::of_added(&word, added)).is_some();
+    let itself = is_whole || word == "unsubscribe";
     itself || ["subscribe", "unsubscribe"].iter().any(|verb| said(&format!("{verb} {key}")))
 }
 
@@ -357,22 +388,15 @@ impl Wish {
         }
     }
 
-    /// The wish that a whole text is.
-    fn of_whole(text: &str, added: &Keywords) -> Option<Self> {
-        let is_one_of = |words: &[String]| words.iter().any(|word| fold(word) == text);
-        let kind = if is_one_of(&added.stop) {
-            Some(Keyword::Stop)
-        } else if let Some(kind) = TABLE.whole.get(text) {
-            Some(*kind)
-        } else if is_one_of(&added.start) {
-            Some(Keyword::Start)
-        } else if is_one_of(&added.help) {
-            Some(Keyword::Help)
-        } else if is_one_of(&added.yes) {
-            Some(Keyword::Yes)
-        } else {
-            None
-        };
+    /// Whether the person wants less than before.
+    const fn leaves(&self) -> bool {
+        matches!(self, Self::Stop | Self::Unsubscribe(_))
+    }
+
+    /// The wish that a whole text is by the built-in words, and by those to stop that were added.
+    fn of_whole(text: &str, stops: &[String]) -> Option<Self> {
+        let is_added = stops.iter().any(|word| fold(word) == text);
+        let kind = if is_added { Some(Keyword::Stop) } else { TABLE.whole.get(text).copied() };
         match kind {
             Some(Keyword::Stop) => Some(Self::Stop),
             Some(Keyword::Start) => Some(Self::Start),
@@ -383,6 +407,20 @@ impl Wish {
                 let subscribe = text.strip_prefix("subscribe ").map(|topic| Self::Subscribe(fold(topic)));
                 subscribe.or_else(|| text.strip_prefix("unsubscribe ").map(|topic| Self::Unsubscribe(fold(topic))))
             }
+        }
+    }
+
+    /// The wish that a whole text is by the other words that were added.
+    fn of_added(text: &str, added: &Keywords) -> Option<Self> {
+        let is_one_of = |words: &[String]| words.iter().any(|word| fold(word) == text);
+        if is_one_of(&added.start) {
+            Some(Self::Start)
+        } else if is_one_of(&added.help) {
+            Some(Self::Help)
+        } else if is_one_of(&added.yes) {
+            Some(Self::Yes(String::new()))
+        } else {
+            None
         }
     }
 
@@ -787,6 +825,51 @@ mod tests {
         assert_eq!(meaning("fuera de casa", &added), Meaning::Nothing);
         assert_eq!(built_in("Stop!"), Some(Keyword::Stop));
         assert_eq!(built_in("fuera"), None);
+    }
+
+    #[test]
+    fn no_added_word_takes_an_opt_out_away() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let added = Keywords {
+            stop: words(&["Fuera"]),
+            start: words(&[
+                "please stop texting me",
+                "stop please",
+                "no more messages",
+                "st\u{43e}\u{440}",
+                "fuera gracias",
+            ]),
+            help: words(&["unsubscribe me now", "cancel my order", "S T O P"]),
+            yes: words(&["opt me out", "unsubscribe offers"]),
+        };
+        for text in [
+            "Please stop texting me",
+            "STOP, please",
+            "no more messages!",
+            "st\u{43e}\u{440}",
+            "Fuera, gracias",
+            "S T O P",
+        ] {
+            assert_eq!(meaning(text, &added), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+        assert!(matches!(meaning("unsubscribe me now", &added), Meaning::Wish(Wish::Unsubscribe(_))));
+        assert!(matches!(meaning("Unsubscribe offers", &added), Meaning::Wish(Wish::Unsubscribe(_))));
+        assert_eq!(meaning("Opt me out", &added), Meaning::Wish(Wish::Stop));
+        assert_eq!(meaning("cancel my order", &added), Meaning::Hint);
+        for (text, word) in [
+            ("please stop texting me", "stop texting"),
+            ("stop please", "stop"),
+            ("no more messages", "no more messages"),
+            ("cancel my order", "cancel"),
+            ("Fuera, gracias", "fuera gracias"),
+        ] {
+            assert_eq!(opt_out_in(text, &added.stop).as_deref(), Some(word), "{text:?}");
+        }
+        for text in ["Dale", "don't stop", "subscribe", "help", "fuera de casa"] {
+            assert_eq!(opt_out_in(text, &added.stop), None, "{text:?}");
+        }
+        let subscribes = Keywords { start: words(&["subscribe me"]), ..Keywords::default() };
+        assert_eq!(meaning("Subscribe me!", &subscribes), Meaning::Wish(Wish::Start));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
 pub(crate) use event::numbers_in;
 use event::{BodyType, Event, Form};
-pub(crate) use keywords::{built_in, is_no_word, is_taken, same_word};
+pub(crate) use keywords::{built_in, is_no_word, is_taken, opt_out_in, same_word};
 pub(crate) use missed::{Missed, store_missed};
 use repeats::{Mark, Try};
 pub(crate) use replay::{hear, webhooks};

@@ -27,7 +27,8 @@ pub(super) fn tidy(keywords: &Keywords) -> Keywords {
     }
 }
 
-/// A word means one thing: of those that are built in and of those that are added.
+/// A word means one thing: of those that are built in and of those that are added. What is or may be an opt-out means nothing
+/// but that.
 pub(super) fn problems(keywords: &Keywords) -> Vec<FieldError> {
     let lists = [
         ("keywords.stop", Keyword::Stop, &keywords.stop),
@@ -51,12 +52,26 @@ pub(super) fn problems(keywords: &Keywords) -> Vec<FieldError> {
                 let elsewhere = lists.iter().find(|(_, other, words)| {
                     *other != kind && words.iter().any(|other| ingest::same_word(other, word))
                 });
-                elsewhere.map(|(_, other, _)| format!("\u{201c}{word}\u{201d} is also among the words for {other}."))
+                let elsewhere = elsewhere
+                    .map(|(_, other, _)| format!("\u{201c}{word}\u{201d} is also among the words for {other}."));
+                elsewhere.or_else(|| overrides(word, kind, &keywords.stop))
             };
             errors.extend(problem.map(|problem| FieldError::new(field, problem)));
         }
     }
     errors
+}
+
+/// That a word for something else would take an opt-out away.
+fn overrides(word: &str, kind: Keyword, stops: &[String]) -> Option<String> {
+    if kind == Keyword::Stop {
+        return None;
+    }
+    let opt_out = ingest::opt_out_in(word, stops)?;
+    Some(format!(
+        "\u{201c}{word}\u{201d} may be an opt-out, by \u{201c}{opt_out}\u{201d}, which it would override: it cannot mean \
+         {kind}."
+    ))
 }
 
 #[cfg(test)]
@@ -73,6 +88,13 @@ mod tests {
         assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());
         assert_eq!(fields(&["start!"], &[]), ["keywords.stop"], "built in as another");
         assert_eq!(fields(&["Dale"], &["dále"]), ["keywords.stop", "keywords.start"], "in both");
+        assert_eq!(fields(&[], &["please stop texting me", "Dale", "no more messages"]), ["keywords.start"; 2]);
+        assert_eq!(fields(&["Fuera"], &["fuera, gracias"]), ["keywords.start"], "of those that are added, too");
+        assert_eq!(fields(&["no more messages"], &[]), Vec::<String>::new());
+        let help = Keywords { help: words(&["cancel my order"]), ..Keywords::default() };
+        let problem = problems(&help).remove(0);
+        assert_eq!(problem.field, "keywords.help");
+        assert!(problem.message.contains("cancel my order") && problem.message.contains("\u{201c}cancel\u{201d}"));
         assert_eq!(fields(&["!?"], &[]), ["keywords.stop"]);
         assert_eq!(fields(&[&"x".repeat(41)], &[]), ["keywords.stop"]);
         let kept = tidy(&Keywords { stop: words(&[" Fuera", "FUERA", "Ya"]), ..Keywords::default() });
