@@ -195,8 +195,13 @@ fn said(text: &str, stops: &[String]) -> Meaning {
         return Meaning::Wish(wish);
     }
     let request = without_courtesy(text);
-    if Wish::of_whole(&request, stops) == Some(Wish::Stop) {
-        return Meaning::Wish(Wish::Stop);
+    match Wish::of_whole(&request, stops) {
+        Some(Wish::Stop) => return Meaning::Wish(Wish::Stop),
+        // "Please unsubscribe offers". What goes on for long says more than the name of a topic.
+        Some(wish @ (Wish::Subscribe(_) | Wish::Unsubscribe(_))) if length(&request) <= SHORT => {
+            return Meaning::Wish(wish);
+        }
+        _ => {}
     }
     match inside(text) {
         Meaning::Nothing if TABLE.alone.contains(&request) => Meaning::Hint,
@@ -319,7 +324,7 @@ fn without_negated(text: &str) -> (String, bool) {
 }
 
 /// The text without what makes it polite.
-fn without_courtesy(text: &str) -> String {
+pub(super) fn without_courtesy(text: &str) -> String {
     let mut said = text.to_owned();
     for words in &TABLE.courtesy {
         cut_out(&mut said, words);
@@ -877,6 +882,9 @@ mod tests {
         assert_eq!(of("Subscribe  OFFERS!"), Meaning::Wish(Wish::Subscribe("offers".to_owned())));
         assert_eq!(of("UNSUBSCRIBE 'Flash Sales'"), Meaning::Wish(Wish::Unsubscribe("flash sales".to_owned())));
         assert_eq!(of("subscribe"), Meaning::Wish(Wish::Subscribe(String::new())));
+        assert_eq!(of("Please unsubscribe offers"), Meaning::Wish(Wish::Unsubscribe("offers".to_owned())));
+        assert_eq!(of("por favor, subscribe news"), Meaning::Wish(Wish::Subscribe("news".to_owned())));
+        assert_eq!(of("please unsubscribe my old number and keep this new one on the list"), Meaning::Hint);
     }
 
     #[test]

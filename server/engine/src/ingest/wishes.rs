@@ -14,7 +14,7 @@ use store::{inbound::TopicName, opt_ins::Waiting};
 
 use super::{
     answers::Answer,
-    keywords::{Wish, fold},
+    keywords::{Wish, fold, without_courtesy},
 };
 
 /// A person, as far as the rules care; changed as wishes are granted, for several may come in one batch.
@@ -85,8 +85,15 @@ pub(super) fn grant(wish: &Wish, person: &mut Person, topics: &[TopicName], said
     }
 }
 
-/// The topic of this key or name, also with "to" or "from" in front.
+/// The topic of this key or name, also with "to" or "from" in front, and with what makes it polite.
 pub(super) fn find<'a>(topics: &'a [TopicName], wanted: &str) -> Option<&'a TopicName> {
+    called(topics, wanted).or_else(|| called(topics, &without_courtesy(wanted)))
+}
+
+fn called<'a>(topics: &'a [TopicName], wanted: &str) -> Option<&'a TopicName> {
+    if wanted.is_empty() {
+        return None;
+    }
     let named = |wanted: &str| topics.iter().find(|topic| fold(&topic.key) == wanted || fold(&topic.name) == wanted);
     named(wanted).or_else(|| wanted.strip_prefix("from ").or_else(|| wanted.strip_prefix("to ")).and_then(named))
 }
@@ -343,6 +350,26 @@ mod tests {
         assert!(grant_to(&mut person, "unsubscribe from offers").answer.is_some());
         assert_eq!(grant_to(&mut person, "unsubscribe offers"), Granted::default());
         assert_eq!(person.consent, Consent::OptedIn);
+    }
+
+    #[test]
+    fn courtesy_is_no_part_of_a_topics_name() {
+        for text in
+            ["Unsubscribe from Offers please", "please unsubscribe offers", "Unsubscribe Weekly Offers, thank you"]
+        {
+            let mut person = person(Consent::OptedIn, &[]);
+            person.subscriptions.insert(topics()[0].id, Subscription::Subscribed);
+            let granted = grant_to(&mut person, text);
+            let change = Change { topic_id: Some(topics()[0].id), consent: Consent::OptedOut };
+            assert_eq!((granted.changes, person.consent), (vec![change], Consent::OptedIn), "{text}");
+        }
+        let mut person = person(Consent::OptedIn, &[]);
+        let granted = grant_to(&mut person, "subscribe offers please");
+        assert_eq!(granted.answer, Some(Answer::Subscribed { topic: "Weekly Offers".to_owned() }));
+        assert_eq!(grant_to(&mut person, "unsubscribe please").answer, Some(Answer::OptedOutOfAll));
+        // What is polite may be a name.
+        let thanks = TopicName { key: "thanks".to_owned(), ..topics().remove(0) };
+        assert!(find(&[thanks], "thanks").is_some());
     }
 
     #[test]
