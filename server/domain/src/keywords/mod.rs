@@ -28,6 +28,12 @@ pub struct Language {
     pub strong: &'static [&'static str],
     /// Anywhere in a message that is not long: no more messages.
     pub phrases: &'static [&'static str],
+    /// Right before one of `objects` they are such a phrase, too: "don't want" before "these messages".
+    pub refusals: &'static [&'static str],
+    /// What people call our messages.
+    pub objects: &'static [&'static str],
+    /// Right behind one of `objects` they refuse some messages only, or may: "at night". A person decides.
+    pub limits: &'static [&'static str],
     /// Anywhere in a message: perhaps that. A person decides.
     pub weak: &'static [&'static str],
     /// With these around it a word surely means something else: its opposite, or a place.

@@ -6,6 +6,10 @@
 //!    opted out by it, but marketing waits until somebody has read the message. So is a word of the first kind in a short
 //!    message, and a clear word whose surroundings put it in doubt ("you never stop").
 //!
+//! What is not typed quite right is read as what it is meant for where that is clear: letters held down ("STOOOP"), letters
+//! apart, those of another alphabet, and, alone, a digit behind a word or a slip inside of a long one ("stop1",
+//! "unsubcribe"). Where such a slip stands among other words, or may be a form of the word ("unsubscribed?"), it is a hint.
+//!
 //! What surely is its opposite ("don't stop") or a place ("bus stop") is none of them. No model, no guessing: tables.
 
 use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
@@ -21,6 +25,13 @@ const SHORT: usize = 6;
 
 /// Up to so many, a clear phrase is.
 const NOT_LONG: usize = 14;
+
+/// Nothing is made of words that have fewer letters: "ttt" is no "T" held down, "T1" no "T" with a digit behind it.
+const LETTERS: usize = 3;
+
+/// A word of at least so many letters is still told with one slip in it; shorter ones are too near to others ("stop" to
+/// "shop" and "step").
+const LONG: usize = 10;
 
 /// What Twilio itself answers on SMS numbers, by default ("Support for opt-out keywords").
 const TWILIOS_OWN: &[&str] = &[
@@ -46,9 +57,14 @@ struct Table {
     whole: HashMap<String, Keyword>,
     strong: Vec<String>,
     phrases: Vec<String>,
+    refusals: Vec<String>,
+    objects: Vec<String>,
+    limits: Vec<String>,
     weak: Vec<String>,
     /// Words to stop that are no ordinary ones.
     telling: Vec<String>,
+    /// The long ones of them and of the strong ones, by their letters.
+    long: Vec<Vec<char>>,
     ordinary: Vec<String>,
     alone: Vec<String>,
     /// The longest first, as those below.
@@ -81,6 +97,10 @@ impl Table {
         let ordinary = all(|language| language.ordinary);
         let mut telling = all(|language| language.stop);
         telling.retain(|word| !ordinary.contains(word));
+        let strong = all(|language| language.strong);
+        let letters = telling.iter().chain(&strong).map(|word| word.chars().collect::<Vec<char>>());
+        // Of alphabets whose letters stand for themselves, and no phrases.
+        let long = letters.filter(|word| word.len() >= LONG && word.iter().all(|c| c.is_lowercase())).collect();
         let mut courtesy = all(|language| language.courtesy);
         courtesy.sort_by_key(|words| Reverse(words.len()));
         let surely = all(|language| language.negations).into_iter().map(|words| (words, false));
@@ -91,10 +111,14 @@ impl Table {
         surroundings.sort_by_key(|around| Reverse(around.words.len()));
         Self {
             whole,
-            strong: all(|language| language.strong),
+            strong,
             phrases: all(|language| language.phrases),
+            refusals: all(|language| language.refusals),
+            objects: all(|language| language.objects),
+            limits: all(|language| language.limits),
             weak: all(|language| language.weak),
             telling,
+            long,
             ordinary,
             alone: all(|language| language.alone),
             courtesy,
@@ -120,7 +144,8 @@ pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
         return if is_stop_sign(text) { Meaning::Wish(Wish::Stop) } else { Meaning::Nothing };
     }
     let readings = readings(folded);
-    let meaning = clearest(readings.iter().map(|reading| said(reading, &added.stop)));
+    let said = readings.iter().map(|reading| said(reading, &added.stop));
+    let meaning = clearest(said.chain(readings.iter().map(|reading| mistyped(reading, &added.stop))));
     if !matches!(meaning, Meaning::Nothing | Meaning::Wish(Wish::Subscribe(_))) {
         return meaning;
     }
@@ -133,11 +158,12 @@ pub(super) fn meaning_inside(text: &str) -> Meaning {
     clearest(readings(fold(text)).iter().map(|reading| inside(reading)))
 }
 
-/// A folded text as it stands, and what it may look like only: letters apart, or those of another alphabet.
+/// A folded text as it stands, and what it may look like only: letters apart, those of another alphabet, or held down.
 fn readings(folded: String) -> Vec<String> {
     let latin = latin(&folded);
-    let joined = spelled(latin.as_deref().unwrap_or(&folded));
-    [Some(folded), joined, latin].into_iter().flatten().collect()
+    let letters = latin.as_deref().unwrap_or(&folded);
+    let (joined, once, twice) = (spelled(letters), unstretched(letters, 1), unstretched(letters, 2));
+    [Some(folded), joined, latin, once, twice].into_iter().flatten().collect()
 }
 
 /// What the first reading that says something says. One that leaves, in clear words, counts more than a doubt before it.
@@ -215,14 +241,116 @@ fn inside(text: &str) -> Meaning {
     let length = length(text);
     let says = |words: &[String]| words.iter().any(|word| find(&said, word).is_some());
     let is_short = length <= SHORT;
-    let may_mean_it = || says(&TABLE.weak) || says(&TABLE.strong) || says(&TABLE.phrases);
-    if (length <= NOT_LONG && says(&TABLE.phrases)) || (is_short && says(&TABLE.strong)) {
+    let refused = refused(&said);
+    let is_clear = says(&TABLE.phrases) || refused == Meaning::Wish(Wish::Stop);
+    let may_mean_it = || is_clear || refused == Meaning::Hint || says(&TABLE.weak) || says(&TABLE.strong);
+    if (length <= NOT_LONG && is_clear) || (is_short && says(&TABLE.strong)) {
         Meaning::Wish(Wish::Stop)
     } else if in_doubt || may_mean_it() || (is_short && says(&TABLE.telling)) {
         Meaning::Hint
     } else {
         Meaning::Nothing
     }
+}
+
+/// Whether our messages are refused in a text: "I don't want these messages". Refusing some of them only is a hint.
+fn refused(text: &str) -> Meaning {
+    clearest(TABLE.refusals.iter().map(|words| refused_by(text, words)))
+}
+
+fn refused_by(text: &str, words: &str) -> Meaning {
+    let mut found = Meaning::Nothing;
+    let mut rest = text;
+    while let Some(at) = find(rest, words) {
+        rest = &rest[at + words.len()..];
+        let refused = rest.trim_start();
+        // The longest: "messages" is not all of "messages from you".
+        let objects = TABLE.objects.iter().filter(|object| begins_with(refused, object));
+        let Some(object) = objects.max_by_key(|object| object.len()) else { continue };
+        let behind = refused[object.len()..].trim_start();
+        if !TABLE.limits.iter().any(|limit| begins_with(behind, limit)) {
+            return Meaning::Wish(Wish::Stop);
+        }
+        found = Meaning::Hint;
+    }
+    found
+}
+
+fn begins_with(text: &str, words: &str) -> bool {
+    find(text, words) == Some(0)
+}
+
+/// What a short folded text says when a word to stop is not typed quite right in it. Alone, polite or not, it is as good as the
+/// word where it can be nothing else; a person decides about all others.
+fn mistyped(text: &str, stops: &[String]) -> Meaning {
+    if length(text) > SHORT {
+        return Meaning::Nothing;
+    }
+    let request = without_courtesy(text);
+    let is_alone = !request.contains(' ');
+    let with_digit = match without_digit(&request).map(|word| (word, said(word, stops))) {
+        Some((word, Meaning::Wish(Wish::Stop))) if is_alone && !TABLE.ordinary.iter().any(|other| other == word) => {
+            Meaning::Wish(Wish::Stop)
+        }
+        Some((_, Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)) | Meaning::Hint)) => Meaning::Hint,
+        _ => Meaning::Nothing,
+    };
+    let slips = request.split(' ').map(|word| match slip(word) {
+        Meaning::Wish(_) if !is_alone => Meaning::Hint,
+        said => said,
+    });
+    clearest(std::iter::once(with_digit).chain(slips))
+}
+
+/// The text without one digit right behind its last word.
+fn without_digit(text: &str) -> Option<&str> {
+    let word = text.strip_suffix(|c: char| c.is_ascii_digit())?;
+    (word.ends_with(char::is_alphabetic) && word.chars().count() >= LETTERS).then_some(word)
+}
+
+/// What a word says that is a long one to stop but for one letter: one too many or too few, or two that changed places. Another
+/// letter in the place of one, or a slip at its end, may make another word or a form of it: that is in doubt.
+fn slip(word: &str) -> Meaning {
+    let letters: Vec<char> = word.chars().collect();
+    let is_known = TABLE.whole.contains_key(word) || TABLE.weak.iter().any(|weak| weak == word);
+    if is_known || letters.len() + 1 < LONG {
+        return Meaning::Nothing;
+    }
+    clearest(TABLE.long.iter().map(|long| one_slip(long, &letters)))
+}
+
+fn one_slip(long: &[char], word: &[char]) -> Meaning {
+    let same = long.iter().zip(word).take_while(|(one, other)| one == other).count();
+    // Nobody mistakes the first letter.
+    if same == 0 {
+        return Meaning::Nothing;
+    }
+    let (long, word) = (&long[same..], &word[same..]);
+    let end = long.iter().rev().zip(word.iter().rev()).take_while(|(one, other)| one == other).count();
+    match (&long[..long.len() - end], &word[..word.len() - end]) {
+        ([_], []) | ([], [_]) if end > 0 => Meaning::Wish(Wish::Stop),
+        ([one, two], [three, four]) if end > 0 && one == four && two == three => Meaning::Wish(Wish::Stop),
+        ([_], [] | [_]) | ([], [_]) => Meaning::Hint,
+        _ => Meaning::Nothing,
+    }
+}
+
+/// The text with letters that were held down, three or more of one, as so many of it; none when there are none.
+fn unstretched(text: &str, times: usize) -> Option<String> {
+    let words: Vec<String> = text.split(' ').map(|word| unstretched_word(word, times)).collect();
+    let unstretched = words.join(" ");
+    (unstretched != text).then_some(unstretched)
+}
+
+fn unstretched_word(word: &str, times: usize) -> String {
+    let letters: Vec<char> = word.chars().collect();
+    let runs = letters.chunk_by(|one, other| one == other);
+    let kept = runs.flat_map(|run| {
+        let is_stretched = run.len() > 2 && run.iter().all(|c| c.is_alphabetic());
+        run.iter().take(if is_stretched { times } else { run.len() })
+    });
+    let short: String = kept.collect();
+    if short.chars().count() < LETTERS { word.to_owned() } else { short }
 }
 
 /// Signs that mean stop by themselves.
@@ -468,8 +596,10 @@ pub(super) fn fold(text: &str) -> String {
         .filter(is_kept)
         .nfc()
         .map(|c| match c {
-            // Turkish: typed without its own keyboard it is an i.
+            // Typed without their own keyboards, Turkish, Vietnamese and Polish have these.
             'ı' => 'i',
+            'đ' => 'd',
+            'ł' => 'l',
             c if c.is_alphanumeric() || is_combining_mark(c) => c,
             _ => ' ',
         })
@@ -635,6 +765,66 @@ mod tests {
     }
 
     #[test]
+    fn slips_of_the_finger_are_seen_through() {
+        for text in [
+            "STOOOP",
+            "stoppppp",
+            "Pleeease stooop texting meee",
+            "Stop1",
+            "stop2",
+            "please stop1",
+            "unsubscribe1",
+            "unsubcribe",
+            "unsuscribe",
+            "Unsubscirbe please",
+            "unsubscribbe",
+            "unsub",
+            "отписатся",
+            "arrêêêt",
+            "abbesttellen",
+        ] {
+            assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
+        }
+        for text in [
+            "I unsubcribe",
+            "unsubscribed?",
+            "Am I unsubscribed?",
+            "unsubskribe",
+            "desabonné",
+            "cancellati",
+            "meet me at stop2",
+            "end1",
+            "finnn",
+        ] {
+            assert_eq!(of(text), Meaning::Hint, "{text:?}");
+        }
+        for text in [
+            "shop",
+            "step",
+            "stoop",
+            "top1",
+            "shop1",
+            "T1",
+            "TTT",
+            "td2",
+            "bus stop2",
+            "stop12x",
+            "subscriber",
+            "anmeldung",
+            "soooo good",
+            "page2",
+            "option1",
+            "www",
+            "1000",
+        ] {
+            assert_eq!(of(text), Meaning::Nothing, "{text:?}");
+        }
+        assert_eq!(of("startttt"), Meaning::Wish(Wish::Start));
+        assert_eq!(of("start1"), Meaning::Nothing, "nobody is opted in by a slip");
+        assert_eq!(meaning_inside("subscribe? no, stooop"), Meaning::Wish(Wish::Stop));
+    }
+
+    #[test]
     fn no_topic_is_called_as_a_keyword() {
         let added = Keywords { stop: vec!["fuera".to_owned()], ..Keywords::default() };
         for key in
@@ -687,6 +877,25 @@ mod tests {
             "मुझे मैसेज मत भेजो",
             "කරුණාකර එවන්න එපා",
             "தயவு செய்து அனுப்ப வேண்டாம்",
+            "I do not want to receive messages anymore",
+            "I don't want these messages",
+            "We are no longer interested. I do not need any more texts",
+            "je ne veux plus recevoir de messages",
+            "Ich möchte keine Werbung",
+            "non voglio altri messaggi",
+            "ik wil geen berichten meer",
+            "nie chcę więcej wiadomości",
+            "proszę nie pisać",
+            "proszę, nie wysyłajcie",
+            "Déjenme en paz",
+            "ya no quiero sus mensajes",
+            "me tira dessa lista",
+            "не надо мне писать",
+            "мне не нужны ваши сообщения",
+            "đừng nhắn tin nữa",
+            "xin đừng gửi",
+            "不要再給我發訊息",
+            "别再给我发信息了",
         ] {
             assert_eq!(of(text), Meaning::Wish(Wish::Stop), "{text:?}");
         }
@@ -743,6 +952,12 @@ mod tests {
             "मैसेज बंद नहीं हो रहे",
             "pesan tidak berhenti",
             "为什么不退订",
+            "I don't want messages at night",
+            "I don't want these messages to stop",
+            "I do not want to receive my order on Monday",
+            "not interested",
+            "I unsubscribed last week and you still write to me every single day",
+            "не хочу получать заказ завтра",
         ] {
             assert_eq!(of(text), Meaning::Hint, "{text:?}");
         }
@@ -786,6 +1001,11 @@ mod tests {
             "la calidad es muy baja",
             "él es muy alto",
             "no quiero la baja",
+            "baja california",
+            "vivo en Baja California",
+            "I don't want the blue one",
+            "no quiero el azul",
+            "ne veux pas de sucre",
             "obrigado, gostei muito",
             "mi pare di sì, grazie",
             "le magasin ferme à six heures",
@@ -932,6 +1152,9 @@ mod tests {
                 language.help,
                 language.strong,
                 language.phrases,
+                language.refusals,
+                language.objects,
+                language.limits,
                 language.weak,
                 language.negations,
                 language.doubts,
