@@ -326,6 +326,19 @@ async fn a_sender_without_a_number_is_kept_raw_and_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_over_rcs_is_a_stop() {
+    for bench in benches().await {
+        person(&bench, Consent::OptedIn).await;
+        let from = format!("rcs:{ANN}");
+        let form = [("MessageSid", "SM1"), ("From", &*from), ("To", "rcs:our_agent"), ("Body", "STOP")];
+        let webhook = support::signed("/webhooks/twilio/inbound", &form);
+        let answer = bench.engine.ingest_inbound(webhook).await.unwrap();
+        assert!(answer.contains("unsubscribed"), "{answer}");
+        assert_eq!(consent(&bench).await, (Consent::OptedOut, true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_twilio_answered_we_do_not() {
     for bench in benches().await {
         person(&bench, Consent::OptedIn).await;

@@ -239,10 +239,14 @@ fn is_between_digits(c: char) -> bool {
     c.is_whitespace() || "-.()/\u{2010}\u{2011}\u{2012}\u{2013}".contains(c)
 }
 
-/// An address without its channel's prefix.
+/// An address without its channel's prefix. RCS is the other way to write to the number that gets SMS: to Twilio an opt-out on
+/// one of the two holds for both.
 fn address(text: &str) -> (Channel, &str) {
     let text = text.trim();
-    text.strip_prefix("whatsapp:").map_or((Channel::Sms, text), |rest| (Channel::Whatsapp, rest))
+    match text.strip_prefix("whatsapp:") {
+        Some(number) => (Channel::Whatsapp, number),
+        None => (Channel::Sms, text.strip_prefix("rcs:").unwrap_or(text)),
+    }
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -333,6 +337,15 @@ mod tests {
     }
 
     #[test]
+    fn rcs_comes_from_the_number_that_sms_comes_from() {
+        let body = "MessageSid=SM1&From=rcs:%2B14155550100&To=rcs:our_agent&Body=STOP";
+        let Content::Inbound(inbound) = read(WebhookKind::Inbound, "/", body).content else { panic!() };
+        assert_eq!((inbound.phone.as_str(), inbound.channel), ("+14155550100", Channel::Sms));
+        assert_eq!(inbound.our_address, "our_agent");
+        assert_eq!(reason(WebhookKind::Inbound, "MessageSid=SM1&From=messenger:1415"), "sender_is_no_phone");
+    }
+
+    #[test]
     fn nonsense_has_a_reason() {
         assert_eq!(reason(WebhookKind::Status, "MessageStatus=sent"), "no_message_sid");
         assert_eq!(reason(WebhookKind::Status, "MessageSid=SM%201&MessageStatus=sent"), "no_message_sid");
@@ -365,7 +378,7 @@ mod tests {
         let value = prop_oneof![
             any::<String>(),
             "SM[0-9a-f]{0,80}",
-            "(whatsapp:)?\\+?[0-9]{0,20}",
+            "(whatsapp:|rcs:)?\\+?[0-9]{0,20}",
             "-?[0-9]{0,25}",
             Just("9".repeat(5_000)),
         ];
