@@ -168,6 +168,23 @@ async fn no_try_is_answered_before_one_is_stored() {
     assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1);
 }
 
+/// Twilio waits for 15 seconds, as while another process holds the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_database_is_refused_in_time_and_stored_all_the_same() {
+    let test = testkit::databases().await.remove(0);
+    let bench = bench(test).await;
+    let form = [("MessageSid", "SM1"), ("MessageStatus", "sent")];
+    let webhook = Webhook { idempotency_token: Some("one".to_owned()), ..signed("/s", &form) };
+    let started = std::time::Instant::now();
+    let (first, second) =
+        tokio::join!(bench.engine.ingest_status(webhook.clone()), bench.engine.ingest_status(webhook.clone()));
+    assert!(matches!((first, second), (Err(Error::Unavailable(_)), Err(Error::Unavailable(_)))));
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+    bench.start_writer();
+    bench.engine.ingest_status(webhook).await.unwrap();
+    assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events").await, 1, "it stayed in the queue");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_account_signs_with_its_own_token() {
     const SECOND: &str = "AC22220000000000000000000000002222";

@@ -3,7 +3,7 @@
 //!
 //! 204 (status) or 200 with TwiML (inbound), also for a signed form or JSON that makes no sense: it is kept raw · 400
 //! neither form nor JSON, nothing is kept · 403 no or a wrong signature · 413 above 64 kB · 503 the queue is full or the
-//! database is away, and Twilio tries again.
+//! database is away, or busy for eight seconds, and Twilio tries again.
 
 use axum::{
     Router,

@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{event::WebhookKind, ids::ContactId};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
 pub(crate) use event::numbers_in;
@@ -39,6 +39,10 @@ use writer::Job;
 
 /// How long the answer to a STOP waits for what is already on its way out.
 pub(crate) const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a webhook waits to be stored. Twilio gives up after 15 seconds, and tries again sooner what is refused before: with
+/// [`STOP_WAIT`] there are ten at most. The webhook stays in its queue and is stored all the same, and its next try is told so.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A webhook as it came in.
 #[derive(Clone, Debug)]
@@ -86,7 +90,8 @@ impl Engine {
     /// is stored is not stored again.
     ///
     /// # Errors
-    /// `Forbidden` for a missing or wrong signature, `Invalid` for what is neither a form nor JSON, `Unavailable` when the queue is full or the database is away.
+    /// `Forbidden` for a missing or wrong signature, `Invalid` for what is neither a form nor JSON, `Unavailable` when the queue is full, or the
+    /// database is away or busy for eight seconds.
     pub async fn ingest_status(&self, webhook: Webhook) -> Result<()> {
         self.take_in(WebhookKind::Status, &webhook).await?;
         Ok(())
@@ -127,6 +132,14 @@ impl Engine {
     }
 
     async fn take_in(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
+        timeout(PATIENCE, self.stored(kind, webhook)).await.unwrap_or_else(|_| {
+            metrics::counter!("webhooks_turned_away_total").increment(1);
+            Err(writer::unavailable())
+        })
+    }
+
+    /// What became of a webhook, once it is stored.
+    async fn stored(&self, kind: WebhookKind, webhook: &Webhook) -> Result<Done> {
         self.admit_webhook(kind, webhook.content_type.as_deref(), webhook.signature.as_deref())?;
         let form = match self.believed(webhook).await? {
             Ok(form) => form,
