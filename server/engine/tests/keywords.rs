@@ -239,6 +239,21 @@ async fn somebody_new_becomes_a_contact_of_unknown_consent() {
     }
 }
 
+/// Whatever number it says that it is from now: it was taken once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_known_makes_nobody_a_contact() {
+    const OTHERS: [&str; 2] = ["+14155550124", "+14155550125"];
+    for bench in benches().await {
+        assert_eq!(bench.says("SM1", ANN, "Hello?").await, None);
+        assert_eq!(bench.says("SM1", OTHERS[0], "STOP").await, None);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts").await, 1);
+        let [one, other] = OTHERS.map(|phone| bench.says("SM2", phone, "Hello?"));
+        assert_eq!(tokio::join!(one, other), (None, None));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts").await, 2, "one of the two, in one batch or in two");
+        assert_eq!(bench.number("SELECT COUNT(*) FROM webhook_events WHERE reason = 'repeat'").await, 2);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_come_and_go_by_name() {
     for bench in benches().await {

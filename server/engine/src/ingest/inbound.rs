@@ -1,6 +1,9 @@
 //! Messages from people, by the batch: the person (stored when new), the message, what it asks for, the answer.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use domain::{
     actor::ActorKind,
@@ -133,7 +136,7 @@ struct Batch<'a> {
     /// How many keywords these people have written within an hour.
     keywords: BTreeMap<ContactId, i64>,
     /// SIDs that are stored already, or were taken.
-    known: std::collections::BTreeSet<String>,
+    known: BTreeSet<String>,
     messages: Vec<NewInbound<'a>>,
     granted: Vec<Granted<'a>>,
     asks: Vec<Asks<'a>>,
@@ -151,10 +154,12 @@ impl<'a> Batch<'a> {
         inbound: &[(&'a Event, &'a InboundIn)],
         added: &Keywords,
     ) -> store::Result<Self> {
-        let mut batch = Self { people: people(engine, tx, now, inbound).await?, ..Self::default() };
+        let mut batch = Self { people: people(tx, inbound).await?, ..Self::default() };
         // After the people are locked: another process that stores the same message has finished by now.
         let sids: Vec<&str> = inbound.iter().map(|(_, message)| message.sid.as_str()).collect();
         batch.known = store::inbound::known(tx, &sids).await?;
+        let strangers = batch.strangers(inbound);
+        batch.people.extend(newcomers(engine, tx, now, strangers).await?);
         if inbound.iter().any(|(event, _)| event.fetched) {
             let ids: Vec<ContactId> = batch.people.values().map(|person| person.id).collect();
             batch.own_words = store::inbound::own_words_at(tx, &ids).await?;
@@ -170,6 +175,13 @@ impl<'a> Batch<'a> {
             .collect();
         batch.load_wishes(engine, tx, now, &wishes).await?;
         Ok(batch)
+    }
+
+    /// The numbers of messages to take that we do not know. A message that is known already makes nobody known.
+    fn strangers(&self, inbound: &[(&'a Event, &'a InboundIn)]) -> BTreeSet<&'a Phone> {
+        let mut seen: BTreeSet<&str> = self.known.iter().map(String::as_str).collect();
+        let new = inbound.iter().filter(|(_, message)| seen.insert(&message.sid));
+        new.map(|(_, message)| &message.phone).filter(|phone| !self.people.contains_key(phone)).collect()
     }
 
     /// What granting these wishes depends on: for most batches nothing.
@@ -380,7 +392,7 @@ impl<'a> Batch<'a> {
 
     /// Marketing to those whose words are in doubt waits.
     async fn ask(&self, tx: &Tx, now: Timestamp) -> store::Result<()> {
-        let clear: std::collections::BTreeSet<ContactId> = self
+        let clear: BTreeSet<ContactId> = self
             .granted
             .iter()
             .filter(|granted| granted.change.topic_id.is_none())
@@ -433,14 +445,9 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The people who wrote, locked; those we did not know are stored.
-async fn people<'a>(
-    engine: &Engine,
-    tx: &Tx,
-    now: Timestamp,
-    inbound: &[(&'a Event, &'a InboundIn)],
-) -> store::Result<BTreeMap<&'a Phone, Person>> {
-    let phones: std::collections::BTreeSet<&Phone> = inbound.iter().map(|(_, message)| &message.phone).collect();
+/// The people who wrote and are known, locked.
+async fn people<'a>(tx: &Tx, inbound: &[(&'a Event, &'a InboundIn)]) -> store::Result<BTreeMap<&'a Phone, Person>> {
+    let phones: BTreeSet<&Phone> = inbound.iter().map(|(_, message)| &message.phone).collect();
     let list: Vec<&Phone> = phones.iter().copied().collect();
     let known = store::contacts::lock_many(tx, &list).await?;
     let mut people = BTreeMap::new();
@@ -450,13 +457,22 @@ async fn people<'a>(
             people.insert(*phone, Person { is_new, ..person(id, contact.consent, contact.suppressed) });
         }
     }
+    Ok(people)
+}
+
+/// Stores those whom we did not know.
+async fn newcomers<'a>(
+    engine: &Engine,
+    tx: &Tx,
+    now: Timestamp,
+    phones: BTreeSet<&'a Phone>,
+) -> store::Result<BTreeMap<&'a Phone, Person>> {
+    let mut people = BTreeMap::new();
     for phone in phones {
-        if !people.contains_key(phone) {
-            let birth = Birth { phone, attributes: &Attributes::new(), timezone: None, locale: None };
-            let born = born(tx, &engine.config().keys, &recipient(), now, birth).await?;
-            let consent = if born.suppressed { Consent::OptedOut } else { Consent::Unknown };
-            people.insert(phone, Person { is_new: true, ..person(born.id, consent, born.suppressed) });
-        }
+        let birth = Birth { phone, attributes: &Attributes::new(), timezone: None, locale: None };
+        let born = born(tx, &engine.config().keys, &recipient(), now, birth).await?;
+        let consent = if born.suppressed { Consent::OptedOut } else { Consent::Unknown };
+        people.insert(phone, Person { is_new: true, ..person(born.id, consent, born.suppressed) });
     }
     Ok(people)
 }
