@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     auto_reply::AutoReplies,
-    keywords::Keywords,
+    keywords::{Keywords, KeywordsPatch},
     quiet::{FrequencyCap, Holiday, OwnLawLine, WorkspaceQuiet, WorkspaceQuietPatch},
     time::Timestamp,
     word_enum,
@@ -159,9 +159,10 @@ pub struct SettingsPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub whatsapp_reply_share: Option<i32>,
+    /// A list that is left out stays as it is.
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
-    pub keywords: Option<Keywords>,
+    pub keywords: Option<KeywordsPatch>,
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub double_opt_in_days: Option<i32>,

@@ -7,7 +7,7 @@ use domain::{
     actor::{Actor, ActorKind},
     consent::{Consent, SuppressionReason},
     contact::{ConsentChange, NewContact},
-    keywords::Keywords,
+    keywords::{Keywords, KeywordsPatch},
     page::PageRequest,
     phone::Phone,
     review::ReviewDecision,
@@ -194,18 +194,23 @@ async fn words_of_ones_own_count_from_then_on() {
         person(&bench, ANN).await;
         assert_eq!(bench.says("SM1", ANN, "Fuera").await, None);
         let keywords = Keywords { stop: vec!["Fuera".to_owned()], ..Keywords::default() };
-        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        let patch = SettingsPatch { keywords: Some(keywords.into()), ..SettingsPatch::default() };
         bench.engine.settings().update(&bench.admin, patch).await.unwrap();
         assert!(bench.says("SM2", ANN, "¡FUERA!").await.is_some());
         assert_eq!(consent(&bench, ANN).await.0, Consent::OptedOut);
         let keywords = Keywords { start: vec!["stop".to_owned()], ..Keywords::default() };
-        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        let patch = SettingsPatch { keywords: Some(keywords.into()), ..SettingsPatch::default() };
         let refused = bench.engine.settings().update(&bench.admin, patch).await.unwrap_err().to_string();
         assert!(refused.contains("keywords.start") && refused.contains("built in"), "{refused}");
         let keywords = Keywords { start: vec!["please stop texting me".to_owned()], ..Keywords::default() };
-        let patch = SettingsPatch { keywords: Some(keywords), ..SettingsPatch::default() };
+        let patch = SettingsPatch { keywords: Some(keywords.into()), ..SettingsPatch::default() };
         let refused = bench.engine.settings().update(&bench.admin, patch).await.unwrap_err().to_string();
         assert!(refused.contains("keywords.start") && refused.contains("stop texting"), "{refused}");
+        // A list that is left out stays.
+        let help = KeywordsPatch { help: Some(vec!["que".to_owned()]), ..KeywordsPatch::default() };
+        let patch = SettingsPatch { keywords: Some(help), ..SettingsPatch::default() };
+        let keywords = bench.engine.settings().update(&bench.admin, patch).await.unwrap().keywords;
+        assert_eq!((keywords.stop, keywords.help), (vec!["Fuera".to_owned()], vec!["que".to_owned()]));
     }
 }
 

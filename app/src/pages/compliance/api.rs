@@ -240,7 +240,7 @@ pub async fn update_words(
     };
     let keywords = Keywords { stop: words(&stop), start: words(&start), help: words(&help), yes: words(&yes) };
     let patch = SettingsPatch {
-        keywords: Some(keywords),
+        keywords: Some(keywords.into()),
         double_opt_in_days: Some(double_opt_in_days),
         version: Some(version),
         ..SettingsPatch::default()

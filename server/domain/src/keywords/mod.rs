@@ -65,3 +65,59 @@ impl Keywords {
         self.stop.is_empty() && self.start.is_empty() && self.help.is_empty() && self.yes.is_empty()
     }
 }
+
+/// An edit of them: a list that is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeywordsPatch {
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub stop: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub start: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub help: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub yes: Option<Vec<String>>,
+}
+
+impl KeywordsPatch {
+    /// The words with this edit made.
+    #[must_use]
+    pub fn applied(&self, words: &Keywords) -> Keywords {
+        let list = |given: &Option<Vec<String>>, stored: &[String]| given.clone().unwrap_or_else(|| stored.to_vec());
+        Keywords {
+            stop: list(&self.stop, &words.stop),
+            start: list(&self.start, &words.start),
+            help: list(&self.help, &words.help),
+            yes: list(&self.yes, &words.yes),
+        }
+    }
+}
+
+/// All lists.
+impl From<Keywords> for KeywordsPatch {
+    fn from(words: Keywords) -> Self {
+        Self { stop: Some(words.stop), start: Some(words.start), help: Some(words.help), yes: Some(words.yes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_left_out_stays() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let stored = Keywords { stop: words(&["fuera"]), start: words(&["dale"]), ..Keywords::default() };
+        let patch: KeywordsPatch = serde_json::from_str(r#"{"stop":["x"],"help":[]}"#).unwrap();
+        assert_eq!(patch.applied(&stored), Keywords { stop: words(&["x"]), ..stored.clone() });
+        assert_eq!(KeywordsPatch::default().applied(&stored), stored);
+        assert_eq!(KeywordsPatch::from(Keywords::default()).applied(&stored), Keywords::default());
+        assert!(serde_json::from_str::<KeywordsPatch>(r#"{"stop":null}"#).is_err());
+    }
+}

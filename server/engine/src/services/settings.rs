@@ -201,6 +201,8 @@ impl SettingsService<'_> {
             return Err(stale(&patch, &with_defaults(stored, self.0.config(), now)));
         }
         let former = stored.map(|stored| stored.value).unwrap_or_default();
+        let of_words = patch.keywords.as_ref().map(|change| words::problems(change, &former.keywords));
+        Error::unless_valid(of_words.unwrap_or_default())?;
         let real = !self.0.config().is_simulated();
         let former_rule = rule(former.quiet_hours, real);
         Error::unless_valid(quiet::problems(&tx, former_rule, &patch, real).await?)?;
@@ -306,7 +308,7 @@ fn apply(mut document: Document, patch: &SettingsPatch, former_rule: WorkspaceQu
         document.whatsapp_reply_share = Some(share);
     }
     if let Some(keywords) = &patch.keywords {
-        document.keywords = words::tidy(keywords);
+        document.keywords = words::tidy(&keywords.applied(&document.keywords));
     }
     if let Some(replies) = &patch.auto_replies {
         document.auto_replies = Some(auto_replies::tidy(replies));
@@ -432,7 +434,6 @@ fn problems(patch: &SettingsPatch) -> Vec<FieldError> {
         let message = format!("Give a number of days from 1 to {}.", opt_in::DAYS_MAX);
         errors.push(FieldError::new("double_opt_in_days", message));
     }
-    errors.extend(patch.keywords.as_ref().into_iter().flat_map(words::problems));
     errors.extend(patch.retention.into_iter().flat_map(retention_problems));
     errors
 }

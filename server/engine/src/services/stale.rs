@@ -9,8 +9,8 @@ use crate::Error;
 /// So many characters of a stored value are shown.
 const SHOWN: usize = 300;
 
-/// Attributes are merged: those that an edit does not name are none of its business.
-const MERGED: &str = "attributes";
+/// These are merged: parts that an edit does not name are none of its business.
+const MERGED: [&str; 2] = ["attributes", "keywords"];
 
 /// The refusal of `patch`, with each of its fields that differs from `stored`.
 pub(crate) fn stale(patch: &impl Serialize, stored: &impl Serialize) -> Error {
@@ -38,7 +38,7 @@ fn compare_parts(path: &str, asked: &Map<String, Value>, stored: &Map<String, Va
         compare(&within(key), asked, stored.get(key).unwrap_or(&Value::Null), fields);
     }
     // The edit replaces a value as a whole, so what it leaves out would be gone.
-    if !path.is_empty() && path != MERGED {
+    if !path.is_empty() && !MERGED.contains(&path) {
         let left_out = stored.iter().filter(|(key, _)| !asked.contains_key(*key));
         fields.extend(left_out.map(|(key, value)| FieldError::new(within(key), stored_now(&text(value)))));
     }
@@ -105,6 +105,8 @@ mod tests {
             ])
         );
         assert_eq!(told(&stored, &stored), []);
+        let (patch, stored) = (json!({"keywords": {"stop": ["a"]}}), json!({"keywords": {"stop": [], "start": ["b"]}}));
+        assert_eq!(told(&patch, &stored), expected(&[("keywords.stop", "Stored now: [].")]));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Words that are added to the built-in ones by which people opt out, opt in and ask for help.
 
-use domain::{inbound::Keyword, keywords::Keywords, problem::FieldError};
+use domain::{
+    inbound::Keyword,
+    keywords::{Keywords, KeywordsPatch},
+    problem::FieldError,
+};
 
 use crate::ingest;
 
@@ -27,9 +31,22 @@ pub(super) fn tidy(keywords: &Keywords) -> Keywords {
     }
 }
 
+/// What is wrong with the lists that a change gives, beside those that stay.
+pub(super) fn problems(change: &KeywordsPatch, former: &Keywords) -> Vec<FieldError> {
+    let given = [
+        ("keywords.stop", &change.stop),
+        ("keywords.start", &change.start),
+        ("keywords.help", &change.help),
+        ("keywords.yes", &change.yes),
+    ];
+    let mut errors = problems_of(&change.applied(former));
+    errors.retain(|error| given.iter().any(|(field, list)| list.is_some() && error.field == *field));
+    errors
+}
+
 /// A word means one thing: of those that are built in and of those that are added. What is or may be an opt-out means nothing
 /// but that.
-pub(super) fn problems(keywords: &Keywords) -> Vec<FieldError> {
+fn problems_of(keywords: &Keywords) -> Vec<FieldError> {
     let lists = [
         ("keywords.stop", Keyword::Stop, &keywords.stop),
         ("keywords.start", Keyword::Start, &keywords.start),
@@ -83,7 +100,7 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let fields = |stop: &[&str], start: &[&str]| -> Vec<String> {
             let keywords = Keywords { stop: words(stop), start: words(start), ..Keywords::default() };
-            problems(&keywords).into_iter().map(|error| error.field).collect()
+            problems_of(&keywords).into_iter().map(|error| error.field).collect()
         };
         assert!(fields(&["Fuera", "STOP"], &["Dale"]).is_empty());
         assert_eq!(fields(&["start!"], &[]), ["keywords.stop"], "built in as another");
@@ -92,12 +109,17 @@ mod tests {
         assert_eq!(fields(&["Fuera"], &["fuera, gracias"]), ["keywords.start"], "of those that are added, too");
         assert_eq!(fields(&["no more messages"], &[]), Vec::<String>::new());
         let help = Keywords { help: words(&["cancel my order"]), ..Keywords::default() };
-        let problem = problems(&help).remove(0);
+        let problem = problems_of(&help).remove(0);
         assert_eq!(problem.field, "keywords.help");
         assert!(problem.message.contains("cancel my order") && problem.message.contains("\u{201c}cancel\u{201d}"));
         assert_eq!(fields(&["!?"], &[]), ["keywords.stop"]);
         assert_eq!(fields(&[&"x".repeat(41)], &[]), ["keywords.stop"]);
         let kept = tidy(&Keywords { stop: words(&[" Fuera", "FUERA", "Ya"]), ..Keywords::default() });
         assert_eq!(kept.stop, ["Fuera", "Ya"]);
+        // Beside a list of an earlier version, which nobody gives now.
+        let former = Keywords { start: words(&["Dale", "no more messages"]), ..Keywords::default() };
+        let stop = |word: &str| KeywordsPatch { stop: Some(words(&[word])), ..KeywordsPatch::default() };
+        assert_eq!(problems(&stop("Fuera"), &former), []);
+        assert_eq!(problems(&stop("dale"), &former).len(), 1, "it is there for something else");
     }
 }
