@@ -145,7 +145,7 @@ pub async fn load_suppressions(q: String, reason: String, cursor: String) -> Res
 }
 
 #[cfg(feature = "ssr")]
-fn phone(text: &str) -> Option<domain::phone::Phone> {
+fn phone(text: &str) -> Option<Phone> {
     text.replace([' ', '-', '(', ')'], "").parse().ok()
 }
 
