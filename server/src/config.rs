@@ -164,6 +164,13 @@ impl Config {
         parse::database_file(&self.database_url)
     }
 
+    /// The same, where it is to be made when it is not there.
+    #[must_use]
+    pub fn new_database_file(&self) -> Option<PathBuf> {
+        let is_made = !self.database_url.contains('?') || self.database_url.contains("mode=rwc");
+        self.database_file().filter(|_| is_made)
+    }
+
     /// What Twilio and people call, without a slash at its end; `addr` is where the server listens.
     #[must_use]
     pub fn public_url(&self, addr: SocketAddr) -> String {

@@ -7,6 +7,7 @@ use axum::{Router, serve::ListenerExt as _};
 use engine::{
     Engine, Purpose,
     clock::{Clock, SystemClock},
+    private,
     workers::{self, Role, Workers},
     zones,
 };
@@ -125,7 +126,7 @@ fn refuse_wrong_zones(role: Role, used: &str, wrong: &[&str]) -> anyhow::Result<
 fn lock_database(config: &Config) -> anyhow::Result<Option<File>> {
     let Some(path) = config.database_file() else { return Ok(None) };
     let path = path.with_added_extension("lock");
-    std::fs::create_dir_all(&config.data_dir)
+    private::folder(&config.data_dir)
         .and_then(|()| File::create(&path))
         .with_context(|| format!("cannot make the file {} (DATABASE_URL)", path.display()))
         .and_then(|file| match file.try_lock() {
@@ -174,8 +175,12 @@ async fn open_database(config: &Config, migrate: Migrate) -> anyhow::Result<Db> 
 
 async fn connect(config: &Config) -> anyhow::Result<Db> {
     if config.is_embedded() {
-        std::fs::create_dir_all(&config.data_dir)
+        private::folder(&config.data_dir)
             .with_context(|| format!("cannot make the folder {} (DATABASE_URL)", config.data_dir.display()))?;
+        if let Some(path) = config.new_database_file() {
+            // SQLite would let everybody read it; what it puts beside it is as the file is.
+            private::file(&path).with_context(|| format!("cannot make the file {} (DATABASE_URL)", path.display()))?;
+        }
     } else {
         reach(&config.database_url).await?;
     }

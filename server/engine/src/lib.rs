@@ -16,6 +16,7 @@ pub mod optouts;
 pub mod own_page;
 pub mod phone;
 pub mod planner;
+pub mod private;
 pub mod provider;
 pub mod quiet;
 pub mod reconcile;

@@ -15,7 +15,7 @@ use domain::{
     import::{Import, ImportFormat, ImportOptions, ImportReject},
     page::Page,
 };
-use engine::Engine;
+use engine::{Engine, private};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
@@ -211,7 +211,7 @@ impl Spool {
             tracing::error!(%error, "a body cannot be stored");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The file cannot be stored right now.")
         };
-        tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
+        private::make_folder(folder.clone()).await.map_err(failed)?;
         let mut spool = Self { path: folder.join(format!("{}.body", uuid::Uuid::now_v7())), hash: Vec::new() };
         let mut file = tokio::fs::File::create_new(&spool.path).await.map_err(failed)?;
         let mut hash = Sha256::new();

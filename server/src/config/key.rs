@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use engine::secrets::KeyRing;
+use engine::{private, secrets::KeyRing};
 
 use super::ConfigError;
 
@@ -40,14 +40,10 @@ pub(super) fn read_or_make(given: Option<&str>, database_url: &str, data_dir: &P
 
 /// Writes a new key for its owner's eyes only. Of two processes that start together both end with the same key.
 fn make(data_dir: &Path, path: &Path) -> std::io::Result<String> {
-    fs::create_dir_all(data_dir)?;
+    private::folder(data_dir)?;
     let key = KeyRing::generate();
     let draft = data_dir.join(format!("{FILE}.{}", uuid::Uuid::new_v4()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
+    let mut file = private::new_file(&draft)?;
     file.write_all(key.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;

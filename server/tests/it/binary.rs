@@ -107,6 +107,23 @@ fn the_port_that_is_taken_is_named() {
     assert!(refusal(&output).contains(&address), "{output:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_it_makes_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = dir();
+    let mode = |path: &str| std::fs::metadata(dir.path().join(path)).expect("there").permissions().mode() & 0o777;
+    let migrated = || assert!(program(dir.path()).arg("migrate").output().expect("it runs").status.success());
+    migrated();
+    assert_eq!([mode("data"), mode("data/engine.db"), mode("data/encryption.key")], [0o700, 0o600, 0o600]);
+    // What somebody shares on purpose stays shared.
+    for (path, mode) in [("data", 0o750), ("data/engine.db", 0o640)] {
+        std::fs::set_permissions(dir.path().join(path), std::fs::Permissions::from_mode(mode)).expect("shared");
+    }
+    migrated();
+    assert_eq!([mode("data"), mode("data/engine.db")], [0o750, 0o640]);
+}
+
 #[test]
 fn an_embedded_database_is_served_by_one_process() {
     let dir = dir();

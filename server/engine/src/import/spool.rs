@@ -10,7 +10,7 @@ use domain::{ids::ImportId, time::Timestamp};
 use futures::{Stream, StreamExt};
 use tokio::{fs, io::AsyncWriteExt};
 
-use crate::{Engine, Error, Result};
+use crate::{Engine, Error, Result, private};
 
 /// A file that no import knows is one whose upload broke off; after so long nobody is still uploading it.
 const FORGOTTEN_AFTER: i64 = Timestamp::DAY;
@@ -49,7 +49,7 @@ impl Spool {
         mut body: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     ) -> Result<Self> {
         let folder = folder(engine);
-        fs::create_dir_all(&folder).await.map_err(Error::internal)?;
+        private::make_folder(folder.clone()).await.map_err(Error::internal)?;
         let spool = Self { path: folder.join(id.to_string()), kept: false };
         let limit = engine.config().import_limit;
         let mut file = fs::File::create(&spool.path).await.map_err(Error::internal)?;

@@ -10,6 +10,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::private;
+
 /// What the note says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
@@ -40,7 +42,7 @@ pub(super) async fn write(path: PathBuf, note: Note) -> Result<(), Error> {
 
 fn replace(path: &Path, note: Note) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    private::folder(folder)?;
     // Several processes may share the folder.
     let draft = path.with_added_extension(Uuid::new_v4().to_string());
     let written = write_through(&draft, note).and_then(|()| fs::rename(&draft, path));
