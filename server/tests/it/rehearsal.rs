@@ -71,7 +71,7 @@ async fn a_program_rehearses_launches_and_asks_why() {
         let line = file.lines().find(|line| line.contains("Hi Ann")).unwrap_or_else(|| panic!("{file}"));
         let fields: Vec<&str> = line.split(',').collect();
         assert!(
-            fields.len() == 9 && fields[3] != "send" && fields[5..].iter().all(|field| !field.is_empty()),
+            fields.len() == 11 && fields[3] != "send" && fields[5..9].iter().all(|field| !field.is_empty()),
             "{file}"
         );
         let why = async |phone: &str| server.get(&format!("{path}/why?phone={phone}")).await;
