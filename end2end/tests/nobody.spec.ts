@@ -6,7 +6,7 @@ test('an empty audience is said at every step', async ({ api, signedIn: page, ac
   test.setTimeout(90_000)
   const work = new Work(page, javaScriptEnabled !== false)
   const mark = work.scripts ? 'Nowhere' : 'Nobody'
-  await api.person(work.scripts ? '+14155552511' : '+14155552512', { consent: 'opted_in' })
+  await api.person(work.scripts ? '+14155561811' : '+14155561812', { consent: 'opted_in' })
   const rules = [{ field: 'attributes.city', operator: '=', value: mark }]
   await api.call('POST', '/segments', { name: `${mark} at all`, definition: { combinator: 'and', rules } })
   await work.template(`${mark} hello`, 'Hello to nobody')
