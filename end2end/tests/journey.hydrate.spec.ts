@@ -81,6 +81,8 @@ test.describe('with scripts', () => {
       await page.getByLabel('Name', { exact: true }).fill('greeting')
       await page.getByRole('button', { name: 'Save template' }).click()
       await expect(page).toHaveURL(/\/templates\/[0-9a-f-]{36}\?.*locale=si/)
+      // The stored one's page, not the new one's that is on its way out.
+      await expect(page.getByText(/version 1/)).toBeVisible()
       await expect(text).toHaveValue('ආයුබෝවන් {{ name }}')
       await text.fill('ආයුබෝවන් {{ name }}!')
       await page.getByRole('button', { name: 'Save template' }).click()
