@@ -46,6 +46,8 @@ pub struct Retention {
     pub text_days: Option<i32>,
     /// Days that callbacks are kept as they were read, by whole months; null is for ever. At least as many as webhooks as they
     /// came in.
+    // Left out where there is none: versions that do not know it refuse what is stored with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_days: Option<i32>,
 }
 

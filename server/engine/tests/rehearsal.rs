@@ -194,10 +194,17 @@ async fn whom_a_rehearsal_found_is_left_out_by_the_audience() {
         let of = found(&run);
         assert_eq!((of.audience, of.reached(), of.without_variant.len(), run.ledger.planned), (3, 3, 0, 3));
 
+        // Beside a conversation stands what went out, not what was only rehearsed.
+        let received = async || {
+            let received = store::conversations::received(world.db.reader(), ContactId(1), 10).await.expect("received");
+            received.len()
+        };
+        assert_eq!(received().await, 0);
         let launched = world.launch(&campaign).await;
         assert_eq!(launched.id, run.id);
         let done = world.until_completed(launched.id).await;
         assert_eq!((handed_over(&done.ledger), done.ledger.planned), (3, 3));
+        assert_eq!(received().await, 1);
         assert_eq!([1, 7, 8].map(|person| world.accepted(person)), [1, 1, 1], "exactly the others");
         world.stop().await;
     }

@@ -43,8 +43,8 @@ async fn get_law(State(engine): State<Engine>, Caller(actor): Caller) -> Result<
 /// Change the settings
 ///
 /// `{"sending":{"state":"held","reason":"…"}}` stops all sending within a second. Lists (`holidays`,
-/// `law_lines`, `frequency_caps`, each of `keywords`) are replaced as a whole, and what is left out stays; a change of
-/// `quiet_hours` needs its own `reason`.
+/// `law_lines`, `frequency_caps`, each of `keywords`) and `retention` are replaced as a whole, and what else is left out stays;
+/// a change of `quiet_hours` needs its own `reason`.
 #[utoipa::path(
     patch, path = "/settings", tag = TAG,
     request_body = SettingsPatch,

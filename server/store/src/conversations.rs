@@ -262,7 +262,7 @@ pub async fn senders(db: &impl ConnectionTrait, contact: ContactId) -> Result<Ve
         .collect()
 }
 
-/// The latest campaign messages to a person, newest first, whatever became of them.
+/// The latest campaign messages to a person, newest first, whatever became of them. What was only rehearsed is none.
 ///
 /// # Errors
 /// What the database says.
@@ -270,6 +270,7 @@ pub async fn received(db: &impl ConnectionTrait, contact: ContactId, limit: u32)
     let query = format!(
         "SELECT m.id, m.campaign_id, g.name, m.state, m.not_before FROM messages m \
          JOIN campaigns g ON g.id = m.campaign_id WHERE m.contact_id = $1 AND m.kind = $2 \
+         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = m.run_id AND r.rehearsal) \
          ORDER BY m.id DESC LIMIT {limit}"
     );
     let rows = all(db, query, vec![contact.0.into(), MessageKind::Campaign.number().into()]).await?;

@@ -289,7 +289,9 @@ pub async fn of_runs(db: &impl ConnectionTrait, runs: &str) -> Result<BTreeMap<R
     );
     for row in all(db, query, vec![runs.into()]).await? {
         let rehearsal = counts.entry(RunId(row.get("run_id")?)).or_default();
-        let counts = match row.word("kind")? {
+        // A newer version may count more than this one knows.
+        let Ok(kind) = row.word::<Counted>("kind") else { continue };
+        let counts = match kind {
             Counted::Outcome => &mut rehearsal.outcomes,
             Counted::Reason => &mut rehearsal.reasons,
             Counted::LocalHour => &mut rehearsal.local_hours,

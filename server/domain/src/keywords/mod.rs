@@ -32,8 +32,9 @@ pub struct Language {
     pub refusals: &'static [&'static str],
     /// What people call our messages.
     pub objects: &'static [&'static str],
-    /// Right behind one of `objects` they refuse some messages only, or may: "at night". A person decides.
-    pub limits: &'static [&'static str],
+    /// What may stand behind one of `objects` and narrows nothing: "anymore". With anything else behind it, some messages only
+    /// may be refused ("at night", "but WhatsApp is fine"): a person decides.
+    pub fillers: &'static [&'static str],
     /// Anywhere in a message: perhaps that. A person decides.
     pub weak: &'static [&'static str],
     /// With these around it a word surely means something else: its opposite, or a place.

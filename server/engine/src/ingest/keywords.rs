@@ -59,7 +59,7 @@ struct Table {
     phrases: Vec<String>,
     refusals: Vec<String>,
     objects: Vec<String>,
-    limits: Vec<String>,
+    fillers: Vec<String>,
     weak: Vec<String>,
     /// Words to stop that are no ordinary ones.
     telling: Vec<String>,
@@ -115,7 +115,7 @@ impl Table {
             phrases: all(|language| language.phrases),
             refusals: all(|language| language.refusals),
             objects: all(|language| language.objects),
-            limits: all(|language| language.limits),
+            fillers: all(|language| language.fillers),
             weak: all(|language| language.weak),
             telling,
             long,
@@ -143,13 +143,21 @@ pub(super) fn meaning(text: &str, added: &Keywords) -> Meaning {
     if folded.is_empty() {
         return if is_stop_sign(text) { Meaning::Wish(Wish::Stop) } else { Meaning::Nothing };
     }
-    let readings = readings(folded);
-    let said = readings.iter().map(|reading| said(reading, &added.stop));
-    let meaning = clearest(said.chain(readings.iter().map(|reading| mistyped(reading, &added.stop))));
+    let typed = typed(folded);
+    let held_down = held_down(&typed);
+    let stops = &added.stop;
+    let said_typed = typed.iter().map(|reading| said(reading, stops));
+    let said_held_down = held_down.iter().map(|reading| match said(reading, stops) {
+        // Letters held down let nobody in again.
+        Meaning::Wish(Wish::Start) => Meaning::Nothing,
+        said => said,
+    });
+    let mistyped = typed.iter().chain(&held_down).map(|reading| mistyped(reading, stops));
+    let meaning = clearest(said_typed.chain(said_held_down).chain(mistyped));
     if !matches!(meaning, Meaning::Nothing | Meaning::Wish(Wish::Subscribe(_))) {
         return meaning;
     }
-    let own = readings.iter().find_map(|reading| Wish::of_added(reading, added));
+    let own = typed.iter().find_map(|reading| Wish::of_added(reading, added));
     own.map_or(meaning, Meaning::Wish)
 }
 
@@ -160,10 +168,22 @@ pub(super) fn meaning_inside(text: &str) -> Meaning {
 
 /// A folded text as it stands, and what it may look like only: letters apart, those of another alphabet, or held down.
 fn readings(folded: String) -> Vec<String> {
+    let mut readings = typed(folded);
+    readings.extend(held_down(&readings));
+    readings
+}
+
+/// A folded text as it stands, and by its letters where those stand apart or are of another alphabet.
+fn typed(folded: String) -> Vec<String> {
     let latin = latin(&folded);
-    let letters = latin.as_deref().unwrap_or(&folded);
-    let (joined, once, twice) = (spelled(letters), unstretched(letters, 1), unstretched(letters, 2));
-    [Some(folded), joined, latin, once, twice].into_iter().flatten().collect()
+    let joined = spelled(latin.as_deref().unwrap_or(&folded));
+    [Some(folded), joined, latin].into_iter().flatten().collect()
+}
+
+/// The last of these readings, where letters in it were held down, with one or two of each.
+fn held_down(typed: &[String]) -> Vec<String> {
+    let of_letters = |times| typed.last().and_then(|letters| unstretched(letters, times));
+    [1, 2].into_iter().filter_map(of_letters).collect()
 }
 
 /// What the first reading that says something says. One that leaves, in clear words, counts more than a doubt before it.
@@ -253,7 +273,8 @@ fn inside(text: &str) -> Meaning {
     }
 }
 
-/// Whether our messages are refused in a text: "I don't want these messages". Refusing some of them only is a hint.
+/// Whether our messages are refused in a text: "I don't want these messages". Where more is said of them than that, it may be
+/// some of them only: that is a hint.
 fn refused(text: &str) -> Meaning {
     clearest(TABLE.refusals.iter().map(|words| refused_by(text, words)))
 }
@@ -267,13 +288,23 @@ fn refused_by(text: &str, words: &str) -> Meaning {
         // The longest: "messages" is not all of "messages from you".
         let objects = TABLE.objects.iter().filter(|object| begins_with(refused, object));
         let Some(object) = objects.max_by_key(|object| object.len()) else { continue };
-        let behind = refused[object.len()..].trim_start();
-        if !TABLE.limits.iter().any(|limit| begins_with(behind, limit)) {
+        if narrows_nothing(&without_courtesy(&refused[object.len()..])) {
             return Meaning::Wish(Wish::Stop);
         }
         found = Meaning::Hint;
     }
     found
+}
+
+/// Whether nothing but fillers is said.
+fn narrows_nothing(text: &str) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let fillers = TABLE.fillers.iter().filter(|filler| begins_with(rest, filler));
+        let Some(filler) = fillers.max_by_key(|filler| filler.len()) else { return false };
+        rest = rest[filler.len()..].trim_start();
+    }
+    true
 }
 
 fn begins_with(text: &str, words: &str) -> bool {
@@ -289,9 +320,8 @@ fn mistyped(text: &str, stops: &[String]) -> Meaning {
     let request = without_courtesy(text);
     let is_alone = !request.contains(' ');
     let with_digit = match without_digit(&request).map(|word| (word, said(word, stops))) {
-        Some((word, Meaning::Wish(Wish::Stop))) if is_alone && !TABLE.ordinary.iter().any(|other| other == word) => {
-            Meaning::Wish(Wish::Stop)
-        }
+        // "Cancel2" may be the second of a list.
+        Some((word, Meaning::Wish(Wish::Stop))) if is_alone && is_unmistakable(word) => Meaning::Wish(Wish::Stop),
         Some((_, Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)) | Meaning::Hint)) => Meaning::Hint,
         _ => Meaning::Nothing,
     };
@@ -819,8 +849,9 @@ mod tests {
         ] {
             assert_eq!(of(text), Meaning::Nothing, "{text:?}");
         }
-        assert_eq!(of("startttt"), Meaning::Wish(Wish::Start));
-        assert_eq!(of("start1"), Meaning::Nothing, "nobody is opted in by a slip");
+        for text in ["startttt", "start1"] {
+            assert_eq!(of(text), Meaning::Nothing, "nobody is opted in by a slip: {text:?}");
+        }
         assert_eq!(meaning_inside("subscribe? no, stooop"), Meaning::Wish(Wish::Stop));
     }
 
@@ -953,6 +984,16 @@ mod tests {
             "pesan tidak berhenti",
             "为什么不退订",
             "I don't want messages at night",
+            "I don't want messages from other shops, only yours",
+            "I don't want texts but WhatsApp is fine",
+            "I don't need sms verification",
+            "não quero mensagens em inglês",
+            "Ich möchte keine Nachrichten auf Englisch",
+            "Ich möchte keine SMS, lieber WhatsApp",
+            "no quiero mensajes durante el trabajo",
+            "Hi, why did I stop receiving your weekly messages?",
+            "cancel2",
+            "remove3",
             "I don't want these messages to stop",
             "I do not want to receive my order on Monday",
             "not interested",
@@ -991,6 +1032,7 @@ mod tests {
             "this is my startup",
             "the bus stop is closed",
             "don't stop sending, I love it",
+            "I don't want to stop receiving your messages",
             "I will stop at the shop",
             "we'll stop by your office",
             "meet me at the stop",
@@ -1154,7 +1196,7 @@ mod tests {
                 language.phrases,
                 language.refusals,
                 language.objects,
-                language.limits,
+                language.fillers,
                 language.weak,
                 language.negations,
                 language.doubts,

@@ -252,7 +252,7 @@ pub(crate) async fn narrowed(
     rule: Rule,
 ) -> Result<SegmentId> {
     let rule = Node::Rule(rule);
-    let is_narrowed = is_narrowed(&audience.definition);
+    let is_narrowed = audience.name.contains(NARROWED) && is_narrowed(&audience.definition);
     let mut definition = if is_narrowed { audience.definition.clone() } else { only(audience.id) };
     if definition.rules.contains(&rule) {
         return Ok(audience.id);
@@ -269,7 +269,7 @@ pub(crate) async fn narrowed(
     }
     let id = SegmentId(engine.new_uuid());
     let name = shortened(&audience.name);
-    let name = free_name(tx, if is_narrowed { name } else { format!("{name}, narrowed") }).await?;
+    let name = free_name(tx, if is_narrowed { name } else { format!("{name}{NARROWED}") }).await?;
     let (name, definition) = checked(tx, Some(id), &name, &definition).await?;
     segments::insert(tx, id, &name, &definition, now).await.map_err(|error| name_taken(error, &name))?;
     audit(tx, actor, now, "create", id, &json!({ "name": name, "narrowed": audience.id })).await?;
@@ -281,6 +281,9 @@ fn only(id: SegmentId) -> Group {
     let rule = Rule { field: "segment".to_owned(), operator: Operator::Equal, value: json!(id) };
     Group { combinator: Combinator::And, not: false, rules: vec![Node::Rule(rule)] }
 }
+
+/// What the names of audiences end with that [`narrowed`] makes, and nearly nobody else's.
+const NARROWED: &str = ", narrowed";
 
 /// Whether it is another segment without some people, as [`narrowed`] makes them.
 fn is_narrowed(definition: &Group) -> bool {
