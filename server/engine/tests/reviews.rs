@@ -101,6 +101,25 @@ async fn words_in_doubt_wait_for_somebody_and_are_decided_once() {
     }
 }
 
+/// A number that is there and cannot be read is no erased person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_number_is_told() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        bench.says("SM1", ANN, "What is this spam?").await;
+        let service = bench.engine.reviews();
+        service.decide(&bench.admin, waiting(&bench).await[0].id, ReviewDecision::OptedOut).await.unwrap();
+        bench.tamper(&[], "UPDATE contacts SET phone = '14155550123'").await;
+        for refused in [
+            service.decided(&bench.admin).await.err(),
+            service.opt_outs(&bench.admin, &PageRequest::default()).await.err(),
+        ] {
+            let problem = refused.unwrap().to_string();
+            assert!(problem.contains("phone") && !problem.contains("4155550123"), "{problem}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clear_words_end_the_doubt() {
     for bench in benches().await {

@@ -560,7 +560,7 @@ pub async fn opt_outs(db: &impl ConnectionTrait, before: Option<i64>, limit: u32
             Ok(OptOut {
                 number: row.get("seq")?,
                 at: Timestamp::from_micros(row.get("at")?),
-                phone: row.get::<Option<String>>("phone")?.and_then(|phone| phone.parse().ok()),
+                phone: row.get::<Option<String>>("phone")?.as_deref().map(reviews::e164).transpose()?,
                 topic: row.get("topic")?,
                 source: row.word("source")?,
                 recorded_by: row.word("actor_kind")?,

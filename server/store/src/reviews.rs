@@ -142,7 +142,7 @@ pub async fn decided(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<Decide
     let read = |row: &Row| {
         Ok(Decided {
             id: ReviewId(row.get("id")?),
-            phone: row.get::<Option<String>>("phone")?.and_then(|phone| phone.parse().ok()),
+            phone: row.get::<Option<String>>("phone")?.as_deref().map(e164).transpose()?,
             name: row.get("name")?,
             words: row.get("body")?,
             decision: row.word("decision")?,
@@ -166,7 +166,14 @@ fn read(row: &Row) -> Result<Review> {
 }
 
 fn phone(row: &Row) -> Result<Phone> {
-    let phone: String = row.get("phone")?;
+    e164(&row.get::<String>("phone")?)
+}
+
+/// A stored phone number.
+///
+/// # Errors
+/// `Corrupt` when it is none.
+pub(crate) fn e164(phone: &str) -> Result<Phone> {
     phone.parse().map_err(|_| Error::Corrupt { column: "phone", problem: "not E.164".to_owned() })
 }
 
