@@ -44,6 +44,7 @@ pub struct Review {
 
 /// What somebody decided of such a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decided {
     pub id: ReviewId,
     /// Null once the person was erased.

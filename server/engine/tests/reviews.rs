@@ -78,7 +78,7 @@ async fn words_in_doubt_wait_for_somebody_and_are_decided_once() {
         assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
         assert_eq!(bench.number("SELECT COUNT(*) FROM audit_log WHERE action = 'decide_review'").await, 2);
         // Both can be read later on: who decided what, of whose words.
-        let decided = service.decided(&bench.admin).await.unwrap();
+        let decided = service.decided(&bench.admin, &PageRequest::default()).await.unwrap().items;
         let told = |number: &str| {
             let one =
                 decided.iter().find(|one| one.phone.as_ref().is_some_and(|phone| phone.as_str() == number)).unwrap();
@@ -111,7 +111,7 @@ async fn a_damaged_number_is_told() {
         service.decide(&bench.admin, waiting(&bench).await[0].id, ReviewDecision::OptedOut).await.unwrap();
         bench.tamper(&[], "UPDATE contacts SET phone = '14155550123'").await;
         for refused in [
-            service.decided(&bench.admin).await.err(),
+            service.decided(&bench.admin, &PageRequest::default()).await.err(),
             service.opt_outs(&bench.admin, &PageRequest::default()).await.err(),
         ] {
             let problem = refused.unwrap().to_string();
@@ -131,7 +131,8 @@ async fn clear_words_end_the_doubt() {
         assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
         let answered = "SELECT COUNT(*) FROM consent_reviews WHERE decision = 'answered'";
         assert_eq!(bench.number(answered).await, 1);
-        assert!(bench.engine.reviews().decided(&bench.admin).await.unwrap().is_empty(), "nobody of ours decided it");
+        let decided = bench.engine.reviews().decided(&bench.admin, &PageRequest::default()).await.unwrap();
+        assert!(decided.items.is_empty(), "nobody of ours decided it");
         // Who is opted out is in no doubt.
         bench.says("SM3", ANN, "and cancel my order while you are at it, will you").await;
         assert_eq!(held(&bench).await, 0);

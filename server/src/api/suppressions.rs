@@ -7,7 +7,7 @@ use domain::{
     ids::ReviewId,
     page::Page,
     phone::Phone,
-    review::{OptOut, Review, ReviewChange},
+    review::{Decided, OptOut, Review, ReviewChange},
     suppression::{NewSuppression, Suppression, SuppressionFilter},
 };
 use engine::Engine;
@@ -28,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(list_suppressions, add_suppression))
         .routes(routes!(remove_suppression))
         .routes(routes!(list_reviews))
+        .routes(routes!(list_decided))
         .routes(routes!(decide_review))
         .routes(routes!(list_opt_outs))
 }
@@ -113,6 +114,24 @@ async fn list_reviews(
 ) -> Result<Reply<Page<Review>>, Problem> {
     let page = query.page()?;
     Ok(Reply(engine.reviews().list(&actor, &page).await?))
+}
+
+/// List what was decided of messages that may have been an opt-out
+///
+/// The newest first, each with who decided it. What the person said in clear words meanwhile is no decision of anybody's.
+#[utoipa::path(
+    get, path = "/consent-reviews/decided", tag = TAG,
+    params(PageQuery),
+    responses((status = 200, body = Page<Decided>)),
+    extensions(("x-permission" = json!("read"))),
+)]
+async fn list_decided(
+    State(engine): State<Engine>,
+    Caller(actor): Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Reply<Page<Decided>>, Problem> {
+    let page = query.page()?;
+    Ok(Reply(engine.reviews().decided(&actor, &page).await?))
 }
 
 /// Decide whether a message was an opt-out

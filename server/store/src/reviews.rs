@@ -131,14 +131,15 @@ pub async fn list(db: &impl ConnectionTrait, after: Option<Cursor>, limit: u32) 
 ///
 /// # Errors
 /// What the database says.
-pub async fn decided(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<Decided>> {
+pub async fn decided(db: &impl ConnectionTrait, before: Option<Cursor>, limit: u32) -> Result<Vec<Decided>> {
+    let (at, id) = before.unwrap_or((i64::MAX, i64::MAX));
     let query = format!(
         "SELECT r.id, r.decided_at, r.decision, r.actor_kind, r.actor_id, c.phone, c.name, t.body FROM consent_reviews r \
          LEFT JOIN contacts c ON c.contact_id = r.contact_id \
          LEFT JOIN inbound_messages i ON i.provider_sid = r.inbound_sid LEFT JOIN inbound_texts t ON t.inbound_id = i.id \
-         WHERE r.decided_at IS NOT NULL AND r.decision <> $1 ORDER BY r.decided_at DESC, r.id DESC LIMIT {limit}"
+         WHERE r.decision <> $1 AND (r.decided_at, r.id) < ($2, $3) ORDER BY r.decided_at DESC, r.id DESC LIMIT {limit}"
     );
-    let rows = all(db, query, vec![ReviewDecision::Answered.as_str().into()]).await?;
+    let rows = all(db, query, vec![ReviewDecision::Answered.as_str().into(), at.into(), id.into()]).await?;
     let read = |row: &Row| {
         Ok(Decided {
             id: ReviewId(row.get("id")?),

@@ -96,6 +96,37 @@ async fn a_doubt_that_nobody_has_looked_at_for_two_days_is_warned_of() {
 }
 
 #[tokio::test]
+async fn decisions_are_listed_with_who_made_them() {
+    const WORDS: &str = "please cancel my order";
+    for server in servers().await {
+        for (phone, decision) in [(ANN, "kept"), (BEN, "opted_out")] {
+            says(&server, phone, WORDS).await;
+            let waiting = server.get("/consent-reviews").await.assert_status(200).json();
+            let id = waiting["items"][0]["id"].as_str().expect("an id").to_owned();
+            assert_eq!(waiting["items"][0]["phone"], phone);
+            let change = json!({"decision": decision});
+            server.send("POST", &format!("/consent-reviews/{id}/decide"), &change).await.assert_status(204);
+        }
+        let first = server.get("/consent-reviews/decided?limit=1").await.assert_status(200).json();
+        let cursor = first["next_cursor"].as_str().expect("one more");
+        let path = format!("/consent-reviews/decided?limit=1&cursor={cursor}");
+        let second = server.get(&path).await.assert_status(200).json();
+        assert_eq!(second["next_cursor"], Value::Null);
+        for (page, phone, decision) in [(&first, BEN, "opted_out"), (&second, ANN, "kept")] {
+            let one = &page["items"][0];
+            assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{page}");
+            assert_eq!((&one["phone"], &one["decision"]), (&json!(phone), &json!(decision)), "{one}");
+            assert_eq!((&one["words"], &one["by"]), (&json!(WORDS), &json!({"kind": "api_key", "name": "tests"})));
+            assert!(one["at"].is_string() && one["id"].is_string(), "{one}");
+        }
+        for query in ["limit=0", "limit=1001", "cursor=none", "decision=kept"] {
+            server.get(&format!("/consent-reviews/decided?{query}")).await.assert_status(422);
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn opt_outs_are_listed_with_their_source_and_topic() {
     for server in servers().await {
         server.send("POST", "/topics", &json!({"key": "offers", "name": "Offers"})).await.assert_status(201);

@@ -22,6 +22,10 @@ use crate::{
 /// How many days the page looks back.
 pub const DAYS: i64 = 30;
 
+/// So many of the latest decisions stand on the page.
+#[cfg(feature = "ssr")]
+const DECIDED: u32 = 20;
+
 /// Words in doubt, and the yes and no of the last days.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overview {
@@ -63,7 +67,7 @@ pub async fn load_overview(
     let now = ctx.engine.now();
     let (waiting, oldest) = service.waiting(&ctx.actor).await?;
     let overdue = oldest.filter(|oldest| now.since(*oldest) > DUE_WITHIN);
-    let decided = service.decided(&ctx.actor).await?;
+    let decided = service.decided(&ctx.actor, &PageRequest::first(DECIDED)).await?.items;
     let days = service.days(&ctx.actor, DAYS).await?;
     let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for day in &days {

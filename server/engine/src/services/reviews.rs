@@ -21,9 +21,6 @@ use crate::{
 /// The longest report of yes and no.
 const DAYS_MAX: i64 = 366;
 
-/// So many decisions are told.
-const DECIDED: u32 = 20;
-
 const NO_REVIEW: Error = Error::NotFound { what: "message that waits for a decision" };
 
 /// See [`Engine::reviews`].
@@ -44,24 +41,23 @@ impl Reviews<'_> {
     /// `Invalid` for a limit or cursor that will not do.
     pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Review>> {
         require(actor, Permission::Read)?;
-        let after = Cursor::read(page, |parts| match parts {
-            [at, id] => Some((at.parse().ok()?, id.parse().ok()?)),
-            _ => None,
-        })?;
+        let after = Cursor::read(page, place)?;
         let rows = store::reviews::list(self.0.db().reader(), after, rows_to_ask_for(page)?).await?;
         Ok(page_of(rows, page, |last| Cursor::new([last.since.as_micros(), last.id.0])))
     }
 
-    /// What was decided lately by somebody, the newest first.
+    /// What was decided by somebody, the newest first.
     ///
     /// # Errors
-    /// What the database says.
-    pub async fn decided(&self, actor: &Actor) -> Result<Vec<Decided>> {
+    /// `Invalid` for a limit or cursor that will not do.
+    pub async fn decided(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Decided>> {
         require(actor, Permission::Read)?;
+        let before = Cursor::read(page, place)?;
         let db = self.0.db().reader();
-        let mut decided = store::reviews::decided(db, DECIDED).await?;
+        let rows = store::reviews::decided(db, before, rows_to_ask_for(page)?).await?;
+        let mut decided = page_of(rows, page, |last| Cursor::new([last.at.as_micros(), last.id.0]));
         let mut names = Names::default();
-        for one in &mut decided {
+        for one in &mut decided.items {
             one.by.name = names.of(db, one.by.kind, &one.by.name).await?;
         }
         Ok(decided)
@@ -135,4 +131,10 @@ impl Reviews<'_> {
         self.0.told_opt_outs(opts_out.then_some(contact_id));
         Ok(())
     }
+}
+
+/// Where a list of reviews goes on: a time and an id.
+fn place(parts: &[&str]) -> Option<store::reviews::Cursor> {
+    let [at, id] = parts else { return None };
+    Some((at.parse().ok()?, id.parse().ok()?))
 }
