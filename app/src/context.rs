@@ -41,7 +41,7 @@ fn internal(error: impl std::fmt::Display) -> AppError {
     // The actor knows the id that the request's log lines carry.
     let reference = extension::<Actor>().and_then(|actor| actor.request_id).unwrap_or_else(|| "none".to_owned());
     tracing::error!(reference, %error, "a page's request failed");
-    AppError::Internal { reference }
+    AppError::Internal { reference, typed: Vec::new() }
 }
 
 impl From<Error> for AppError {
@@ -54,8 +54,8 @@ impl From<Error> for AppError {
             Error::Conflict(reason) => Self::conflict(reason),
             Error::Stale(fields) => stale(fields),
             Error::TooLarge(reason) => Self::conflict(reason),
-            error @ Error::TooMany { .. } => Self::Unavailable { reason: sentence(&error.to_string()) },
-            Error::Unavailable(reason) => Self::Unavailable { reason },
+            error @ Error::TooMany { .. } => Self::unavailable(sentence(&error.to_string())),
+            Error::Unavailable(reason) => Self::unavailable(reason),
             Error::Internal(error) => internal(error),
         }
     }

@@ -6,8 +6,8 @@ use domain::problem::FieldError;
 use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-/// The longest input that travels back with an error (it is part of a URL when scripts are off).
-const MAX_TYPED_BYTES: usize = 3_000;
+/// What was entered, field by field.
+type Typed = Vec<(String, String)>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum AppError {
@@ -26,16 +26,28 @@ pub enum AppError {
         fields: Vec<FieldError>,
         summary: String,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        typed: Vec<(String, String)>,
+        typed: Typed,
     },
     /// Not possible from the present state; the reason says what to do.
     #[error("conflict: {reason}")]
-    Conflict { reason: String },
+    Conflict {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        typed: Typed,
+    },
     /// Not now: overloaded, too many tries, a part is away.
     #[error("unavailable: {reason}")]
-    Unavailable { reason: String },
+    Unavailable {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        typed: Typed,
+    },
     #[error("internal error {reference}")]
-    Internal { reference: String },
+    Internal {
+        reference: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        typed: Typed,
+    },
     #[error(transparent)]
     Transport(ServerFnErrorErr),
 }
@@ -59,20 +71,23 @@ impl AppError {
 
     #[must_use]
     pub fn conflict(reason: impl Into<String>) -> Self {
-        Self::Conflict { reason: reason.into() }
+        Self::Conflict { reason: reason.into(), typed: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), typed: Vec::new() }
     }
 
     /// Keeps what was typed, so that the form shows it again. Never pass a password.
     #[must_use]
     pub fn keep(mut self, values: &[(&str, &str)]) -> Self {
-        if let Self::Invalid { typed, .. } = &mut self {
-            let mut room = MAX_TYPED_BYTES;
-            for (name, value) in values {
-                if value.len() <= room {
-                    room -= value.len();
-                    typed.push(((*name).to_owned(), (*value).to_owned()));
-                }
-            }
+        if let Self::Invalid { typed, .. }
+        | Self::Conflict { typed, .. }
+        | Self::Unavailable { typed, .. }
+        | Self::Internal { typed, .. } = &mut self
+        {
+            typed.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         }
         self
     }
@@ -80,14 +95,23 @@ impl AppError {
     /// What was entered in this field at the try that failed.
     #[must_use]
     pub fn typed(&self, name: &str) -> Option<&str> {
-        let Self::Invalid { typed, .. } = self else { return None };
-        typed.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.kept()?.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether anything that was entered came back with the error.
     #[must_use]
     pub fn keeps_input(&self) -> bool {
-        matches!(self, Self::Invalid { typed, .. } if !typed.is_empty())
+        self.kept().is_some_and(|typed| !typed.is_empty())
+    }
+
+    const fn kept(&self) -> Option<&Typed> {
+        match self {
+            Self::Invalid { typed, .. }
+            | Self::Conflict { typed, .. }
+            | Self::Unavailable { typed, .. }
+            | Self::Internal { typed, .. } => Some(typed),
+            Self::NotFound | Self::Forbidden | Self::Unauthenticated | Self::Outdated | Self::Transport(_) => None,
+        }
     }
 
     /// What is wrong with this field.
@@ -130,8 +154,8 @@ impl AppError {
             Self::Unauthenticated => "Your session has ended. Log in and you will be back here.".to_owned(),
             Self::Outdated => "Reload it.".to_owned(),
             Self::Invalid { summary, .. } => summary.clone(),
-            Self::Conflict { reason } | Self::Unavailable { reason } => reason.clone(),
-            Self::Internal { reference } => {
+            Self::Conflict { reason, .. } | Self::Unavailable { reason, .. } => reason.clone(),
+            Self::Internal { reference, .. } => {
                 format!("Nothing you did caused this. If it stays, tell an admin this reference: {reference}")
             }
             Self::Transport(ServerFnErrorErr::Request(_)) => {
@@ -175,12 +199,22 @@ mod tests {
 
     #[test]
     fn survives_the_way_to_the_browser() {
-        let error = AppError::field("name", "is taken").keep(&[("name", "Offers"), ("body", &"x".repeat(4_000))]);
+        let error = AppError::field("name", "is taken").keep(&[("name", "Offers"), ("body", &"x".repeat(40_000))]);
         let back = AppError::de(error.ser());
         assert_eq!(back, error);
         assert_eq!(back.of_field("name"), Some("is taken"));
         assert_eq!(back.typed("name"), Some("Offers"));
-        assert_eq!(back.typed("body"), None, "too long for a URL");
+        assert_eq!(back.typed("body").map(str::len), Some(40_000), "whatever was typed");
+    }
+
+    #[test]
+    fn what_was_typed_comes_back_whatever_went_wrong() {
+        let away = AppError::Internal { reference: "r".to_owned(), typed: Vec::new() };
+        for error in [AppError::field("text", "no"), AppError::conflict("no"), AppError::unavailable("no"), away] {
+            assert!(!error.keeps_input());
+            let back = AppError::de(error.keep(&[("text", "At nine")]).ser());
+            assert_eq!(back.typed("text"), Some("At nine"), "{back:?}");
+        }
     }
 
     #[test]

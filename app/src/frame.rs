@@ -18,6 +18,22 @@ pub struct Frame {
     /// On the login page: the e-mail of a try that failed.
     #[serde(default)]
     pub typed_email: String,
+    /// Without scripts: why the form failed that this page comes back from.
+    #[serde(default)]
+    pub failed: Option<Failed>,
+}
+
+/// Names a [`Failed`] in the address. Called as Leptos calls its own errors there: it takes the name out of what it leads back to.
+pub const FAILED: &str = "__err";
+
+/// A form that failed, with what was typed into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// What stands in the address.
+    pub id: String,
+    /// The path of the server function that it was sent to.
+    pub function: String,
+    pub error: AppError,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

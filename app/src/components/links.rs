@@ -16,7 +16,7 @@ use super::{
     format::num,
     icon::{Glyph, icon},
 };
-use crate::paths;
+use crate::{frame::FAILED, paths};
 
 /// The present URL as something links can be derived from.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ impl Here {
         let mut pairs: Vec<(String, String)> =
             self.query.with(|query| query.clone().into_iter().map(|(key, value)| (key.into_owned(), value)).collect());
         pairs.retain(|(key, _)| {
-            !matches!(key.as_str(), "done" | "__path" | "__err") && !changes.iter().any(|(changed, _)| changed == key)
+            !matches!(key.as_str(), "done" | FAILED) && !changes.iter().any(|(changed, _)| changed == key)
         });
         let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(changes.iter().copied());
         paths::with_query(&self.path.get(), &pairs.collect::<Vec<_>>())

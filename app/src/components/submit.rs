@@ -4,15 +4,15 @@
 
 use std::marker::PhantomData;
 
-use leptos::{
-    prelude::*,
-    server::ServerActionError,
-    server_fn::{ServerFn, error::ServerFnUrlError},
-};
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_router::hooks::use_query_map;
 use serde::de::DeserializeOwned;
 
 use super::form::FormState;
-use crate::error::AppError;
+use crate::{
+    error::AppError,
+    frame::{FAILED, use_frame},
+};
 
 /// A form's way to its server function, and what the last try came to.
 pub struct FormAction<S: ServerFn + 'static> {
@@ -45,11 +45,11 @@ where
     S: ServerFn<Error = AppError>,
     S::Output: Send + Sync + 'static,
 {
-    /// Outside of what is loaded again: it holds what the last try came to. Without scripts that is in the URL.
+    /// Outside of what is loaded again: it holds what the last try came to. Without scripts the server has kept that.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            value: RwSignal::new(error_in_url(S::PATH).map(Err)),
+            value: RwSignal::new(failed_before(S::PATH).map(Err)),
             version: RwSignal::new(0),
             pending: RwSignal::new(false),
             function: PhantomData,
@@ -145,9 +145,11 @@ fn form(url: &'static str, class: &'static str, way: Way, children: AnyView) -> 
         .into_any()
 }
 
-fn error_in_url(path: &str) -> Option<AppError> {
-    let error = use_context::<ServerActionError>()?;
-    (error.path() == path).then(|| ServerFnUrlError::<AppError>::decode_err(error.err()))
+/// Why the form failed that was sent to this server function, where the address says that this is the page for it.
+fn failed_before(function: &str) -> Option<AppError> {
+    let failed = use_frame().with_untracked(|frame| frame.failed.clone())?;
+    let is_here = use_query_map().with_untracked(|query| query.get(FAILED).is_some_and(|id| id == failed.id));
+    (is_here && failed.function == function).then_some(failed.error)
 }
 
 #[cfg(feature = "hydrate")]

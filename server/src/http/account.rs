@@ -64,6 +64,7 @@ async fn look_up(engine: &Engine, session: &Session) -> anyhow::Result<(Option<A
         sending: engine.settings().get(&Actor::worker("pages")).await?.sending,
         simulator: engine.simulator().is_there().await,
         typed_email: String::new(),
+        failed: None,
     };
     Ok((account, frame))
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod assets;
 pub mod client;
 pub mod downloads;
+pub mod failed;
 pub mod headers;
 pub mod leave;
 pub mod limits;
@@ -52,6 +53,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(uploads::router(parts.engine.clone()))
         .merge(login::router(parts.engine.clone(), trusted))
         .merge(password::router(parts.engine.clone()))
+        .layer(middleware::from_fn_with_state(parts.sessions.clone(), failed::keep))
         .layer(middleware::from_fn_with_state(parts.engine.clone(), account::identify))
         .layer(session::layer(parts.sessions, &parts.public_url))
         .layer(middleware::from_fn_with_state(origin, origin::check))

@@ -46,6 +46,14 @@ impl Sessions {
     pub const fn new(db: Db, engine: Engine) -> Self {
         Self { db, engine }
     }
+
+    pub(super) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(super) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
 }
 
 impl fmt::Debug for Sessions {

@@ -175,6 +175,80 @@ async fn a_page_of_an_earlier_version_is_told_so() {
     assert!(form.body.contains("There is nothing here"), "{}", form.body);
 }
 
+/// The address that the box of a conversation sends an answer to.
+fn reply_function(page: &str) -> &str {
+    let mut tags = page.split("<form ").filter_map(|rest| rest.split('>').next());
+    let tag = tags.find(|tag| tag.contains("thread__form")).unwrap_or_else(|| panic!("no box: {page}"));
+    tag.split("action=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an action")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_into_a_form_that_failed_stands_in_no_address() {
+    const PERSON: &str = "+14155550178";
+    const WORDS: &str = "Between you and me";
+    for server in servers().await {
+        let session = server.log_in().await;
+        let says = async |words: &str| {
+            let inbound =
+                Inbound { from: format!("whatsapp:{PERSON}"), body: Some(words.to_owned()), ..Inbound::default() };
+            assert_eq!(server.simulator.inbound(inbound).await.expect("it is reached").status, Some(200));
+        };
+        says("Hello?").await;
+        let get = async |path: &str, session: &str| answer(server.request("GET", path).header("cookie", session)).await;
+        let home = format!("/inbox/{PERSON}");
+        let page = get(&home, &session).await.assert_status(200).body;
+        let function = reply_function(&page).to_owned();
+        let senders = server.get("/senders").await.json();
+        let senders = senders["items"].as_array().expect("senders");
+        let sender = senders.iter().find(|sender| sender["channel"] == "whatsapp").expect("one of WhatsApp");
+        // As a browser without scripts sends it; returns the path that it is led to.
+        let send = async |from: &str, sender: &str, text: &str| {
+            let request = server
+                .request("POST", &function)
+                .header("cookie", &session)
+                .header("accept", "text/html")
+                .header("referer", format!("{}{from}", server.url));
+            let form = [("number", PERSON), ("sender", sender), ("text", text)];
+            let led = answer(request.form(&form)).await.assert_status(302);
+            led.header("location").strip_prefix(&server.url).expect("a page of ours").to_owned()
+        };
+
+        let failed = send(&home, "none", WORDS).await;
+        let id = failed.strip_prefix(&format!("{home}?__err=")).unwrap_or_else(|| panic!("{failed}"));
+        assert!(id.len() == 22 && !id.contains('&'), "nothing but an id: {failed}");
+        for _ in 0..2 {
+            let page = get(&failed, &session).await.assert_status(200).body;
+            // Once for the box, once for the scripts that there may be.
+            assert!(page.matches(WORDS).count() >= 2 && page.contains("Choose one of the senders."), "{page}");
+        }
+        assert!(!get(&home, &session).await.assert_status(200).body.contains(WORDS), "on its own page alone");
+        let accounts = server.engine.accounts();
+        let given = accounts.create(&Actor::command_line(), "ada@example.org", Role::Admin, None).await;
+        let password = given.expect("an account").1.expect("a one-time password");
+        let form = [("email", "ada@example.org"), ("password", &password)];
+        let another = cookie(&answer(server.request("POST", "/login").form(&form)).await.assert_status(303));
+        assert!(!get(&failed, &another).await.assert_status(200).body.contains(WORDS), "it is somebody else's");
+
+        // The next try takes its place, however long it is.
+        let long = format!("{WORDS}: {}", "x".repeat(100_000));
+        let again = send(&failed, sender["id"].as_str().expect("an id"), &long).await;
+        assert_ne!(again, failed);
+        assert!(get(&again, &session).await.assert_status(200).body.contains(&long));
+        assert!(!get(&failed, &session).await.assert_status(200).body.contains(WORDS));
+        let taken = send(&again, sender["id"].as_str().expect("an id"), "At nine.").await;
+        assert_eq!(taken.trim_end_matches('?'), home);
+        assert!(!get(&again, &session).await.assert_status(200).body.contains(WORDS), "nothing stays");
+
+        // It is stored sealed, and for a while.
+        let failed = send(&home, "none", WORDS).await;
+        server
+            .tamper(&format!("UPDATE sessions SET expires_at = 0 WHERE id LIKE 'form:%' AND data NOT LIKE '%{WORDS}%'"))
+            .await;
+        assert!(!get(&failed, &session).await.assert_status(200).body.contains(WORDS));
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn forms_have_a_limit() {
     let server = server().await;

@@ -79,9 +79,9 @@ fn problem(code: &str, seconds: &str) -> Option<AppError> {
         "repeated" => AppError::field("repeated", "The two new passwords are not the same."),
         "wait" => {
             let wait = seconds.parse::<u32>().map_or_else(|_| "a while".to_owned(), |n| format!("{n} seconds"));
-            AppError::Unavailable { reason: format!("Too many tries. Wait {wait} before the next one.") }
+            AppError::unavailable(format!("Too many tries. Wait {wait} before the next one."))
         }
-        "away" => AppError::Unavailable { reason: "Nothing was changed. Try again in a moment.".to_owned() },
+        "away" => AppError::unavailable("Nothing was changed. Try again in a moment."),
         _ => return None,
     })
 }

@@ -335,7 +335,7 @@ fn refused(error: engine::Error, stored: Option<&Template>, draft: &Draft) -> Ap
     }
     let error = match AppError::from(error) {
         // What else there can be twice is the name.
-        AppError::Conflict { reason } => AppError::field("name", reason),
+        AppError::Conflict { reason, .. } => AppError::field("name", reason),
         AppError::Invalid { fields, .. } => AppError::invalid(
             fields
                 .into_iter()
