@@ -239,8 +239,14 @@ async fn what_was_typed_into_a_form_that_failed_stands_in_no_address() {
         assert_eq!(taken.trim_end_matches('?'), home);
         assert!(!get(&again, &session).await.assert_status(200).body.contains(WORDS), "nothing stays");
 
-        // It is stored sealed, and for a while.
+        // Where nothing can go out any more, there is no box.
         let failed = send(&home, "none", WORDS).await;
+        says("STOP").await;
+        let page = get(&failed, &session).await.assert_status(200).body;
+        assert!(page.contains("They opted out.") && page.contains("What you wrote was not sent"), "{page}");
+        assert!(page.matches(WORDS).count() >= 2, "{page}");
+
+        // It is stored sealed, and for a while.
         server
             .tamper(&format!("UPDATE sessions SET expires_at = 0 WHERE id LIKE 'form:%' AND data NOT LIKE '%{WORDS}%'"))
             .await;

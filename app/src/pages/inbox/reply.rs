@@ -34,21 +34,20 @@ pub(super) fn box_for(view: Memo<ConversationView>, actions: Actions) -> AnyView
     let (number, same_number) = (phone.clone(), phone.clone());
     let content = live_view(move || {
         if out.get() {
-            return why_not(
-                "They opted out.",
-                "Nothing goes to this person any more. They can come back by answering START; what a file or an admin noted, \
-                 an admin can lift with a proof of their consent.",
-            );
+            let words = "Nothing goes to this person any more. They can come back by answering START; what a file or an admin \
+                         noted, an admin can lift with a proof of their consent.";
+            return cannot("They opted out.", words, written, actions);
         }
         if none.get() {
-            return why_not("There is no sender.", "An admin adds one, or enables one, under Settings → Senders.");
+            let words = "An admin adds one, or enables one, under Settings → Senders.";
+            return cannot("There is no sender.", words, written, actions);
         }
         ways.with(|ways| match ways {
             Ways::Same { choices, plain } => {
                 free_text(number.clone(), choices, if *plain { Told::Not } else { Told::Yes }, written, actions)
             }
             Ways::Other { wrote_by, served, .. } => closed(*wrote_by, *served),
-            Ways::Closed => why_not("Only a template can go out now.", WINDOW),
+            Ways::Closed => cannot("Only a template can go out now.", WINDOW, written, actions),
         })
     });
     let by_template = live_view(move || {
@@ -121,6 +120,25 @@ fn choice(sender: &ReplySender) -> (String, String) {
 
 fn why_not(title: &'static str, words: &'static str) -> AnyView {
     view! { <Alert tone=Tone::Info title=title>{words}</Alert> }.into_any()
+}
+
+/// Why no words go out, and those that did not: the box that they were typed into is gone.
+fn cannot(title: &'static str, words: &'static str, written: RwSignal<String>, actions: Actions) -> AnyView {
+    let failed = actions.reply.value().with_untracked(|value| match value {
+        Some(Err(error)) => error.typed("text").map(str::to_owned),
+        Some(Ok(())) | None => None,
+    });
+    let text = Some(written.get_untracked()).filter(|text| !text.is_empty()).or(failed);
+    let unsent = text.map(|text| {
+        view! {
+            <div class="field">
+                <label class="field__label" for="f-unsent">"What you wrote was not sent"</label>
+                <textarea class="input input--area" id="f-unsent" rows="3" dir="auto" readonly=true>{text}</textarea>
+            </div>
+        }
+        .into_any()
+    });
+    view! { <div class="stack stack--tight">{why_not(title, words)} {unsent}</div> }.into_any()
 }
 
 /// Until when free text may go out, for each number that the person wrote to.
