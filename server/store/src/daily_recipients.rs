@@ -42,10 +42,11 @@ pub async fn note(tx: &Tx, account_sid: &str, people: &[ContactId], at: Timestam
 /// # Errors
 /// What the database says.
 pub async fn recall(tx: &Tx, account_sid: &str, since: Timestamp) -> Result<()> {
+    // In the order in which `note` writes them, so that the two never wait for each other.
     let insert = "INSERT INTO daily_recipients (account_sid, contact_id, at) \
                   SELECT $1, m.contact_id, MAX(m.updated_at) FROM messages m JOIN senders s ON s.id = m.sender_id \
                   WHERE m.updated_at > $2 AND m.state BETWEEN $3 AND $4 AND s.channel = 'whatsapp' GROUP BY m.contact_id \
-                  ON CONFLICT (account_sid, contact_id) DO UPDATE SET at = excluded.at \
+                  ORDER BY m.contact_id ON CONFLICT (account_sid, contact_id) DO UPDATE SET at = excluded.at \
                   WHERE daily_recipients.at < excluded.at";
     let (first, last) = (State::Unknown.rank(), State::Read.rank());
     exec(tx, insert, vec![account_sid.into(), since.as_micros().into(), first.into(), last.into()]).await?;

@@ -21,7 +21,9 @@ use crate::{
     exec,
     ledger::{self, Move},
     messages::{DecisionIn, write_first_decisions},
-    one, runs, segments,
+    one,
+    runs::{self, Asleep},
+    segments,
 };
 
 /// What one chunk found, to be added.
@@ -56,12 +58,34 @@ pub async fn skipped(tx: &Tx, run: RunId, (after, last): (i64, i64)) -> Result<V
     rows.iter().map(|row| Ok((ContactId(row.get("contact_id")?), row.word("reason")?))).collect()
 }
 
-/// Leaves planned messages out, as planning itself would have: with their first decision and the ledger, and without a
-/// transition, because they never were anything else.
+/// What a chunk of planned people comes to, each with its first decision: these are left out, as planning itself would have,
+/// with the ledger and without a transition, because they never were anything else; those wait for their morning.
 ///
 /// # Errors
 /// What the database says.
-pub async fn leave_out(tx: &Tx, run: RunId, month: i32, rows: &[LeftOut]) -> Result<()> {
+pub async fn set_aside(tx: &Tx, run: RunId, month: i32, left_out: &[LeftOut], asleep: &[Asleep]) -> Result<()> {
+    skip(tx, left_out).await?;
+    runs::wait_for_morning(tx, asleep).await?;
+    // All in one batch: only within one are grounds in the order in which everybody locks them. Of two planners that write
+    // the same ones, by two batches each, one may wait for the other in a circle, and has to begin again.
+    let skipped = left_out.iter().map(|row| (row.id, &row.decision));
+    let decided = skipped.chain(asleep.iter().map(|row| (row.id, &row.decision)));
+    write_first_decisions(tx, month, decided).await?;
+    let moves: Vec<Move> = left_out
+        .iter()
+        .map(|row| Move {
+            run_id: Some(run),
+            from: State::Queued,
+            to: State::Skipped,
+            reason: Some(row.reason),
+            error_code: None,
+            former_code: None,
+        })
+        .collect();
+    ledger::apply(tx, &moves).await
+}
+
+async fn skip(tx: &Tx, rows: &[LeftOut]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -74,22 +98,7 @@ pub async fn leave_out(tx: &Tx, run: RunId, month: i32, rows: &[LeftOut]) -> Res
         State::Skipped.rank(),
         batch.table("l", &mut values)?
     );
-    if exec(tx, update, values).await? != rows.len() as u64 {
-        return Err(Error::Stale);
-    }
-    write_first_decisions(tx, month, rows.iter().map(|row| (row.id, &row.decision))).await?;
-    let moves: Vec<Move> = rows
-        .iter()
-        .map(|row| Move {
-            run_id: Some(run),
-            from: State::Queued,
-            to: State::Skipped,
-            reason: Some(row.reason),
-            error_code: None,
-            former_code: None,
-        })
-        .collect();
-    ledger::apply(tx, &moves).await
+    if exec(tx, update, values).await? == rows.len() as u64 { Ok(()) } else { Err(Error::Stale) }
 }
 
 /// Adds what a chunk found, and the hash that it comes to.

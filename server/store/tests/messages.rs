@@ -1,8 +1,9 @@
 //! The plan, the claim, outcomes and callbacks, on both databases.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
 };
 
 use domain::{
@@ -14,12 +15,16 @@ use domain::{
     run::{Ledger, Rollup, RollupBy, Rules, RunStatus},
     time::Timestamp,
 };
+use sha2::{Digest as _, Sha256};
 use store::{
     Db,
     breaker::Breaker,
     messages::{
-        Claimed, DecisionIn, Effect, Finding, KnownGrounds, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome, Settled,
+        Claimed, DecisionIn, Effect, Finding, Grounds, KnownGrounds, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome,
+        Seen, Settled,
     },
+    rehearsals::LeftOut,
+    runs::Asleep,
 };
 use testkit::build::{self, START, TestRun, commit};
 use uuid::Uuid;
@@ -978,6 +983,68 @@ async fn where_the_messages_since_a_time_begin_is_found_along_their_numbers() {
             let before = store::messages::made_before(db.reader(), Timestamp::from_micros(at)).await.expect("found").0;
             assert_eq!(count(format!("id > {before} AND created_at < {at}")).await, 0, "{before}");
             assert_eq!(count(format!("id <= {before} AND created_at >= {at}")).await, 0, "{before}");
+        }
+    }
+}
+
+/// What the only check of a decision saw, and the number that this is stored under.
+fn grounds(saw: &str) -> (i64, Grounds) {
+    let checks = BTreeMap::from([(Check::Consent.to_string(), saw.to_owned())]);
+    let seen = Seen { checks, zones: Vec::new(), until: None };
+    let hash = Sha256::digest(serde_json::to_string(&seen).expect("JSON"));
+    (i64::from_be_bytes(hash[..8].try_into().expect("8 bytes")), Grounds::of(&seen).expect("something was seen"))
+}
+
+#[tokio::test]
+async fn who_is_left_out_and_who_sleeps_are_written_in_one_order() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 2).await.run;
+        let mut ids = store::all(db.reader(), "SELECT id FROM messages ORDER BY id", vec![])
+            .await
+            .expect("messages")
+            .into_iter()
+            .map(|row| MessageId(row.get("id").expect("an id")));
+        let (first, second) = (ids.next().expect("a message"), ids.next().expect("another one"));
+        let mut both = [grounds("one thing"), grounds("another thing")];
+        both.sort_unstable_by_key(|(number, _)| *number);
+        let [low, high] = both;
+        let decision = |outcome, reason, grounds: &(i64, Grounds)| DecisionIn {
+            at: START,
+            outcome,
+            reason: Some(reason),
+            checks: 0,
+            detail: None,
+            grounds: Some(grounds.1.clone()),
+        };
+        // The higher number is of who is left out, the lower one of who sleeps.
+        let left_out = decision(Outcome::Skip, Reason::FrequencyCap, &high);
+        let left_out = vec![LeftOut { id: first, reason: Reason::FrequencyCap, decision: left_out }];
+        let asleep = decision(Outcome::Wait, Reason::QuietHours, &low);
+        let asleep = vec![Asleep { id: second, until: START.plus(Timestamp::HOUR), decision: asleep }];
+        let set_aside = async |db: &Db| {
+            let month = START.month();
+            commit(db, async |tx| store::rehearsals::set_aside(tx, run, month, &left_out, &asleep).await).await;
+        };
+        if db.kind() == store::Kind::Sqlite {
+            set_aside(db).await;
+        } else {
+            // Somebody else writes the same ones, in the order of their numbers, and is half done.
+            let other = db.begin().await.expect("a transaction");
+            let insert = "INSERT INTO decision_grounds (id, seen) VALUES ($1, '{}')";
+            store::exec(&other, insert, vec![low.0.into()]).await.expect("the lower one");
+            let meanwhile = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                store::exec(&other, insert, vec![high.0.into()]).await.expect("nobody waits in a circle");
+                other.rollback().await.expect("a rollback");
+            };
+            tokio::join!(set_aside(db), meanwhile);
+        }
+        let ledger = ledger(db, run).await;
+        assert_eq!((ledger.planned, ledger.queued, ledger.skipped), (2, 1, 1));
+        for message in [first, second] {
+            let message = store::messages::get(db.reader(), message).await.expect("a message");
+            assert!(message.decisions.iter().any(|one| one.reason.is_some()), "{message:?}");
         }
     }
 }

@@ -222,10 +222,9 @@ impl Placed {
     }
 
     async fn write(&self, tx: &Tx, plan: &RunPlan, due: &DueTimes, now: Timestamp) -> Result<()> {
-        store::runs::wait_for_morning(tx, now.month(), &self.asleep).await?;
-        store::runs::due_then(tx, &self.later).await?;
         let left_out = |id: &MessageId| LeftOut { id: *id, reason: Reason::DeadlinePassed, decision: due.over(now) };
         let over: Vec<_> = self.over.iter().map(left_out).collect();
-        Ok(store::rehearsals::leave_out(tx, plan.run, now.month(), &over).await?)
+        store::rehearsals::set_aside(tx, plan.run, now.month(), &over, &self.asleep).await?;
+        Ok(store::runs::due_then(tx, &self.later).await?)
     }
 }

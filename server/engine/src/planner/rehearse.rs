@@ -51,8 +51,7 @@ pub(super) async fn chunk(engine: &Engine, plan: &RunPlan) -> Result<bool> {
 }
 
 async fn write(tx: &store::Tx, plan: &RunPlan, now: Timestamp, mut found: Found) -> Result<()> {
-    store::rehearsals::leave_out(tx, plan.run, now.month(), &found.left_out).await?;
-    store::runs::wait_for_morning(tx, now.month(), &found.asleep).await?;
+    store::rehearsals::set_aside(tx, plan.run, now.month(), &found.left_out, &found.asleep).await?;
     store::runs::due_then(tx, &found.due).await?;
     let former = store::rehearsals::hash_so_far(tx, plan.run).await?;
     // In the order of the people, however they were cut into chunks.

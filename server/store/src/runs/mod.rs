@@ -8,9 +8,9 @@ mod read;
 mod state;
 
 pub use lanes::{RunLane, lane, lanes};
+pub(crate) use morning::wait_for_morning;
 pub use morning::{
-    Asleep, Change, Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, wait_for_morning,
-    wait_until, waiting,
+    Asleep, Change, Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, wait_until, waiting,
 };
 pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
 pub use plan::{

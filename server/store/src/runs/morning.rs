@@ -16,7 +16,7 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Columns, Type, column},
     exec,
-    messages::{DecisionIn, write_first_decisions, write_plan_decisions},
+    messages::{DecisionIn, write_plan_decisions},
     one,
     readable::each_readable,
 };
@@ -58,19 +58,18 @@ fn read(row: &Row) -> Result<Planned> {
 pub struct Asleep {
     pub id: MessageId,
     pub until: Timestamp,
-    /// Its first decision. What it saw is the same for all who sleep in one place, so that it takes a short row.
+    /// Its first decision: by the time that it is sent nothing else would tell that it had to wait. What it saw is the same
+    /// for all who sleep in one place, so that it takes a short row.
     pub decision: DecisionIn,
 }
 
-/// These wait until then, each with its first decision: by the time that it is sent nothing else would tell that it had to.
-/// Nothing is lost when somebody's clock turns out to be another one: the claim decides.
+/// These wait until then. Nothing is lost when somebody's clock turns out to be another one: the claim decides.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wait_for_morning(tx: &Tx, month: i32, rows: &[Asleep]) -> Result<()> {
+pub(crate) async fn wait_for_morning(tx: &Tx, rows: &[Asleep]) -> Result<()> {
     let until: Vec<_> = rows.iter().map(|row| (row.id, row.until)).collect();
-    wait(tx, &until, Some(Reason::QuietHours)).await?;
-    write_first_decisions(tx, month, rows.iter().map(|row| (row.id, &row.decision))).await
+    wait(tx, &until, Some(Reason::QuietHours)).await
 }
 
 /// These are due then.
