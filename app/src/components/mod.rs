@@ -17,6 +17,7 @@ mod permission;
 mod phone_preview;
 mod submit;
 mod time;
+mod unreadable;
 
 pub use confirm::*;
 pub use data::*;
@@ -34,5 +35,6 @@ pub use permission::may;
 pub use phone_preview::*;
 pub use submit::FormAction;
 pub use time::*;
+pub use unreadable::unreadable_campaigns;
 
 pub use crate::text::{Label, Tone};

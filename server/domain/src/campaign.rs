@@ -147,6 +147,26 @@ pub struct Campaign {
     pub run: Option<RunSummary>,
 }
 
+/// A campaign that this version of the program cannot read: a newer one has written it, or it is damaged. No run of it
+/// begins; one that is under way goes on as it was launched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnreadableCampaign {
+    pub id: CampaignId,
+    pub name: String,
+    pub created_at: Timestamp,
+}
+
+/// One page of campaigns, newest first; `next_cursor` is opaque and null on the last page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CampaignList {
+    pub items: Vec<Campaign>,
+    pub next_cursor: Option<String>,
+    /// Those of this page that cannot be read: they are not among the items.
+    pub unreadable: Vec<UnreadableCampaign>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

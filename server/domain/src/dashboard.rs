@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{campaign::Campaign, import::Import, settings::Sending};
+use crate::{
+    campaign::{Campaign, UnreadableCampaign},
+    import::Import,
+    settings::Sending,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dashboard {
@@ -14,6 +18,8 @@ pub struct Dashboard {
     pub today: Today,
     /// Running and paused first, then the latest.
     pub campaigns: Vec<Campaign>,
+    /// Those that would stand among them and cannot be read.
+    pub unreadable: Vec<UnreadableCampaign>,
     pub imports: Vec<Import>,
     /// What is missing before a first campaign can go out.
     pub has_templates: bool,

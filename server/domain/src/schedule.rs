@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{campaign::CampaignStatus, ids::CampaignId, time::Timestamp, word_enum};
+use crate::{
+    campaign::{CampaignStatus, UnreadableCampaign},
+    ids::CampaignId,
+    time::Timestamp,
+    word_enum,
+};
 
 word_enum! {
     /// What happens to an instant that nobody was there for: the program was down, or the campaign paused.
@@ -56,6 +61,8 @@ pub struct Calendar {
     pub days: Vec<CalendarDay>,
     /// Whether there is more than is shown.
     pub truncated: bool,
+    /// Campaigns that may be due in this month and cannot be read: they stand on no day.
+    pub unreadable: Vec<UnreadableCampaign>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

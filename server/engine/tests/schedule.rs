@@ -2,10 +2,12 @@
 
 mod world;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
-    campaign::{Campaign, CampaignPatch, CampaignStatus, Late, NewCampaign, Repeat, Trigger},
+    campaign::{
+        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, Late, NewCampaign, Repeat, Trigger, UnreadableCampaign,
+    },
     deadline::SendBefore,
     ids::{ContactId, SegmentId},
     message::State,
@@ -848,6 +850,79 @@ async fn a_time_that_cannot_be_read_pauses_the_campaign_with_the_reason() {
         store_trigger(&world, &campaign, r#"{"type":"cron","expression":"0 * * * *","timezone":"UTC"}"#).await;
         world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
         assert_eq!(tick(&world.engine).await, 1);
+    }
+}
+
+/// Stores something else of a campaign, and calls it by a name of its own.
+async fn store_as(world: &World, campaign: &Campaign, name: &str, column: &str, value: Option<&str>) {
+    let update = format!("UPDATE campaigns SET name = $1, {column} = $2 WHERE id = $3");
+    let values = vec![name.into(), value.map(str::to_owned).into(), campaign.id.0.into()];
+    build::commit(&world.db, async |tx| store::exec(tx, update, values).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_cannot_be_read_is_named_and_hides_no_other() {
+    const BOTH: [&str; 2] = ["Damaged", "Newer"];
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        let good = scheduled(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        let newer = scheduled(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        let damaged = scheduled(&world, once("2026-11-28T09:00:00Z"), CatchUp::Run).await;
+        let other = draft(&world, Trigger::Now, CatchUp::Run).await;
+        store_as(&world, &newer, "Newer", "trigger_json", Some(r#"{"type":"full_moon"}"#)).await;
+        store_as(&world, &damaged, "Damaged", "quiet_hours", Some("x")).await;
+        let names = |unreadable: &[UnreadableCampaign]| {
+            let mut names: Vec<_> = unreadable.iter().map(|one| one.name.clone()).collect();
+            names.sort_unstable();
+            names
+        };
+        let ids = |campaigns: &[Campaign]| campaigns.iter().map(|one| one.id).collect::<BTreeSet<_>>();
+        let (campaigns, admin) = (world.engine.campaigns(), &world.admin);
+
+        // The list, also where a page ends with one of them.
+        let (mut items, mut unreadable, mut page) = (Vec::new(), Vec::new(), PageRequest::first(1));
+        loop {
+            let found = campaigns.list(admin, &CampaignFilter::default(), &page).await.expect("a page");
+            assert_eq!(found.items.len() + found.unreadable.len(), 1);
+            items.extend(found.items);
+            unreadable.extend(found.unreadable);
+            let Some(cursor) = found.next_cursor else { break };
+            page.cursor = Some(cursor);
+        }
+        assert_eq!(ids(&items), BTreeSet::from([good.id, other.id]), "{:?}", world.db.kind());
+        assert_eq!(names(&unreadable), BOTH);
+        assert!(unreadable.iter().any(|one| one.id == newer.id));
+        let dashboard = world.engine.dashboard().get(admin).await.expect("the first page");
+        assert_eq!(
+            (ids(&dashboard.campaigns), names(&dashboard.unreadable)),
+            (ids(&items), BOTH.map(str::to_owned).to_vec())
+        );
+        let month = campaigns.calendar(admin, Some("2026-11"), Some("UTC")).await.expect("a month");
+        let shown: Vec<_> = month.days.iter().flat_map(|day| &day.entries).map(|entry| entry.campaign_id).collect();
+        assert_eq!((shown, names(&month.unreadable)), (vec![good.id], BOTH.map(str::to_owned).to_vec()));
+        let told = warnings(&world, &other).await;
+        for name in BOTH {
+            let words = format!("cannot read \u{201c}{name}\u{201d}");
+            assert!(told.iter().any(|one| one.contains(&words)), "{told:?}");
+        }
+
+        // Nobody starts one, and it is said why.
+        for id in [newer.id, damaged.id] {
+            let refused = [campaigns.get(admin, id).await.err(), campaigns.launch(admin, id).await.err()];
+            for error in refused {
+                assert!(matches!(&error, Some(Error::Conflict(why)) if why.contains("cannot read")), "{error:?}");
+            }
+        }
+        clock.to("2026-11-28T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        assert_eq!(runs(&world, &good).await.len(), 1);
+        // They keep their time: once they can be read, they go out.
+        let at_nine = serde_json::to_string(&once("2026-11-28T09:00:00Z")).expect("JSON");
+        store_as(&world, &newer, "Newer", "trigger_json", Some(&at_nine)).await;
+        store_as(&world, &damaged, "Damaged", "quiet_hours", None).await;
+        assert_eq!(tick(&world.engine).await, 2);
     }
 }
 

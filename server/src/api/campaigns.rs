@@ -3,8 +3,8 @@
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use domain::{
     campaign::{
-        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
-        TestRequest,
+        Campaign, CampaignFilter, CampaignList, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign,
+        OverrideQuietHours, TestRequest,
     },
     ids::{CampaignId, RunId},
     message::Message,
@@ -63,17 +63,19 @@ struct CampaignsQuery {
 }
 
 /// List campaigns
+///
+/// Those that this version of the program cannot read are not among `items`, but named in `unreadable`.
 #[utoipa::path(
     get, path = "/campaigns", tag = TAG,
     params(CampaignsQuery),
-    responses((status = 200, body = Page<Campaign>)),
+    responses((status = 200, body = CampaignList)),
     extensions(("x-permission" = json!("read"))),
 )]
 async fn list_campaigns(
     State(engine): State<Engine>,
     Caller(actor): Caller,
     Query(query): Query<CampaignsQuery>,
-) -> Result<Reply<Page<Campaign>>, Problem> {
+) -> Result<Reply<CampaignList>, Problem> {
     let page = page(query.limit, query.cursor)?;
     let filter = CampaignFilter { q: query.q, status: query.status };
     Ok(Reply(engine.campaigns().list(&actor, &filter, &page).await?))

@@ -49,11 +49,13 @@ pub(super) async fn on_start(engine: &Engine) -> anyhow::Result<()> {
 
 async fn is_empty(engine: &Engine) -> anyhow::Result<bool> {
     let (actor, one) = (Actor::command_line(), PageRequest::first(1));
+    let campaigns = engine.campaigns().list(&actor, &CampaignFilter::default(), &one).await?;
     Ok(engine.contacts().count(&actor, &ContactFilter::default()).await? == 0
         && engine.topics().list(&actor, None).await?.is_empty()
         && engine.segments().list(&actor, None, &one).await?.items.is_empty()
         && engine.templates().list(&actor, None, &one).await?.items.is_empty()
-        && engine.campaigns().list(&actor, &CampaignFilter::default(), &one).await?.items.is_empty())
+        && campaigns.items.is_empty()
+        && campaigns.unreadable.is_empty())
 }
 
 /// Returns the campaign that is worth launching.

@@ -1,7 +1,7 @@
 //! Campaigns: the intention behind runs.
 
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignStatus},
+    campaign::{Campaign, CampaignFilter, CampaignStatus, UnreadableCampaign},
     deadline::{NotADeadline, SendBefore},
     ids::{CampaignId, SegmentId, SenderId, TemplateId, TopicId},
     schedule::LastDue,
@@ -11,7 +11,10 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, readable::each_readable, runs};
+use crate::{ConnectionTrait, Error, Kind, Result, Row, Tx, all, exec, one, readable::if_readable, runs};
+
+/// A campaign of a list, or what is known of one that this version cannot read.
+pub type Listed = Result<Campaign, UnreadableCampaign>;
 
 const COLUMNS: &str = "c.id, c.name, c.topic_id, t.key AS topic, c.template_id, c.segment_id, c.sender_id, c.trigger_json, \
                        c.rate_per_second, c.late, c.repeat, c.on_unknown, c.weight, c.status, c.created_at, c.updated_at, \
@@ -70,14 +73,18 @@ fn deadline(row: &Row) -> Result<Option<SendBefore>> {
     read.map_err(|error: NotADeadline| Error::Corrupt { column: "send_before", problem: error.to_string() })
 }
 
-/// Campaigns by a condition with its order and limit, without their runs; as far as this version can read them.
-pub(crate) async fn list_where(
-    db: &impl ConnectionTrait,
-    condition: &str,
-    values: Vec<Value>,
-) -> Result<Vec<Campaign>> {
+/// One that cannot be read is named all the same: nobody is to miss it among the others.
+fn read_or_name(row: &Row) -> Result<Listed> {
+    let id = CampaignId(row.get("id")?);
+    let created_at = Timestamp::from_micros(row.get("created_at")?);
+    let unreadable = UnreadableCampaign { id, name: row.get("name")?, created_at };
+    Ok(if_readable("campaign", id.0, read(row))?.ok_or(unreadable))
+}
+
+/// Campaigns by a condition with its order and limit, without their runs.
+pub(crate) async fn list_where(db: &impl ConnectionTrait, condition: &str, values: Vec<Value>) -> Result<Vec<Listed>> {
     let rows = all(db, format!("SELECT {COLUMNS} {FROM} WHERE {condition}"), values).await?;
-    each_readable(&rows, ("campaign", "id"), read)
+    rows.iter().map(read_or_name).collect()
 }
 
 /// A campaign with its latest run.
@@ -91,6 +98,14 @@ pub async fn get(db: &impl ConnectionTrait, id: CampaignId) -> Result<Campaign> 
     Ok(campaign)
 }
 
+/// As [`get`]; none where this version cannot read it, which is said in the log.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn get_readable(db: &impl ConnectionTrait, id: CampaignId) -> Result<Option<Campaign>> {
+    if_readable("campaign", id.0, get(db, id).await)
+}
+
 /// Campaigns before `before` (time of creation and id), newest first, each with its latest run.
 ///
 /// # Errors
@@ -100,7 +115,7 @@ pub async fn list(
     filter: &CampaignFilter,
     before: Option<(Timestamp, CampaignId)>,
     limit: u32,
-) -> Result<Vec<Campaign>> {
+) -> Result<Vec<Listed>> {
     let mut parts = vec!["TRUE".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     if let Some(q) = filter.q.as_deref().filter(|q| !q.trim().is_empty()) {
@@ -121,15 +136,11 @@ pub async fn list(
         parts.push(format!("(c.created_at, c.id) < (${}, ${})", values.len() - 1, values.len()));
     }
     values.push(i64::from(limit).into());
-    let query = format!(
-        "SELECT {COLUMNS} {FROM} WHERE {} ORDER BY c.created_at DESC, c.id DESC LIMIT ${}",
-        parts.join(" AND "),
-        values.len()
-    );
-    let mut campaigns: Vec<Campaign> = all(db, query, values).await?.iter().map(read).collect::<Result<_>>()?;
-    let ids: Vec<_> = campaigns.iter().map(|campaign| campaign.id).collect();
+    let condition = format!("{} ORDER BY c.created_at DESC, c.id DESC LIMIT ${}", parts.join(" AND "), values.len());
+    let mut campaigns = list_where(db, &condition, values).await?;
+    let ids: Vec<_> = campaigns.iter().flatten().map(|campaign| campaign.id).collect();
     let mut latest = runs::latest(db, &ids).await?;
-    for campaign in &mut campaigns {
+    for campaign in campaigns.iter_mut().flatten() {
         campaign.run = latest.remove(&campaign.id);
     }
     Ok(campaigns)

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    campaign::{Campaign, CampaignStatus, Trigger},
+    campaign::{CampaignStatus, Trigger},
     ids::{CampaignId, RunId, SegmentId},
     schedule::{DueOutcome, DueReason, LastDue},
     time::Timestamp,
 };
 
 use crate::{
-    ConnectionTrait, Result, Row, Tx, all, campaigns, exec, one,
+    ConnectionTrait, Result, Row, Tx, all,
+    campaigns::{self, Listed},
+    exec, one,
     readable::{each_readable, if_readable},
 };
 
@@ -161,7 +163,8 @@ pub struct Started {
     pub campaign: CampaignId,
     pub name: String,
     pub status: CampaignStatus,
-    pub trigger: Trigger,
+    /// None where this version cannot read it.
+    pub trigger: Option<Trigger>,
     pub number: i32,
     pub started_at: Timestamp,
 }
@@ -187,11 +190,12 @@ pub async fn started(
     let local = format!("%\"at\":\"{month}-%");
     let values = vec![from.as_micros().into(), to.as_micros().into(), i64::from(limit).into(), local.into()];
     let read = |row: &Row| {
+        let campaign = row.get("campaign_id")?;
         Ok(Started {
-            campaign: CampaignId(row.get("campaign_id")?),
+            campaign: CampaignId(campaign),
             name: row.get("name")?,
             status: row.word("status")?,
-            trigger: row.json("trigger_json")?,
+            trigger: if_readable("campaign", campaign, row.json("trigger_json"))?,
             number: row.get("number")?,
             started_at: Timestamp::from_micros(row.get("began")?),
         })
@@ -210,7 +214,7 @@ pub async fn due_between(
     to: Timestamp,
     with_paused: bool,
     limit: u32,
-) -> Result<Vec<Campaign>> {
+) -> Result<Vec<Listed>> {
     let paused = if with_paused { ", 'paused'" } else { "" };
     let condition = format!(
         "c.next_due_at IS NOT NULL AND c.status IN ('scheduled', 'running'{paused}) AND c.next_due_at < $2 \
@@ -227,7 +231,8 @@ pub struct Beside {
     pub campaign: CampaignId,
     pub name: String,
     pub segment: Option<SegmentId>,
-    pub trigger: Trigger,
+    /// None where this version cannot read it.
+    pub trigger: Option<Trigger>,
     pub began: Timestamp,
     /// It is not over.
     pub under_way: bool,
@@ -257,16 +262,17 @@ pub async fn beside(
     );
     let values = vec![campaign.0.into(), from.as_micros().into(), to.as_micros().into(), i64::from(limit).into()];
     let read = |row: &Row| {
+        let campaign = row.get("campaign_id")?;
         Ok(Beside {
             run: RunId(row.get("run_id")?),
-            campaign: CampaignId(row.get("campaign_id")?),
+            campaign: CampaignId(campaign),
             name: row.get("name")?,
             segment: row.get::<Option<uuid::Uuid>>("segment_id")?.map(SegmentId),
-            trigger: row.json("trigger_json")?,
+            trigger: if_readable("campaign", campaign, row.json("trigger_json"))?,
             began: Timestamp::from_micros(row.get("began")?),
             under_way: row.get("under_way")?,
             is_planning: row.get("is_planning")?,
         })
     };
-    each_readable(&all(db, query, values).await?, ("campaign", "campaign_id"), read)
+    all(db, query, values).await?.iter().map(read).collect()
 }

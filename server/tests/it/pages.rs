@@ -2,6 +2,7 @@
 
 use domain::{actor::Actor, role::Role};
 
+use serde_json::json;
 use simulator::Inbound;
 
 use crate::support::{ADMIN, Answer, TestServer, answer, cookie, server, servers};
@@ -373,6 +374,35 @@ async fn a_file_that_a_person_sent_is_shown_and_what_may_hold_a_script_only_save
         let media = vec![simulator::Media { url: format!("{}/healthz", server.url), content_type: "text/html".into() }];
         let page = say(Inbound { media, ..Inbound::default() }).await;
         get(format!("/inbox/media/{page}/0")).await.assert_status(404);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_campaign_that_cannot_be_read_is_named_where_the_others_stand() {
+    for server in servers().await {
+        let session = server.log_in().await;
+        server.send("POST", "/campaigns", &json!({ "name": "Spring sale" })).await.assert_status(201);
+        let made = server.send("POST", "/campaigns", &json!({ "name": "Moonlight" })).await.assert_status(201).json();
+        let id = made["id"].as_str().expect("an id");
+        let change = "UPDATE campaigns SET trigger_json = '{\"type\":\"full_moon\"}' WHERE name = 'Moonlight'";
+        server.tamper(change).await;
+        let list = server.get("/campaigns").await.assert_status(200).json();
+        assert_eq!(
+            (&list["items"][0]["name"], list["items"].as_array().map(Vec::len)),
+            (&json!("Spring sale"), Some(1))
+        );
+        assert_eq!(list["unreadable"][0]["id"], json!(id));
+        let page = async |path: &str| answer(server.request("GET", path).header("cookie", &session)).await;
+        for path in ["/campaigns", "/"] {
+            let shown = page(path).await.assert_status(200).body;
+            for words in ["Spring sale", "Moonlight", "cannot be read by this version"] {
+                assert!(shown.contains(words), "{path}: {shown}");
+            }
+        }
+        let alone = page(&format!("/campaigns/{id}")).await.body;
+        assert!(alone.contains("cannot read this campaign"), "{alone}");
+        server.get(&format!("/campaigns/{id}")).await.assert_status(409);
         server.stop().await;
     }
 }

@@ -1,5 +1,6 @@
 //! The calendar: what the page shows, made from the service's month.
 
+use domain::campaign::UnreadableCampaign;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub struct CalendarView {
     pub lead: u8,
     pub days: Vec<DayView>,
     pub truncated: bool,
+    pub unreadable: Vec<UnreadableCampaign>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,6 +94,7 @@ pub async fn load_calendar(query: CalendarQuery) -> Result<CalendarView, AppErro
         month_problem: problem("month"),
         zone_problem: problem("timezone"),
         truncated: month.truncated,
+        unreadable: month.unreadable,
     })
 }
 

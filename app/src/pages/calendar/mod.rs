@@ -28,7 +28,8 @@ fn CalendarPage() -> impl IntoView {
 }
 
 fn page(view: CalendarView, here: Here) -> AnyView {
-    let CalendarView { title, zone, month_problem, zone_problem, former, next, lead, days, truncated } = view;
+    let CalendarView { title, zone, month_problem, zone_problem, former, next, lead, days, truncated, unreadable } =
+        view;
     // A month that cannot be read does not travel along; a zone stays as it was typed.
     let month = if month_problem.is_some() { String::new() } else { here.once("month") };
     let month_problem = month_problem.map(|problem| {
@@ -46,7 +47,7 @@ fn page(view: CalendarView, here: Here) -> AnyView {
     let gaps = (0..lead).map(|_| gap()).collect::<Vec<_>>();
     let rest = (usize::from(lead) + days.len()).next_multiple_of(7) - usize::from(lead) - days.len();
     let rest = (0..rest).map(|_| gap()).collect::<Vec<_>>();
-    let empty = days.iter().all(|day| day.entries.is_empty());
+    let empty = unreadable.is_empty() && days.iter().all(|day| day.entries.is_empty());
     let days = days.into_iter().map(day).collect::<Vec<_>>();
     view! {
         {month_problem}
@@ -76,6 +77,7 @@ fn page(view: CalendarView, here: Here) -> AnyView {
         {truncated.then(|| view! {
             <Alert tone=Tone::Info title="There is more than is shown.">"This month has more campaigns than fit here. The list of campaigns has them all."</Alert>
         })}
+        {unreadable_campaigns(&unreadable)}
         <ol class="month">{heads.collect_view()} {gaps} {days} {rest}</ol>
         {empty.then(|| view! { <p class="muted">"Nothing went out in this month, and nothing is due."</p> })}
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    campaign::{Campaign, LaunchCheck},
+    campaign::{Campaign, CampaignList, LaunchCheck},
     ids::{MessageId, SegmentId, TemplateId, TriggerEventId},
     message::{Channel, Message},
     page::Page,
@@ -49,7 +49,7 @@ pub struct CampaignsQuery {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CampaignsView {
-    pub campaigns: Page<Campaign>,
+    pub campaigns: CampaignList,
     pub audiences: BTreeMap<SegmentId, String>,
     pub templates: BTreeMap<TemplateId, String>,
 }

@@ -50,10 +50,12 @@ fn page(view: CampaignsView, here: Here) -> AnyView {
     ];
     let tabs = statuses.into_iter().map(|status| Tab::new(status.as_str(), Label::from(status).text));
     let tabs = std::iter::once(Tab::new("", "All")).chain(tabs).collect::<Vec<_>>();
-    if view.campaigns.items.is_empty() && !filtered {
+    let cannot_be_read = unreadable_campaigns(&view.campaigns.unreadable);
+    let nothing = view.campaigns.items.is_empty() && view.campaigns.next_cursor.is_none();
+    if nothing && cannot_be_read.is_none() && !filtered {
         return none_yet();
     }
-    let list = if view.campaigns.items.is_empty() { no_match() } else { table(view) };
+    let list = if nothing { cannot_be_read.is_none().then(no_match) } else { Some(table(view)) };
     view! {
         <div class="toolbar">
             <FilterForm action=paths::CAMPAIGNS label="Search campaigns">
@@ -63,6 +65,7 @@ fn page(view: CampaignsView, here: Here) -> AnyView {
             </FilterForm>
             <Tabs param="status" label="Filter by status" tabs/>
         </div>
+        {cannot_be_read}
         {list}
     }
     .into_any()

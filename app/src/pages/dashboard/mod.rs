@@ -50,8 +50,9 @@ fn page(view: Dashboard, hold: FormAction<HoldSending>, release: FormAction<Rele
     });
     let figures = figures.collect::<Vec<_>>();
     let people = |consent| Some(paths::with_query(paths::CONTACTS, &[("consent", consent)]));
-    let first_steps = view.campaigns.is_empty();
+    let first_steps = view.campaigns.is_empty() && view.unreadable.is_empty();
     view! {
+        {unreadable_campaigns(&view.unreadable)}
         <div class="stats">{figures}</div>
         <div class="grid grid--2-1">
             {if first_steps { steps(&view) } else { campaigns(&view.campaigns) }}

@@ -11,7 +11,7 @@ use crate::{error::AppError, faults::Faults};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MessageView {
     pub message: Message,
-    /// None for single messages, and once the campaign was deleted.
+    /// None for single messages, once the campaign was deleted, and while it cannot be read.
     pub campaign: Option<Campaign>,
     pub run: Option<Run>,
     pub faults: Faults,
@@ -34,12 +34,12 @@ pub async fn load_message(id: String) -> Result<MessageView, AppError> {
     Ok(MessageView { message, campaign, run, faults })
 }
 
-/// What a message belonged to may be gone; the message stays.
+/// What a message belonged to may be gone, or a campaign that cannot be read; the message stays.
 #[cfg(feature = "ssr")]
 fn found<T>(result: engine::Result<T>) -> Result<Option<T>, AppError> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(engine::Error::NotFound { .. }) => Ok(None),
+        Err(engine::Error::NotFound { .. } | engine::Error::Conflict(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

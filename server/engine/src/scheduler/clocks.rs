@@ -54,7 +54,7 @@ async fn set(engine: &Engine, id: CampaignId) -> Result<bool> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
     let status = store::campaigns::lock(&tx, id).await?;
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let Some(campaign) = store::campaigns::get_readable(&tx, id).await? else { return Ok(false) };
     let is_armed = matches!(status, CampaignStatus::Scheduled | CampaignStatus::Running | CampaignStatus::Paused);
     let Some(due_at) = campaign.next_run_at.filter(|due_at| is_armed && *due_at > now) else { return Ok(false) };
     let Some(next) = moved_to(&campaign.trigger, due_at) else { return Ok(false) };

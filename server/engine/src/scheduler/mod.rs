@@ -170,7 +170,8 @@ async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bo
         Err(store::Error::NotFound) => return Ok(false),
         status => status?,
     };
-    let campaign = store::campaigns::get(&tx, id).await?;
+    // One that this version cannot read keeps its time: the version that wrote it starts it.
+    let Some(campaign) = store::campaigns::get_readable(&tx, id).await? else { return Ok(false) };
     let is_armed = matches!(status, CampaignStatus::Scheduled | CampaignStatus::Running);
     // Another process was quicker, or somebody changed it.
     if !is_armed || campaign.next_run_at != Some(due_at) {

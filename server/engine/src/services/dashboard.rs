@@ -1,7 +1,7 @@
 //! What the first page shows.
 
 use domain::{
-    campaign::{Campaign, CampaignFilter, CampaignStatus},
+    campaign::{Campaign, CampaignFilter, CampaignStatus, UnreadableCampaign},
     dashboard::Dashboard,
     page::PageRequest,
     role::Permission,
@@ -34,6 +34,7 @@ impl DashboardService<'_> {
         let engine = self.0;
         let db = engine.db().reader();
         let people = store::dashboard::people(db).await?;
+        let (campaigns, unreadable) = self.campaigns(actor).await?;
         let (has_templates, has_segments) = store::dashboard::has_templates_and_segments(db).await?;
         Ok(Dashboard {
             sending: settings::current(engine).await?.sending.clone(),
@@ -41,7 +42,8 @@ impl DashboardService<'_> {
             opted_in: people.opted_in,
             opted_out: people.opted_out,
             today: store::dashboard::today(db, engine.now().plus(-Timestamp::DAY)).await?,
-            campaigns: self.campaigns(actor).await?,
+            campaigns,
+            unreadable,
             imports: engine.imports().list(actor, &PageRequest::first(SHOWN as u32)).await?.items,
             has_templates,
             has_segments,
@@ -49,21 +51,28 @@ impl DashboardService<'_> {
         })
     }
 
-    /// Running and paused first, then the latest.
-    async fn campaigns(&self, actor: &Actor) -> Result<Vec<Campaign>> {
+    /// Running and paused first, then the latest; and those among them that this version cannot read.
+    async fn campaigns(&self, actor: &Actor) -> Result<(Vec<Campaign>, Vec<UnreadableCampaign>)> {
         let page = PageRequest::first(SHOWN as u32);
         let mut shown: Vec<Campaign> = Vec::with_capacity(SHOWN);
+        let mut unreadable: Vec<UnreadableCampaign> = Vec::new();
         for status in [Some(CampaignStatus::Running), Some(CampaignStatus::Paused), None] {
             if shown.len() >= SHOWN {
                 break;
             }
             let filter = CampaignFilter { status, ..CampaignFilter::default() };
-            for campaign in self.0.campaigns().list(actor, &filter, &page).await?.items {
+            let listed = self.0.campaigns().list(actor, &filter, &page).await?;
+            for campaign in listed.items {
                 if shown.len() < SHOWN && shown.iter().all(|other| other.id != campaign.id) {
                     shown.push(campaign);
                 }
             }
+            for campaign in listed.unreadable {
+                if unreadable.iter().all(|other| other.id != campaign.id) {
+                    unreadable.push(campaign);
+                }
+            }
         }
-        Ok(shown)
+        Ok((shown, unreadable))
     }
 }

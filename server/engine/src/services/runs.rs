@@ -14,7 +14,7 @@ use crate::{
     csv_out::CsvOut,
     cursor::{Cursor, page_of, rows_to_ask_for},
     require,
-    services::forecast,
+    services::{campaigns::campaign_or, forecast},
 };
 
 /// Rows of one part of an export.
@@ -58,10 +58,7 @@ impl Runs<'_> {
         let db = self.0.db().reader();
         let rows = store::runs::list(db, campaign, before, limit).await?;
         if rows.is_empty() && before.is_none() {
-            store::campaigns::get(db, campaign).await.map_err(|error| match error {
-                store::Error::NotFound => Error::NotFound { what: "campaign" },
-                other => other.into(),
-            })?;
+            campaign_or(store::campaigns::get(db, campaign).await)?;
         }
         let mut page = page_of(rows, page, |last| Cursor::new([last.number]));
         for run in &mut page.items {

@@ -42,7 +42,7 @@ pub(super) async fn override_quiet_hours(
     rules.override_quiet(by, reason.to_owned(), now);
     store::runs::set_rules(&tx, run, &rules).await?;
     audit(&tx, actor, now, "override_quiet_hours", id, json!({ "run": run.to_string(), "reason": reason })).await?;
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     commit(tx).await?;
     // It wakes them, also when the caller has gone, or this process with it.
     engine.inner().bell.ring(Who::Planner);
@@ -65,7 +65,7 @@ pub(super) async fn restore_quiet_hours(engine: &Engine, actor: &Actor, id: Camp
     rules.restore_quiet(now);
     store::runs::set_rules(&tx, run, &rules).await?;
     audit(&tx, actor, now, "restore_quiet_hours", id, json!({ "run": run.to_string() })).await?;
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     commit(tx).await?;
     Ok(campaign)
 }

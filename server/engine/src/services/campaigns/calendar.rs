@@ -14,6 +14,7 @@ use jiff::{
 };
 use store::schedule::Started;
 
+use super::apart;
 use crate::{
     Engine, Error, Result,
     scheduler::times::{self, Times},
@@ -59,6 +60,7 @@ pub(super) async fn calendar(engine: &Engine, month: Option<&str>, timezone: Opt
         let (at, entry) = ran(run, &zone);
         put(&mut days, at, entry);
     }
+    let (due, unreadable) = apart(due);
     for campaign in &due {
         let made = made.get(&campaign.id).copied().unwrap_or(0);
         let planned = planned(campaign, made, &zone, (from, to), engine.now());
@@ -73,6 +75,7 @@ pub(super) async fn calendar(engine: &Engine, month: Option<&str>, timezone: Opt
         today: today.to_string(),
         days: days.into_iter().map(day).collect(),
         truncated,
+        unreadable,
     })
 }
 
@@ -109,7 +112,8 @@ fn clock(at: DateTime) -> String {
 
 /// A run that has begun: at that instant, or by everybody's own clock when it still goes by that.
 fn ran(run: Started, zone: &TimeZone) -> (DateTime, CalendarEntry) {
-    let local = times::read(&run.trigger).ok().and_then(|times| times.local_time(run.started_at));
+    let times = run.trigger.as_ref().and_then(|trigger| times::read(trigger).ok());
+    let local = times.and_then(|times| times.local_time(run.started_at));
     let at = local.unwrap_or_else(|| zones::civil(zone, run.started_at));
     let entry = CalendarEntry {
         campaign_id: run.campaign,

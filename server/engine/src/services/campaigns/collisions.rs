@@ -10,7 +10,10 @@ use domain::{
 };
 use store::{ConnectionTrait, schedule::Beside};
 
-use super::calendar::{CAMPAIGNS_MAX, COUNTED_MAX};
+use super::{
+    apart,
+    calendar::{CAMPAIGNS_MAX, COUNTED_MAX},
+};
 use crate::{
     Engine, Result,
     scheduler::{
@@ -62,8 +65,28 @@ pub(super) async fn warnings(
     (definition, audience): (&Group, i64),
 ) -> Result<Vec<String>> {
     let (db, now) = (engine.db().reader(), engine.now());
-    let others = others(db, campaign, now).await?;
-    if others.is_empty() || audience == 0 {
+    if audience == 0 {
+        return Ok(Vec::new());
+    }
+    let (others, unreadable) = others(db, campaign, now).await?;
+    let mut warnings = told(engine, campaign, (definition, audience), others).await?;
+    warnings.extend(unreadable.into_iter().take(TOLD).map(|name| {
+        format!(
+            "This version of the program cannot read \u{201c}{name}\u{201d}: whether it comes to the same people within a \
+             day is not known."
+        )
+    }));
+    Ok(warnings)
+}
+
+async fn told(
+    engine: &Engine,
+    campaign: &Campaign,
+    (definition, audience): (&Group, i64),
+    others: Vec<Other>,
+) -> Result<Vec<String>> {
+    let (db, now) = (engine.db().reader(), engine.now());
+    if others.is_empty() {
         return Ok(Vec::new());
     }
     let zone = settings::current(engine).await?.default_timezone.clone();
@@ -154,8 +177,9 @@ fn own_times(campaign: &Campaign, made: i32, now: Timestamp) -> Vec<Going> {
     }
 }
 
-/// Others that go out near one of the campaign's times, or are going out: what has begun first.
-async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) -> Result<Vec<Other>> {
+/// Others that go out near one of the campaign's times, or are going out: what has begun first. And the names of those that
+/// may be due by then and cannot be read.
+async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) -> Result<(Vec<Other>, Vec<String>)> {
     let made = store::schedule::runs_made_by_all(db).await?;
     let made = |id: &CampaignId| made.get(id).copied().unwrap_or(0);
     let own = own_times(campaign, made(&campaign.id), now);
@@ -170,7 +194,7 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
         }
         // One that is going out comes to people from now on.
         let at = if run.under_way { run.began.max(now) } else { run.began };
-        let going = going(&run.trigger, at);
+        let going = run.trigger.as_ref().map_or(Going::at(at), |trigger| going(trigger, at));
         if !near(going) || seen.contains(&run.campaign) {
             continue;
         }
@@ -185,7 +209,9 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
     }
     let mut scheduled = Vec::new();
     // A local time that began before is still to come elsewhere.
-    for due in store::schedule::due_between(db, from.plus(-AROUND), to, false, CAMPAIGNS_MAX).await? {
+    let due = store::schedule::due_between(db, from.plus(-AROUND), to, false, CAMPAIGNS_MAX).await?;
+    let (due, unreadable) = apart(due);
+    for due in due {
         let Some(going) = first_near(&due, made(&due.id), (from.max(now), to), near) else { continue };
         if seen.insert(due.id) {
             let again = matches!(due.trigger, Trigger::Cron { .. });
@@ -197,7 +223,7 @@ async fn others(db: &impl ConnectionTrait, campaign: &Campaign, now: Timestamp) 
     // What goes out every day is near everything: it hides nothing that goes out once.
     scheduled.sort_by_key(|(again, other)| (*again, other.at));
     others.extend(scheduled.into_iter().map(|(_, other)| other).take(LOOKED_AT));
-    Ok(others)
+    Ok((others, unreadable.into_iter().map(|other| other.name).collect()))
 }
 
 /// When people get what begins at this instant.

@@ -147,7 +147,7 @@ pub(super) async fn change(
     patch: &CampaignPatch,
 ) -> Result<Campaign> {
     let status = campaign_or(store::campaigns::lock(tx, id).await)?;
-    let former = store::campaigns::get(tx, id).await?;
+    let former = campaign_or(store::campaigns::get(tx, id).await)?;
     if patch.version.is_some_and(|version| version != former.version) {
         return Err(stale(patch, &former));
     }
@@ -186,7 +186,7 @@ pub(super) async fn change(
     fields.extend((changed.name != former.name).then_some("name"));
     fields.extend((changed.rate_per_second != former.rate_per_second).then_some("rate_per_second"));
     audit(tx, actor, engine.now(), "update", id, json!({ "fields": fields })).await?;
-    Ok(store::campaigns::get(tx, id).await?)
+    campaign_or(store::campaigns::get(tx, id).await)
 }
 
 /// When a campaign with another trigger is due next that has made so many runs: one that is scheduled stays so.
@@ -266,7 +266,7 @@ pub(super) async fn delete(engine: &Engine, actor: &Actor, id: CampaignId) -> Re
         let text = format!("The campaign is {}. Cancel it before you delete it.", status_words(status));
         return Err(Error::Conflict(text));
     }
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     store::rehearsals::discard(&tx, id, engine.now()).await?;
     store::campaigns::delete(&tx, id).await?;
     audit(&tx, actor, engine.now(), "delete", id, named(&campaign.name)).await?;

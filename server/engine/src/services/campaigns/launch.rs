@@ -448,7 +448,7 @@ pub(super) async fn launch(engine: &Engine, actor: &Actor, id: CampaignId, shown
     if !may_launch(status) {
         return Err(Error::Conflict(launched_before(status)));
     }
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     if campaign.trigger.is_event() {
         let text = "The campaign waits for events: schedule it, and it listens from then on.";
         return Err(Error::Conflict(text.to_owned()));

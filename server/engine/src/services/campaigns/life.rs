@@ -73,7 +73,7 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
     }
     let run = open.map(|(run, ..)| run.to_string());
     audit(&tx, actor, now, change.action, id, json!({ "run": run })).await?;
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     commit(tx).await?;
     for who in [Who::Planner, Who::Senders] {
         engine.inner().bell.ring(who);

@@ -13,19 +13,19 @@ mod test;
 
 use domain::{
     campaign::{
-        Campaign, CampaignFilter, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign, OverrideQuietHours,
-        TestRequest,
+        Campaign, CampaignFilter, CampaignList, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign,
+        OverrideQuietHours, TestRequest, UnreadableCampaign,
     },
     ids::{CampaignId, SegmentId, TemplateId},
     message::Message,
-    page::{Page, PageRequest},
+    page::PageRequest,
     role::Permission,
     run::{LeaveOut, Run, ShownPlan, SinceRehearsal},
     schedule::Calendar,
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use store::Tx;
+use store::{Tx, campaigns::Listed};
 
 use crate::{
     Actor, Engine, Error, Result,
@@ -47,12 +47,32 @@ impl Engine {
 
 const NO_CAMPAIGN: Error = Error::NotFound { what: "campaign" };
 
-/// `NotFound` said in the campaign's words.
-fn campaign_or<T>(result: store::Result<T>) -> Result<T> {
+/// `NotFound` said in the campaign's words, and `Conflict` of one that this version cannot read.
+pub(super) fn campaign_or<T>(result: store::Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         store::Error::NotFound => NO_CAMPAIGN,
+        store::Error::Corrupt { column, .. } => {
+            // What stands there is not told: it may be about people.
+            tracing::error!(field = column, "this version cannot read a campaign that somebody asked for");
+            Error::Conflict(UNREADABLE.to_owned())
+        }
         other => other.into(),
     })
+}
+
+const UNREADABLE: &str = "This version of the program cannot read this campaign: a newer one has written it, or it is \
+                          damaged. No run of it begins. The log names the field.";
+
+/// Those that can be read, and those that cannot.
+fn apart(listed: Vec<Listed>) -> (Vec<Campaign>, Vec<UnreadableCampaign>) {
+    let (mut campaigns, mut unreadable) = (Vec::with_capacity(listed.len()), Vec::new());
+    for one in listed {
+        match one {
+            Ok(campaign) => campaigns.push(campaign),
+            Err(other) => unreadable.push(other),
+        }
+    }
+    (campaigns, unreadable)
 }
 
 impl<'a> Campaigns<'a> {
@@ -60,11 +80,11 @@ impl<'a> Campaigns<'a> {
         self.0
     }
 
-    /// Campaigns, newest first; `q` is a part of the name.
+    /// Campaigns, newest first; `q` is a part of the name. Those that this version cannot read are named beside the others.
     ///
     /// # Errors
     /// `Invalid` for a cursor or limit that cannot be used.
-    pub async fn list(&self, actor: &Actor, filter: &CampaignFilter, page: &PageRequest) -> Result<Page<Campaign>> {
+    pub async fn list(&self, actor: &Actor, filter: &CampaignFilter, page: &PageRequest) -> Result<CampaignList> {
         require(actor, Permission::Read)?;
         let limit = rows_to_ask_for(page)?;
         let before = Cursor::read(page, |parts| match parts {
@@ -72,13 +92,21 @@ impl<'a> Campaigns<'a> {
             _ => None,
         })?;
         let rows = store::campaigns::list(self.0.db().reader(), filter, before, limit).await?;
-        Ok(page_of(rows, page, |last| Cursor::new([last.created_at.as_micros().to_string(), last.id.to_string()])))
+        let page = page_of(rows, page, |last| {
+            let (at, id) = match last {
+                Ok(campaign) => (campaign.created_at, campaign.id),
+                Err(unreadable) => (unreadable.created_at, unreadable.id),
+            };
+            Cursor::new([at.as_micros().to_string(), id.to_string()])
+        });
+        let (items, unreadable) = apart(page.items);
+        Ok(CampaignList { items, next_cursor: page.next_cursor, unreadable })
     }
 
     /// One campaign with its latest run.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`, `Conflict` of one that this version cannot read.
     pub async fn get(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
         require(actor, Permission::Read)?;
         campaign_or(store::campaigns::get(self.0.db().reader(), id).await)

@@ -47,7 +47,7 @@ pub(super) async fn rehearse(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     if !launch::may_launch(status) {
         return Err(Error::Conflict(launch::launched_before(status)));
     }
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     store::rehearsals::discard(&tx, id, now).await?;
     // Runs are told apart by their instants: that of its time is kept for the run that goes out then. By its clock
     // everybody is decided.
@@ -241,7 +241,7 @@ pub(super) async fn leave_out(engine: &Engine, actor: &Actor, id: CampaignId, wh
     if !launch::may_launch(status) {
         return Err(Error::Conflict(launch::launched_before(status)));
     }
-    let audience = match store::campaigns::get(&tx, id).await?.segment_id {
+    let audience = match campaign_or(store::campaigns::get(&tx, id).await)?.segment_id {
         Some(segment) => store::segments::find(&tx, segment).await?,
         None => None,
     };

@@ -18,7 +18,7 @@ pub(super) async fn schedule(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     let status = campaign_or(store::campaigns::lock(&tx, id).await)?;
-    let campaign = store::campaigns::get(&tx, id).await?;
+    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
     if campaign.trigger == Trigger::Now {
         let text = "The campaign has no time: its trigger is `now`. Give it one, or launch it.";
         return Err(Error::Conflict(text.to_owned()));
@@ -39,7 +39,7 @@ pub(super) async fn schedule(engine: &Engine, actor: &Actor, id: CampaignId) -> 
     store::campaigns::set_status(&tx, id, &[status], CampaignStatus::Scheduled, now).await?;
     store::schedule::arm(&tx, id, Some(first)).await?;
     audit(&tx, actor, now, "schedule", id, json!({ "next_run_at": first })).await?;
-    let scheduled = store::campaigns::get(&tx, id).await?;
+    let scheduled = campaign_or(store::campaigns::get(&tx, id).await)?;
     commit(tx).await?;
     Ok(scheduled)
 }
@@ -49,7 +49,7 @@ async fn listen(engine: &Engine, tx: Tx, actor: &Actor, campaign: &Campaign) -> 
     let (now, id) = (engine.now(), campaign.id);
     launch::start(engine, &tx, actor, campaign, now).await?;
     store::campaigns::set_status(&tx, id, &[campaign.status], CampaignStatus::Running, now).await?;
-    let listening = store::campaigns::get(&tx, id).await?;
+    let listening = campaign_or(store::campaigns::get(&tx, id).await)?;
     commit(tx).await?;
     Ok(listening)
 }
