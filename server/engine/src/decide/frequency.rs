@@ -23,7 +23,8 @@ impl fmt::Display for Capped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.topic { " about the topic" } else { "" };
         let law = if self.law { ", by law" } else { "" };
-        write!(f, "{} of {} in {} days{about}{law}", self.had, self.messages, self.days)
+        let days = if self.days == 1 { "day" } else { "days" };
+        write!(f, "{} of {} in {} {days}{about}{law}", self.had, self.messages, self.days)
     }
 }
 
@@ -53,5 +54,7 @@ mod tests {
         assert_eq!(of(&[cap(3, 2)]), Ok(()));
         let no = of(&[cap(9, 3), cap(3, 3)]).expect_err("three are enough");
         assert_eq!((no.reason, no.detail.as_deref()), (Reason::FrequencyCap, Some("3 of 3 in 7 days")));
+        let by_law = Capped { days: 1, topic: true, law: true, ..cap(3, 3) };
+        assert_eq!(by_law.to_string(), "3 of 3 in 1 day about the topic, by law");
     }
 }
