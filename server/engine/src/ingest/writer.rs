@@ -28,7 +28,7 @@ use crate::{Engine, Error, Result};
 pub const QUEUE: usize = 8_192;
 
 /// The most webhooks in one transaction …
-const BATCH: usize = 500;
+const BATCH: usize = 800;
 
 /// … and the most callbacks while something waits that a person wrote: they share the database.
 const BATCH_BESIDE_PEOPLE: usize = 200;
