@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::{
     campaign::CampaignStatus,
     message::{MessageFilter, State},
-    run::RunStatus,
+    run::{Run, RunStatus},
     sender::Sender,
 };
 use serde_json::json;
@@ -135,6 +135,25 @@ async fn a_maintenance_page_leaves_few_in_doubt_and_the_campaign_goes_on_by_itse
         assert_eq!(world.accepted_in_all(), u64::try_from(PEOPLE).expect("positive"));
         assert_eq!(sender(&world).await.blocked, None);
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_of_one_country_fails_its_people_and_blocks_no_sender() {
+    let mut setup = Setup::default();
+    setup.simulator.errors = vec![
+        ErrorRule::new("*0001", 30_041, When::BeforeSent),
+        ErrorRule::new("*0002", 30_034, When::BeforeSent),
+        ErrorRule::new("*0003", 30_040, When::Create),
+    ];
+    for mut world in worlds(setup).await {
+        world.people(1, 60).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let told = |run: &Run| run.ledger.failed == 3 && run.ledger.delivered == 57;
+        world.until(run.id, "all told and over", |run| told(run) && run.status == RunStatus::Completed).await;
+        assert_eq!(sender(&world).await.blocked, None);
         world.stop().await;
     }
 }

@@ -316,6 +316,15 @@ mod tests {
     }
 
     #[test]
+    fn what_concerns_one_country_blocks_no_sender() {
+        for code in [21_408, 21_612, 30_033, 30_034, 30_035, 30_040, 30_041, 30_042, 30_043] {
+            for sync in [false, true] {
+                assert_eq!(Codes::default().class(code, sync), Class::PermanentRecipient, "{code}");
+            }
+        }
+    }
+
+    #[test]
     fn unknown_codes_are_safe() {
         assert_eq!(Codes::default().class(21_999, true), Class::PermanentMessage);
         assert_eq!(Codes::default().class(30_999, false), Class::Defer);

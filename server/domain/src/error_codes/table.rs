@@ -79,9 +79,10 @@ codes! {
     30024 AccountWide "The carrier does not know the sender." "Finish the sender's registration.";
     30025 30026 Informational "T-Mobile's daily limit is nearing." "Spread the campaign over more days.";
     30032 AccountWide "The toll-free number is not verified." "Verify it in the Twilio console.";
-    30033 AccountWide "The registered campaign is suspended in the United States." "Settle it with Twilio's support.";
-    30034 30035 AccountWide "The number is not, or not yet, registered for messages in the United States." "Register it for A2P 10DLC and wait for the approval.";
-    30040 30041 30042 30043 AccountWide "The sender is not registered for this country." "Register it, or use another sender there.";
+    // Whoever lives elsewhere gets what comes from the same sender.
+    30033 PermanentRecipient "The registered campaign is suspended in the United States." "Settle it with Twilio's support.";
+    30034 30035 PermanentRecipient "The number is not, or not yet, registered for messages in the United States." "Register it for A2P 10DLC and wait for the approval.";
+    30040 30041 30042 30043 PermanentRecipient "The sender is not registered for this country." "Register it, or use another sender there.";
     30410 Defer "The carrier did not answer in time; Twilio gave up so that nobody gets it twice." "Some may have got it all the same: ask them another way before writing again.";
     30450 30453 Defer "Blocked by the protection against fraudulent traffic." "Check where the numbers came from before writing to them again.";
 
