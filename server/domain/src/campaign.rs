@@ -134,7 +134,7 @@ pub struct Campaign {
     pub on_unknown: OnUnknown,
     pub weight: i32,
     pub status: CampaignStatus,
-    /// Why it is paused or failed, when the scheduler did it.
+    /// Why it is paused or failed, when the scheduler did it, or its latest run was paused for a reason and ended so.
     pub reason: Option<String>,
     /// When it is due next, while it is scheduled.
     pub next_run_at: Option<Timestamp>,

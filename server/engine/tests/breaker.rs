@@ -3,17 +3,18 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
-    campaign::CampaignStatus,
+    campaign::{Campaign, CampaignStatus, NewCampaign, Trigger},
     message::{MessageFilter, State},
+    page::PageRequest,
     run::{Run, RunStatus},
     sender::Sender,
 };
 use serde_json::json;
 use simulator::{ErrorRule, When};
-use world::{Setup, World, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 fn refusing(code: u32, when: When, probe_after: u64) -> Setup {
     let mut setup = Setup { probe_after: Duration::from_millis(probe_after), ..Setup::default() };
@@ -106,6 +107,56 @@ async fn a_run_that_somebody_paused_stays_paused_when_the_sender_works_again() {
         let run = world.until_completed(first.id).await;
         assert_eq!(handed_over(&run.ledger), 20);
         assert_eq!(world.campaign_status(&two).await, CampaignStatus::Paused);
+        world.stop().await;
+    }
+}
+
+/// Waits until the campaign has so many runs; the latest.
+async fn until_run(world: &World, campaign: &Campaign, number: usize) -> Run {
+    let wait = async {
+        loop {
+            let page = PageRequest::first(10);
+            let mut runs = world.engine.runs().list(&world.admin, campaign.id, &page).await.expect("runs").items;
+            if runs.len() == number {
+                return runs.remove(0);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("a run")
+}
+
+/// Nobody is left who could try: the block stands until the next run, and does not keep it from beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeating_campaign_whose_run_ended_while_its_sender_was_blocked_goes_on() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = refusing(30_002, When::BeforeSent, 500);
+    setup.clock = clock.clone();
+    clock.to("2026-11-28T08:59:00Z");
+    for mut world in worlds(setup).await {
+        clock.to("2026-11-28T08:59:00Z");
+        world.people(1, 1).await;
+        let trigger = Trigger::Cron {
+            expression: "0 * * * *".to_owned(),
+            timezone: Some("UTC".to_owned()),
+            until: None,
+            count: None,
+        };
+        let template_id = Some(world.template("Hi").await);
+        let new = NewCampaign { trigger, template_id, ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, new).await.expect("a draft");
+        world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        world.start();
+        clock.to("2026-11-28T09:00:00Z");
+        let first = until_run(&world, &campaign, 1).await;
+        let lost = |run: &Run| run.status == RunStatus::Completed && run.ledger.failed == 1;
+        world.until(first.id, "lost", lost).await;
+        assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Scheduled, "{:?}", world.db.kind());
+        world.simulate(&json!({ "errors": null }));
+        clock.to("2026-11-28T10:00:00Z");
+        let second = until_run(&world, &campaign, 2).await;
+        let second = world.until_completed(second.id).await;
+        assert_eq!(handed_over(&second.ledger), 1);
         world.stop().await;
     }
 }

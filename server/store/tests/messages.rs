@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    campaign::{OnUnknown, Repeat},
+    campaign::{CampaignStatus, OnUnknown, Repeat},
     consent::Consent,
     ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
     message::{By, CheckOutcome, Kind, Outcome, State},
@@ -719,6 +719,43 @@ async fn a_run_is_complete_when_its_ledger_says_so() {
         assert!(complete().await);
         assert!(!complete().await, "once");
         assert_eq!(store::runs::get(db.reader(), run.run).await.expect("a run").status, RunStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_campaign_that_is_due_again_goes_on_unless_its_run_was_paused_for_more_than_its_sender() {
+    const FAILING: &str = "Too many fail.";
+    for test in testkit::databases().await {
+        let db = &test.db;
+        build::people(db, 1, 1, Consent::OptedIn).await;
+        let sender = build::sender(db).await;
+        let cases = [
+            ("blocked", CampaignStatus::Scheduled, None),
+            ("blocked, then by hand", CampaignStatus::Paused, None),
+            ("failing", CampaignStatus::Paused, Some(FAILING)),
+            ("by hand", CampaignStatus::Paused, None),
+        ];
+        for (how, status, reason) in cases {
+            let run = build::run(db, sender, build::rules(), None).await;
+            run.plan_all(db).await;
+            let claimed = claim(db, &run, 1).await;
+            let paused = commit(db, async |tx| {
+                store::schedule::arm(tx, run.campaign, Some(START.plus(Timestamp::MINUTE))).await?;
+                let from = [CampaignStatus::Running];
+                store::campaigns::set_status(tx, run.campaign, &from, CampaignStatus::Paused, START).await?;
+                if how.starts_with("blocked") {
+                    let paused = store::breaker::pause_run(tx, run.run, "The account is suspended.").await?;
+                    return Ok(paused && (how == "blocked" || store::breaker::keep_paused(tx, run.run).await?));
+                }
+                store::runs::set_status(tx, run.run, &[RunStatus::Running], RunStatus::Paused, reason).await
+            });
+            assert!(paused.await, "{how}");
+            write(db, &[outcome(&claimed[0], Effect::Accepted { sid: sid(claimed[0].id.0) })]).await;
+            assert!(commit(db, async |tx| store::runs::complete(tx, run.run, run.campaign, START).await).await);
+            let campaign = store::campaigns::get(db.reader(), run.campaign).await.expect("a campaign");
+            assert_eq!((campaign.status, campaign.reason.as_deref()), (status, reason), "{how}, {:?}", db.kind());
+            assert_eq!(store::runs::get(db.reader(), run.run).await.expect("a run").reason, None);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use domain::{
     actor::Actor,
+    campaign::CampaignStatus,
     ids::{CampaignId, RunId, SenderId, TemplateId, TopicId},
     run::{Rules, RunStatus},
     segment::Group,
@@ -166,12 +167,17 @@ pub async fn done(db: &impl ConnectionTrait) -> Result<Vec<(RunId, CampaignId)>>
     rows.iter().map(|row| Ok((RunId(row.get("id")?), CampaignId(row.get("campaign_id")?)))).collect()
 }
 
-/// Completes a run, and its campaign, when its ledger says so. False when it does not (any more).
+/// Completes a run, and its campaign, when its ledger says so. False when it does not (any more). A campaign that is due
+/// again goes on, also one whose run was paused because its sender was blocked; paused for anything else it stays so, and
+/// keeps the reason.
 ///
 /// # Errors
 /// What the database says.
 pub async fn complete(tx: &Tx, run: RunId, campaign: CampaignId, at: Timestamp) -> Result<bool> {
-    crate::campaigns::lock(tx, campaign).await?;
+    let status = crate::campaigns::lock(tx, campaign).await?;
+    let query = format!("SELECT blocked, reason FROM runs WHERE id = $1{}", Kind::of(tx).for_update());
+    let Some(row) = one(tx, query, vec![run.0.into()]).await? else { return Ok(false) };
+    let (blocked, reason): (bool, Option<String>) = (row.get("blocked")?, row.get("reason")?);
     let update = format!(
         "UPDATE runs SET status = 'completed', reason = NULL, finished_at = $1 \
          WHERE id = $2 AND status IN ('running', 'paused') AND planned AND event_name IS NULL \
@@ -180,11 +186,13 @@ pub async fn complete(tx: &Tx, run: RunId, campaign: CampaignId, at: Timestamp) 
     if exec(tx, update, vec![at.as_micros().into(), run.0.into()]).await? == 0 {
         return Ok(false);
     }
-    // One that is due again goes on; paused by a person it stays so.
-    let update = "UPDATE campaigns SET updated_at = $1, status = CASE WHEN next_due_at IS NULL THEN 'completed' \
-                  WHEN status = 'paused' THEN 'paused' ELSE 'scheduled' END WHERE id = $2 \
+    let stays = status == CampaignStatus::Paused && !blocked;
+    let (then, reason) = if stays { (CampaignStatus::Paused, reason) } else { (CampaignStatus::Scheduled, None) };
+    let update = "UPDATE campaigns SET updated_at = $1, status = CASE WHEN next_due_at IS NULL THEN 'completed' ELSE $3 END, \
+                  reason = CASE WHEN next_due_at IS NULL THEN NULL ELSE $4 END WHERE id = $2 \
                   AND status IN ('running', 'paused')";
-    exec(tx, update, vec![at.as_micros().into(), campaign.0.into()]).await?;
+    let values = vec![at.as_micros().into(), campaign.0.into(), then.as_str().into(), reason.into()];
+    exec(tx, update, values).await?;
     Ok(true)
 }
 

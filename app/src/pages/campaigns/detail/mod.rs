@@ -294,8 +294,7 @@ fn due(campaign: &Campaign) -> Option<AnyView> {
         .into_any()
     });
     let why = campaign.reason.clone().map(|reason| {
-        let title =
-            if campaign.status == CampaignStatus::Failed { "It did not go out." } else { "It could not start." };
+        let title = if campaign.status == CampaignStatus::Failed { "It did not go out." } else { "It is paused." };
         view! { <Alert tone=Tone::Warn title=title>{reason}</Alert> }.into_any()
     });
     let skipped = campaign.last_due.and_then(|due| Some((due, text::due_reason(due.reason?)))).map(|(due, words)| {
