@@ -26,6 +26,7 @@ mod m20261128_000023_stricter_guards;
 mod m20261129_000024_opt_outs;
 mod m20261129_000025_decision_grounds;
 mod m20261129_000026_callbacks;
+mod m20261129_000027_failing_told;
 mod up;
 
 pub use up::{Error, up};
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000024_opt_outs::Migration),
             Box::new(m20261129_000025_decision_grounds::Migration),
             Box::new(m20261129_000026_callbacks::Migration),
+            Box::new(m20261129_000027_failing_told::Migration),
         ]
     }
 }

@@ -12,11 +12,12 @@ use domain::{
     message::{By, Channel, CheckOutcome, MessageFilter, NewMessage, State},
     process::Wait,
     reason::Reason,
-    run::RunStatus,
+    run::{Run, RunStatus},
     settings::{Sending, SendingState, SettingsPatch},
     time::Timestamp,
     topic::NewTopic,
 };
+use engine::workers::{self, Role, Workers};
 use futures::TryStreamExt as _;
 use serde_json::json;
 use simulator::{ErrorRule, Fault, NumberRule, When};
@@ -580,6 +581,64 @@ async fn a_run_of_which_too_many_fail_is_paused_once() {
     }
 }
 
+/// Another process, which sends.
+async fn sending(world: &World) -> Workers {
+    let clock = std::sync::Arc::new(engine::clock::SystemClock);
+    let other = engine::Engine::open(world.db.clone(), world.config().clone(), clock).await.expect("an engine");
+    workers::start(&other, Role::Worker)
+}
+
+/// The run knows, not the process; and what callbacks tell is no other news than what answers told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_was_paused_for_failures_is_paused_for_them_by_no_other_process_and_no_callback() {
+    let mut setup = Setup { rate_per_second: 200, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 21_408, When::Create)];
+    for mut world in worlds(setup).await {
+        world.people(1, 500).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        // Takes callbacks; the others send, one after the other.
+        world.start_as(Role::Web);
+        let first = sending(&world).await;
+        world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        first.stop().await;
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        let second = sending(&world).await;
+        // More than are tolerated, in the process that was started meanwhile.
+        world.until(run.id, "under way again", |run| run.ledger.failed > 250).await;
+        world.simulate(&json!({ "errors": [{ "number": "*", "code": 30008, "when": "before_sent" }] }));
+        let over = |run: &Run| run.status == RunStatus::Completed && run.ledger.failed == 500;
+        let run = world.until(run.id, "over", over).await;
+        assert!(run.failures_by_code.get("30008").is_some_and(|count| *count > 41), "{:?}", run.failures_by_code);
+        second.stop().await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_somebody_paused_while_too_many_failed_is_paused_for_that_once_it_is_resumed() {
+    let mut setup = Setup { rate_per_second: 100, ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 30_008, When::BeforeSent)];
+    setup.simulator.callbacks.delay_ms = 3_000;
+    for mut world in worlds(setup).await {
+        world.people(1, 600).await;
+        let campaign = world.campaign("Hi").await;
+        let run = world.launch(&campaign).await;
+        world.start();
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 80).await;
+        world.engine.campaigns().pause(&world.admin, campaign.id).await.expect("paused by hand");
+        let told = |run: &Run| run.ledger.failed >= 80 && handed_over(&run.ledger) + run.ledger.sending == 0;
+        let paused = world.until(run.id, "all told", told).await;
+        assert_eq!((paused.status, paused.reason), (RunStatus::Paused, None));
+        world.simulate(&json!({ "callbacks": { "delay_ms": 5 } }));
+        world.engine.campaigns().resume(&world.admin, campaign.id).await.expect("resumed");
+        let paused = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        assert!(paused.reason.is_some_and(|reason| reason.contains("a fifth")));
+        assert!(paused.ledger.queued > 100, "{:?}", paused.ledger);
+        world.stop().await;
+    }
+}
+
 fn hello_to(person: i64) -> NewMessage {
     NewMessage {
         phone: build::phone(person),
@@ -603,8 +662,8 @@ async fn a_provider_that_is_not_there_costs_nobody() {
         let clock = std::sync::Arc::new(engine::clock::SystemClock);
         let cut_off = engine::Engine::open(world.db.clone(), config, clock).await.expect("an engine");
         let single = world.engine.messages().create(&world.admin, hello_to(1)).await.expect("taken");
-        let workers = engine::workers::start(&cut_off, engine::workers::Role::All);
-        let tried = |run: &domain::run::Run| run.ledger.planned == 5 && run.status == RunStatus::Running;
+        let workers = workers::start(&cut_off, Role::All);
+        let tried = |run: &Run| run.ledger.planned == 5 && run.status == RunStatus::Running;
         world.until(run.id, "planned", tried).await;
         tokio::time::sleep(Duration::from_millis(700)).await;
         workers.stop().await;

@@ -24,7 +24,7 @@ use store::{
         Seen, Settled,
     },
     rehearsals::LeftOut,
-    runs::Asleep,
+    runs::{Asleep, Told},
 };
 use testkit::build::{self, START, TestRun, commit};
 use uuid::Uuid;
@@ -756,6 +756,28 @@ async fn a_campaign_that_is_due_again_goes_on_unless_its_run_was_paused_for_more
             assert_eq!((campaign.status, campaign.reason.as_deref()), (status, reason), "{how}, {:?}", db.kind());
             assert_eq!(store::runs::get(db.reader(), run.run).await.expect("a run").reason, None);
         }
+    }
+}
+
+#[tokio::test]
+async fn that_too_many_fail_is_told_once_and_only_of_a_run_that_runs() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1).await;
+        let status = |from: RunStatus, to: RunStatus| {
+            commit(db, async move |tx| store::runs::set_status(tx, run.run, &[from], to, None).await)
+        };
+        let told = || commit(db, async |tx| store::runs::pause_failing(tx, run.run, "Too many fail.").await);
+        assert!(status(RunStatus::Running, RunStatus::Paused).await, "by hand");
+        assert_eq!(told().await, Told::NotYet);
+        assert!(status(RunStatus::Paused, RunStatus::Running).await);
+        assert_eq!(told().await, Told::Now);
+        let paused = store::runs::get(db.reader(), run.run).await.expect("a run");
+        assert_eq!((paused.status, paused.reason.as_deref()), (RunStatus::Paused, Some("Too many fail.")));
+        assert_eq!(told().await, Told::Before);
+        assert!(status(RunStatus::Paused, RunStatus::Running).await);
+        assert_eq!(told().await, Told::Before, "whoever resumed it knows");
+        assert_eq!(store::runs::get(db.reader(), run.run).await.expect("a run").status, RunStatus::Running);
     }
 }
 

@@ -162,10 +162,9 @@ pub(super) async fn stop_runs(engine: &Engine, receipts: &[ReceiptIn], outs: &[R
         })
     });
     for (run, trouble) in engine.inner().guard.note(sender::Source::Callback, ends) {
-        let reason = trouble.reason();
         // The callbacks are stored. The next one of its kind tries again.
-        if let Err(error) = stop_run_of(engine, run, reason).await {
-            tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
+        if let Err(error) = stop_run_of(engine, run, trouble).await {
+            tracing::error!(%error, run.id = %run, ?trouble, "a run that should be paused is not");
         }
     }
 }
@@ -178,9 +177,9 @@ const fn trouble(class: Option<Class>) -> sender::Trouble {
     }
 }
 
-async fn stop_run_of(engine: &Engine, run: RunId, reason: &str) -> crate::Result<()> {
+async fn stop_run_of(engine: &Engine, run: RunId, trouble: sender::Trouble) -> crate::Result<()> {
     let campaign = store::runs::get(engine.db().lookout(), run).await?.campaign_id;
-    sender::stop_run(engine, run, campaign, reason).await
+    sender::stop_troubled(engine, sender::Source::Callback, (run, trouble), campaign).await
 }
 
 const fn status_of(event: &Event) -> Option<&StatusIn> {

@@ -2,7 +2,8 @@
 //! through all its people.
 //!
 //! Answers and callbacks are looked at apart: they may come to different processes, and a message that is taken at first
-//! says nothing of what becomes of it.
+//! says nothing of what becomes of it. Each process looks at what came to it; that a run was paused because too many fail is
+//! kept with the run, and so told once.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,7 +39,7 @@ impl Trouble {
             }
             Self::Failing => {
                 "More than a fifth of the latest messages failed; see the failures by code. If that is to be expected \
-                 of these people, resume: it will not be paused for this again"
+                 of these people, resume: this run will not be paused for this again"
             }
         }
     }
@@ -54,8 +55,8 @@ pub(crate) enum Source {
 #[derive(Debug, Default)]
 struct Latest {
     outcomes: VecDeque<Option<Trouble>>,
-    /// It was stopped for failures of all kinds. Who resumes it then knows of them.
-    known_to_fail: bool,
+    /// The database says that the run was paused for failures of all kinds, which is not taken back: it is not asked again.
+    is_told: bool,
 }
 
 impl Latest {
@@ -67,19 +68,14 @@ impl Latest {
     }
 
     /// What there is too much of: one trouble, or failures of any kind together.
-    fn too_much(&mut self, trouble: Trouble) -> Option<Trouble> {
+    fn too_much(&self, trouble: Trouble) -> Option<Trouble> {
         let same = self.outcomes.iter().filter(|outcome| **outcome == Some(trouble)).count();
         let all = self.outcomes.iter().flatten().count();
-        let found = if trouble != Trouble::Failing && same > TOLERATED {
-            trouble
-        } else if all > TOLERATED && !self.known_to_fail {
-            self.known_to_fail = true;
-            Trouble::Failing
+        if trouble != Trouble::Failing && same > TOLERATED {
+            Some(trouble)
         } else {
-            return None;
-        };
-        self.outcomes.clear();
-        Some(found)
+            (all > TOLERATED && !self.is_told).then_some(Trouble::Failing)
+        }
     }
 }
 
@@ -88,7 +84,8 @@ impl Latest {
 pub struct Guard(Mutex<HashMap<(RunId, Source), Latest>>);
 
 impl Guard {
-    /// Notes outcomes. Those runs are to be stopped, once each for this trouble; then they start anew.
+    /// Notes outcomes. Those runs are to be stopped, each for this trouble: until [`Guard::begin_anew`] is told that it was
+    /// tried, the next one that fails finds it again.
     pub(crate) fn note(
         &self,
         source: Source,
@@ -102,9 +99,20 @@ impl Guard {
         for (run, trouble) in outcomes {
             let latest = runs.entry((run, source)).or_default();
             latest.note(trouble);
-            stops.extend(trouble.and_then(|trouble| latest.too_much(trouble)).map(|found| (run, found)));
+            if stops.iter().all(|(stopped, _)| *stopped != run) {
+                stops.extend(trouble.and_then(|trouble| latest.too_much(trouble)).map(|found| (run, found)));
+            }
         }
         stops
+    }
+
+    /// The database has decided about pausing a run for what was found: what is looked at begins anew. `is_told`: it was
+    /// paused for failures of all kinds, now or before.
+    pub(crate) fn begin_anew(&self, run: RunId, source: Source, is_told: bool) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = runs.entry((run, source)).or_default();
+        latest.outcomes.clear();
+        latest.is_told |= is_told;
     }
 }
 
@@ -114,8 +122,13 @@ mod tests {
 
     const RUN: RunId = RunId(uuid::Uuid::nil());
 
+    /// Whether the run is to be stopped. Then it is, as the database says.
     fn trips(guard: &Guard, source: Source, trouble: Option<Trouble>) -> bool {
-        !guard.note(source, [(RUN, trouble)]).is_empty()
+        let stops = guard.note(source, [(RUN, trouble)]);
+        for (run, found) in &stops {
+            guard.begin_anew(*run, source, *found == Trouble::Failing);
+        }
+        !stops.is_empty()
     }
 
     #[test]
@@ -137,11 +150,26 @@ mod tests {
             .flat_map(|turn| guard.note(Source::Callback, [(RUN, Some(kinds[turn % kinds.len()]))]))
             .collect();
         assert_eq!(noted, [(RUN, Trouble::Failing)]);
+        guard.begin_anew(RUN, Source::Callback, true);
         assert!(
             (0..10_000).all(|_| !trips(&guard, Source::Callback, Some(Trouble::Failing))),
             "whoever resumed it knows"
         );
         assert!((0..=TOLERATED).any(|_| trips(&guard, Source::Callback, Some(Trouble::TextRefused))), "of those");
+    }
+
+    #[test]
+    fn what_was_not_decided_is_found_again_and_what_was_not_told_later() {
+        for trouble in [Trouble::TextRefused, Trouble::Failing] {
+            let guard = Guard::default();
+            let fails = |count: usize| guard.note(Source::Answer, (0..count).map(|_| (RUN, Some(trouble))));
+            assert!(fails(TOLERATED).is_empty());
+            assert_eq!(fails(5), [(RUN, trouble)], "once in a batch");
+            assert_eq!(fails(1), [(RUN, trouble)], "nobody could write it");
+            guard.begin_anew(RUN, Source::Answer, false);
+            assert!(fails(TOLERATED).is_empty());
+            assert_eq!(fails(1), [(RUN, trouble)], "it did not run then");
+        }
     }
 
     #[test]

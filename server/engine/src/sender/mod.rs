@@ -56,7 +56,7 @@ pub use permit::Permit;
 pub(crate) use rehearse::{
     Found, Rehearsing, content_for, is_refused_in_us, language, leaf, length_by_sms, local_time,
 };
-pub(crate) use stop::stop_run;
+pub(crate) use stop::stop_troubled;
 use store::{
     messages::{Claimed, Lane, Lease},
     senders::SenderRow,

@@ -16,7 +16,7 @@ use super::{
     breaker,
     breaker::Fault,
     guard::{Source, Trouble},
-    stop::stop_run,
+    stop::stop_troubled,
 };
 use crate::{
     Engine, Error, Result,
@@ -148,10 +148,10 @@ async fn write_batch(engine: &Engine, batch: &[Done], known: &mut KnownGrounds) 
 }
 
 /// The outcomes are written: what cannot be paused is tried again with the next one of its kind.
-async fn stop_runs(engine: &Engine, stops: BTreeMap<RunId, (CampaignId, &str)>) {
-    for (run, (campaign, reason)) in stops {
-        if let Err(error) = stop_run(engine, run, campaign, reason).await {
-            tracing::error!(%error, run.id = %run, reason, "a run that should be paused is not");
+async fn stop_runs(engine: &Engine, stops: Vec<(RunId, Trouble, CampaignId)>) {
+    for (run, trouble, campaign) in stops {
+        if let Err(error) = stop_troubled(engine, Source::Answer, (run, trouble), campaign).await {
+            tracing::error!(%error, run.id = %run, ?trouble, "a run that should be paused is not");
         }
     }
 }
@@ -227,7 +227,7 @@ async fn record_opt_outs(engine: &Engine, batch: &[Done]) -> Result<()> {
 }
 
 /// Which runs are to be paused, and why.
-fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, &'static str)> {
+fn to_stop(engine: &Engine, batch: &[Done]) -> Vec<(RunId, Trouble, CampaignId)> {
     let campaigns: BTreeMap<RunId, CampaignId> =
         batch.iter().filter_map(|done| Some((done.run?, done.campaign?))).collect();
     let outcomes = batch.iter().filter_map(|done| {
@@ -241,7 +241,7 @@ fn to_stop(engine: &Engine, batch: &[Done]) -> BTreeMap<RunId, (CampaignId, &'st
         Some((done.run?, trouble))
     });
     let stops = engine.inner().guard.note(Source::Answer, outcomes);
-    let stop = |(run, trouble): (RunId, Trouble)| Some((run, (*campaigns.get(&run)?, trouble.reason())));
+    let stop = |(run, trouble): (RunId, Trouble)| Some((run, trouble, *campaigns.get(&run)?));
     stops.into_iter().filter_map(stop).collect()
 }
 

@@ -20,6 +20,6 @@ pub use plan::{
 pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};
 pub use state::{
-    NewRun, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, rules, sender_of_open,
-    set_rate, set_rules, set_status,
+    NewRun, Told, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, pause_failing, rules,
+    sender_of_open, set_rate, set_rules, set_status,
 };

@@ -88,6 +88,32 @@ pub async fn set_status(tx: &Tx, run: RunId, from: &[RunStatus], to: RunStatus, 
     Ok(exec(tx, update, values).await? == 1)
 }
 
+/// Whether people were told that too many messages of a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The run was paused for it just now.
+    Now,
+    /// It was paused for it before: whoever resumed it knows.
+    Before,
+    /// It does not run, for another reason.
+    NotYet,
+}
+
+/// Pauses a running run because too many of its messages fail, unless it was paused for that before.
+///
+/// # Errors
+/// What the database says.
+pub async fn pause_failing(tx: &Tx, run: RunId, reason: &str) -> Result<Told> {
+    let update = "UPDATE runs SET status = 'paused', reason = $1, blocked = FALSE, failing_told = TRUE \
+                  WHERE id = $2 AND status = 'running' AND NOT failing_told";
+    if exec(tx, update, vec![reason.to_owned().into(), run.0.into()]).await? == 1 {
+        return Ok(Told::Now);
+    }
+    let row = one(tx, "SELECT failing_told FROM runs WHERE id = $1", vec![run.0.into()]).await?;
+    let was_told = row.map(|row| row.get::<bool>("failing_told")).transpose()?.unwrap_or(false);
+    Ok(if was_told { Told::Before } else { Told::NotYet })
+}
+
 /// The campaign's run that is not over, if there is one; and whether its plan is complete. Locked until the transaction
 /// ends, so that a planner that is just completing it has finished or waits.
 ///
