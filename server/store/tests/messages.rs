@@ -411,6 +411,26 @@ async fn a_callback_before_the_answer_is_not_taken_back() {
 }
 
 #[tokio::test]
+async fn a_second_sid_in_an_answer_is_told_as_one_in_a_callback_is() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 2).await;
+        let claimed = claim(db, &run, 2).await;
+        let accepted = async |message: &Claimed, number: i64| {
+            write(db, &[outcome(message, Effect::Accepted { sid: sid(number) })]).await[0].second_sid
+        };
+        assert!(!accepted(&claimed[0], 1).await);
+        assert!(!accepted(&claimed[0], 1).await, "the same one again");
+        assert!(accepted(&claimed[0], 2).await, "it was really sent twice");
+        assert!(accepted(&claimed[1], 1).await, "it is another message's");
+        let stored = store::messages::get(db.reader(), claimed[0].id).await.expect("a message");
+        assert_eq!((stored.state, stored.provider_sid), (State::Accepted, Some(sid(1))));
+        assert!(!write(db, &[outcome(&claimed[1], Effect::Unknown(Reason::NoAnswer))]).await[0].second_sid);
+        assert_eq!(checked_ledger(db, run.run).await.accepted, 2);
+    }
+}
+
+#[tokio::test]
 async fn an_ended_lease_makes_unknown_and_only_proofs_count_afterwards() {
     for test in testkit::databases().await {
         let db = &test.db;

@@ -50,6 +50,7 @@ async fn claim(engine: &Engine) -> Result<usize> {
     }
     let Some(outs) = retrying!(write(engine, since, &found, &receipts).await)? else { return Ok(0) };
     tracing::info!(callbacks = outs.len(), "callbacks that nobody had claimed are their messages' now");
+    status::count_twice(&outs);
     status::hear(engine, &receipts, &outs, engine.now());
     status::open_breakers(engine, &receipts, &outs).await;
     status::slow_down(engine, &receipts, &outs).await;

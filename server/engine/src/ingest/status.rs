@@ -74,11 +74,18 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::messages::write_receipts(&tx, now, &receipts, &planned, &status_ids).await?;
     tx.commit().await?;
     report(&stored);
+    count_twice(outs);
     hear(engine, &receipts, outs, now);
     open_breakers(engine, &receipts, outs).await;
     slow_down(engine, &receipts, outs).await;
     stop_runs(engine, &receipts, outs).await;
     Ok(vec![Done::default(); events.len()])
+}
+
+/// Counts what tells that a message was really sent twice.
+pub(super) fn count_twice(outs: &[ReceiptOut]) {
+    let twice = outs.iter().filter(|out| out.second_sid).count();
+    metrics::counter!("messages_sent_twice_total").increment(twice as u64);
 }
 
 /// Counts the codes of messages that failed, once each.

@@ -184,6 +184,8 @@ fn report(engine: &Engine, batch: &[Done], settled: &[Settled]) {
     for message in settled {
         metrics::counter!("messages_settled_total", "state" => message.to.as_str()).increment(1);
     }
+    let twice = settled.iter().filter(|message| message.second_sid).count();
+    metrics::counter!("messages_sent_twice_total").increment(twice as u64);
     let mut by_run: BTreeMap<RunId, u32> = BTreeMap::new();
     let mut by_sender: BTreeMap<SenderId, u32> = BTreeMap::new();
     for done in batch.iter().filter(|done| matches!(done.outcome.effect, Effect::Accepted { .. })) {

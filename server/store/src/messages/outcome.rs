@@ -61,6 +61,9 @@ pub struct Settled {
     pub to: State,
     /// The claim was no longer this worker's, so that only a proof of acceptance counted.
     pub late: bool,
+    /// The answer brought another SID than the message has, so it was really sent twice; or the SID is another message's. An
+    /// alarm was logged.
+    pub second_sid: bool,
 }
 
 /// Writes outcomes: states, SIDs, texts, transitions, decisions, counters. An acceptance is a proof and counts whoever
@@ -84,8 +87,9 @@ pub async fn write_outcomes(
         let Some(row) = present.get_mut(&outcome.id) else { continue };
         let from = row.state;
         let late = !holds(row, outcome);
-        apply(row, outcome, late, &mut owners);
-        settled.push(Settled { id: row.id, run_id: row.run_id, from, to: row.state, late });
+        let second_sid = outcome.sid().is_some_and(|sid| !bind_sid(row, sid, &mut owners));
+        apply(row, outcome, late);
+        settled.push(Settled { id: row.id, run_id: row.run_id, from, to: row.state, late, second_sid });
     }
     let changed: Vec<(&Locked, &Locked)> =
         present.iter().filter_map(|(id, row)| former.get(id).filter(|was| *was != row).map(|was| (was, row))).collect();
@@ -128,10 +132,10 @@ fn holds(row: &Locked, outcome: &OutcomeIn) -> bool {
     row.state == State::Sending && row.attempt == outcome.attempt && row.lease_owner == Some(outcome.lease_owner)
 }
 
-fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool, owners: &mut BTreeMap<String, MessageId>) {
+/// Moves the message. The SID of one that was accepted is bound before.
+fn apply(row: &mut Locked, outcome: &OutcomeIn, late: bool) {
     match &outcome.effect {
-        Effect::Accepted { sid } => {
-            bind_sid(row, sid, owners);
+        Effect::Accepted { .. } => {
             let raised = row.state.after_callback(State::Accepted);
             if raised != row.state {
                 row.state = raised;
@@ -173,7 +177,8 @@ fn set(row: &mut Locked, state: State, reason: Option<Reason>, code: Option<i32>
     row.error_code = code;
 }
 
-/// Binds the SID to a message that has none. Returns false for a second SID: then the message was really sent twice.
+/// Binds the SID to a message that has none. Returns whether the message has it then: with a second SID it was really sent
+/// twice.
 pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String, MessageId>) -> bool {
     match &row.provider_sid {
         Some(bound) if bound == sid => true,
@@ -188,7 +193,7 @@ pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String
             } else {
                 tracing::error!(message.id = row.id.0, sid, owner = owner.0, "the SID belongs to another message");
             }
-            true
+            owner == row.id
         }
     }
 }

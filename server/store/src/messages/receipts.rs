@@ -155,9 +155,7 @@ fn apply(row: &mut Locked, receipt: &ReceiptIn, owners: &mut BTreeMap<String, Me
     };
     // A word we do not know changes nothing at all.
     let Some(reported) = receipt.state else { return still };
-    bind_sid(row, &receipt.provider_sid, owners);
-    // Also when the SID is another message's: then it was not bound.
-    let still = ReceiptOut { second_sid: row.provider_sid.as_ref() != Some(&receipt.provider_sid), ..still };
+    let still = ReceiptOut { second_sid: !bind_sid(row, &receipt.provider_sid, owners), ..still };
     let code = if is_failure(reported) { receipt.error_code } else { None };
     if reported.rank() > row.state.rank() {
         row.state = reported;
