@@ -1,4 +1,4 @@
-//! What an operator is to be warned of, as metrics: who is at work, and what waits for how long.
+//! What an operator is to be warned of, as metrics: who is at work, and what waits for how long. And what the database is asked.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,11 +13,29 @@ use crate::{Engine, Result, services::waiting, workers::Role};
 /// How often they are taken: looking at them costs nothing.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Takes them until told to stop: who is at work in every process, what waits where messages are sent from.
+/// How often it is told how much was asked of the database: that is only read.
+const COUNTS_EVERY: Duration = Duration::from_millis(500);
+
+/// Takes them until told to stop: who is at work, and what the database is asked, in every process; what waits where
+/// messages are sent from.
 pub(crate) async fn run(engine: Engine, role: Role, stop: CancellationToken) {
+    // Beside each other: the counts also tell of a database that does not answer.
+    tokio::join!(take_all(&engine, role, &stop), tell_counts(&stop));
+}
+
+async fn tell_counts(stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let (statements, transactions) = store::counts();
+        metrics::counter!("db_statements_total").absolute(statements);
+        metrics::counter!("db_transactions_total").absolute(transactions);
+        let _ = tokio::time::timeout(COUNTS_EVERY, stop.cancelled()).await;
+    }
+}
+
+async fn take_all(engine: &Engine, role: Role, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         tokio::select! {
-            taken = take(&engine, role) => {
+            taken = take(engine, role) => {
                 if let Err(error) = taken {
                     tracing::warn!(%error, "metrics of what waits cannot be taken");
                 }

@@ -84,6 +84,8 @@ async fn operators_are_told_what_to_be_warned_of() {
             "waiting_oldest_seconds{what=\"sending\"}",
             "waiting_oldest_seconds{what=\"unknown\"}",
             "consent_reviews_oldest_seconds",
+            "db_statements_total",
+            "db_transactions_total",
         ];
         until(async || {
             let metrics = answer(server.request("GET", "/metrics")).await.assert_status(200).body;

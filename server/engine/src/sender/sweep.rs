@@ -38,9 +38,6 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
         if let Err(error) = swept {
             tracing::error!(%error, "sweeping up failed");
         }
-        let (statements, transactions) = store::counts();
-        metrics::counter!("db_statements_total").absolute(statements);
-        metrics::counter!("db_transactions_total").absolute(transactions);
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
 }
