@@ -185,7 +185,8 @@ pub struct Message {
     pub reason: Option<Reason>,
     pub provider_sid: Option<String>,
     pub error_code: Option<i32>,
-    /// How often it was handed over to the provider, whatever came of it.
+    /// How often it was handed over to the provider, whatever came of it; refusals because of a limit, the account or the
+    /// sender do not count.
     pub attempts: i32,
     pub not_before: Timestamp,
     pub created_at: Timestamp,

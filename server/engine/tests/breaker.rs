@@ -226,3 +226,26 @@ async fn resuming_by_hand_tries_at_once() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_tries_for_a_blocked_sender_uses_up_no_attempts() {
+    for mut world in worlds(refusing(20_003, When::Create, 50)).await {
+        world.people(1, 1).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let tried = async {
+            while sender(&world).await.blocked.is_none_or(|blocked| blocked.tries < 3) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), tried).await.expect("it tries");
+        let waiting = world.until_message(1, State::Queued).await;
+        assert_eq!((waiting.attempts, waiting.error_code), (0, Some(20_003)), "{:?}", waiting.history);
+        let back = waiting.history.iter().filter(|step| step.error_code.is_some()).count();
+        assert_eq!(back, 1, "the same refusal is told once: {:?}", waiting.history);
+        world.simulate(&json!({ "errors": null }));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), world.message_to(1).await.attempts), (1, 1));
+        world.stop().await;
+    }
+}

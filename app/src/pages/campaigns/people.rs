@@ -68,7 +68,7 @@ fn row(message: &Message, at: Timestamp, faults: &Faults) -> AnyView {
     let waits = message.state == State::Queued && message.not_before > at;
     let until = waits.then(|| view! { <span class="sub">"until " <Time at=message.not_before moment=true/></span> });
     let untouched = match message.state {
-        State::Queued => message.attempts == 0,
+        State::Queued => message.attempts == 0 && message.error_code.is_none(),
         State::Skipped => message.updated_at == message.created_at,
         _ => false,
     };

@@ -278,9 +278,10 @@ fn refused(done: &mut Done, message: &Claimed, now: Timestamp, code: i32, class:
     done.outcome.effect = Effect::Failed { reason, code: Some(code) };
     let Some(contact) = &message.contact else { return };
     match class {
-        // Everybody's fault but the recipient's: the message waits until something goes out from this sender again.
+        // Everybody's fault but the recipient's: the message waits until something goes out from this sender again. However
+        // often it tries, it uses up none of its attempts: where few messages wait, the same ones try all night.
         Class::AccountWide => {
-            done.outcome.effect = Effect::Later { not_before: now, reason, code: Some(code) };
+            done.outcome.effect = Effect::NotYet { not_before: now, reason, code: Some(code) };
             done.fault = Some(code);
         }
         Class::Defer if message.attempt < backoff::MAX_DEFERRED => {

@@ -32,7 +32,8 @@ pub enum Effect {
     Skipped(Reason),
     /// Known not sent: again, not before then.
     Later { not_before: Timestamp, reason: Reason, code: Option<i32> },
-    /// Nothing was handed over: again, not before then, and it counts as no attempt. The code is that of a limit.
+    /// Nothing was handed over, or refused for what is no fault of the message's: again, not before then, and it counts as
+    /// no attempt. The code is that of a limit, or of what blocks the sender.
     NotYet { not_before: Timestamp, reason: Reason, code: Option<i32> },
     /// It may or may not have been sent.
     Unknown(Reason),
@@ -201,7 +202,8 @@ pub(super) fn bind_sid(row: &mut Locked, sid: &str, owners: &mut BTreeMap<String
 /// A release leaves no trace: the message was never tried. Nor does meeting the same obstacle once more.
 fn is_release(was: &Locked, row: &Locked) -> bool {
     let back = matches!((was.state, row.state), (State::Sending, State::Queued));
-    back && row.attempt < was.attempt && row.reason == was.reason
+    let same = (row.reason, row.error_code) == (was.reason, was.error_code);
+    back && row.attempt < was.attempt && same
 }
 
 fn transition(was: &Locked, row: &Locked) -> Transition {
