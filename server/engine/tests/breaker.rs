@@ -249,3 +249,27 @@ async fn who_tries_for_a_blocked_sender_uses_up_no_attempts() {
         world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_go_out_anyway_keeps_no_blocked_sender_blocked() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 320).await;
+        let nameless = "UPDATE contacts SET attributes = '{}' WHERE contact_id <= 300";
+        store::exec(world.db.writer(), nameless, vec![]).await.expect("nameless");
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        // It works again by now, which nobody knows yet.
+        let block = "UPDATE senders SET blocked_code = 63007, blocked_at = $1, probe_at = $1";
+        let now = world.engine.now().as_micros();
+        store::exec(world.db.writer(), block, vec![now.into()]).await.expect("blocked");
+        let began = tokio::time::Instant::now();
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        assert_eq!((run.ledger.skipped, handed_over(&run.ledger)), (300, 20), "{:?}", run.ledger);
+        assert_eq!(sender(&world).await.blocked, None);
+        let sent = world.messages(MessageFilter::default()).await;
+        assert!(sent.iter().all(|message| message.attempts <= 1), "what went back was never tried");
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}

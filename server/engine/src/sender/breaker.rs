@@ -255,7 +255,8 @@ async fn resume(tx: &Tx, run: RunId, campaign: CampaignId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Claims the one message of this lane that tries, unless another one does already.
+/// Claims up to `limit` messages of this lane, unless another one tries already. One of them may: the first, until it is
+/// known which of them may go out at all ([`mark_probe`]).
 ///
 /// # Errors
 /// What the database says.
@@ -264,8 +265,9 @@ pub(super) async fn claim_probe(
     sender: SenderId,
     (lane, caps): (Lane, &[Cap]),
     lease: Lease,
+    limit: u32,
 ) -> Result<Vec<Claimed>> {
-    retrying!(claim_once(engine, sender, (lane, caps), lease).await)
+    retrying!(claim_once(engine, sender, (lane, caps), lease, limit).await)
 }
 
 async fn claim_once(
@@ -273,6 +275,7 @@ async fn claim_once(
     sender: SenderId,
     (lane, caps): (Lane, &[Cap]),
     lease: Lease,
+    limit: u32,
 ) -> Result<Vec<Claimed>> {
     let now = engine.now();
     let tx = engine.db().begin().await?;
@@ -281,13 +284,43 @@ async fn claim_once(
     if !may {
         return Ok(Vec::new());
     }
-    let mut claimed: Vec<Claimed> = store::messages::claim_probe(&tx, now, lane, lease).await?.into_iter().collect();
+    let mut claimed = store::messages::claim_probe(&tx, now, lane, lease, limit).await?;
     caps::count(&tx, now, lease, caps, &mut claimed).await?;
     breaker.probe = claimed.first().map(|message| message.id);
     breaker.probe_at = Some(if !claimed.is_empty() { now } else { now.plus(AGAIN) });
     store::breaker::save(&tx, sender, &breaker).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(claimed)
+}
+
+/// Of what was claimed together this one tries, not the first; or none of it may go out, and the next may try at once. False
+/// when the first is not the one that tries any more: then none of them may.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn mark_probe(
+    engine: &Engine,
+    sender: SenderId,
+    first: MessageId,
+    tries: Option<MessageId>,
+) -> Result<bool> {
+    if tries == Some(first) {
+        return Ok(true);
+    }
+    retrying!(mark_once(engine, sender, first, tries).await)
+}
+
+async fn mark_once(engine: &Engine, sender: SenderId, first: MessageId, tries: Option<MessageId>) -> Result<bool> {
+    let tx = engine.db().begin().await?;
+    let mut breaker = store::breaker::lock(&tx, sender).await?;
+    if breaker.probe != Some(first) {
+        return Ok(false);
+    }
+    breaker.probe = tries;
+    breaker.probe_at = Some(engine.now());
+    store::breaker::save(&tx, sender, &breaker).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(true)
 }
 
 /// Somebody resumes a campaign by hand: they believe that it works, so one message tries at once.

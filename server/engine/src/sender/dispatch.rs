@@ -217,8 +217,9 @@ async fn serve(
         lanes.wait(context.lane, until.min(now.plus(PAUSE)));
         return Ok(());
     }
-    let batch = if context.probe { 1 } else { BATCH };
-    let want = u32::try_from(shared.load.room(context.lane.into()).min(batch)).unwrap_or(u32::MAX);
+    let room = u32::try_from(shared.load.room(context.lane.into()).min(BATCH)).unwrap_or(u32::MAX);
+    // Of a blocked sender one message goes out, however many are looked at.
+    let want = if context.probe { room.min(1) } else { room };
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
     let until = now.plus(micros(grant.retry_after));
     // Without an answer there is nothing for anybody.
@@ -231,22 +232,26 @@ async fn serve(
     let began = Instant::now();
     let lease = Lease { until: now.plus(micros(engine.config().lease)), owner: rand::random_range(1..i64::MAX) };
     let claimed = if context.probe {
-        breaker::claim_probe(engine, context.sender.sender.id, (context.lane, &context.caps), lease).await
+        breaker::claim_probe(engine, context.sender.sender.id, (context.lane, &context.caps), lease, room).await
     } else {
         claim(shared, now, context, lease, grant.granted).await
     };
     let taken = claimed.as_ref().map_or(0, |claimed| u32::try_from(claimed.len()).unwrap_or(0));
-    if taken < grant.granted {
-        engine.inner().throttle.give_back(now, &context.limits, grant.granted - taken).await;
+    let turns = taken.min(grant.granted);
+    if turns < grant.granted {
+        engine.inner().throttle.give_back(now, &context.limits, grant.granted - turns).await;
     }
     let claimed = claimed?;
-    if claimed.is_empty() {
+    if context.probe {
+        // One tries at a time, and what becomes of it is seen when the lanes are looked up.
+        lanes.wait(context.lane, now.plus(micros(REFRESH)));
+    } else if claimed.is_empty() {
         rest(shared, lanes, context.lane, now).await?;
     }
-    lanes.served(context.lane, claimed.len());
+    lanes.served(context.lane, usize::try_from(turns).unwrap_or(0));
     if grant.granted < want {
         // What this lane had no use for is the others' now; it asks again when there is more.
-        if taken == grant.granted {
+        if turns == grant.granted {
             lanes.wait_together(until, waits);
         } else {
             lanes.wait(context.lane, until);

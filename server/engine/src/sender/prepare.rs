@@ -13,13 +13,14 @@ use store::messages::{Claimed, DecisionIn, Effect};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Claim, Hold, LaneContext, Shared, backoff, content,
+    Claim, Hold, LaneContext, Shared, backoff, breaker, content,
     deliver::{self, done},
     outcomes::Done,
     verdict,
 };
 use crate::{
     Result,
+    bell::Who,
     decide::{self, Content, Decided, Verdict},
     throttle::{Admission, Asking, Counts, DAY},
 };
@@ -63,16 +64,14 @@ pub(super) async fn prepare(
     claim: Claim,
     deliveries: TaskTracker,
 ) {
-    let taken = claimed.len();
-    let mut ready = Vec::with_capacity(taken);
-    for (hold, message) in claimed {
-        match decide(&shared, &context, message, claim).await {
-            Ok(one) => ready.push((hold, one)),
-            Err(done) => shared.finish(*done, hold).await,
-        }
-    }
+    let turns = if context.probe { 1 } else { claimed.len() };
+    let ready = if context.probe {
+        who_tries(&shared, &context, claimed, claim).await
+    } else {
+        who_may(&shared, &context, claimed, claim).await
+    };
     // Nobody was called for those that do not go out: the others may have their turns.
-    if let Ok(unused @ 1..) = u32::try_from(taken - ready.len()) {
+    if let Ok(unused @ 1..) = u32::try_from(turns - ready.len()) {
         shared.engine.inner().throttle.give_back(shared.engine.now(), &context.limits, unused).await;
     }
     let admitted = admitted(&shared, &context, ready, claim).await;
@@ -84,6 +83,64 @@ pub(super) async fn prepare(
     for (hold, one) in admitted {
         deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), (hold, one), claim));
     }
+}
+
+/// Those of the batch that may go out.
+async fn who_may(
+    shared: &Shared,
+    context: &LaneContext,
+    claimed: Vec<(Hold, Claimed)>,
+    claim: Claim,
+) -> Vec<(Hold, Ready)> {
+    let mut ready = Vec::with_capacity(claimed.len());
+    for (hold, message) in claimed {
+        match decide(shared, context, message, claim).await {
+            Ok(one) => ready.push((hold, one)),
+            Err(done) => shared.finish(*done, hold).await,
+        }
+    }
+    ready
+}
+
+/// Of a blocked sender's batch the first that may go out tries whether it works again. Those before it are through, and those
+/// behind it go back: whoever may not go out anyway takes nobody the time of a try.
+async fn who_tries(
+    shared: &Shared,
+    context: &LaneContext,
+    claimed: Vec<(Hold, Claimed)>,
+    claim: Claim,
+) -> Vec<(Hold, Ready)> {
+    let Some(first) = claimed.first().map(|(_, message)| message.id) else { return Vec::new() };
+    let release = |message: &Claimed| done(message, claim.lease, shared.engine.now(), (Effect::Released, None));
+    let mut tries: Option<(Hold, Ready)> = None;
+    let mut others = Vec::with_capacity(claimed.len());
+    for (hold, message) in claimed {
+        if tries.is_some() {
+            others.push((hold, release(&message)));
+        } else {
+            match decide(shared, context, message, claim).await {
+                Ok(one) => tries = Some((hold, one)),
+                Err(done) => others.push((hold, *done)),
+            }
+        }
+    }
+    let (sender, one) = (context.sender.sender.id, tries.as_ref().map(|(_, one)| one.message.id));
+    // Before it is written what became of the first: or whoever looks after the breaker lets yet another one try.
+    let marked = breaker::mark_probe(&shared.engine, sender, first, one).await.unwrap_or_else(|error| {
+        tracing::error!(%error, %sender, "it cannot be written which message tries: it tries later");
+        false
+    });
+    if let Some((hold, one)) = tries.take_if(|_| !marked) {
+        others.push((hold, release(&one.message)));
+    }
+    for (hold, done) in others {
+        shared.finish(done, hold).await;
+    }
+    if one.is_none() {
+        // There may be more of them, and one behind them that may go out.
+        shared.engine.inner().bell.ring_here(Who::Senders);
+    }
+    tries.into_iter().collect()
 }
 
 /// # Errors

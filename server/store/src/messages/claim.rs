@@ -86,13 +86,12 @@ pub async fn claim(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32
     take(tx, now, (lane, "status = 'running'"), lease, limit).await
 }
 
-/// Takes the one message that tries whether a blocked sender works again: also of a run that is paused for that reason.
+/// Takes messages of which one tries whether a blocked sender works again: also of a run that is paused for that reason.
 ///
 /// # Errors
 /// What the database says.
-pub async fn claim_probe(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease) -> Result<Option<Claimed>> {
-    let may = "(status = 'running' OR (status = 'paused' AND blocked))";
-    Ok(take(tx, now, (lane, may), lease, 1).await?.pop())
+pub async fn claim_probe(tx: &Tx, now: Timestamp, lane: Lane, lease: Lease, limit: u32) -> Result<Vec<Claimed>> {
+    take(tx, now, (lane, "(status = 'running' OR (status = 'paused' AND blocked))"), lease, limit).await
 }
 
 /// A lane, and which of its runs may be taken from.
