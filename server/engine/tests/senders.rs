@@ -16,7 +16,7 @@ use domain::{
     process::Wait,
     provider_account::{NewProviderAccount, ProviderAccount, ProviderAccountPatch},
     role::Role,
-    run::Run,
+    run::{Run, RunStatus},
     sender::{NewSender, Sender, SenderHealth, SenderPatch},
     template::PreviewRequest,
 };
@@ -548,6 +548,28 @@ async fn an_account_that_does_not_answer_holds_the_others_up_for_a_while_only() 
         let run = world.until_completed(run.id).await;
         assert_eq!(handed_over(&run.ledger), 3);
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_answers_slowly_leaves_the_others_their_speed() {
+    for mut world in worlds(Setup::default()).await {
+        let second = second_twilio(&world, Settings { latency_ms: 2_000, ..short_callbacks() }).await;
+        add_account(&world, second_account(Some(&second))).await;
+        let (first, slow) = (default_of(&world, Channel::Whatsapp).await, add_other(&world).await);
+        world.people(1, 300).await;
+        let behind = launch_from(&world, &slow, "Hello").await;
+        world.start();
+        // As much of it is claimed as there is room for.
+        world.until(behind.id, "in full swing", |run| run.ledger.sending >= 100).await;
+        let began = Instant::now();
+        let run = launch_from(&world, &first, "Hi").await;
+        let run = world.until_completed(run.id).await;
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}: {:?}", world.db.kind(), began.elapsed());
+        assert_eq!(handed_over(&run.ledger), 300);
+        let slowly = world.run(behind.id).await;
+        assert!(slowly.status == RunStatus::Running && slowly.ledger.failed == 0, "{:?}", slowly.ledger);
         world.stop().await;
     }
 }

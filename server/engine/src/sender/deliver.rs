@@ -53,7 +53,7 @@ async fn settle(shared: &Shared, context: &LaneContext, ready: Ready, claim: Cla
         content: &content,
         valid_for: None,
     };
-    let Some(_slot) = shared.load.slot(context.lane.into()).await else {
+    let Some(_slot) = shared.load.slot(&context.of).await else {
         return done(&message, lease, shared.engine.now(), (Effect::Released, None));
     };
     tokio::select! {

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Cap, Claim, LaneContext, RunContext, Shared, breaker, caps, content, lanes::Lanes, prepare, stop::stop_run,
+    Cap, Claim, LaneContext, RunContext, Shared, breaker, caps, content, lanes::Lanes, load::Of, prepare,
+    stop::stop_run,
 };
 use crate::{
     Engine, Error, Result,
@@ -57,7 +58,8 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
             lanes.wake_all();
         }
         latest = now;
-        match lanes.next(now).filter(|(lane, _)| shared.load.room((*lane).into()) > 0) {
+        // An account whose part is used up keeps no other's lane waiting.
+        match lanes.next(now, |context| shared.load.room(&context.of) > 0) {
             Some((lane, context)) => {
                 if let Err(error) = serve(shared, deliveries, &mut lanes, &context).await {
                     tracing::error!(%error, ?lane, "claiming failed");
@@ -96,6 +98,8 @@ async fn refresh(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>) {
         Looked::default()
     });
     shared.set_open(at, looked.open);
+    let of_runs = looked.waiting.iter().filter(|(lane, ..)| matches!(lane, Lane::Run { .. }));
+    shared.load.share(of_runs.map(|(_, _, context, _)| context.sender.sender.account_sid.as_str()));
     lanes.set(looked.waiting);
 }
 
@@ -139,8 +143,9 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             let enforce_window = settings.enforce_whatsapp_window;
             let hours = quiet::of_singles(&settings, &holidays);
             let caps = Vec::new();
+            let (of, run) = (Of::Singles, None);
             let context =
-                LaneContext { lane, sender, login, limits, run: None, enforce_window, hours, caps, budget, probe };
+                LaneContext { lane, of, sender, login, limits, run, enforce_window, hours, caps, budget, probe };
             looked.waiting.push((lane, context.sender.sender.id, Arc::new(context), 1));
         }
     }
@@ -157,6 +162,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let hours = quiet::of_run(&settings, &holidays, &run.rules);
         let context = LaneContext {
             lane,
+            of: shared.load.part(&run.sender.sender.account_sid),
             hours,
             caps,
             limits: limits(account, &run.sender, own),
@@ -217,7 +223,7 @@ async fn serve(
         lanes.wait(context.lane, until.min(now.plus(PAUSE)));
         return Ok(());
     }
-    let room = u32::try_from(shared.load.room(context.lane.into()).min(BATCH)).unwrap_or(u32::MAX);
+    let room = u32::try_from(shared.load.room(&context.of).min(BATCH)).unwrap_or(u32::MAX);
     // Of a blocked sender one message goes out, however many are looked at.
     let want = if context.probe { room.min(1) } else { room };
     let grant = engine.inner().throttle.grant(now, &context.limits, want).await;
@@ -258,7 +264,8 @@ async fn serve(
         }
     }
     metrics::counter!("messages_claimed_total").increment(u64::from(taken));
-    let claimed: Vec<_> = claimed.into_iter().map(|message| (shared.hold(message.contact_id), message)).collect();
+    let claimed: Vec<_> =
+        claimed.into_iter().map(|message| (shared.hold(message.contact_id, &context.of), message)).collect();
     if !claimed.is_empty() {
         let claim = Claim { lease, began };
         deliveries.spawn(prepare::prepare(shared.clone(), context.clone(), claimed, claim, deliveries.clone()));

@@ -69,9 +69,9 @@ impl<T: Clone> Lanes<T> {
         self.senders.get(&sender).map_or(self.now, |turn| turn.pass)
     }
 
-    /// The next lane to serve; single sends come before runs.
-    pub fn next(&self, now: Timestamp) -> Option<(Lane, T)> {
-        let ready = self.slots.iter().filter(|(_, slot)| slot.not_before <= now);
+    /// The next lane to serve, of those that may be; single sends come before runs.
+    pub fn next(&self, now: Timestamp, may: impl Fn(&T) -> bool) -> Option<(Lane, T)> {
+        let ready = self.slots.iter().filter(|(_, slot)| slot.not_before <= now && may(&slot.what));
         let next = ready.min_by(|(a, one), (b, other)| {
             let is_run = |lane: &Lane| matches!(lane, Lane::Run { .. });
             let senders = || self.pass_of(one.sender).total_cmp(&self.pass_of(other.sender));
@@ -139,7 +139,7 @@ mod tests {
     fn serve(lanes: &mut Lanes<()>, turns: usize, quantum: usize) -> BTreeMap<Lane, usize> {
         let mut served = BTreeMap::new();
         for _ in 0..turns {
-            let (lane, ()) = lanes.next(NOW).expect("a lane");
+            let (lane, ()) = lanes.next(NOW, |()| true).expect("a lane");
             lanes.served(lane, quantum);
             *served.entry(lane).or_default() += quantum;
         }
@@ -181,7 +181,7 @@ mod tests {
         let mut served = BTreeMap::new();
         for turn in turns {
             let now = NOW.plus(turn * 10);
-            while let Some((lane, limit)) = lanes.next(now) {
+            while let Some((lane, limit)) = lanes.next(now, |_| true) {
                 let messages = if limit == 'a' { 5 } else { 500 };
                 lanes.served(lane, messages);
                 *served.entry(lane).or_default() += messages;
@@ -216,11 +216,15 @@ mod tests {
         let single = Lane::Singles { sender: SenderId(Uuid::from_u128(9)) };
         let mut lanes = Lanes::default();
         lanes.set([(run(1), SENDER, (), 1), (single, SENDER, (), 1)]);
-        assert_eq!(lanes.next(NOW).map(|(lane, ())| lane), Some(single));
+        assert_eq!(lanes.next(NOW, |()| true).map(|(lane, ())| lane), Some(single));
         lanes.wait(single, NOW.plus(5));
-        assert_eq!(lanes.next(NOW).map(|(lane, ())| lane), Some(run(1)));
+        assert_eq!(lanes.next(NOW, |()| true).map(|(lane, ())| lane), Some(run(1)));
         lanes.wait(run(1), NOW.plus(3));
-        assert_eq!(lanes.next(NOW), None);
+        assert_eq!(lanes.next(NOW, |()| true), None);
+        lanes.wake_all();
+        assert_eq!(lanes.next(NOW, |()| false), None, "there is no room for any of them");
+        lanes.wait(single, NOW.plus(5));
+        lanes.wait(run(1), NOW.plus(3));
         assert_eq!(lanes.next_time(), Some(NOW.plus(3)));
     }
 }

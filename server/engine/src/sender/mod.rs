@@ -111,8 +111,8 @@ impl Shared {
     }
 
     /// A message was claimed.
-    fn hold(&self, contact: ContactId) -> Hold {
-        Hold { writing: self.engine.inner().in_hand.begin(contact), taken: self.load.take() }
+    fn hold(&self, contact: ContactId, of: &load::Of) -> Hold {
+        Hold { writing: self.engine.inner().in_hand.begin(contact), taken: self.load.take(of) }
     }
 
     /// A claimed message is through: its outcome is to be written.
@@ -149,6 +149,8 @@ struct Claim {
 #[derive(Clone)]
 struct LaneContext {
     lane: Lane,
+    /// Whose part of the slots it uses.
+    of: load::Of,
     sender: SenderRow,
     /// The sender's account.
     login: Arc<Account>,
