@@ -14,6 +14,9 @@ use crate::{
 /// A process is believed to be at work for this long after it was last seen.
 pub const ALIVE_FOR: i64 = 10 * Timestamp::SECOND;
 
+/// A clock may be so many milliseconds off. By one that is further ahead, a lease has run out while its message is on its way.
+const CLOCK_OFF_MS: i64 = 30_000;
+
 word_enum! {
     /// What a process was started to do.
     pub enum ProcessRole {
@@ -104,8 +107,19 @@ pub struct Figures {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<SenderId>))]
     pub missing_lists: BTreeSet<SenderId>,
+    /// How far its clock is ahead of the database's, or below 0 behind it; null on SQLite, and until it is known.
+    #[serde(default)]
+    pub clock_ahead_ms: Option<i64>,
     #[serde(default)]
     pub pace: Paces,
+}
+
+impl Figures {
+    /// Whether its clock is so far off that processes disturb each other.
+    #[must_use]
+    pub fn is_clock_off(&self) -> bool {
+        self.clock_ahead_ms.is_some_and(|ahead| ahead.abs() > CLOCK_OFF_MS)
+    }
 }
 
 /// A sender that goes slower than its rate, because the provider complained.

@@ -10,6 +10,7 @@ use domain::{
     process::{Figures, Paces, Process, ProcessState},
     time::Timestamp,
 };
+use store::Kind;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, throttle::Throttle, workers::Role};
@@ -27,10 +28,11 @@ const HOST_NAME: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
     let mut me = introduce(&engine, role);
     let mut heard = true;
+    let mut clock_ahead_ms = None;
     loop {
         me.seen_at = engine.now();
         me.stopped_at = stop.is_cancelled().then_some(me.seen_at);
-        me.figures = figures(&engine, role);
+        me.figures = Figures { clock_ahead_ms, ..figures(&engine, role) };
         match tell(&engine, &me).await {
             Ok(()) => heard = true,
             Err(problem) if heard => {
@@ -43,6 +45,7 @@ pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
             return;
         }
         hear(&engine).await;
+        clock_ahead_ms = compare_clocks(&engine, &me.figures).await;
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
 }
@@ -65,6 +68,35 @@ async fn hear(engine: &Engine) {
     let Ok(Ok(alive)) = tokio::time::timeout(AT_MOST, alive).await else { return };
     let others = alive.iter().any(|process| process.id != inner.process && process.figures.has_redis);
     inner.throttle.hear_of_others(others);
+}
+
+/// How many milliseconds this process's clock is ahead of the database's, which all processes have in common. On SQLite there
+/// is no other. What cannot be read stays as it was.
+async fn compare_clocks(engine: &Engine, former: &Figures) -> Option<i64> {
+    if engine.db().kind() == Kind::Sqlite {
+        return None;
+    }
+    let before = engine.now();
+    let asked = store::processes::database_time(engine.db().lookout());
+    let Ok(Ok(theirs)) = tokio::time::timeout(AT_MOST, asked).await else { return former.clock_ahead_ms };
+    let ahead_ms = ahead(theirs, before, engine.now()) / 1_000;
+    metrics::gauge!("clock_ahead_seconds").set(ahead_ms as f64 / 1_000.0);
+    let now = Figures { clock_ahead_ms: Some(ahead_ms), ..Figures::default() };
+    match (former.is_clock_off(), now.is_clock_off()) {
+        (false, true) => tracing::error!(
+            ahead_ms,
+            "this machine's clock is not the database's: what others are sending may be taken for given up, or what this \
+             process sends. Let both machines follow a time server (NTP)"
+        ),
+        (true, false) => tracing::info!(ahead_ms, "this machine's clock and the database's agree again"),
+        _ => {}
+    }
+    Some(ahead_ms)
+}
+
+/// How far our clock is ahead of theirs, which was read between our two looks: at least so far.
+fn ahead(theirs: Timestamp, before: Timestamp, after: Timestamp) -> i64 {
+    before.since(theirs).max(0) - theirs.since(after).max(0)
 }
 
 fn introduce(engine: &Engine, role: Role) -> Process {
@@ -104,6 +136,7 @@ fn figures(engine: &Engine, role: Role) -> Figures {
         opt_out_age_ms: inner.opt_outs.age().map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
         reads_lists: role.sends() && !inner.caught_up.is_ready(),
         missing_lists: inner.caught_up.missing(),
+        clock_ahead_ms: None,
         pace: paces(engine, engine.now()),
     }
 }
@@ -122,5 +155,18 @@ pub(crate) fn paces(engine: &Engine, now: Timestamp) -> Paces {
         runs: inner.pace.all(now),
         senders,
         slowed: inner.throttle.slowed(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_the_database_takes_to_answer_is_not_taken_for_a_clock_that_is_off() {
+        let at = Timestamp::from_seconds;
+        assert_eq!(ahead(at(105), at(100), at(110)), 0);
+        assert_eq!(ahead(at(60), at(100), at(110)), 40 * Timestamp::SECOND);
+        assert_eq!(ahead(at(150), at(100), at(110)), -40 * Timestamp::SECOND);
     }
 }

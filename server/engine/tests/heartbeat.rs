@@ -18,8 +18,16 @@ use domain::{
     settings::{Sending, SendingState, SettingsPatch},
     time::Timestamp,
 };
-use engine::{heartbeat, services::tidy, workers::Role};
-use store::messages::{Effect, KnownGrounds, Lane, Lease, OutcomeIn};
+use engine::{
+    clock::{Clock as _, SystemClock},
+    heartbeat,
+    services::tidy,
+    workers::Role,
+};
+use store::{
+    Kind,
+    messages::{Effect, KnownGrounds, Lane, Lease, OutcomeIn},
+};
 use support::{Bench, START, bench};
 use testkit::build::{self, TestRun, commit};
 use tokio_util::sync::CancellationToken;
@@ -108,6 +116,30 @@ async fn without_a_database_a_process_lives_on_and_stops_when_told_to() {
         assert!(!beating.is_finished());
         stop.cancel();
         tokio::time::timeout(PATIENCE, beating).await.expect("it stops").expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn a_process_tells_how_far_its_clock_is_off() {
+    for bench in quiet_benches().await {
+        let stop = CancellationToken::new();
+        bench.clock.advance(SystemClock.now().since(START));
+        let beating = tokio::spawn(heartbeat::run(bench.engine.clone(), Role::Web, stop.clone()));
+        if bench.db.kind() == Kind::Sqlite {
+            let process = until_process(&bench, |process| process.state == ProcessState::Alive).await;
+            assert_eq!(process.figures.clock_ahead_ms, None, "there is no other clock");
+        } else {
+            let right = until_process(&bench, |process| process.figures.clock_ahead_ms.is_some()).await;
+            assert!(!right.figures.is_clock_off(), "{:?}", right.figures);
+            bench.clock.advance(90 * Timestamp::SECOND);
+            let off = until_process(&bench, |process| process.figures.is_clock_off()).await;
+            let ahead = off.figures.clock_ahead_ms.expect("known");
+            assert!((60_000..=90_000).contains(&ahead), "{ahead}");
+            bench.clock.advance(-90 * Timestamp::SECOND);
+            until_process(&bench, |process| !process.figures.is_clock_off()).await;
+        }
+        stop.cancel();
+        beating.await.expect("no panic");
     }
 }
 

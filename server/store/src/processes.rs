@@ -6,7 +6,7 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Error, Result, Row, all, exec};
+use crate::{ConnectionTrait, Error, Result, Row, all, exec, one};
 
 /// More than anybody runs; one that is started again and again leaves a row each time.
 const MOST: u32 = 1_000;
@@ -59,6 +59,16 @@ pub async fn alive(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Proc
         "SELECT {COLUMNS} FROM processes WHERE stopped_at IS NULL AND seen_at >= $1 ORDER BY seen_at DESC, id LIMIT {MOST}"
     );
     all(db, query, vec![now.plus(-ALIVE_FOR).as_micros().into()]).await?.iter().map(|row| read(row, now)).collect()
+}
+
+/// What time it is by the database's clock. PostgreSQL only: SQLite has none of its own.
+///
+/// # Errors
+/// What the database says.
+pub async fn database_time(db: &impl ConnectionTrait) -> Result<Timestamp> {
+    let query = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000000) AS bigint) AS micros";
+    let row = one(db, query, Vec::new()).await?.ok_or(Error::NotFound)?;
+    Ok(Timestamp::from_micros(row.get("micros")?))
 }
 
 fn read(row: &Row, now: Timestamp) -> Result<Process> {

@@ -17,7 +17,10 @@ pub fn of(processes: &[Process], waiting: &[Waiting]) -> ProcessesView {
     let vanished: Vec<&Process> = in_state(ProcessState::Vanished).collect();
     let listed = alive.iter().chain(vanished.iter().take(VANISHED));
     ProcessesView {
-        warnings: [nobody_sends(&alive), gone(&vanished), versions(&alive)].into_iter().flatten().collect(),
+        warnings: [nobody_sends(&alive), gone(&vanished), versions(&alive), clocks(&alive)]
+            .into_iter()
+            .flatten()
+            .collect(),
         processes: listed.map(|process| process_row(process)).collect(),
         others: others(vanished.len().saturating_sub(VANISHED), in_state(ProcessState::Stopped).count()),
         waiting: waiting.iter().map(waiting_row).collect(),
@@ -68,6 +71,23 @@ fn versions(alive: &[&Process]) -> Option<Warning> {
     warning(
         format!("Different versions are at work: {versions}."),
         "That is right while a new version is being brought in. Afterwards, stop the old ones.",
+    )
+}
+
+fn clocks(alive: &[&Process]) -> Option<Warning> {
+    let off = alive.iter().filter(|process| process.figures.is_clock_off()).map(|process| {
+        let ahead = process.figures.clock_ahead_ms.unwrap_or_default() / 1_000;
+        let way = if ahead < 0 { "behind" } else { "ahead of" };
+        format!("that of {} is {} seconds {way} the database's", host(process), format::num(ahead.abs()))
+    });
+    let off: Vec<String> = off.collect();
+    if off.is_empty() {
+        return None;
+    }
+    warning(
+        format!("Clocks differ: {}.", off.join(", ")),
+        "What one process is sending may be taken for given up by another: it becomes unknown until the provider was asked. \
+         Let the machines of all processes and of the database follow a time server (NTP).",
     )
 }
 
@@ -189,6 +209,13 @@ mod tests {
             titles(&[process(All, Alive, "2"), process(Web, Alive, "1")]),
             ["Different versions are at work: 1, 2."]
         );
+        let by_clock = |ahead_ms| {
+            let figures = Figures { may_send: true, clock_ahead_ms: Some(ahead_ms), ..Figures::default() };
+            titles(&[Process { figures, ..process(All, Alive, "1") }])
+        };
+        assert!(by_clock(29_000).is_empty());
+        assert_eq!(by_clock(95_000), ["Clocks differ: that of one · 7 is 95 seconds ahead of the database's."]);
+        assert_eq!(by_clock(-40_500), ["Clocks differ: that of one · 7 is 40 seconds behind the database's."]);
     }
 
     #[test]
