@@ -699,6 +699,29 @@ async fn of_two_fetched_wishes_the_one_that_was_written_later_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_fetched_together_a_start_ends_only_the_doubt_before_it() {
+    const DOUBT: &str = "Please cancel my order 4711, it came too late";
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        build::people(&world.db, 1, 3, Consent::Unknown).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        for (person, words) in [(1, ["START", DOUBT]), (2, [DOUBT, "START"]), (3, [DOUBT, "STOP"])] {
+            for words in words {
+                writes(&world, person, ours, words).await;
+            }
+        }
+        world.start();
+        until_fetched(&world, 6).await;
+        let held = "SELECT contact_id FROM contacts WHERE review_since IS NOT NULL";
+        let held = store::all(world.db.reader(), held, vec![]).await.expect("the database");
+        let held: Vec<i64> = held.iter().map(|row| row.get("contact_id").expect("a number")).collect();
+        assert_eq!(held, [1]);
+        assert_eq!(consent(&world, 1).await, (Consent::OptedIn, false), "nobody is opted out by a guess");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_no_that_is_repeated_outdates_an_older_yes_and_no_other_no() {
     let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
     for mut world in worlds(Setup::default()).await {

@@ -69,8 +69,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::inbound::insert(&tx, &batch.messages).await?;
     batch.record(engine, &tx, (now, until)).await?;
-    // After the wishes: what somebody said clearly in the same breath is not in doubt.
-    batch.ask(&tx, now).await?;
+    // After the wishes, which settle what was in doubt before: what came behind them is not settled.
+    store::reviews::open(&tx, now, &batch.reviews).await?;
     batch.confirm(&tx, now).await?;
     let answers = auto_reply::answer(&tx, now, &settings, &batch.heard).await?;
     tx.commit().await?;
@@ -127,7 +127,8 @@ struct Batch<'a> {
     topics: Vec<TopicName>,
     /// What each of the messages says, by its SID.
     meanings: BTreeMap<&'a str, Meaning>,
-    /// Those that may be an opt-out, for somebody to read.
+    /// Those that may be an opt-out, for somebody to read: marketing to these people waits. Clear words that come later in
+    /// the batch take theirs away.
     reviews: Vec<NewReview<'a>>,
     /// When these people last said themselves what they wish; only for what was fetched.
     own_words: OwnWords,
@@ -281,6 +282,11 @@ impl<'a> Batch<'a> {
             }
             Meaning::Hint | Meaning::Nothing => None,
         };
+        if granted.changes.iter().any(|change| change.topic_id.is_none()) {
+            // What they have said clearly now is in doubt no more; what they write after it may be.
+            let id = person.id;
+            self.reviews.retain(|review| review.contact_id != id);
+        }
         let wish_of_message = wish.as_ref().map(Wish::keyword);
         self.messages.push(NewInbound {
             provider_sid: &message.sid,
@@ -388,19 +394,6 @@ impl<'a> Batch<'a> {
             events.extend(opt_ins::ask(tx, times, (topic, sender), ConsentSource::Keyword, vec![person]).await?);
         }
         Ok(events)
-    }
-
-    /// Marketing to those whose words are in doubt waits.
-    async fn ask(&self, tx: &Tx, now: Timestamp) -> store::Result<()> {
-        let clear: BTreeSet<ContactId> = self
-            .granted
-            .iter()
-            .filter(|granted| granted.change.topic_id.is_none())
-            .map(|granted| granted.contact_id)
-            .collect();
-        let doubtful: Vec<NewReview<'_>> =
-            self.reviews.iter().filter(|review| !clear.contains(&review.contact_id)).copied().collect();
-        store::reviews::open(tx, now, &doubtful).await
     }
 
     /// Keeps the answers: messages that went out as the answer to the webhook, without a SID.
