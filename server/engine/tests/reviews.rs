@@ -139,6 +139,23 @@ async fn clear_words_end_the_doubt() {
     }
 }
 
+/// They are told that they are subscribed: then they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_ends_the_doubt_of_somebody_who_is_opted_in() {
+    for bench in benches().await {
+        person(&bench, ANN).await;
+        bench.says("SM1", ANN, "What is this spam?").await;
+        assert_eq!((consent(&bench, ANN).await, held(&bench).await), ((Consent::OptedIn, false), 1));
+        assert!(bench.says("SM2", ANN, "START").await.is_some_and(|answer| answer.contains("You are subscribed")));
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (0, 0));
+        let decided = "SELECT decision || ' ' || actor_kind FROM consent_reviews";
+        assert_eq!(bench.text(decided).await.as_deref(), Some("answered recipient"));
+        // What they write after it is another question.
+        bench.says("SM3", ANN, "What is this spam?").await;
+        assert_eq!((waiting(&bench).await.len(), held(&bench).await), (1, 1));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_record_does_not_end_the_doubt() {
     const DOUBT: &str = "Please cancel my order 4711, it came too late";

@@ -14,6 +14,7 @@ use domain::{
     keywords::Keywords,
     message::{Channel, Kind, State},
     phone::Phone,
+    review::ReviewDecision,
     role::Role,
     time::Timestamp,
 };
@@ -69,7 +70,9 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
     store::inbound::insert(&tx, &batch.messages).await?;
     batch.record(engine, &tx, (now, until)).await?;
-    // After the wishes, which settle what was in doubt before: what came behind them is not settled.
+    // A wish that changes something settles by itself what was in doubt before.
+    store::reviews::settle(&tx, &recipient(), now, &batch.going_on, ReviewDecision::Answered).await?;
+    // After the wishes: what came behind them is not settled.
     store::reviews::open(&tx, now, &batch.reviews).await?;
     batch.confirm(&tx, now).await?;
     let answers = auto_reply::answer(&tx, now, &settings, &batch.heard).await?;
@@ -130,6 +133,8 @@ struct Batch<'a> {
     /// Those that may be an opt-out, for somebody to read: marketing to these people waits. Clear words that come later in
     /// the batch take theirs away.
     reviews: Vec<NewReview<'a>>,
+    /// Those whose START changed nothing, and settles what was in doubt.
+    going_on: Vec<ContactId>,
     /// When these people last said themselves what they wish; only for what was fetched.
     own_words: OwnWords,
     /// When they last left what they had left already; only for what was fetched.
@@ -282,10 +287,14 @@ impl<'a> Batch<'a> {
             }
             Meaning::Hint | Meaning::Nothing => None,
         };
-        if granted.changes.iter().any(|change| change.topic_id.is_none()) {
+        // A START of somebody who is opted in changes nothing, and yet says clearly that they go on.
+        let goes_on = matches!(wish, Some(Wish::Start)) && granted.changes.is_empty();
+        if goes_on || granted.changes.iter().any(|change| change.topic_id.is_none()) {
             // What they have said clearly now is in doubt no more; what they write after it may be.
             let id = person.id;
             self.reviews.retain(|review| review.contact_id != id);
+            // Of what is stored already the doubt may be younger than what was fetched.
+            self.going_on.extend((goes_on && !event.fetched).then_some(id));
         }
         let wish_of_message = wish.as_ref().map(Wish::keyword);
         self.messages.push(NewInbound {
