@@ -14,7 +14,7 @@ use domain::{
     topic::NewTopic,
 };
 use engine::{Error, ingest::Webhook};
-use support::{Bench, START, benches};
+use support::{Bench, START, bench, benches};
 use uuid::Uuid;
 
 const ANN: &str = "+14155550123";
@@ -337,6 +337,41 @@ async fn a_sender_without_a_number_is_kept_raw_and_answered() {
         let kept = bench.text("SELECT outcome || ' ' || reason || ' ' || provider_sid FROM webhook_events").await;
         assert_eq!(kept.as_deref(), Some("unprocessable sender_is_no_phone SM1"));
         assert_eq!(bench.number("SELECT COUNT(*) FROM contacts").await, 0);
+    }
+}
+
+/// Two processes take what somebody writes, and the one with their yes is slow.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_that_is_stored_behind_a_later_no_does_not_undo_it() {
+    for test in testkit::databases().await {
+        let quick = bench(test).await;
+        quick.start_writer();
+        person(&quick, Consent::OptedIn).await;
+        let topic = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        quick.engine.topics().create(&quick.admin, topic).await.unwrap();
+        let stands = async || (consent(&quick).await.0, quick.text("SELECT state FROM subscriptions").await);
+        let subscribed = || (Consent::OptedIn, Some("subscribed".to_owned()));
+        for (yes, no, left) in [
+            ("SUBSCRIBE offers", "UNSUBSCRIBE offers", (Consent::OptedIn, Some("unsubscribed".to_owned()))),
+            ("START", "STOP", (Consent::OptedOut, Some("subscribed".to_owned()))),
+        ] {
+            let sid = |which: &str| format!("SM{which}{no}").replace(' ', "");
+            quick.says(&sid("first"), ANN, yes).await;
+            quick.clock.advance(Timestamp::SECOND);
+            let slow = quick.beside().await;
+            let late_sid = sid("late");
+            let mut late = Box::pin(slow.says(&late_sid, ANN, yes));
+            let waits = tokio::time::timeout(Duration::from_millis(200), late.as_mut()).await;
+            assert!(waits.is_err(), "nobody stores it yet");
+            quick.clock.advance(Timestamp::SECOND);
+            assert!(quick.says(&sid("no"), ANN, no).await.is_some(), "it is confirmed");
+            slow.start_writer();
+            assert_eq!(late.await, None, "{yes}");
+            assert_eq!(stands().await, left, "{no} came later");
+            // Within the same moment the order of the webhooks counts.
+            assert!(quick.says(&sid("again"), ANN, yes).await.is_some());
+            assert_eq!(stands().await, subscribed(), "{yes}");
+        }
     }
 }
 

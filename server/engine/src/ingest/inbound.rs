@@ -135,9 +135,9 @@ struct Batch<'a> {
     reviews: Vec<NewReview<'a>>,
     /// Those whose START changed nothing, and settles what was in doubt.
     going_on: Vec<ContactId>,
-    /// When these people last said themselves what they wish; only for what was fetched.
+    /// When people last said themselves what they wish; only of those whose message was fetched, or seems to opt in.
     own_words: OwnWords,
-    /// When they last left what they had left already; only for what was fetched.
+    /// When they last left what they had left already; of the same people.
     left_again: BTreeMap<ContactId, Timestamp>,
     /// How many keywords these people have written within an hour.
     keywords: BTreeMap<ContactId, i64>,
@@ -166,12 +166,18 @@ impl<'a> Batch<'a> {
         batch.known = store::inbound::known(tx, &sids).await?;
         let strangers = batch.strangers(inbound);
         batch.people.extend(newcomers(engine, tx, now, strangers).await?);
-        if inbound.iter().any(|(event, _)| event.fetched) {
-            let ids: Vec<ContactId> = batch.people.values().map(|person| person.id).collect();
-            batch.own_words = store::inbound::own_words_at(tx, &ids).await?;
-            batch.left_again = store::inbound::left_again_at(tx, &ids).await?;
-        }
         batch.meanings = inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
+        // What was fetched is old, and who seems to come back may have left since: several transactions and processes store
+        // what people write, and not always in its order.
+        let ids: BTreeSet<ContactId> = inbound
+            .iter()
+            .filter(|(event, message)| event.fetched || batch.meanings.get(message.sid.as_str()).is_some_and(opts_in))
+            .filter_map(|(_, message)| batch.people.get(&message.phone))
+            .map(|person| person.id)
+            .collect();
+        let ids: Vec<ContactId> = ids.into_iter().collect();
+        batch.own_words = store::inbound::own_words_at(tx, &ids).await?;
+        batch.left_again = store::inbound::left_again_at(tx, &ids).await?;
         let wishes: Vec<(&Phone, Wish)> = inbound
             .iter()
             .filter_map(|(_, message)| match batch.meanings.get(message.sid.as_str()) {
@@ -254,13 +260,15 @@ impl<'a> Batch<'a> {
         };
         let meaning = self.meanings.get(message.sid.as_str()).cloned().unwrap_or(Meaning::Nothing);
         let meaning = doubted(meaning, message, &self.topics);
-        // What was fetched is old: what the person said of their own will since then is newer.
+        // What the person said of their own will since then is newer than what was fetched, or than a yes that is stored late.
         // A no that is repeated outdates any yes, but never another no: it may have been about something else.
         let leaves = matches!(meaning, Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)) | Meaning::Hint);
         let left_again = self.left_again.get(&person.id).copied().filter(|_| !leaves);
         let said_since = |topic| self.own_words.get(&(person.id, topic)).copied().max(left_again);
         let times = (event.received_at, engine.now());
-        let outdated = event.fetched && is_outdated(&meaning, &self.topics, times, said_since);
+        let comes_back = matches!(&meaning, Meaning::Wish(wish) if person.comes_back(wish, &self.topics));
+        let may_be_old = event.fetched || comes_back;
+        let outdated = may_be_old && is_outdated(&meaning, &self.topics, times, event.fetched, said_since);
         let meaning = if outdated { Meaning::Nothing } else { meaning };
         let said_nothing = !matches!(meaning, Meaning::Hint);
         let said = Said { at: event.received_at, replied_sid: message.replied_sid.as_deref() };
@@ -314,7 +322,7 @@ impl<'a> Batch<'a> {
         let contact_id = person.id;
         let is_first = std::mem::take(&mut person.is_new);
         // Whoever stopped hears nothing, and what was fetched is too old to be answered.
-        let is_plain = said_nothing && wish_of_message.is_none() && message.opt_out_type.is_none();
+        let is_plain = said_nothing && !outdated && wish_of_message.is_none() && message.opt_out_type.is_none();
         if is_plain && !event.fetched && !person.is_blocked() {
             self.heard.push(Heard { contact_id, message, is_first });
         }
@@ -543,18 +551,25 @@ fn doubted(meaning: Meaning, message: &InboundIn, topics: &[TopicName]) -> Meani
     }
 }
 
+/// Whether a message is a wish to hear more.
+const fn opts_in(meaning: &Meaning) -> bool {
+    matches!(meaning, Meaning::Wish(Wish::Start | Wish::Subscribe(_) | Wish::Yes(_)))
+}
+
 /// Whether a person has said something else since `at`, as `said` tells of everything (no topic) and of each topic. To
-/// leave a topic is a wish besides all others; within the same second the wish to hear less counts. So it does against what
-/// seems to be said after `now`: a clock that was ahead dated that.
+/// leave a topic is a wish besides all others. Of what was `fetched`, whose dates are full seconds, the wish to hear less
+/// counts within the same second, and against what seems to be said after `now`: a clock that was ahead dated that. What
+/// comes in now is not older than that.
 fn is_outdated(
     meaning: &Meaning,
     topics: &[TopicName],
     (at, now): (Timestamp, Timestamp),
+    fetched: bool,
     said: impl Fn(Option<TopicId>) -> Option<Timestamp>,
 ) -> bool {
     let topic = |wanted: &str| wishes::find(topics, wanted).map(|topic| topic.id);
     let before = |topic| said(topic).is_some_and(|said| said > at && said <= now);
-    let until = |topic| said(topic).is_some_and(|said| said >= at);
+    let until = |topic| if fetched { said(topic).is_some_and(|said| said >= at) } else { before(topic) };
     match meaning {
         Meaning::Wish(Wish::Unsubscribe(wanted)) => before(topic(wanted)),
         Meaning::Wish(Wish::Subscribe(wanted)) => until(None) || topic(wanted).is_some_and(|topic| until(Some(topic))),

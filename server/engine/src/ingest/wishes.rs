@@ -108,6 +108,16 @@ impl Person {
         self.suppressed || self.consent == Consent::OptedOut
     }
 
+    /// Whether this is a wish to hear again what the person has left.
+    pub(super) fn comes_back(&self, wish: &Wish, topics: &[TopicName]) -> bool {
+        let has_left = |topic: &TopicName| self.subscriptions.get(&topic.id) == Some(&Subscription::Unsubscribed);
+        match wish {
+            Wish::Start | Wish::Yes(_) => self.is_blocked(),
+            Wish::Subscribe(wanted) => find(topics, wanted).is_some_and(has_left),
+            Wish::Stop | Wish::Unsubscribe(_) | Wish::Help => false,
+        }
+    }
+
     fn stop(&mut self, confirmation: Answer) -> Granted {
         if self.stopped && self.suppressed && self.consent == Consent::OptedOut {
             return Granted::default();

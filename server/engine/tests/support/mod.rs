@@ -34,7 +34,7 @@ pub struct Bench {
     pub admin: Actor,
     keys: String,
     stop: CancellationToken,
-    _test: TestDb,
+    test: Arc<TestDb>,
 }
 
 /// One for each kind of database, with the webhook writer running.
@@ -55,7 +55,7 @@ pub async fn bench(test: TestDb) -> Bench {
     let config = config(&test, KeyRing::parse(&keys).unwrap());
     let engine = Engine::open(test.db.clone(), config, clock.clone()).await.unwrap();
     let admin = Actor::command_line();
-    Bench { engine, clock, db: test.db.clone(), admin, keys, stop: CancellationToken::new(), _test: test }
+    Bench { engine, clock, db: test.db.clone(), admin, keys, stop: CancellationToken::new(), test: Arc::new(test) }
 }
 
 pub fn config(test: &TestDb, keys: KeyRing) -> Config {
@@ -94,6 +94,21 @@ impl Drop for Bench {
 }
 
 impl Bench {
+    /// Another process on the same database, by the same clock, without the writer.
+    pub async fn beside(&self) -> Self {
+        let config = self.engine.config().clone();
+        let engine = Engine::open(self.db.clone(), config, self.clock.clone()).await.unwrap();
+        Self {
+            engine,
+            clock: self.clock.clone(),
+            db: self.db.clone(),
+            admin: self.admin.clone(),
+            keys: self.keys.clone(),
+            stop: CancellationToken::new(),
+            test: self.test.clone(),
+        }
+    }
+
     /// Changes something as somebody with the database in their hands would: past the guards of these tables.
     pub async fn tamper(&self, tables: &[&str], change: &str) -> u64 {
         for table in tables {
