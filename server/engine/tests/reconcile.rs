@@ -827,10 +827,10 @@ async fn of_a_long_list_every_wish_counts() {
 }
 
 /// An installation that has nothing but a Messaging Service.
-async fn only_a_service(world: &World) {
+async fn only_a_service(world: &World, channel: Channel) {
     let new = NewSender {
         name: "Service".to_owned(),
-        channel: Channel::Whatsapp,
+        channel,
         address: format!("MG{}", "1".repeat(32)),
         rate_per_second: None,
         enabled: true,
@@ -848,7 +848,7 @@ async fn the_numbers_of_a_messaging_service_are_read_side_by_side() {
     setup.simulator.latency_ms = 500;
     setup.simulator.service_senders = (10..34).map(|number| format!("whatsapp:+150055501{number}")).collect();
     for mut world in worlds(setup).await {
-        only_a_service(&world).await;
+        only_a_service(&world, Channel::Whatsapp).await;
         world.people(1, 3).await;
         let run = world.launch(&world.campaign("Hi").await).await;
         let began = Instant::now();
@@ -867,7 +867,7 @@ async fn what_people_wrote_to_a_messaging_service_is_read_too() {
     let mut setup = Setup::default();
     setup.simulator.service_senders = vec!["+15005550008".to_owned(), format!("whatsapp:{NUMBER}")];
     for mut world in worlds(setup).await {
-        only_a_service(&world).await;
+        only_a_service(&world, Channel::Whatsapp).await;
         world.people(1, 3).await;
         world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
         writes(&world, 1, NUMBER, "STOP").await;
@@ -876,6 +876,36 @@ async fn what_people_wrote_to_a_messaging_service_is_read_too() {
         let run = world.until_completed(run.id).await;
         assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
         assert_eq!((run.ledger.skipped, world.accepted(1), handed_over(&run.ledger)), (1, 0, 2));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_over_rcs_to_a_messaging_service_is_read_too() {
+    const AGENT: &str = "rcs:our_agent";
+    let mut setup = Setup::default();
+    setup.simulator.service_senders = vec!["+15005550008".to_owned(), AGENT.to_owned()];
+    for mut world in worlds(setup).await {
+        only_a_service(&world, Channel::Sms).await;
+        build::people(&world.db, 1, 2, Consent::OptedIn).await;
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        let writes = async |from: String, to: &str| {
+            let (to, body) = (Some(to.to_owned()), Some("STOP".to_owned()));
+            let inbound = Inbound { from, to, body, ..Inbound::default() };
+            let answer = world.twilio.simulator.control().inbound(inbound).await.expect("it is sent");
+            assert_eq!(answer.status, None);
+        };
+        writes(format!("rcs:{}", build::phone(1)), AGENT).await;
+        // Nobody is known by this one, and nobody waits for it.
+        writes("rcs:somebody".to_owned(), AGENT).await;
+        writes(build::phone(2).to_string(), "+15005550008").await;
+        world.start();
+        until_stopped(&world, 1).await;
+        until_stopped(&world, 2).await;
+        let list = world.engine.inbound().list(&world.admin, None, None, &PageRequest::default()).await;
+        let mut to: Vec<String> = list.expect("the list").items.into_iter().map(|message| message.to).collect();
+        to.sort_unstable();
+        assert_eq!(to, ["+15005550008", "our_agent"], "as a webhook would have stored it");
         world.stop().await;
     }
 }

@@ -64,9 +64,16 @@ pub(crate) async fn channel_senders(
         &call,
         &service,
         (&uri, &headers),
-        is_whatsapp,
-        |sender| json!({ "sender": sender, "messaging_service_sid": service, "sender_type": "WhatsApp" }),
+        |sender| is_whatsapp(sender) || is_rcs(sender),
+        |sender| {
+            let kind = if is_rcs(sender) { "RCS" } else { "WhatsApp" };
+            json!({ "sender": sender, "messaging_service_sid": service, "sender_type": kind })
+        },
     )
+}
+
+fn is_rcs(sender: &str) -> bool {
+    sender.starts_with("rcs:")
 }
 
 fn list(

@@ -212,16 +212,17 @@ pub async fn list(
     all(db, query, values).await?.iter().map(event).collect()
 }
 
-/// Whether a person's message with this SID could not be stored as what it is, and was kept raw.
+/// Whether a person's message with this SID could not be stored as what it is, and was kept raw for this reason.
 ///
 /// # Errors
 /// What the database says.
-pub async fn is_kept_raw(db: &impl ConnectionTrait, sid: &str) -> Result<bool> {
+pub async fn is_kept_raw(db: &impl ConnectionTrait, sid: &str, reason: &str) -> Result<bool> {
     let query = format!(
         "SELECT u.id FROM webhook_events u WHERE u.provider_sid = $1 AND {UNUSUAL} AND u.kind = $2 \
-         AND u.reason = 'failed' LIMIT 1"
+         AND u.reason = $3 LIMIT 1"
     );
-    Ok(one(db, query, vec![sid.into(), WebhookKind::Inbound.as_str().into()]).await?.is_some())
+    let values = vec![sid.into(), WebhookKind::Inbound.as_str().into(), reason.into()];
+    Ok(one(db, query, values).await?.is_some())
 }
 
 /// Ids rise with time: the greatest that may have come by then, found by halving, so that no index by time is needed. Several

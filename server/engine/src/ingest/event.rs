@@ -7,6 +7,7 @@ use bytes::Bytes;
 use domain::{event::WebhookKind, ids::MessageId, inbound::Media, message::Channel, phone::Phone, time::Timestamp};
 
 use super::Webhook;
+use crate::provider::{person_at, without_channel};
 
 /// SIDs are two letters and 32 digits; a little more is taken, endless text is not.
 const SID_MAX: usize = 64;
@@ -15,6 +16,9 @@ const TOKEN_MAX: usize = 128;
 const ADDRESS_MAX: usize = 128;
 /// Twilio sends ten at most.
 pub(super) const MEDIA_MAX: usize = 10;
+
+/// Why a message is kept raw whose sender has no number.
+pub(crate) const NO_NUMBER: &str = "sender_is_no_phone";
 
 /// A webhook, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,10 +159,8 @@ fn status(form: &Form<'_>, target: &str) -> Result<Content, &'static str> {
 
 fn inbound(form: &Form<'_>) -> Result<Content, &'static str> {
     let sid = form.sid().ok_or("no_message_sid")?;
-    let (channel, phone) = address(form.get("From").ok_or("no_sender")?);
-    // A person with a user name may hide the number; there is nobody to tell apart then.
-    let phone = phone.parse().map_err(|_| "sender_is_no_phone")?;
-    let (_, our_address) = address(form.get("To").unwrap_or_default());
+    let (channel, phone) = person_at(form.get("From").ok_or("no_sender")?).ok_or(NO_NUMBER)?;
+    let (_, our_address) = without_channel(form.get("To").unwrap_or_default());
     let count = form.get("NumMedia").and_then(|count| count.parse().ok()).unwrap_or(0_usize).min(MEDIA_MAX);
     let media = (0..count).map(|index| Media {
         url: form.text(&format!("MediaUrl{index}")),
@@ -237,16 +239,6 @@ fn numbers_of(text: &str) -> impl Iterator<Item = Phone> {
 /// Whether people write this between the digits of a number.
 fn is_between_digits(c: char) -> bool {
     c.is_whitespace() || "-.()/\u{2010}\u{2011}\u{2012}\u{2013}".contains(c)
-}
-
-/// An address without its channel's prefix. RCS is the other way to write to the number that gets SMS: to Twilio an opt-out on
-/// one of the two holds for both.
-fn address(text: &str) -> (Channel, &str) {
-    let text = text.trim();
-    match text.strip_prefix("whatsapp:") {
-        Some(number) => (Channel::Whatsapp, number),
-        None => (Channel::Sms, text.strip_prefix("rcs:").unwrap_or(text)),
-    }
 }
 
 fn cut(text: &str, most: usize) -> String {

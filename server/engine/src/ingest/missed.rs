@@ -50,7 +50,7 @@ async fn store_alone(engine: &Engine, event: &Event, sid: &str) -> Result<()> {
         return Err(error.into());
     }
     // The list is read again and again: each time it is tried, for it may be a STOP, but it is kept raw once.
-    if !store::webhook_events::is_kept_raw(engine.db().reader(), sid).await? {
+    if !store::webhook_events::is_kept_raw(engine.db().reader(), sid, "failed").await? {
         writer::keep_raw(engine, event, &error).await?;
     }
     Ok(())

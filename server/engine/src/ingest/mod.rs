@@ -26,8 +26,8 @@ use domain::{event::WebhookKind, ids::ContactId};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
-pub(crate) use event::numbers_in;
 use event::{BodyType, Event, Form};
+pub(crate) use event::{NO_NUMBER, numbers_in};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, opt_out_in, same_word};
 pub(crate) use missed::{Missed, store_missed};
 use repeats::{Mark, Try};

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Account, Provider,
     list::{ListError, ahead, instant},
-    request::address,
+    request::{address, person_at},
 };
 
 /// Messages on one page: the most that Twilio gives.
@@ -60,6 +60,7 @@ pub struct Pages<'a> {
     ahead: Option<i64>,
     next: Option<RequestBuilder>,
     read: usize,
+    without_number: Vec<String>,
 }
 
 impl Provider {
@@ -76,7 +77,7 @@ impl Provider {
     ) -> Pages<'a> {
         let query = [("To", address(channel, ours)), ("DateSent>", since.date()), ("PageSize", PAGE.to_string())];
         let next = Some(self.client.get(&account.messages_url).query(&query));
-        Pages { provider: self, account, since, now, ahead: None, next, read: 0 }
+        Pages { provider: self, account, since, now, ahead: None, next, read: 0, without_number: Vec::new() }
     }
 }
 
@@ -85,6 +86,12 @@ impl Pages<'_> {
     #[must_use]
     pub fn asked_at(&self) -> Timestamp {
         self.now.plus(-self.ahead.unwrap_or(0))
+    }
+
+    /// The SIDs of what came from somebody without a number, on the pages that were read.
+    #[must_use]
+    pub fn without_number(&self) -> &[String] {
+        &self.without_number
     }
 
     /// The next page; none behind the last one.
@@ -109,29 +116,36 @@ impl Pages<'_> {
             }
             self.next = Some(self.provider.client.get(format!("{}{next}", self.account.api_base)));
         }
-        let received = page
-            .messages
-            .into_iter()
-            .filter_map(Entry::received)
-            .map(|message| Received { at: message.at.map(|at| at.plus(ahead)), ..message });
-        // What has no date that can be read may be one of them.
-        Ok(Some(received.filter(|message| message.at.is_none_or(|at| at >= self.since)).collect()))
+        let mut received = Vec::new();
+        for entry in page.messages.into_iter().filter(Entry::is_from_a_person) {
+            let at = entry.date_created.as_deref().and_then(instant).map(|at| at.plus(ahead));
+            // What has no date that can be read may be one of them.
+            if at.is_some_and(|at| at < self.since) {
+                continue;
+            }
+            match entry.received(at) {
+                Ok(message) => received.push(message),
+                Err(sid) => self.without_number.push(sid),
+            }
+        }
+        Ok(Some(received))
     }
 }
 
 impl Entry {
-    /// None for what is not from a person, or from one without a number.
-    fn received(self) -> Option<Received> {
-        if self.direction.as_deref() != Some("inbound") {
-            return None;
-        }
-        let from = self.from?;
-        Some(Received {
-            from: from.strip_prefix("whatsapp:").unwrap_or(&from).parse().ok()?,
+    fn is_from_a_person(&self) -> bool {
+        self.direction.as_deref() == Some("inbound")
+    }
+
+    /// Its SID when it is from somebody without a number.
+    fn received(self, at: Option<Timestamp>) -> Result<Received, String> {
+        let Some((_, from)) = self.from.as_deref().and_then(person_at) else { return Err(self.sid) };
+        Ok(Received {
+            from,
             sid: self.sid,
             body: self.body.unwrap_or_default(),
             media: self.num_media.and_then(|count| count.parse().ok()).unwrap_or(0),
-            at: self.date_created.as_deref().and_then(instant),
+            at,
         })
     }
 }

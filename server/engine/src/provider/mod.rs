@@ -24,7 +24,7 @@ pub use inbound::{Pages, Received};
 pub use list::{ListError, Listed};
 pub use media::MediaError;
 pub use request::Outgoing;
-pub(crate) use request::inbound_webhook;
+pub(crate) use request::{inbound_webhook, person_at, without_channel};
 
 use crate::{Error, Result, config::Config};
 

@@ -64,6 +64,23 @@ pub(super) fn address(channel: Channel, number: &str) -> String {
     }
 }
 
+/// An address as Twilio gives it, without its channel's prefix. RCS is the other way to write to the number that gets SMS: to
+/// Twilio an opt-out on one of the two holds for both.
+pub(crate) fn without_channel(text: &str) -> (Channel, &str) {
+    let text = text.trim();
+    match text.strip_prefix("whatsapp:") {
+        Some(number) => (Channel::Whatsapp, number),
+        None => (Channel::Sms, text.strip_prefix("rcs:").unwrap_or(text)),
+    }
+}
+
+/// The person whose address this is. None without a number: who has a user name may hide it, and there is nobody to tell
+/// apart then.
+pub(crate) fn person_at(address: &str) -> Option<(Channel, Phone)> {
+    let (channel, number) = without_channel(address);
+    Some((channel, number.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +91,18 @@ mod tests {
             &Outgoing { id: MessageId(7), attempt: 2, to: &to, channel, from, content, valid_for: Some(60) },
             "https://ese.example",
         )
+    }
+
+    #[test]
+    fn a_person_is_known_by_the_number_on_every_channel() {
+        let person = |address| person_at(address).map(|(channel, phone)| (channel, phone.to_string()));
+        let number = "+14155550100".to_owned();
+        assert_eq!(person("whatsapp:+14155550100"), Some((Channel::Whatsapp, number.clone())));
+        assert_eq!(person("rcs:+14155550100"), Some((Channel::Sms, number.clone())));
+        assert_eq!(person(" +14155550100"), Some((Channel::Sms, number)));
+        for nobody in ["whatsapp:US.123", "messenger:1415", "rcs:agent", ""] {
+            assert_eq!(person(nobody), None, "{nobody}");
+        }
     }
 
     #[test]

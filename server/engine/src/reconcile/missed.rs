@@ -23,7 +23,7 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     ingest::{self, Missed},
-    provider::{Account, ListError},
+    provider::{Account, ListError, without_channel},
     services::provider_accounts,
 };
 
@@ -276,11 +276,12 @@ async fn read(
             received,
             account_sid: account.sid(),
             channel: sender.channel,
-            our_address: address,
+            our_address: without_channel(address).1,
             service,
             media: Vec::new(),
         }));
     };
+    tell_without_number(engine, sender, pages.without_number()).await?;
     // The list begins with the newest, its times are full seconds, and of two wishes the later one counts.
     missed.reverse();
     missed.sort_by_key(|message| message.received.at);
@@ -291,6 +292,21 @@ async fn read(
         tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
     }
     Ok(list)
+}
+
+/// What came from people without a number is nobody's, whatever it says: somebody of ours has to read it at Twilio, unless a
+/// webhook brought it, which is kept.
+async fn tell_without_number(engine: &Engine, sender: &Sender, sids: &[String]) -> Result<()> {
+    let mut missed = 0_u64;
+    for sid in sids {
+        let is_kept = store::webhook_events::is_kept_raw(engine.db().lookout(), sid, ingest::NO_NUMBER).await?;
+        missed += u64::from(!is_kept);
+    }
+    if missed > 0 {
+        metrics::counter!("missed_inbound_without_number_total").increment(missed);
+        tracing::warn!(messages = missed, sender.id = %sender.id, "what people without a number wrote is only at Twilio");
+    }
+    Ok(())
 }
 
 /// Asks which files came with these messages. Where Twilio does not say, their number is known at least: a STOP among the
