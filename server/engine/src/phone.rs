@@ -102,6 +102,18 @@ fn without_mexican_one(digits: &str) -> Option<String> {
     digits.strip_prefix("+521").filter(|rest| rest.len() == 10).map(|rest| format!("+52{rest}"))
 }
 
+/// The number by which a person is stored whom Twilio names by this one: as import, API and events store it. One that is known
+/// not to exist stays as it is, for somebody writes from there.
+pub(crate) fn canonical(phone: Phone) -> Phone {
+    without_mexican_one(phone.as_str()).and_then(|number| number.parse().ok()).unwrap_or(phone)
+}
+
+/// The other way in which a number is written, or was stored before it was read as [`canonical`] has it.
+pub(crate) fn other_writing(phone: &str) -> Option<String> {
+    let with_one = || phone.strip_prefix("+52").filter(|rest| rest.len() == 10).map(|rest| format!("+521{rest}"));
+    without_mexican_one(phone).or_else(with_one)
+}
+
 /// A text's digits, and whether they begin with a country code.
 struct Written {
     digits: String,
@@ -284,6 +296,30 @@ mod tests {
             assert_eq!(region(&phone.parse().unwrap()).as_deref(), expected, "{phone}");
         }
         assert!(is_region("lk") && !is_region("XX") && !is_region("001"));
+    }
+
+    #[test]
+    fn twilio_names_people_by_the_number_they_are_stored_by() {
+        for (named, stored) in [
+            ("+5212221234563", "+522221234563"),
+            ("+522221234563", "+522221234563"),
+            ("+14155550100", "+14155550100"),
+            // Not Mexican numbers: too long, too short, another country's.
+            ("+52122212345634", "+52122212345634"),
+            ("+52122212345", "+52122212345"),
+            ("+5491123456710", "+5491123456710"),
+            // Nobody has this number, and yet somebody writes from it.
+            ("+15005550009", "+15005550009"),
+        ] {
+            let phone: Phone = named.parse().unwrap();
+            assert_eq!(canonical(phone.clone()).as_str(), stored, "{named}");
+            if let Ok(read) = parse(named, None) {
+                assert_eq!(canonical(phone), read, "{named}");
+            }
+        }
+        assert_eq!(other_writing("+5212221234563").as_deref(), Some("+522221234563"));
+        assert_eq!(other_writing("+522221234563").as_deref(), Some("+5212221234563"));
+        assert_eq!(other_writing("+14155550100"), None);
     }
 
     #[test]

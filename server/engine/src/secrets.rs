@@ -10,6 +10,8 @@ use hmac::{Hmac, Mac};
 use rand::{TryRngCore, rngs::OsRng};
 use sha2::Sha256;
 
+use crate::phone::other_writing;
+
 const NONCE_BYTES: usize = 24;
 
 /// A link's proof is so long: 96 bits, which nobody guesses over the network.
@@ -97,10 +99,15 @@ impl KeyRing {
         mac(&self.keys[0].suppression, phone.as_bytes())
     }
 
-    /// The hashes under every live key: rows made before a rotation are still found.
+    /// The hashes under every live key, of each way to write the number: rows made before a rotation, or when it was stored
+    /// in another way, are still found.
     #[must_use]
     pub fn suppression_hashes(&self, phone: &str) -> Vec<Vec<u8>> {
-        self.keys.iter().map(|key| mac(&key.suppression, phone.as_bytes())).collect()
+        let other = other_writing(phone);
+        let writings = || [Some(phone), other.as_deref()].into_iter().flatten();
+        let hashes =
+            |key: &Key| writings().map(|writing| mac(&key.suppression, writing.as_bytes())).collect::<Vec<_>>();
+        self.keys.iter().flat_map(hashes).collect()
     }
 
     /// Proves that we made a link with this content (HMAC-SHA-256, cut), with the current key.
@@ -234,6 +241,16 @@ mod tests {
         let after = KeyRing::parse(&format!("{},{old}", KeyRing::generate())).unwrap();
         assert_eq!(after.open("x", &before.seal("x", b"words")).unwrap(), b"words");
         assert!(after.suppression_hashes("+14155550100").contains(&before.suppression_hash("+14155550100")));
+    }
+
+    #[test]
+    fn a_number_is_recognised_in_each_of_its_writings() {
+        let keys = KeyRing::parse(&format!("{},{}", KeyRing::generate(), KeyRing::generate())).unwrap();
+        for (stored, asked) in [("+522221234563", "+5212221234563"), ("+5212221234563", "+522221234563")] {
+            let hashes = keys.suppression_hashes(asked);
+            assert!(hashes.len() == 4 && hashes.contains(&keys.suppression_hash(stored)), "{stored}");
+        }
+        assert_eq!(keys.suppression_hashes("+14155550100").len(), 2);
     }
 
     #[test]

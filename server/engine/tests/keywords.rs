@@ -340,6 +340,45 @@ async fn a_sender_without_a_number_is_kept_raw_and_answered() {
     }
 }
 
+/// WhatsApp names Mexicans with a 1 that no import, API or event stores.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mexican_stop_is_of_whoever_is_stored() {
+    const STORED: &str = "+522221234563";
+    const WRITES: &str = "+5212221234563";
+    for bench in benches().await {
+        let new = NewContact {
+            phone: STORED.to_owned(),
+            attributes: serde_json::Map::new(),
+            consent: Some(Consent::OptedIn),
+            timezone: None,
+            locale: None,
+            topics: Vec::new(),
+        };
+        bench.engine.contacts().create(&bench.admin, new).await.unwrap();
+        let stands = async |number: &str| {
+            let contact = bench.engine.contacts().get(&bench.admin, &phone(number)).await.unwrap();
+            (contact.consent, contact.suppressed)
+        };
+        assert!(bench.says("SM1", WRITES, "STOP").await.is_some_and(|answer| answer.contains("unsubscribed")));
+        assert_eq!(stands(STORED).await, (Consent::OptedOut, true));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM contacts").await, 1, "nobody else is stored");
+        assert!(bench.says("SM2", WRITES, "START").await.is_some());
+        assert_eq!(stands(STORED).await, (Consent::OptedIn, false));
+        // An opt-out that was noted for the number as WhatsApp has it counts, and START lifts it.
+        let listed = "INSERT INTO suppressions (phone_hash, key_id, reason, actor_kind, actor_id, created_at) \
+                      VALUES ($1, 'k', 'stop', 'recipient', 'r', 1)";
+        let hash = bench.engine_keys().suppression_hash("+5215512345678");
+        store::exec(bench.db.writer(), listed, vec![hash.into()]).await.unwrap();
+        assert_eq!(bench.says("SM3", "+5215512345678", "Hello").await, None);
+        assert_eq!(stands("+525512345678").await, (Consent::OptedOut, true));
+        assert!(bench.says("SM4", "+5215512345678", "START").await.is_some());
+        assert_eq!(stands("+525512345678").await, (Consent::OptedIn, false));
+        assert_eq!(bench.number("SELECT COUNT(*) FROM suppressions").await, 0);
+        let differences = bench.engine.replay(&bench.admin, false).await.unwrap().differences;
+        assert_eq!(differences, Vec::<String>::new());
+    }
+}
+
 /// Two processes take what somebody writes, and the one with their yes is slow.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_yes_that_is_stored_behind_a_later_no_does_not_undo_it() {

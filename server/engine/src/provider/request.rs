@@ -2,7 +2,7 @@
 
 use domain::{ids::MessageId, message::Channel, phone::Phone};
 
-use crate::decide::Content;
+use crate::{decide::Content, phone::canonical};
 
 /// One message, ready to be handed over.
 #[derive(Clone, Copy, Debug)]
@@ -74,11 +74,11 @@ pub(crate) fn without_channel(text: &str) -> (Channel, &str) {
     }
 }
 
-/// The person whose address this is. None without a number: who has a user name may hide it, and there is nobody to tell
+/// The person whose address this is, by the number they are stored by. None without a number: who has a user name may hide it, and there is nobody to tell
 /// apart then.
 pub(crate) fn person_at(address: &str) -> Option<(Channel, Phone)> {
     let (channel, number) = without_channel(address);
-    Some((channel, number.parse().ok()?))
+    Some((channel, canonical(number.parse().ok()?)))
 }
 
 #[cfg(test)]
@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(person("whatsapp:+14155550100"), Some((Channel::Whatsapp, number.clone())));
         assert_eq!(person("rcs:+14155550100"), Some((Channel::Sms, number.clone())));
         assert_eq!(person(" +14155550100"), Some((Channel::Sms, number)));
+        let mexican = Some((Channel::Whatsapp, "+522221234563".to_owned()));
+        assert_eq!(person("whatsapp:+5212221234563"), mexican, "as it is stored");
         for nobody in ["whatsapp:US.123", "messenger:1415", "rcs:agent", ""] {
             assert_eq!(person(nobody), None, "{nobody}");
         }

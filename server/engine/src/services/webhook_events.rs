@@ -14,6 +14,7 @@ use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
     ingest::{numbers_in, open_bodies, open_body},
+    phone::canonical,
     require,
 };
 
@@ -132,7 +133,10 @@ impl WebhookEvents<'_> {
         let db = self.0.db().reader();
         let senders = store::senders::list(db).await?;
         for phone in numbers_in(raw) {
-            let person = store::contacts::find(db, &phone).await?;
+            let person = match store::contacts::find(db, &phone).await? {
+                None => store::contacts::find(db, &canonical(phone.clone())).await?,
+                person => person,
+            };
             // Who came after the form may be another person.
             let is_theirs = person.as_ref().is_some_and(|person| person.contact.created_at <= event.received_at);
             if is_theirs || senders.iter().any(|row| row.sender.address == phone.as_str()) {
