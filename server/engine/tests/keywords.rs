@@ -14,7 +14,7 @@ use domain::{
     topic::NewTopic,
 };
 use engine::{Error, ingest::Webhook};
-use support::{Bench, START, bench, benches};
+use support::{Bench, START, bench, benches, sending};
 use uuid::Uuid;
 
 const ANN: &str = "+14155550123";
@@ -376,6 +376,36 @@ async fn a_mexican_stop_is_of_whoever_is_stored() {
         assert_eq!(bench.number("SELECT COUNT(*) FROM suppressions").await, 0);
         let differences = bench.engine.replay(&bench.admin, false).await.unwrap().differences;
         assert_eq!(differences, Vec::<String>::new());
+    }
+}
+
+/// WhatsApp names some people by another number than they are stored by. Who answers a message is whom it went to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_that_answers_a_message_is_also_of_whom_it_went_to() {
+    const NAMED: &str = "+556298765432";
+    for bench in benches().await {
+        let id = sending(&bench, 2).await[0];
+        let target = format!("/webhooks/twilio/status?m={id}&a=1");
+        bench.status(&target, &[("MessageSid", "SMours"), ("MessageStatus", "delivered")]).await.unwrap();
+        let out = "SELECT COUNT(*) FROM contacts WHERE consent = 'opted_out' AND suppressed";
+        let answers = async |sid: &str, text: &str, to: &str| {
+            bench.inbound(sid, NAMED, text, &[("OriginalRepliedMessageSid", to)]).await.unwrap();
+        };
+        answers("SM1", "Thanks", "SMours").await;
+        answers("SM2", "STOP", "SMothers").await;
+        assert_eq!(bench.number(out).await, 1, "whoever wrote it");
+        // Also of somebody who has stopped already, by the number that they write from.
+        answers("SM3", "STOP", "SMours").await;
+        let of_both = format!("{out} AND (contact_id = 1 OR phone = '{NAMED}')");
+        assert_eq!((bench.number(out).await, bench.number(&of_both).await), (2, 2));
+        let lines = "SELECT COUNT(*) FROM consent_ledger WHERE contact_id = 1 AND reference = 'SM3'";
+        assert_eq!(bench.number(lines).await, 1);
+        assert_eq!(bench.number("SELECT COUNT(*) FROM suppressions WHERE contact_id = 1 AND reason = 'stop'").await, 1);
+        answers("SM4", "STOP", "SMours").await;
+        assert_eq!(bench.number("SELECT COUNT(*) FROM consent_ledger").await, 2, "once");
+        let hash = bench.engine_keys().suppression_hash("+15005560001");
+        let found = store::suppressions::find(bench.db.reader(), &[hash]).await.unwrap();
+        assert_eq!(found.len(), 1, "by the number that they are stored by");
     }
 }
 

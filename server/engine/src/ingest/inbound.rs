@@ -56,7 +56,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let until = opt_ins::expiry(engine, now).await.map_err(settings_problem)?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
     let tx = engine.db().begin_ingest().await?;
-    let mut batch = Batch::load(engine, &tx, now, &inbound, &settings.keywords).await?;
+    let addressees = store::messages::recipients(&tx, &left_by(&inbound, &settings.keywords)).await?;
+    let mut batch = Batch::load(engine, &tx, now, (&inbound[..], &addressees), &settings.keywords).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
@@ -109,6 +110,8 @@ const fn inbound_of<'a>(event: &&'a Event) -> Option<(&'a Event, &'a InboundIn)>
 /// A consent event to come, and whose words it is.
 struct Granted<'a> {
     contact_id: ContactId,
+    /// The number that the person is stored by.
+    phone: &'a Phone,
     message: &'a InboundIn,
     change: Change,
     /// The question that these words answer.
@@ -127,6 +130,8 @@ struct Asks<'a> {
 #[derive(Default)]
 struct Batch<'a> {
     people: BTreeMap<&'a Phone, Person>,
+    /// Whom the messages of ours went to that an opt-out answers, by their SIDs.
+    addressees: BTreeMap<&'a str, &'a Phone>,
     topics: Vec<TopicName>,
     /// What each of the messages says, by its SID.
     meanings: BTreeMap<&'a str, Meaning>,
@@ -157,10 +162,14 @@ impl<'a> Batch<'a> {
         engine: &Engine,
         tx: &Tx,
         now: Timestamp,
-        inbound: &[(&'a Event, &'a InboundIn)],
+        (inbound, addressees): (&[(&'a Event, &'a InboundIn)], &'a BTreeMap<String, Phone>),
         added: &Keywords,
     ) -> store::Result<Self> {
-        let mut batch = Self { people: people(tx, inbound).await?, ..Self::default() };
+        let mut batch = Self {
+            people: people(tx, inbound, addressees).await?,
+            addressees: addressees.iter().map(|(sid, phone)| (sid.as_str(), phone)).collect(),
+            ..Self::default()
+        };
         // After the people are locked: another process that stores the same message has finished by now.
         let sids: Vec<&str> = inbound.iter().map(|(_, message)| message.sid.as_str()).collect();
         batch.known = store::inbound::known(tx, &sids).await?;
@@ -304,6 +313,11 @@ impl<'a> Batch<'a> {
             // Of what is stored already the doubt may be younger than what was fetched.
             self.going_on.extend((goes_on && !event.fetched).then_some(id));
         }
+        let leaves_everything = match &wish {
+            Some(Wish::Stop) => true,
+            Some(Wish::Unsubscribe(wanted)) => wishes::find(&self.topics, wanted).is_none(),
+            _ => false,
+        };
         let wish_of_message = wish.as_ref().map(Wish::keyword);
         self.messages.push(NewInbound {
             provider_sid: &message.sid,
@@ -330,6 +344,7 @@ impl<'a> Batch<'a> {
         let confirms = granted.confirms;
         self.granted.extend(granted.changes.into_iter().map(|change| Granted {
             contact_id,
+            phone: &message.phone,
             message,
             change,
             confirms,
@@ -343,16 +358,33 @@ impl<'a> Batch<'a> {
             .filter(|answer| answer.is_owed() || *keywords <= answers::AN_HOUR)
             .filter(|_| !event.fetched && is_ours_to_answer(engine, message, confirms))
             .map(|answer: Answer| answer.text());
-        self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
+        let elsewhere = if leaves_everything { self.stop_addressee(message) } else { None };
+        self.done.push(Done { twiml: twiml(text.as_deref()), opted_out: elsewhere.or(opted_out) });
         self.answers.extend(text.map(|text| (contact_id, message, text)));
         true
+    }
+
+    /// Opts out, too, whom our message went to that this opt-out answers, where they are stored by another number.
+    fn stop_addressee(&mut self, message: &'a InboundIn) -> Option<ContactId> {
+        let sid = message.replied_sid.as_deref()?;
+        let phone = self.addressees.get(sid).copied().filter(|phone| **phone != message.phone)?;
+        let person = self.people.get_mut(phone)?;
+        if person.suppressed && person.consent == Consent::OptedOut {
+            return None;
+        }
+        let changes = person.stop(Answer::OptedOut).changes;
+        let contact_id = person.id;
+        self.reviews.retain(|review| review.contact_id != contact_id);
+        let granted = changes.into_iter().map(|change| Granted { contact_id, phone, message, change, confirms: None });
+        self.granted.extend(granted);
+        Some(contact_id)
     }
 
     /// Writes the consent events, each with the words that say so.
     async fn record(&self, engine: &Engine, tx: &Tx, (now, until): (Timestamp, Timestamp)) -> store::Result<()> {
         let keys = &engine.config().keys;
         let mut events = Vec::with_capacity(self.granted.len());
-        for Granted { contact_id, message, change, confirms } in &self.granted {
+        for Granted { contact_id, phone, message, change, confirms } in &self.granted {
             let words = evidence(message);
             let evidence = seal_words(tx, keys, *contact_id, now, &words).await?;
             events.push(ConsentEvent {
@@ -365,7 +397,7 @@ impl<'a> Batch<'a> {
                     None => message.sid.clone(),
                 }),
                 evidence: Some(evidence),
-                suppression: suppression(engine, &message.phone, *change),
+                suppression: suppression(engine, phone, *change),
             });
         }
         let confirmed: BTreeMap<OptInId, &str> =
@@ -455,9 +487,22 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The people who wrote and are known, locked.
-async fn people<'a>(tx: &Tx, inbound: &[(&'a Event, &'a InboundIn)]) -> store::Result<BTreeMap<&'a Phone, Person>> {
-    let phones: BTreeSet<&Phone> = inbound.iter().map(|(_, message)| &message.phone).collect();
+/// The messages of ours that opt-outs answer. Only whom they went to can answer them, but WhatsApp does not name everybody by
+/// the number that they are stored by (Brazil's ninth digit, Argentina's 9).
+fn left_by<'a>(inbound: &[(&'a Event, &'a InboundIn)], added: &Keywords) -> BTreeSet<&'a str> {
+    let leaves = |message: &InboundIn| matches!(read(message, added), Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)));
+    let answered = inbound.iter().filter_map(|(_, message)| Some((message, message.replied_sid.as_deref()?)));
+    answered.filter(|(message, _)| leaves(message)).map(|(_, sid)| sid).collect()
+}
+
+/// The people who wrote, or are opted out by who did, and are known, locked.
+async fn people<'a>(
+    tx: &Tx,
+    inbound: &[(&'a Event, &'a InboundIn)],
+    addressees: &'a BTreeMap<String, Phone>,
+) -> store::Result<BTreeMap<&'a Phone, Person>> {
+    let writers = inbound.iter().map(|(_, message)| &message.phone);
+    let phones: BTreeSet<&Phone> = writers.chain(addressees.values()).collect();
     let list: Vec<&Phone> = phones.iter().copied().collect();
     let known = store::contacts::lock_many(tx, &list).await?;
     let mut people = BTreeMap::new();

@@ -118,7 +118,7 @@ impl Person {
         }
     }
 
-    fn stop(&mut self, confirmation: Answer) -> Granted {
+    pub(super) fn stop(&mut self, confirmation: Answer) -> Granted {
         if self.stopped && self.suppressed && self.consent == Consent::OptedOut {
             return Granted::default();
         }

@@ -33,6 +33,7 @@ pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{Planned, ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use replay::{Evidence, evidence, restore};
 pub use rollups::rollups_of_run;
+pub use rows::recipients;
 pub(crate) use rows::state;
 pub use single::{NewSingle, insert_single};
 pub use sweep::{

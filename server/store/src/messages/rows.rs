@@ -1,10 +1,11 @@
 //! Rows of `messages`, locked, changed and written back by the batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     ids::{ContactId, MessageId, RunId, SenderId},
     message::State,
+    phone::Phone,
     reason::Reason,
     time::Timestamp,
 };
@@ -16,6 +17,7 @@ use crate::{
     batch::{Columns, Type, column, nullable},
     exec,
     ledger::Move,
+    reviews::e164,
 };
 
 /// What a change of a message depends on.
@@ -125,6 +127,33 @@ pub(super) async fn owners_of_sids<'a>(
         }
     }
     Ok(owners)
+}
+
+/// Whom the messages with these SIDs went to, as far as both are known.
+///
+/// # Errors
+/// What the database says.
+pub async fn recipients(db: &impl ConnectionTrait, sids: &BTreeSet<&str>) -> Result<BTreeMap<String, Phone>> {
+    let mut batch = Columns::new(Kind::of(db), [column("sid", Type::Text)]);
+    sids.iter().for_each(|sid| batch.push([(*sid).into()]));
+    if batch.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut values = Vec::new();
+    // As above.
+    let query = format!(
+        "SELECT wanted.sid, (SELECT c.phone FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
+         WHERE m.provider_sid = wanted.sid) AS phone FROM {}",
+        batch.table("wanted", &mut values)?
+    );
+    let rows = all(db, query, values).await?;
+    let mut recipients = BTreeMap::new();
+    for row in &rows {
+        if let Some(phone) = row.get::<Option<String>>("phone")? {
+            recipients.insert(row.get("sid")?, e164(&phone)?);
+        }
+    }
+    Ok(recipients)
 }
 
 /// Writes locked rows back as they are now. None of them stays claimed.
