@@ -184,19 +184,7 @@ fn one(event: &WebhookEvent) -> AnyView {
 
 /// What it changed, in words, and where that is.
 fn changed(event: &WebhookEvent) -> AnyView {
-    let words = match (event.outcome, event.kind) {
-        (WebhookOutcome::Applied, WebhookKind::Status) => "It moved its message to this state.",
-        (WebhookOutcome::Applied, WebhookKind::Inbound) => {
-            "The person's message was stored, and what it asks for was done."
-        }
-        (WebhookOutcome::NoChange, WebhookKind::Status) => {
-            "It changed nothing: the same, or something stronger, was known already."
-        }
-        (WebhookOutcome::NoChange, WebhookKind::Inbound) => "It changed nothing: the same message had come before.",
-        (WebhookOutcome::Orphan, _) => "It speaks of a message that is not in this database, so it changed nothing.",
-        (WebhookOutcome::Claimed, _) => "Its message was not known when it came. It is now, and this counts since.",
-        (WebhookOutcome::Unprocessable, _) => "It is signed, but makes no sense. It is kept as it came.",
-    };
+    let words = became(event.outcome, event.kind, event.reason.as_deref());
     let reason = event.reason.as_deref().map(|code| format!(" {}.", text::event_reason(code)));
     let keyword = event.keyword.map(|keyword| format!(" Understood as {}.", keyword.as_str().to_uppercase()));
     let message = event.message_id.filter(|_| event.outcome != WebhookOutcome::Orphan).map(|id| {
@@ -222,6 +210,31 @@ fn changed(event: &WebhookEvent) -> AnyView {
         </Card>
     }
     .into_any()
+}
+
+/// What became of it.
+fn became(outcome: WebhookOutcome, kind: WebhookKind, reason: Option<&str>) -> &'static str {
+    match (outcome, kind) {
+        (WebhookOutcome::Applied, WebhookKind::Status) => "It moved its message to this state.",
+        (WebhookOutcome::Applied, WebhookKind::Inbound) => {
+            "The person's message was stored, and what it asks for was done."
+        }
+        (WebhookOutcome::NoChange, WebhookKind::Status) => {
+            "It changed nothing: the same, or something stronger, was known already."
+        }
+        (WebhookOutcome::NoChange, WebhookKind::Inbound) => "It changed nothing: the same message had come before.",
+        (WebhookOutcome::Orphan, _) => "It speaks of a message that is not in this database, so it changed nothing.",
+        (WebhookOutcome::Claimed, _) => "Its message was not known when it came. It is now, and this counts since.",
+        // It was understood, and may be a STOP.
+        (WebhookOutcome::Unprocessable, WebhookKind::Inbound) if reason == Some("failed") => {
+            "It can be read, but the database did not take it, so nothing of what it asks for was done. It is kept as it \
+             came. Where it asks to stop, \u{201c}event-stream-engine events replay\u{201d} sees to that."
+        }
+        (WebhookOutcome::Unprocessable, WebhookKind::Status) if reason == Some("failed") => {
+            "It can be read, but the database did not take it, so it moved no message. It is kept as it came."
+        }
+        (WebhookOutcome::Unprocessable, _) => "It is signed, but makes no sense. It is kept as it came.",
+    }
 }
 
 /// A line of the consent ledger, in words.
@@ -304,4 +317,17 @@ fn facts(event: &WebhookEvent) -> AnyView {
         </Card>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_database_refused_is_not_told_to_make_no_sense() {
+        for kind in [WebhookKind::Status, WebhookKind::Inbound] {
+            assert!(!became(WebhookOutcome::Unprocessable, kind, Some("failed")).contains("no sense"));
+            assert!(became(WebhookOutcome::Unprocessable, kind, Some("no_message_sid")).contains("no sense"));
+        }
+    }
 }
