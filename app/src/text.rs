@@ -614,6 +614,8 @@ pub fn event_reason(code: &str) -> &str {
         "no_sender" => "Without a sender",
         "sender_is_no_phone" => "The sender is not a phone number",
         "failed" => "It could not be stored as what it is",
+        "fetched" => "Read from Twilio\u{2019}s list: no webhook brought it",
+        "fetched_failed" => "Read from Twilio\u{2019}s list: it could not be stored as what it is",
         other => other,
     }
 }

@@ -58,11 +58,19 @@ pub struct WebhookEvent {
     /// Its person was erased: what is kept of the form is shown to nobody. Only on a single event.
     #[serde(default)]
     pub erased: bool,
-    /// The form as it came; null once its retention has passed, or its person was erased. Only on a single event.
+    /// The form as it came, or, of what was `fetched`, one made of what Twilio's list says; null once its retention has passed, or its person was erased. Only on a single event.
     pub raw: Option<String>,
     /// The form's parameters, decoded. Only on a single event.
     #[serde(default)]
     pub parameters: Vec<(String, String)>,
+}
+
+impl WebhookEvent {
+    /// Whether it was read from Twilio's list: no webhook brought it, and nothing of it is signed.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        matches!(self.reason.as_deref(), Some("fetched" | "fetched_failed"))
+    }
 }
 
 /// A line of the consent ledger that a webhook caused.

@@ -11,6 +11,7 @@ use std::{
 use domain::{
     campaign::{NewCampaign, OnUnknown},
     consent::Consent,
+    event::{WebhookEvent, WebhookFilter, WebhookKind, WebhookOutcome},
     ids::RunId,
     message::{By, Channel, NewMessage, State},
     page::PageRequest,
@@ -22,6 +23,7 @@ use domain::{
     time::Timestamp,
     topic::NewTopic,
 };
+use engine::workers::Role;
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
 use store::messages::Claimed;
@@ -760,6 +762,46 @@ async fn a_no_that_is_repeated_outdates_an_older_yes_and_no_other_no() {
     }
 }
 
+/// What was stored of people's messages, the newest first.
+async fn from_people(world: &World, since: Option<Timestamp>, until: Option<Timestamp>) -> Vec<WebhookEvent> {
+    let filter = WebhookFilter { kind: Some(WebhookKind::Inbound), since, until, ..WebhookFilter::default() };
+    let list = world.engine.webhook_events().list(&world.admin, &filter, &PageRequest::default()).await;
+    list.expect("the list").items
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_fetched_passes_for_no_webhook() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        build::people(&world.db, 1, 2, Consent::Unknown).await;
+        world.start_as(Role::Web);
+        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
+        writes(&world, 1, ours, "STOP").await;
+        writes(&world, 2, ours, "STOP").await;
+        world.simulate(&json!({ "inbound_url": format!("{}/webhooks/twilio/inbound", world.twilio.public_url) }));
+        let start = Inbound {
+            from: format!("whatsapp:{}", build::phone(1)),
+            body: Some("START".to_owned()),
+            ..Inbound::default()
+        };
+        let answer = world.twilio.simulator.control().inbound(start).await.expect("it is sent");
+        assert_eq!(answer.status, Some(200));
+        world.stop().await;
+        world.start_as(Role::Worker);
+        until_fetched(&world, 3).await;
+        assert_eq!(consent(&world, 1).await, (Consent::OptedIn, false), "START came later");
+        assert_eq!(consent(&world, 2).await, (Consent::OptedOut, true));
+        let events = from_people(&world, None, None).await;
+        let told: Vec<_> = events.iter().map(|event| (event.outcome, event.reason.as_deref())).collect();
+        let fetched = (WebhookOutcome::Applied, Some("fetched"));
+        assert_eq!(told, [fetched, fetched, (WebhookOutcome::Applied, None)]);
+        assert!(events[0].is_fetched() && !events[2].is_fetched());
+        let replay = world.engine.replay(&world.admin, false).await.expect("the evidence");
+        assert_eq!(replay.differences, Vec::<String>::new());
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_cannot_be_stored_holds_no_list_up() {
     let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
@@ -795,8 +837,8 @@ async fn a_message_that_cannot_be_stored_holds_no_list_up() {
         // The list is read once more: the other one is kept raw once.
         clock.by(6 * Timestamp::MINUTE);
         tokio::time::sleep(Duration::from_millis(2_500)).await;
-        let raw =
-            "SELECT CAST(count(*) AS bigint) AS n FROM webhook_events WHERE kind = 'inbound' AND reason = 'failed'";
+        let raw = "SELECT CAST(count(*) AS bigint) AS n FROM webhook_events \
+                   WHERE kind = 'inbound' AND outcome = 'unprocessable' AND reason = 'fetched_failed'";
         let row = store::one(world.db.reader(), raw, vec![]).await.expect("the database").expect("a row");
         assert_eq!(row.get::<i64>("n").expect("a number"), 1);
         // And tried again.

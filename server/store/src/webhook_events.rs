@@ -212,14 +212,14 @@ pub async fn list(
     all(db, query, values).await?.iter().map(event).collect()
 }
 
-/// Whether a person's message with this SID could not be stored as what it is, and was kept raw for this reason.
+/// Whether a person's message with this SID could not be stored as what it is, and was kept raw for this reason, which a webhook or a list brought.
 ///
 /// # Errors
 /// What the database says.
 pub async fn is_kept_raw(db: &impl ConnectionTrait, sid: &str, reason: &str) -> Result<bool> {
     let query = format!(
         "SELECT u.id FROM webhook_events u WHERE u.provider_sid = $1 AND {UNUSUAL} AND u.kind = $2 \
-         AND u.reason = $3 LIMIT 1"
+         AND u.reason IN ($3, 'fetched_' || $3) LIMIT 1"
     );
     let values = vec![sid.into(), WebhookKind::Inbound.as_str().into(), reason.into()];
     Ok(one(db, query, values).await?.is_some())

@@ -66,7 +66,7 @@ fn EventsPage() -> impl IntoView {
     let outcome = here.once("outcome");
     let kept = (!outcome.is_empty()).then(|| view! { <input type="hidden" name="outcome" value=outcome/> });
     view! {
-        <PageHeader title="Events" lead=|| "Every webhook as it came, and what became of it."/>
+        <PageHeader title="Events" lead=|| "Every webhook as it came, each message read from Twilio\u{2019}s list, and what became of it."/>
         {tabs(paths::EVENTS)}
         <div class="toolbar">
             <FilterForm action=paths::EVENTS label="Search events">
@@ -167,12 +167,13 @@ fn one(event: &WebhookEvent) -> AnyView {
         WebhookKind::Inbound => "From a person".to_owned(),
     };
     let at = event.received_at;
+    let came = if event.is_fetched() { "Read from Twilio\u{2019}s list " } else { "Came " };
     view! {
         <PageHeader
             title=title
             crumbs=vec![crumb("Events", paths::EVENTS)]
             state=Label::from(event.outcome)
-            lead=move || view! { "Came " <Time at moment=true/> }.into_any()
+            lead=move || view! { {came} <Time at moment=true/> }.into_any()
         />
         <div class="grid grid--2-1">
             <div class="stack">{changed(event)} {parameters(event)} {raw(event)}</div>
@@ -226,9 +227,11 @@ fn became(outcome: WebhookOutcome, kind: WebhookKind, reason: Option<&str>) -> &
         (WebhookOutcome::Orphan, _) => "It speaks of a message that is not in this database, so it changed nothing.",
         (WebhookOutcome::Claimed, _) => "Its message was not known when it came. It is now, and this counts since.",
         // It was understood, and may be a STOP.
-        (WebhookOutcome::Unprocessable, WebhookKind::Inbound) if reason == Some("failed") => {
+        (WebhookOutcome::Unprocessable, WebhookKind::Inbound)
+            if matches!(reason, Some("failed" | "fetched_failed")) =>
+        {
             "It can be read, but the database did not take it, so nothing of what it asks for was done. It is kept as it \
-             came. Where it asks to stop, \u{201c}event-stream-engine events replay\u{201d} sees to that."
+             is. Where it asks to stop, \u{201c}event-stream-engine events replay\u{201d} sees to that."
         }
         (WebhookOutcome::Unprocessable, WebhookKind::Status) if reason == Some("failed") => {
             "It can be read, but the database did not take it, so it moved no message. It is kept as it came."
@@ -284,10 +287,15 @@ fn parameters(event: &WebhookEvent) -> AnyView {
 
 fn raw(event: &WebhookEvent) -> Option<AnyView> {
     let raw = event.raw.clone()?;
+    let (title, label) = if event.is_fetched() {
+        ("As Twilio\u{2019}s list has it, in the form of a webhook", "What the list says, as a form")
+    } else {
+        ("As it came", "The form as it came")
+    };
     Some(
         view! {
-            <Card title="As it came">
-                <pre class="raw" tabindex="0" role="group" aria-label="The form as it came">{raw}</pre>
+            <Card title=title>
+                <pre class="raw" tabindex="0" role="group" aria-label=label>{raw}</pre>
             </Card>
         }
         .into_any(),
@@ -304,6 +312,7 @@ fn facts(event: &WebhookEvent) -> AnyView {
     });
     let (kind, says, id) = (text::event_kind(event.kind), says(event), event.id.to_string());
     let (outcome, at) = (event.outcome, event.received_at);
+    let came = if event.is_fetched() { "Read from the list" } else { "Came" };
     view! {
         <Card title="Facts">
             <Facts>
@@ -311,7 +320,7 @@ fn facts(event: &WebhookEvent) -> AnyView {
                 <Fact name="Outcome">{pill(outcome)}</Fact>
                 <Fact name="Says">{says}</Fact>
                 {sid}
-                <Fact name="Came"><Time at moment=true/></Fact>
+                <Fact name=came><Time at moment=true/></Fact>
                 <Fact name="Our id"><code>{id}</code></Fact>
             </Facts>
         </Card>
@@ -325,6 +334,9 @@ mod tests {
 
     #[test]
     fn what_the_database_refused_is_not_told_to_make_no_sense() {
+        assert!(
+            !became(WebhookOutcome::Unprocessable, WebhookKind::Inbound, Some("fetched_failed")).contains("signed")
+        );
         for kind in [WebhookKind::Status, WebhookKind::Inbound] {
             assert!(!became(WebhookOutcome::Unprocessable, kind, Some("failed")).contains("no sense"));
             assert!(became(WebhookOutcome::Unprocessable, kind, Some("no_message_sid")).contains("no sense"));

@@ -62,8 +62,9 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
         let repeated = !batch.take(engine, event, message, *id);
-        let (outcome, reason) =
-            if repeated { (WebhookOutcome::NoChange, Some("repeat")) } else { (WebhookOutcome::Applied, None) };
+        let outcome = if repeated { WebhookOutcome::NoChange } else { WebhookOutcome::Applied };
+        // Twilio signed nothing of what we fetched: it must not pass for a webhook.
+        let reason = if event.fetched { Some("fetched") } else { repeated.then_some("repeat") };
         let base = base(engine, event, *id);
         stored.push(NewEvent { provider_sid: Some(&message.sid), outcome, reason, ..base });
     }

@@ -314,7 +314,8 @@ enum Raw {
 /// that are added now: nobody has noted what it was taken for.
 async fn kept_raw(engine: &Engine, row: &Normalised, content: &Content, added: &Keywords) -> Result<Option<Raw>> {
     let Content::Inbound(message) = content else { return Ok(None) };
-    let is_raw = row.event.reason.as_deref() == Some("failed") && row.inbound.is_none();
+    let has_failed = matches!(row.event.reason.as_deref(), Some("failed" | "fetched_failed"));
+    let is_raw = has_failed && row.inbound.is_none();
     let Some(topic) = leaves(message, added).filter(|_| is_raw) else { return Ok(None) };
     let db = engine.db().reader();
     if let Some(person) = store::contacts::find(db, &message.phone).await? {

@@ -293,7 +293,7 @@ async fn settle_alone(engine: &Engine, group: Group, job: Job) {
 /// Keeps what cannot be stored as what it is, because of this error.
 pub(super) async fn keep_raw(engine: &Engine, event: &Event, error: &store::Error) -> store::Result<()> {
     tracing::error!(%error, kind = %event.kind, "a webhook cannot be processed; it is kept raw");
-    let raw = event.as_nonsense("failed");
+    let raw = event.as_nonsense(if event.fetched { "fetched_failed" } else { "failed" });
     store_patiently(engine, Group::Statuses, &[&raw]).await?;
     Ok(())
 }
