@@ -39,6 +39,7 @@ word_enum! {
 pub struct WebhookEvent {
     pub id: WebhookEventId,
     pub kind: WebhookKind,
+    /// When it came; what was `fetched`: when it was read from Twilio's list.
     pub received_at: Timestamp,
     pub provider_sid: Option<String>,
     pub message_id: Option<MessageId>,

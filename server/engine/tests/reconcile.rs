@@ -787,6 +787,8 @@ async fn what_was_fetched_passes_for_no_webhook() {
         let answer = world.twilio.simulator.control().inbound(start).await.expect("it is sent");
         assert_eq!(answer.status, Some(200));
         world.stop().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let meanwhile = world.engine.now();
         world.start_as(Role::Worker);
         until_fetched(&world, 3).await;
         assert_eq!(consent(&world, 1).await, (Consent::OptedIn, false), "START came later");
@@ -796,6 +798,15 @@ async fn what_was_fetched_passes_for_no_webhook() {
         let fetched = (WebhookOutcome::Applied, Some("fetched"));
         assert_eq!(told, [fetched, fetched, (WebhookOutcome::Applied, None)]);
         assert!(events[0].is_fetched() && !events[2].is_fetched());
+        // They are found under the time that they show, and say when they were written.
+        assert!(events[0].received_at >= meanwhile && events[2].received_at < meanwhile);
+        let ids = |events: &[WebhookEvent]| events.iter().map(|event| event.id).collect::<Vec<_>>();
+        assert_eq!(ids(&from_people(&world, None, Some(meanwhile)).await), ids(&events[2..]));
+        assert_eq!(ids(&from_people(&world, Some(meanwhile), None).await), ids(&events[..2]));
+        let stop = world.engine.webhook_events().get(&world.admin, events[0].id).await.expect("there");
+        let (_, written) = stop.parameters.iter().find(|(name, _)| name == "DateCreated").expect("its time");
+        let written: Timestamp = written.parse().expect("an instant");
+        assert!(written < meanwhile, "{written}");
         let replay = world.engine.replay(&world.admin, false).await.expect("the evidence");
         assert_eq!(replay.differences, Vec::<String>::new());
         world.stop().await;

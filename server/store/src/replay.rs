@@ -50,8 +50,18 @@ fn block(row: &Row) -> Result<Block> {
 pub struct Normalised {
     pub event: WebhookEvent,
     pub kept: bool,
-    /// Who wrote, and what that was understood as; none for callbacks.
-    pub inbound: Option<(ContactId, Option<Keyword>)>,
+    /// None for callbacks, and for what is not stored as a message.
+    pub inbound: Option<Written>,
+}
+
+/// A person's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub contact: ContactId,
+    /// Long before its event, when it was fetched.
+    pub at: Timestamp,
+    /// What it was understood as.
+    pub taken_for: Option<Keyword>,
 }
 
 /// The webhooks from `first` to `last`.
@@ -70,7 +80,8 @@ pub async fn normalised(
          WHERE r.message_id = e.message_id AND r.provider_sid = e.provider_sid AND r.status = e.status \
          AND r.error_code = COALESCE(e.error_code, 0)) \
          OR EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message_id AND {MAY_BE_GONE}) \
-         ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword FROM webhook_events e \
+         ELSE i.provider_sid IS NOT NULL END AS kept, i.contact_id, i.keyword, \
+         i.received_at AS written_at FROM webhook_events e \
          LEFT JOIN inbound_messages i ON e.kind = 'inbound' AND i.provider_sid = e.provider_sid \
          WHERE e.id >= $1 AND e.id <= $2 ORDER BY e.id"
     );
@@ -80,7 +91,11 @@ pub async fn normalised(
             let event = event(row)?;
             let belongs = matches!(event.outcome, WebhookOutcome::Applied | WebhookOutcome::NoChange);
             let inbound = match row.get("contact_id")? {
-                Some(contact) => Some((ContactId(contact), row.word_or_null("keyword")?)),
+                Some(contact) => Some(Written {
+                    contact: ContactId(contact),
+                    at: Timestamp::from_micros(row.get("written_at")?),
+                    taken_for: row.word_or_null("keyword")?,
+                }),
                 None => None,
             };
             Ok(Normalised { kept: !belongs || row.get("kept")?, event, inbound })

@@ -1,13 +1,16 @@
 //! Messages from people that no webhook brought: fetched from Twilio's list, stored as if one had.
 
 use bytes::Bytes;
-use domain::{event::WebhookKind, inbound::Media, message::Channel};
+use domain::{event::WebhookKind, inbound::Media, message::Channel, time::Timestamp};
 
 use super::{
-    event::{Content, Event, InboundIn, MEDIA_MAX},
+    event::{Content, Event, Form, InboundIn, MEDIA_MAX},
     writer::{self, Group},
 };
 use crate::{Engine, Result, provider::Received};
+
+/// What Twilio's list calls the time when a message was written. No webhook has it.
+const WRITTEN_AT: &str = "DateCreated";
 
 /// A message, and the number of ours that it came to.
 #[derive(Clone, Debug)]
@@ -75,6 +78,9 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
         raw.append_pair(&format!("MediaUrl{index}"), &file.url);
         raw.append_pair(&format!("MediaContentType{index}"), &file.content_type);
     }
+    if let Some(at) = received.at {
+        raw.append_pair(WRITTEN_AT, &at.to_string());
+    }
     let raw = raw.finish();
     Event {
         received_at: received.at.unwrap_or_else(|| engine.now()),
@@ -98,6 +104,11 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
     }
 }
 
+/// When a fetched message was written, as the form says that is stored of it.
+pub(super) fn written_at(form: &[u8]) -> Option<Timestamp> {
+    Form::parse(form).get(WRITTEN_AT)?.parse().ok()
+}
+
 /// As many files as the message has. Of those that Twilio did not tell of it is known that they are there, as of those that a
 /// webhook counts and does not name.
 fn files(count: u32, told: &[Media]) -> Vec<Media> {
@@ -109,6 +120,13 @@ fn files(count: u32, told: &[Media]) -> Vec<Media> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_says_when_it_was_written() {
+        let at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        assert_eq!(written_at(b"MessageSid=SM1&DateCreated=2026-11-23T09%3A00%3A00Z"), Some(at));
+        assert_eq!(written_at(b"MessageSid=SM1"), None);
+    }
 
     #[test]
     fn files_that_twilio_does_not_tell_of_are_counted() {

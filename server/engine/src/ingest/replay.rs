@@ -14,7 +14,7 @@ use domain::{
 use store::{
     consent::ConsentEvent,
     inbound::TopicName,
-    replay::{Missing, Normalised, OptOutSaid},
+    replay::{Missing, Normalised, OptOutSaid, Written},
     suppressions::NewSuppression,
 };
 
@@ -22,7 +22,7 @@ use super::{
     event::{Content, Event, InboundIn},
     inbound,
     keywords::{Meaning, Wish},
-    sealing,
+    missed, sealing,
     wishes::{self, Change},
 };
 use crate::{
@@ -129,7 +129,7 @@ async fn kept(engine: &Engine, found: &mut Webhooks) -> Result<Vec<(WebhookEvent
                 let content = Event::read_again(row.event.kind, form);
                 found.differences.extend(difference(row, &content));
                 said.extend(opt_out(row, &content));
-                match kept_raw(engine, row, &content, added).await? {
+                match kept_raw(engine, row, form, &content, added).await? {
                     Some(Raw::Of(opt_out)) => said.push(*opt_out),
                     Some(Raw::OfNobody(phone)) => {
                         found.differences.push(not_heard(*id));
@@ -288,7 +288,7 @@ fn difference(row: &Normalised, content: &Content) -> Option<String> {
 /// the message's row. Repeats say nothing new.
 fn opt_out(row: &Normalised, content: &Content) -> Option<Unheard> {
     let Content::Inbound(message) = content else { return None };
-    let (contact, taken_for) = row.inbound.filter(|_| row.event.outcome == WebhookOutcome::Applied)?;
+    let Written { contact, at, taken_for } = row.inbound.filter(|_| row.event.outcome == WebhookOutcome::Applied)?;
     let read_again = leaves(message, &Keywords::default());
     let topic = match taken_for {
         Some(Keyword::Stop) => None,
@@ -296,11 +296,7 @@ fn opt_out(row: &Normalised, content: &Content) -> Option<Unheard> {
         Some(_) => return None,
         None => read_again?,
     };
-    Some(unheard(row, message, contact, topic, false))
-}
-
-fn unheard(row: &Normalised, message: &InboundIn, contact: ContactId, topic: Option<String>, is_raw: bool) -> Unheard {
-    Unheard { event: row.event.id, contact, at: row.event.received_at, message: message.clone(), topic, is_raw }
+    Some(Unheard { event: row.event.id, contact, at, message: message.clone(), topic, is_raw: false })
 }
 
 /// Whose opt-out was only kept raw.
@@ -312,14 +308,23 @@ enum Raw {
 
 /// The opt-out in a message that could not be stored as what it is, unless it was fetched and stored since. With the words
 /// that are added now: nobody has noted what it was taken for.
-async fn kept_raw(engine: &Engine, row: &Normalised, content: &Content, added: &Keywords) -> Result<Option<Raw>> {
+async fn kept_raw(
+    engine: &Engine,
+    row: &Normalised,
+    form: &[u8],
+    content: &Content,
+    added: &Keywords,
+) -> Result<Option<Raw>> {
     let Content::Inbound(message) = content else { return Ok(None) };
     let has_failed = matches!(row.event.reason.as_deref(), Some("failed" | "fetched_failed"));
     let is_raw = has_failed && row.inbound.is_none();
     let Some(topic) = leaves(message, added).filter(|_| is_raw) else { return Ok(None) };
     let db = engine.db().reader();
     if let Some(person) = store::contacts::find(db, &message.phone).await? {
-        return Ok(Some(Raw::Of(Box::new(unheard(row, message, person.id, topic, true)))));
+        // What was fetched is older than its event.
+        let at = missed::written_at(form).filter(|_| row.event.is_fetched()).unwrap_or(row.event.received_at);
+        let (event, contact, message) = (row.event.id, person.id, message.clone());
+        return Ok(Some(Raw::Of(Box::new(Unheard { event, contact, at, message, topic, is_raw: true }))));
     }
     let hashes = engine.config().keys.suppression_hashes(message.phone.as_str());
     let is_listed = !store::suppressions::find(db, &hashes).await?.is_empty();

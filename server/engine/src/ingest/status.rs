@@ -220,7 +220,8 @@ pub(super) fn base<'a>(engine: &Engine, event: &'a Event, id: domain::ids::Webho
     NewEvent {
         id,
         kind: event.kind,
-        received_at: event.received_at,
+        // Ids rise with this: what was fetched, and written long before, stands where it came to be known.
+        received_at: if event.fetched { engine.now() } else { event.received_at },
         account_sid: event.account_sid.as_deref().filter(|sid| *sid != engine.config().provider.account_sid),
         provider_sid: None,
         message_id: None,
