@@ -118,7 +118,8 @@ pub struct Erasure {
     pub queued: i64,
     /// Lines of the consent ledger; they stay, but their evidence can no longer be read.
     pub consent_lines: i64,
-    /// Whether a keyed fingerprint of the number stays, because the person had opted out.
+    /// Whether a keyed fingerprint of the number stays, because the person had opted out, left a topic
+    /// themselves, or wrote what may be an opt-out and waits to be decided.
     pub keeps_suppression: bool,
     /// Webhooks about the person stay sealed for so many days, shown to nobody.
     pub raw_webhook_days: i32,

@@ -15,6 +15,7 @@ use domain::{
     role::Role,
     settings::{Retention, SettingsPatch},
     time::Timestamp,
+    topic::NewTopic,
 };
 use engine::{Actor, ActorKind, Error, clock::Clock as _, services::tidy};
 use futures::stream;
@@ -123,6 +124,42 @@ async fn erasing_says_beforehand_what_goes() {
         assert_eq!(after.raw_webhook_days, 30);
         keep_texts(&bench, 12, None).await.unwrap();
         assert_eq!(contacts.erasure(&bench.admin, &phone(ANN)).await.unwrap().raw_webhook_days, 12);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_left_themselves_is_not_brought_back_after_their_erasure() {
+    const LEFT: &str = "UNSUBSCRIBE offers";
+    const IN_DOUBT: &str = "Please cancel my order 4711, it came too late";
+    for bench in benches().await {
+        let (contacts, imports) = (bench.engine.contacts(), bench.engine.imports());
+        let new = NewTopic { key: "offers".to_owned(), name: "Offers".to_owned(), ..NewTopic::default() };
+        bench.engine.topics().create(&bench.admin, new).await.unwrap();
+        for (number, words, kept) in
+            [(ANN, LEFT, true), (BEN, IN_DOUBT, true), ("+94771234503", "Thanks", false), ("+94771234504", "Hi", false)]
+        {
+            person(&bench, number).await;
+            bench.says(&format!("SM{number}").replace('+', ""), number, words).await;
+            if words == "Hi" {
+                contacts.unsubscribe(&bench.admin, &phone(number), "offers").await.unwrap();
+            }
+            let before = contacts.get(&bench.admin, &phone(number)).await.unwrap();
+            assert_eq!((before.consent, before.suppressed), (Consent::OptedIn, false), "{words}");
+            assert_eq!(
+                contacts.erasure(&bench.admin, &phone(number)).await.unwrap().keeps_suppression,
+                kept,
+                "{words}"
+            );
+            contacts.erase(&bench.admin, &phone(number)).await.unwrap();
+
+            let options = ImportOptions { topics: vec!["offers".to_owned()], ..ImportOptions::default() };
+            let file = stream::iter([Ok(Bytes::from(format!("phone,consent\n{number},yes\n")))]);
+            let import = imports.upload(&bench.admin, options, file).await.unwrap();
+            imports.work(import.id).await.unwrap();
+            let back = contacts.get(&bench.admin, &phone(number)).await.unwrap();
+            let wanted = if kept { (Consent::OptedOut, true) } else { (Consent::OptedIn, false) };
+            assert_eq!((back.consent, back.suppressed), wanted, "{words}");
+        }
     }
 }
 

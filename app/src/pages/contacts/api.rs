@@ -74,7 +74,9 @@ fn told(erasure: &domain::contact::Erasure) -> [Vec<String>; 2] {
     let stays = [
         Some("counts, times and states without a name".to_owned()),
         erasure.keeps_suppression.then(|| {
-            "a keyed fingerprint of the number, because they opted out: a later import cannot message them".to_owned()
+            "a keyed fingerprint of the number, because they opted out, left a topic, or wrote what may be an opt-out: a later \
+             import cannot message them, and only their START lifts it"
+                .to_owned()
         }),
         Some(format!(
             "webhooks about them as they came, sealed and shown to nobody, for {}",

@@ -22,7 +22,22 @@ pub async fn erasure(db: &impl ConnectionTrait, stored: &Stored, raw_webhook_day
         subscriptions: row.get("subscriptions")?,
         queued: row.get("queued")?,
         consent_lines: row.get("consent_lines")?,
-        keeps_suppression: stored.contact.consent == Consent::OptedOut || stored.contact.suppressed,
+        keeps_suppression: has_objected(db, stored).await?,
         raw_webhook_days,
     })
+}
+
+/// Whether this person opted out, left a topic by an act of their own, or wrote what may have been an opt-out and nobody has
+/// decided: what must outlast their erasure, or the next import would take it back.
+///
+/// # Errors
+/// What the database says.
+pub async fn has_objected(db: &impl ConnectionTrait, stored: &Stored) -> Result<bool> {
+    if stored.contact.consent == Consent::OptedOut || stored.contact.suppressed {
+        return Ok(true);
+    }
+    let query = "SELECT EXISTS (SELECT 1 FROM consent_reviews r WHERE r.contact_id = $1 AND r.decided_at IS NULL) \
+                 OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.contact_id = $1 AND s.state = 'unsubscribed' \
+                 AND s.source IN ('keyword', 'provider', 'recipient', 'recipient_page')) AS objected";
+    one(db, query, vec![stored.id.0.into()]).await?.ok_or(Error::NotFound)?.get("objected")
 }

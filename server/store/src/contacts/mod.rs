@@ -18,7 +18,7 @@ use domain::{
 };
 use serde::Serialize;
 
-pub use erasure::erasure;
+pub use erasure::{erasure, has_objected};
 pub use ids::new_ids;
 pub(crate) use list::{Matches, matches};
 pub use list::{Query, count, count_by_consent, list};

@@ -1,13 +1,8 @@
 //! A person is forgotten.
 
-use domain::{
-    consent::{Consent, SuppressionReason},
-    ids::ImportId,
-    phone::Phone,
-    reason::Reason,
-};
+use domain::{consent::SuppressionReason, ids::ImportId, phone::Phone, reason::Reason};
 use serde_json::json;
-use store::{contacts::Stored, suppressions::NewSuppression};
+use store::suppressions::NewSuppression;
 
 use super::{NO_CONTACT, audit};
 use crate::{Actor, Engine, Result};
@@ -24,7 +19,9 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     let now = engine.now();
     let keys = &engine.config().keys;
     let tx = engine.begin(actor).await?;
-    let Stored { id, contact } = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
+    let person = store::contacts::lock(&tx, phone).await?.ok_or(NO_CONTACT)?;
+    let id = person.id;
+    let objected = store::contacts::has_objected(&tx, &person).await?;
     store::messages::lock_open(&tx, id).await?;
     // Before the person goes, so that no message is handed over from now on.
     store::messages::skip_queued(&tx, now, &[id], Reason::ContactErased).await?;
@@ -32,8 +29,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
     store::imports::blank(&tx, &rejects).await?;
     store::trigger_events::forget(&tx, id, phone.digits(), |text| without_number(text, phone)).await?;
     let definitions = store::segments::forget(&tx, phone.digits(), |text| without_number(text, phone)).await?;
-    let opted_out = contact.consent == Consent::OptedOut || contact.suppressed;
-    if opted_out {
+    if objected {
         let entry = NewSuppression {
             phone_hash: &keys.suppression_hash(phone.as_str()),
             key_id: keys.current_id(),
@@ -42,7 +38,7 @@ pub(super) async fn erase(engine: &Engine, actor: &Actor, phone: &Phone) -> Resu
         };
         store::suppressions::add(&tx, actor, now, &[entry]).await?;
     }
-    let detail = json!({ "suppression_kept": opted_out, "rejected_rows": rejects.len(), "definitions": definitions });
+    let detail = json!({ "suppression_kept": objected, "rejected_rows": rejects.len(), "definitions": definitions });
     audit(&tx, actor, now, "erase", id, &detail).await?;
     tx.commit().await.map_err(store::Error::from)?;
     engine.told_opt_outs([id]);
