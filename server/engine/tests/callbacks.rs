@@ -18,7 +18,7 @@ use engine::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use store::messages::{Effect, KnownGrounds, OutcomeIn};
-use support::{ACCOUNT, Bench, TOKEN, bench, benches, sending, signed, signed_by};
+use support::{ACCOUNT, Bench, START, TOKEN, bench, benches, sending, signed, signed_by};
 use tokio_util::sync::CancellationToken;
 
 async fn callback(bench: &Bench, id: MessageId, sid: &str, status: &str, code: Option<&str>) {
@@ -393,6 +393,36 @@ async fn an_orphan_counts_once_its_sid_is_known() {
         assert_eq!(events.get(&bench.admin, list[0].id).await.unwrap().message_id, Some(ids[1]));
         let replay = bench.engine.replay(&bench.admin, false).await.unwrap();
         assert_eq!(replay.differences, Vec::<String>::new());
+    }
+}
+
+/// More of them than one look goes through.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_is_claimed_among_many_that_are_nobodys() {
+    for bench in benches().await {
+        let ids = sending(&bench, 1).await;
+        let form = [("MessageSid", "SM0"), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
+        bench.status("/webhooks/twilio/status", &form).await.unwrap();
+        let foreign = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) \
+             INSERT INTO webhook_events (month, received_at, kind, provider_sid, status, outcome) \
+             SELECT {}, {}, 'status', 'SMforeign' || CAST(i AS text), 'delivered', 'orphan' FROM n",
+            START.month(),
+            START.as_micros()
+        );
+        assert_eq!(store::exec(bench.db.writer(), foreign, vec![]).await.unwrap(), 12_000);
+        let bind = format!("UPDATE messages SET provider_sid = 'SM0' WHERE id = {}", ids[0]);
+        assert_eq!(bench.tamper(&[], &bind).await, 1);
+        let stop = CancellationToken::new();
+        let claims = tokio::spawn(orphans::run(bench.engine.clone(), stop.clone()));
+        let started = std::time::Instant::now();
+        while state(&bench, ids[0]).await != State::Failed {
+            assert!(started.elapsed().as_secs() < 15, "it is not claimed");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        stop.cancel();
+        claims.await.unwrap();
+        assert_eq!(bench.text("SELECT consent FROM contacts").await.as_deref(), Some("opted_out"));
     }
 }
 

@@ -28,7 +28,7 @@ pub use grounds::{Grounds, KnownGrounds, Seen};
 pub use history::{DecisionIn, RULES_VERSION};
 pub(crate) use history::{write_first_decisions, write_plan_decisions};
 pub use list::{ExportRow, export_chunk, get, list, said_to};
-pub use orphans::{Claimable, claimable};
+pub use orphans::{Claimable, claimable, end_of_orphans};
 pub use outcome::{Effect, OutcomeIn, Settled, write_outcomes};
 pub use receipts::{Planned, ReceiptIn, ReceiptOut, ReceiptOutcome, plan_receipts, write_receipts};
 pub use replay::{Evidence, evidence, restore};
