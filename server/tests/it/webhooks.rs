@@ -132,29 +132,41 @@ async fn a_thousand_tries_of_one_callback_are_stored_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_unsigned_webhooks_does_not_slow_signed_ones() {
     let server = server().await;
+    // As much as is read of any, and all of it is hashed.
+    let large = format!("AccountSid={ACCOUNT_SID}&Body={}", "x".repeat(65_000));
     let flood = async {
-        let unknown = |number: u32| {
+        let bad = |number: u32| {
+            let request = server.request("POST", INBOUND);
             let account = format!("AC{number:032x}");
-            let request = server.request("POST", INBOUND).form(&[("AccountSid", &*account), ("Body", "x")]);
-            // A third has no signature at all.
-            answer(if number.is_multiple_of(3) { request } else { request.header(signature::HEADER, FORGED) })
+            let small = [("AccountSid", &*account), ("Body", "x")];
+            answer(match number % 3 {
+                0 => request.form(&small),
+                1 => request.form(&small).header(signature::HEADER, FORGED),
+                _ => request
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .header(signature::HEADER, FORGED)
+                    .body(large.clone()),
+            })
         };
-        let answers = stream::iter(0..6_000).map(unknown).buffer_unordered(64);
+        let answers = stream::iter(0..3_000).map(bad).buffer_unordered(64);
         answers.all(|answer| async move { answer.status == 403 }).await
     };
     let signed = async {
-        let mut slowest = Duration::ZERO;
+        let mut times = Vec::new();
         for number in 0..50 {
             let sid = format!("SM{number:032x}");
             let form = [("MessageSid", &*sid), ("MessageStatus", "delivered")];
             let started = Instant::now();
             answer(signed(&server, STATUS, &form)).await.assert_status(204);
-            slowest = slowest.max(started.elapsed());
+            times.push(started.elapsed());
         }
-        slowest
+        times.sort_unstable();
+        times
     };
-    let (refused, slowest) = tokio::join!(flood, signed);
+    let (refused, times) = tokio::join!(flood, signed);
     assert!(refused, "nothing of the flood was taken");
-    assert!(slowest < Duration::from_secs(5), "a signed one took {slowest:?}");
+    // The slowest of a few tells of what else this machine does.
+    assert!(times[25] < Duration::from_millis(500), "half of the signed ones took {:?} and more", times[25]);
+    assert!(times[49] < Duration::from_secs(5), "a signed one took {:?}", times[49]);
     assert_eq!(stored(&server).await.len(), 50);
 }

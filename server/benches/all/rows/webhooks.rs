@@ -77,7 +77,7 @@ pub async fn run(report: &mut Report, backend: &Backend, scale: f64) -> Result<(
     let flood = Flood::start(&scene, people);
     let poured = drip(&scene.program.url, inbound(&scene, people + 1_000, 1_000)).await;
     let (refused, poured) = (flood.stop().await?, poured?);
-    p99(report, &scene, "p99 of the same beside a flood without signatures", &poured, 100.0);
+    p99(report, &scene, "p99 of the same beside a flood of unsigned and forged ones", &poured, 100.0);
     scene.add(report, "webhooks", "requests of that flood, all refused", refused, "/s", None);
     scene.control(&json!({"callbacks": {"enabled": true, "read_percent": 100.0}})).await?;
     let run = scene.launch("At full speed").await?;
@@ -92,7 +92,11 @@ fn p99(report: &mut Report, scene: &Scene, what: &str, poured: &Poured, limit: f
     scene.add(report, "webhooks", what, poured.percentile(0.99), "ms", Some(Limit::AtMost(limit)));
 }
 
-/// Somebody who posts webhooks without Twilio's signature as fast as they are refused.
+/// Has the shape of a signature, and is none.
+const FORGED: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM=";
+
+/// Somebody who posts webhooks without Twilio's signature as fast as they are refused. Every third has a forged one, and a body
+/// that is as large as any that is read: all of it is hashed.
 struct Flood {
     tasks: tokio::task::JoinSet<Result<u64>>,
     stop: Arc<AtomicBool>,
@@ -105,15 +109,22 @@ impl Flood {
     fn start(scene: &Scene, people: u32) -> Self {
         let (stop, mut tasks) = (Arc::new(AtomicBool::new(false)), tokio::task::JoinSet::new());
         let like = Arc::new(inbound(scene, 5 * people, 1).remove(0));
+        let large = Bytes::from(format!("AccountSid={ACCOUNT_SID}&Body={}", "x".repeat(65_000)));
         for _ in 0..Self::CONNECTIONS {
             let (stop, like, url) = (stop.clone(), like.clone(), format!("{}{}", scene.program.url, like.target));
+            let large = large.clone();
             tasks.spawn(async move {
                 let client = reqwest::Client::new();
-                let mut refused = 0;
+                let mut refused: u64 = 0;
                 while !stop.load(Ordering::Relaxed) {
                     let post = client.post(&url).header("content-type", "application/x-www-form-urlencoded");
-                    let answer = post.body(like.body.clone()).send().await?;
-                    ensure!(answer.status() == StatusCode::FORBIDDEN, "unsigned, and answered {}", answer.status());
+                    let post = if refused.is_multiple_of(3) {
+                        post.header("x-twilio-signature", FORGED).body(large.clone())
+                    } else {
+                        post.body(like.body.clone())
+                    };
+                    let answer = post.send().await?;
+                    ensure!(answer.status() == StatusCode::FORBIDDEN, "not signed, and answered {}", answer.status());
                     answer.bytes().await?;
                     refused += 1;
                 }
