@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::{
     actor::{Actor, ActorKind},
     consent::{Consent, SuppressionReason},
     contact::{ConsentChange, NewContact},
+    import::ImportOptions,
     keywords::{Keywords, KeywordsPatch},
     page::PageRequest,
     phone::Phone,
@@ -17,6 +20,7 @@ use domain::{
     time::Timestamp,
     topic::NewTopic,
 };
+use engine::clock::Clock as _;
 use futures::stream;
 use support::{Bench, benches};
 
@@ -292,6 +296,64 @@ async fn only_who_changed_their_mind_is_counted() {
         );
         for days in [0, 367] {
             assert!(bench.engine.reviews().days(&bench.admin, days).await.is_err(), "{days}");
+        }
+    }
+}
+
+/// Neither transaction sees what the other has not committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_suppressed_that_is_stored_at_the_same_time() {
+    const CAT: &str = "+14155550125";
+    const PAUSE: Duration = Duration::from_millis(300);
+    for bench in benches().await {
+        let (now, keys) = (bench.clock.now(), &bench.engine.config().keys);
+        let (ann, nothing) = (phone(ANN), serde_json::Map::new());
+        let tx = bench.db.begin().await.unwrap();
+        store::suppressions::hold_still(&tx).await.unwrap();
+        let new = store::contacts::New {
+            id: store::contacts::new_ids(now, 1)[0],
+            phone: &ann,
+            country: None,
+            attributes: &nothing,
+            timezone: None,
+            locale: None,
+            consent: Consent::Unknown,
+            suppressed: false,
+        };
+        store::contacts::insert(&tx, now, &[new]).await.unwrap();
+        let add = async {
+            let new = NewSuppression { phone: phone(ANN), reason: None, note: None };
+            bench.engine.suppressions().add(&bench.admin, &new).await.unwrap();
+        };
+        let commit = async {
+            tokio::time::sleep(PAUSE).await;
+            tx.commit().await.unwrap();
+        };
+        tokio::join!(add, commit);
+        assert_eq!(consent(&bench, ANN).await, (Consent::OptedOut, true));
+
+        // The other way round, alone and by an import.
+        let file = stream::iter([Ok(Bytes::from(format!("phone,consent\n{CAT},yes\n")))]);
+        let import = bench.engine.imports().upload(&bench.admin, ImportOptions::default(), file).await.unwrap();
+        let tx = bench.db.begin().await.unwrap();
+        store::suppressions::await_births(&tx).await.unwrap();
+        for number in [BEN, CAT] {
+            let entry = store::suppressions::NewSuppression {
+                phone_hash: &keys.suppression_hash(number),
+                key_id: keys.current_id(),
+                reason: SuppressionReason::Manual,
+                contact_id: None,
+            };
+            store::suppressions::add(&tx, &bench.admin, now, &[entry]).await.unwrap();
+        }
+        let commit = async {
+            tokio::time::sleep(PAUSE).await;
+            tx.commit().await.unwrap();
+        };
+        let work = async { bench.engine.imports().work(import.id).await.unwrap() };
+        tokio::join!(person(&bench, BEN), work, commit);
+        for number in [BEN, CAT] {
+            assert_eq!(consent(&bench, number).await, (Consent::OptedOut, true), "{number}");
         }
     }
 }

@@ -99,6 +99,31 @@ pub async fn counts(db: &impl ConnectionTrait) -> Result<Vec<(SuppressionReason,
     rows.iter().map(|row| Ok((row.word("reason")?, row.get("n")?))).collect()
 }
 
+/// For who stores new people, before the list is asked for their numbers: nobody puts a number there that nobody has until this
+/// transaction ends. Neither would see what the other has not committed.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold_still(tx: &Tx) -> Result<()> {
+    // SQLite's single writer is lock enough.
+    if Kind::of(tx) == Kind::Postgres {
+        exec(tx, "SELECT pg_advisory_xact_lock_shared(hashtext('suppressions.births'))", vec![]).await?;
+    }
+    Ok(())
+}
+
+/// For who puts a number on the list that nobody has: waits for all who are being stored; until this transaction ends nobody
+/// else is. Whether somebody has the number is to be asked after this; without locking them, for who holds them may wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn await_births(tx: &Tx) -> Result<()> {
+    if Kind::of(tx) == Kind::Postgres {
+        exec(tx, "SELECT pg_advisory_xact_lock(hashtext('suppressions.births'))", vec![]).await?;
+    }
+    Ok(())
+}
+
 #[derive(Serialize)]
 struct Hash {
     phone_hash: String,

@@ -105,6 +105,9 @@ impl Known {
             .filter(|person| !stored.contains_key(person.phone.as_str()))
             .flat_map(|person| person.hashes.iter().cloned())
             .collect();
+        if !hashes.is_empty() {
+            store::suppressions::hold_still(tx).await?;
+        }
         let suppressed = store::suppressions::find(tx, &hashes).await?;
         Ok(Self {
             seen: store::imports::seen(tx, job.id, &ids).await?,

@@ -203,6 +203,7 @@ async fn record(engine: &Engine, actor: &Actor, unheard: &[Unheard]) -> Result<u
 async fn suppress(engine: &Engine, actor: &Actor, phones: &[Phone]) -> Result<u64> {
     let keys = &engine.config().keys;
     let tx = engine.db().begin().await?;
+    store::suppressions::await_births(&tx).await?;
     let mut hashes = Vec::with_capacity(phones.len());
     for phone in phones {
         if store::contacts::find(&tx, phone).await?.is_none() {

@@ -86,10 +86,30 @@ impl Suppressions<'_> {
     pub async fn add(&self, actor: &Actor, new: &NewSuppression) -> Result<Suppression> {
         require(actor, Permission::Write)?;
         let reason = checked(new)?;
+        loop {
+            if let Some(added) = self.try_add(actor, new, reason).await? {
+                return Ok(added);
+            }
+        }
+    }
+
+    /// None when the number became somebody's meanwhile.
+    async fn try_add(
+        &self,
+        actor: &Actor,
+        new: &NewSuppression,
+        reason: SuppressionReason,
+    ) -> Result<Option<Suppression>> {
         let (now, keys) = (self.0.now(), &self.0.config().keys);
         let tx = self.0.begin(actor).await?;
         let hash = keys.suppression_hash(new.phone.as_str());
         let known = store::contacts::lock(&tx, &new.phone).await?;
+        if known.is_none() {
+            store::suppressions::await_births(&tx).await?;
+            if store::contacts::find(&tx, &new.phone).await?.is_some() {
+                return Ok(None);
+            }
+        }
         let note = new.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
         if let Some(Stored { id, .. }) = &known {
             let evidence = match note {
@@ -117,14 +137,14 @@ impl Suppressions<'_> {
         tx.commit().await.map_err(store::Error::from)?;
         self.0.told_opt_outs(id);
         let (reason, created_at) = stored.first().map_or((reason, now), |stored| (stored.reason, stored.created_at));
-        Ok(Suppression {
+        Ok(Some(Suppression {
             phone: Some(new.phone.clone()),
             contact: id.is_some(),
             reason,
             actor_kind: actor.kind.as_str().to_owned(),
             actor_id: actor.id.clone(),
             created_at,
-        })
+        }))
     }
 
     /// Takes a number off the list that somebody of ours put there (`manual`, `bounce`). The person is then as if nothing

@@ -56,6 +56,7 @@ pub(crate) async fn all_born(
     births: &[Birth<'_>],
 ) -> store::Result<Vec<Born>> {
     let hashes: Vec<Vec<Vec<u8>>> = births.iter().map(|birth| keys.suppression_hashes(birth.phone.as_str())).collect();
+    store::suppressions::hold_still(tx).await?;
     let entries = store::suppressions::find(tx, &hashes.concat()).await?;
     let listed: HashSet<Vec<u8>> = entries.into_iter().map(|entry| entry.phone_hash).collect();
     let ids = store::contacts::new_ids(now, births.len());
