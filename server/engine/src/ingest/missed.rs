@@ -105,7 +105,7 @@ fn event(engine: &Engine, missed: &Missed<'_>) -> Event {
 }
 
 /// When a fetched message was written, as the form says that is stored of it.
-pub(super) fn written_at(form: &[u8]) -> Option<Timestamp> {
+pub(crate) fn written_at(form: &[u8]) -> Option<Timestamp> {
     Form::parse(form).get(WRITTEN_AT)?.parse().ok()
 }
 

@@ -29,7 +29,7 @@ use crate::{Engine, Error, Result, provider::Account, services::provider_account
 use event::{BodyType, Event, Form};
 pub(crate) use event::{NO_NUMBER, numbers_in};
 pub(crate) use keywords::{built_in, is_no_word, is_taken, opt_out_in, same_word};
-pub(crate) use missed::{Missed, store_missed};
+pub(crate) use missed::{Missed, store_missed, written_at};
 use repeats::{Mark, Try};
 pub(crate) use replay::{hear, webhooks};
 pub(crate) use sealing::{open_bodies, open_body, period};

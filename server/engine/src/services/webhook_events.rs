@@ -13,7 +13,7 @@ use store::webhook_events::Person;
 use crate::{
     Actor, Engine, Error, Result,
     cursor::{Cursor, page_of, rows_to_ask_for},
-    ingest::{numbers_in, open_bodies, open_body},
+    ingest::{numbers_in, open_bodies, open_body, written_at},
     phone::canonical,
     require,
 };
@@ -128,23 +128,25 @@ impl WebhookEvents<'_> {
 
     /// Whether a form that belongs to nothing here, an orphan or a message that was only kept raw, may name somebody who was
     /// erased: a number that no contact has, and that is on the suppression list, or that anybody may have had who was
-    /// erased since the form came. Of those who had not opted out nothing is left to know them by.
+    /// erased since the form came, or was written, where it was fetched later. Of those who had not opted out nothing is left to
+    /// know them by.
     async fn may_be_of_erased(&self, event: &WebhookEvent, raw: &[u8]) -> Result<bool> {
         let db = self.0.db().reader();
         let senders = store::senders::list(db).await?;
+        let since = written_at(raw).filter(|_| event.is_fetched()).unwrap_or(event.received_at);
         for phone in numbers_in(raw) {
             let person = match store::contacts::find(db, &phone).await? {
                 None => store::contacts::find(db, &canonical(phone.clone())).await?,
                 person => person,
             };
             // Who came after the form may be another person.
-            let is_theirs = person.as_ref().is_some_and(|person| person.contact.created_at <= event.received_at);
+            let is_theirs = person.as_ref().is_some_and(|person| person.contact.created_at <= since);
             if is_theirs || senders.iter().any(|row| row.sender.address == phone.as_str()) {
                 continue;
             }
             let hashes = self.0.config().keys.suppression_hashes(phone.as_str());
             let is_listed = person.is_none() && !store::suppressions::find(db, &hashes).await?.is_empty();
-            if is_listed || store::audit::happened_since(db, "erase", event.received_at).await? {
+            if is_listed || store::audit::happened_since(db, "erase", since).await? {
                 return Ok(true);
             }
         }
