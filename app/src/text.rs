@@ -277,7 +277,10 @@ pub const fn reason_remedy(reason: Reason) -> Option<&'static str> {
         }
         Reason::QuietHours => "Nothing: it goes out in their morning.",
         Reason::AlreadyPlanned => "Nothing: should that message be left out, the next event about them makes another.",
-        Reason::FrequencyCap => "Nothing, or raise the limit under Settings, Quiet hours.",
+        Reason::FrequencyCap => {
+            "Nothing, or raise the workspace's limit under Settings, Quiet hours. What law sets stands there, too, and nobody \
+             can raise it."
+        }
         Reason::Unreachable => {
             "Check the number. It is tried again after the days under Settings, Quiet hours, or as soon as the person writes."
         }
@@ -680,6 +683,7 @@ mod tests {
         assert_eq!(words.len(), Reason::ALL.len());
         assert_eq!(reason_code("opted_out"), "Opted out");
         assert_eq!(reason_code("something_new"), "something_new");
+        assert!(reason_remedy(Reason::FrequencyCap).is_some_and(|words| words.contains("What law sets")));
     }
 
     #[test]

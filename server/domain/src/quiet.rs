@@ -263,6 +263,28 @@ impl fmt::Display for OwnLawLine {
     }
 }
 
+/// How often law lets marketing reach a person, for showing. It binds beside the limits of the workspace while the law table
+/// binds, and nobody can raise it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LawCapLine {
+    /// ISO 3166.
+    pub country: String,
+    /// States or provinces, by the area codes of numbers.
+    pub subdivision: String,
+    /// At most so many messages on one subject: about one topic, or all of those without one.
+    pub messages: u16,
+    /// The sliding window, in days of 24 hours.
+    pub days: u16,
+    /// `law`, `practice` or `policy`.
+    pub basis: String,
+    /// `high`, `medium` or `low`.
+    pub confidence: String,
+    pub source: String,
+    /// The day on which the source was read.
+    pub read_on: String,
+}
+
 /// The law table, and what it is applied with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -272,6 +294,8 @@ pub struct LawTable {
     /// The version of the time zones in use.
     pub tzdb_version: String,
     pub lines: Vec<LawLine>,
+    /// How often at most.
+    pub caps: Vec<LawCapLine>,
     /// What the workspace added.
     pub own: Vec<OwnLawLine>,
     /// Countries of the list of holidays that no line keeps holidays for: their days there change nothing.

@@ -30,7 +30,8 @@ async fn get_settings(State(engine): State<Engine>, Caller(actor): Caller) -> Re
 /// Get the law table
 ///
 /// When marketing may be sent, by place: what is applied on top of the workspace's and the campaign's quiet hours. `own`
-/// are the lines that admins added (`law_lines` of the settings); they can only narrow what the others allow.
+/// are the lines that admins added (`law_lines` of the settings); they can only narrow what the others allow. `caps` is how
+/// often marketing may reach a person at most: it binds beside `frequency_caps` of the settings.
 #[utoipa::path(
     get, path = "/settings/law", tag = TAG,
     responses((status = 200, body = LawTable)),

@@ -214,6 +214,10 @@ async fn quiet_hours_and_deadlines_are_said_and_wrong_ones_named() {
     assert_eq!(settings["closed_places"], json!([]));
     let law = server.get("/settings/law").await.assert_status(200).json();
     assert!(law["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "FR")));
+    let cap = json!({"country": "US", "subdivision": "FL,OK", "messages": 3, "days": 1, "basis": "law", "confidence": "high",
+                     "source": law["caps"][0]["source"], "read_on": "2026-11-28"});
+    assert_eq!(law["caps"], json!([cap]));
+    assert!(law["caps"][0]["source"].as_str().is_some_and(|source| source.contains("501.059(8)(b)")), "{law}");
     // Hours that close some places are taken, and these named: France alone may well be meant.
     let by_day = json!({"quiet_hours": {"start": "08:00", "end": "20:00", "reason": "evenings in France"}});
     let settings = server.send("PATCH", "/settings", &by_day).await.assert_status(200).json();

@@ -406,3 +406,16 @@ async fn a_campaign_that_cannot_be_read_is_named_where_the_others_stand() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn what_law_lets_a_person_get_at_most_is_shown_with_its_source() {
+    let server = server().await;
+    let session = server.log_in().await;
+    let request = server.request("GET", "/settings/quiet-hours").header("cookie", &session);
+    let page = answer(request).await.assert_status(200).body;
+    for words in
+        ["3 messages on one subject in 24 hours", "United States: FL, OK", "501.059(8)(b)", "read on 2026-11-28"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}

@@ -355,7 +355,7 @@ fn by_reason(
         (Reason::DeadlinePassed, late, earlier, step.path(campaign)),
         (
             Reason::FrequencyCap,
-            "would get more messages than the limits of the workspace let anybody have.",
+            "would get more messages than the limits of the workspace or of law let anybody have.",
             "See the limits",
             paths::QUIET_HOURS.to_owned(),
         ),
@@ -631,6 +631,9 @@ mod tests {
         };
         assert_eq!(remedy(Reason::OutsideWindow, false), Step::Message.path(campaign));
         assert_eq!(remedy(Reason::FrequencyCap, false), paths::QUIET_HOURS);
+        let words =
+            |reason: Reason| by_reason(campaign, None, false).into_iter().find(|(of, ..)| *of == reason).unwrap().1;
+        assert!(words(Reason::FrequencyCap).contains("of the workspace or of law"));
         assert_eq!(remedy(Reason::DeadlinePassed, true), Step::Sending.path(campaign));
         assert_eq!(remedy(Reason::DeadlinePassed, false), Step::When.path(campaign));
     }

@@ -2,9 +2,15 @@
 
 use std::sync::LazyLock;
 
-use domain::phone::Phone;
+use domain::{phone::Phone, quiet::LawCapLine};
 
 use crate::zones;
+
+/// The table's version: the day on which its sources were read.
+const PACK: &str = "2026-11-28";
+
+/// Only its area codes tell where somebody lives.
+const COUNTRY: &str = "US";
 
 const TABLE: &str = include_str!("../../data/law_caps.txt");
 
@@ -14,6 +20,9 @@ pub struct LawCap {
     states: &'static str,
     pub messages: u16,
     pub days: u16,
+    basis: &'static str,
+    confidence: &'static str,
+    source: &'static str,
 }
 
 impl LawCap {
@@ -33,8 +42,24 @@ pub fn law_caps() -> &'static [LawCap] {
 /// The table is ours; its test reads every line.
 fn read(line: &'static str) -> Option<LawCap> {
     let fields: Vec<&str> = line.split('|').collect();
-    let ["US", states, messages, days, ..] = fields[..] else { return None };
-    Some(LawCap { states, messages: messages.parse().ok()?, days: days.parse().ok()? })
+    let [COUNTRY, states, messages, days, basis, confidence, source] = fields[..] else { return None };
+    Some(LawCap { states, messages: messages.parse().ok()?, days: days.parse().ok()?, basis, confidence, source })
+}
+
+/// The table, for showing.
+#[must_use]
+pub fn lines() -> Vec<LawCapLine> {
+    let shown = |cap: &LawCap| LawCapLine {
+        country: COUNTRY.to_owned(),
+        subdivision: cap.states.to_owned(),
+        messages: cap.messages,
+        days: cap.days,
+        basis: cap.basis.to_owned(),
+        confidence: cap.confidence.to_owned(),
+        source: cap.source.to_owned(),
+        read_on: PACK.to_owned(),
+    };
+    law_caps().iter().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -43,8 +68,14 @@ mod tests {
 
     #[test]
     fn every_line_is_read() {
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
-        assert_eq!((law_caps().len(), lines), (lines, 1));
+        let written = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+        assert_eq!((law_caps().len(), written), (written, 1));
+        assert!(TABLE.contains(&format!("# pack {PACK}\n")));
+        for line in lines() {
+            assert!(["law", "practice", "policy"].contains(&line.basis.as_str()), "{line:?}");
+            assert!(["high", "medium", "low"].contains(&line.confidence.as_str()), "{line:?}");
+            assert!(line.source.starts_with("Florida Statutes 501.059(8)(b);"), "{line:?}");
+        }
     }
 
     #[test]

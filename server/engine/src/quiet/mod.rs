@@ -17,7 +17,7 @@ pub(crate) use holidays::idle as idle_holidays;
 pub use holidays::{Holidays, shipped as shipped_holidays};
 pub(crate) use law::{EVERYWHERE, NOT_KNOWN, OTHER, closed_by, is_days, is_window, turns};
 pub use law::{PACK, Place, lines as law_lines};
-pub use law_caps::{LawCap, law_caps};
+pub use law_caps::{LawCap, law_caps, lines as law_cap_lines};
 pub use policy::{Answer, Policy, SEARCH_DAYS};
 
 #[cfg(test)]

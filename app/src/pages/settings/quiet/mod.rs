@@ -2,6 +2,7 @@
 //! table with the workspace's own lines.
 
 mod api;
+mod law_caps;
 #[cfg(any(feature = "ssr", test))]
 mod lines;
 mod own_lines;
@@ -53,7 +54,7 @@ fn QuietPage() -> impl IntoView {
 
 fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
     let QuietView { version, rule, real, closed_places, caps, unreachable_days, holidays, law } = view;
-    let own = law.own.clone();
+    let (own, by_law) = (law.own.clone(), law.caps.clone());
     view! {
         <div class="stack">
             <div class="grid grid--3-2">
@@ -63,6 +64,7 @@ fn body(view: QuietView, actions: Actions, here: Here) -> AnyView {
             {frequency(caps, unreachable_days, version, actions.caps)}
             {days(holidays, &law.idle_holidays, version, actions.holidays)}
             {law_table(law)}
+            {law_caps::card(by_law)}
             {own_lines::cards(&own, version, actions.lines, here)}
         </div>
     }
@@ -164,7 +166,7 @@ fn frequency(caps: String, unreachable_days: i32, version: i64, save: FormAction
                     rows=3
                     code=true
                     placeholder="3 per 7 days"
-                    hint="One a line: “3 per 7 days” counts marketing of all campaigns, “1 per 2 days: offers” what is about the topic with the key offers. Who has had enough is left out of a campaign, with that reason."
+                    hint="One a line: “3 per 7 days” counts marketing of all campaigns, “1 per 2 days: offers” what is about the topic with the key offers. Who has had enough is left out of a campaign, with that reason. What law sets stands below the law table."
                 />
                 <NumberField
                     name="unreachable_days"

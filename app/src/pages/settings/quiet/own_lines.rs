@@ -41,7 +41,7 @@ fn list(lines: &[OwnLawLine], version: i64, remove: FormAction<RemoveLawLine>) -
         return view! {
             <Card title="Your own lines">
                 <p class="muted">
-                    "None yet. A line for a place that the table above lacks, or is too generous for, binds marketing beside it: the stricter one wins."
+                    "None yet. A line for a place that the law table lacks, or is too generous for, binds marketing beside it: the stricter one wins."
                 </p>
             </Card>
         }
@@ -58,7 +58,7 @@ fn list(lines: &[OwnLawLine], version: i64, remove: FormAction<RemoveLawLine>) -
                 {rows}
             </Table>
             <p class="card__note muted">
-                "They only narrow what the table above allows. Lines of one place add up: a day that none of them names is closed there."
+                "They only narrow what the law table allows. Lines of one place add up: a day that none of them names is closed there."
             </p>
         </Card>
     }

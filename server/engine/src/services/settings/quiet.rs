@@ -154,6 +154,7 @@ impl SettingsService<'_> {
             pack_version: quiet::PACK.to_owned(),
             tzdb_version: zones::version().to_owned(),
             lines: quiet::law_lines(),
+            caps: quiet::law_cap_lines(),
             idle_holidays: quiet::idle_holidays(&settings.holidays, &settings.law_lines),
             own: settings.law_lines,
         })
