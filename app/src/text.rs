@@ -627,7 +627,7 @@ pub fn event_reason(code: &str) -> &str {
 #[must_use]
 pub const fn due_reason(reason: DueReason) -> &'static str {
     match reason {
-        DueReason::Missed => "nobody was there, and it does not catch up.",
+        DueReason::Missed => "it was paused then, or the program was down, and it does not catch up.",
         DueReason::StillRunning => "the run before it was not over.",
     }
 }
@@ -684,6 +684,11 @@ mod tests {
         assert_eq!(reason_code("opted_out"), "Opted out");
         assert_eq!(reason_code("something_new"), "something_new");
         assert!(reason_remedy(Reason::FrequencyCap).is_some_and(|words| words.contains("What law sets")));
+    }
+
+    #[test]
+    fn who_paused_over_its_time_is_not_told_that_nobody_was_there() {
+        assert!(due_reason(DueReason::Missed).starts_with("it was paused then, or"));
     }
 
     #[test]

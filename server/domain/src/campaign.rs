@@ -120,7 +120,7 @@ pub struct Campaign {
     /// Null is the channel's default sender.
     pub sender_id: Option<SenderId>,
     pub trigger: Trigger,
-    /// What happens to a scheduled instant that nobody was there for.
+    /// What happens to a scheduled instant that was missed.
     pub catch_up: CatchUp,
     pub rate_per_second: Option<i32>,
     /// By the recipient's clock, whatever the category; on top of the workspace's.

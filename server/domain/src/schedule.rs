@@ -10,7 +10,7 @@ use crate::{
 };
 
 word_enum! {
-    /// What happens to an instant that nobody was there for: the program was down, or the campaign paused.
+    /// What happens to an instant that was missed: the program was down, or the campaign paused.
     pub enum CatchUp {
         /// It runs as soon as possible; of several only the latest.
         Run = "run",
@@ -29,7 +29,7 @@ word_enum! {
 word_enum! {
     /// Why an instant did not become a run.
     pub enum DueReason {
-        /// Nobody was there, and the campaign does not catch up.
+        /// The program was down, or the campaign paused, and it does not catch up.
         Missed = "missed",
         /// The run before it was not over.
         StillRunning = "still_running",
@@ -44,7 +44,7 @@ pub struct LastDue {
     pub outcome: DueOutcome,
     /// Why it was skipped.
     pub reason: Option<DueReason>,
-    /// How many earlier instants it stands for, which nobody was there for; at most 1,000 are counted.
+    /// How many earlier instants it stands for, which were missed; at most 1,000 are counted.
     pub missed: i32,
 }
 

@@ -155,7 +155,8 @@ async fn after_ten_missed_times_the_rule_decides() {
         assert_eq!(skipped.status, CampaignStatus::Scheduled);
         let failed = now(&world, &once_skips).await;
         assert_eq!((failed.status, failed.next_run_at), (CampaignStatus::Failed, None));
-        assert!(failed.reason.is_some_and(|reason| reason.contains("does not catch up")));
+        let reason = failed.reason.expect("a reason");
+        assert!(reason.contains("paused, or the program was down, and it does not catch up"), "{reason}");
         assert_eq!(now(&world, &once_runs).await.status, CampaignStatus::Running);
         // On time again.
         clock.to("2026-11-28T19:00:30Z");

@@ -146,7 +146,7 @@ pub async fn load_why(
     };
     let run = given(&run).map(id).transpose()?;
     let why = ctx.engine.campaigns().why(&ctx.actor, view.campaign.id, &number, run).await?;
-    let (answer, more) = words::answer(&why, view.campaign.run.is_none());
+    let (answer, more) = words::answer(&why, &view.campaign);
     view.is_good = why.message.as_ref().is_some_and(|message| !NOT_REACHED.contains(&message.state));
     view.answer = Some(answer);
     view.more = more;
@@ -180,7 +180,9 @@ fn waits_until(message: &Message, now: Timestamp) -> Option<Timestamp> {
 #[cfg(feature = "ssr")]
 mod words {
     use domain::{
+        campaign::Campaign,
         segment::{Combinator, Operator},
+        time::Timestamp,
         why::{RuleResult, Why, WhyNot},
     };
     use serde_json::Value;
@@ -191,8 +193,9 @@ mod words {
     /// Deeper ones are not set in further.
     const DEPTH: usize = 5;
 
-    /// `is_rehearsed`: nothing of the campaign went out yet, and its rehearsal is what there is.
-    pub fn answer(why: &Why, is_rehearsed: bool) -> (String, String) {
+    pub fn answer(why: &Why, campaign: &Campaign) -> (String, String) {
+        // Nothing of the campaign went out yet, and its rehearsal is what there is.
+        let is_rehearsed = campaign.run.is_none();
         let stopped = match (why.suppressed, why.consent) {
             (true, _) => " The number is on the do-not-contact list.",
             (false, Some(domain::consent::Consent::OptedOut)) => " The person has opted out, too.",
@@ -220,7 +223,7 @@ mod words {
             }
             WhyNot::CameLater => (
                 "The person came after the plan was made.".to_owned(),
-                "The rules mean them now; the next run will, too.",
+                came_later(!why.messages.is_empty(), campaign.next_run_at, is_rehearsed),
             ),
             WhyNot::ChangedLater => (
                 "The person was not in the audience when the plan was made.".to_owned(),
@@ -249,6 +252,17 @@ mod words {
             WhyNot::NoAudience => ("The campaign has no audience.".to_owned(), ""),
         };
         (answer, format!("{more}{stopped}"))
+    }
+
+    /// How somebody is reached who came after the plan was made. Each campaign is launched once; only one with a time to come
+    /// has another plan made.
+    const fn came_later(had_another: bool, next: Option<Timestamp>, is_rehearsed: bool) -> &'static str {
+        match (had_another, next, is_rehearsed) {
+            (true, ..) => "The rules mean them now; below, what the campaign has for them in another run.",
+            (false, Some(_), _) => "The rules mean them now; the next run will, too.",
+            (false, None, true) => "The rules mean them now: rehearse again to take them in.",
+            (false, None, false) => "The rules mean them now. Duplicate the campaign to reach them.",
+        }
     }
 
     pub fn rows(rule: &RuleResult, depth: usize, found: &mut Vec<WhyRow>) {
@@ -350,6 +364,19 @@ mod words {
                 not: false,
                 segment: None,
                 rules: Vec::new(),
+            }
+        }
+
+        #[test]
+        fn who_came_later_is_promised_no_run_that_does_not_come() {
+            let (next, none) = (Some(Timestamp::from_micros(1)), None);
+            assert!(came_later(false, next, false).contains("the next run will"));
+            for (campaign, words) in [
+                (came_later(false, none, true), "rehearse again"),
+                (came_later(false, none, false), "Duplicate the campaign"),
+                (came_later(true, none, false), "in another run"),
+            ] {
+                assert!(campaign.contains(words) && !campaign.contains("the next run"), "{campaign}");
             }
         }
 

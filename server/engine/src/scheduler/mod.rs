@@ -40,7 +40,7 @@ const SOONEST: Duration = Duration::from_millis(10);
 /// Campaigns that are looked at with one query.
 const BATCH: u32 = 100;
 
-/// What is later than this was missed: nobody was there when it was due.
+/// What is later than this was missed: the program was down, or the campaign paused, when it was due.
 pub const ON_TIME: i64 = 60 * Timestamp::SECOND;
 
 /// As many missed instants are counted.
@@ -292,7 +292,8 @@ async fn end(tx: &Tx, campaign: &Campaign, now: Timestamp) -> Result<()> {
 
 const DECIDED_BEFORE: &str = "Its time came before, and nothing went out then. Duplicate it to send it after all.";
 
-const MISSED: &str = "Nobody was there when it was due, and it does not catch up. Duplicate it to send it after all.";
+const MISSED: &str = "When it was due it was paused, or the program was down, and it does not catch up. Duplicate it to \
+                      send it after all.";
 
 /// It keeps its time: once what is missing is there and somebody resumes it, it goes on by its rule.
 async fn pause(tx: &Tx, campaign: &Campaign, reason: &str, now: Timestamp) -> Result<()> {

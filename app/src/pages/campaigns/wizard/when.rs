@@ -315,7 +315,7 @@ pub(super) fn form(view: WizardView, save: FormAction<SaveWhen>) -> AnyView {
                         </div>
                         <div class="when__part when__part--zone">
                             <TextField name="timezone" label="Time zone" value=fields.timezone hint="Such as Asia/Colombo. A time that the clock skips in spring goes out right after the gap; one that comes twice in autumn goes out the first time."/>
-                            <RadioCards name="catch_up" legend="When nobody was there" hint="The program was down, or the campaign paused." choices=missed value=campaign.catch_up.as_str()/>
+                            <RadioCards name="catch_up" legend="When its time was missed" hint="The program was down, or the campaign paused." choices=missed value=campaign.catch_up.as_str()/>
                         </div>
                     </div>
                     {buttons(&campaign, Step::When, Some("Save and show the times"))}
