@@ -928,6 +928,52 @@ async fn a_campaign_that_cannot_be_read_is_named_and_hides_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_a_status_of_later_hides_no_other() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        let campaign = scheduled(&world, every("0 * * * *", None), CatchUp::Run).await;
+        let other = draft(&world, Trigger::Now, CatchUp::Run).await;
+        for hour in ["09", "10", "11"] {
+            clock.to(&format!("2026-11-28T{hour}:00:00Z"));
+            assert_eq!(tick(&world.engine).await, 1);
+            end_run(&world).await;
+        }
+        let all = runs(&world, &campaign).await;
+        let [latest, middle, first] = &all[..] else { panic!("{all:?}") };
+        let shines = async |run: &Run| {
+            let update = "UPDATE runs SET status = 'shining' WHERE id = $1";
+            build::commit(&world.db, async |tx| store::exec(tx, update, vec![run.id.0.into()]).await).await;
+        };
+
+        // One before the latest: it is left out, also between two pages.
+        shines(middle).await;
+        assert_eq!(runs(&world, &campaign).await.iter().map(|run| run.id).collect::<Vec<_>>(), [latest.id, first.id]);
+        let service = world.engine.runs();
+        let page = PageRequest::first(1);
+        let one = service.list(&world.admin, campaign.id, &page).await.expect("a page");
+        assert_eq!(one.items.iter().map(|run| run.id).collect::<Vec<_>>(), [latest.id]);
+        let page = PageRequest { cursor: one.next_cursor, ..page };
+        let two = service.list(&world.admin, campaign.id, &page).await.expect("another");
+        assert_eq!(two.items.iter().map(|run| run.id).collect::<Vec<_>>(), [first.id], "{:?}", world.db.kind());
+        let refused = service.get(&world.admin, middle.id).await.err();
+        assert!(matches!(&refused, Some(Error::Conflict(why)) if why.contains("cannot read")), "{refused:?}");
+        assert_eq!(now(&world, &campaign).await.run.map(|run| run.id), Some(latest.id));
+
+        // The latest: the campaign is one that cannot be read, and not one that was never launched.
+        shines(latest).await;
+        let campaigns = world.engine.campaigns();
+        let list =
+            campaigns.list(&world.admin, &CampaignFilter::default(), &PageRequest::first(10)).await.expect("a list");
+        assert_eq!(list.items.iter().map(|one| one.id).collect::<Vec<_>>(), [other.id]);
+        assert_eq!(list.unreadable.iter().map(|one| one.id).collect::<Vec<_>>(), [campaign.id]);
+        let refused = campaigns.get(&world.admin, campaign.id).await.err();
+        assert!(matches!(&refused, Some(Error::Conflict(why)) if why.contains("cannot read")), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_that_comes_again_after_the_clock_was_set_back_is_the_next_ones_turn() {
     let (worlds, clock) = worlds_in_steps().await;
     for world in worlds {

@@ -470,7 +470,7 @@ async fn test_campaign(
 /// List a campaign's runs
 ///
 /// As `GET /runs/{id}` tells of each, but for what its forecast was at the launch (`forecast.at_launch`) and what happened
-/// since (`forecast.actual`): those are null and empty here.
+/// since (`forecast.actual`): those are null and empty here. One that this version of the program cannot read is left out.
 #[utoipa::path(
     get, path = "/campaigns/{id}/runs", tag = TAG,
     params(("id" = CampaignId, Path), PageQuery),

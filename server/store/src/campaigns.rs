@@ -81,6 +81,11 @@ fn read_or_name(row: &Row) -> Result<Listed> {
     Ok(if_readable("campaign", id.0, read(row))?.ok_or(unreadable))
 }
 
+/// One of which the latest run cannot be read.
+fn named(campaign: &Campaign) -> UnreadableCampaign {
+    UnreadableCampaign { id: campaign.id, name: campaign.name.clone(), created_at: campaign.created_at }
+}
+
 /// Campaigns by a condition with its order and limit, without their runs.
 pub(crate) async fn list_where(db: &impl ConnectionTrait, condition: &str, values: Vec<Value>) -> Result<Vec<Listed>> {
     let rows = all(db, format!("SELECT {COLUMNS} {FROM} WHERE {condition}"), values).await?;
@@ -94,7 +99,14 @@ pub(crate) async fn list_where(db: &impl ConnectionTrait, condition: &str, value
 pub async fn get(db: &impl ConnectionTrait, id: CampaignId) -> Result<Campaign> {
     let query = format!("SELECT {COLUMNS} {FROM} WHERE c.id = $1");
     let mut campaign = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
-    campaign.run = runs::latest(db, &[id]).await?.remove(&id);
+    campaign.run = match runs::latest(db, &[id]).await?.remove(&id) {
+        // Without a run it would look as if it had never been launched.
+        Some(None) => {
+            let problem = "its latest run cannot be read".to_owned();
+            return Err(Error::Corrupt { column: "runs.status", problem });
+        }
+        run => run.flatten(),
+    };
     Ok(campaign)
 }
 
@@ -140,8 +152,12 @@ pub async fn list(
     let mut campaigns = list_where(db, &condition, values).await?;
     let ids: Vec<_> = campaigns.iter().flatten().map(|campaign| campaign.id).collect();
     let mut latest = runs::latest(db, &ids).await?;
-    for campaign in campaigns.iter_mut().flatten() {
-        campaign.run = latest.remove(&campaign.id);
+    for listed in &mut campaigns {
+        let Ok(campaign) = listed else { continue };
+        match latest.remove(&campaign.id) {
+            Some(None) => *listed = Err(named(campaign)),
+            run => campaign.run = run.flatten(),
+        }
     }
     Ok(campaigns)
 }

@@ -39,9 +39,16 @@ const NO_RUN: Error = Error::NotFound { what: "run" };
 pub(super) fn run_or<T>(result: store::Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         store::Error::NotFound => NO_RUN,
+        store::Error::Corrupt { column, .. } => {
+            tracing::error!(field = column, "this version cannot read a run that somebody asked for");
+            Error::Conflict(UNREADABLE.to_owned())
+        }
         other => other.into(),
     })
 }
+
+const UNREADABLE: &str = "This version of the program cannot read this run: a newer one has written it, or it is damaged. \
+                          The log names the field.";
 
 impl Runs<'_> {
     /// A campaign's runs, newest first.
@@ -70,7 +77,7 @@ impl Runs<'_> {
     /// A run with its ledger, its tallies and its forecast.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`, `Conflict` of one that this version cannot read.
     pub async fn get(&self, actor: &Actor, id: RunId) -> Result<Run> {
         require(actor, Permission::Read)?;
         let mut run = run_or(store::runs::get(self.0.db().reader(), id).await)?;
