@@ -16,6 +16,6 @@ pub fn unreadable_campaigns(campaigns: &[UnreadableCampaign]) -> Option<AnyView>
     };
     let named = |one: &UnreadableCampaign| format!("\u{201c}{}\u{201d} ({})", one.name, one.id);
     let names = campaigns.iter().map(named).collect::<Vec<_>>().join(", ");
-    let words = "A newer version has written it, or it is damaged: the log names the field. No run of it begins; one that is under way goes on as it was launched.";
+    let words = "A newer version has written it, or it is damaged: the log names the field. No run of it begins; one that is under way goes on as it was launched until it is paused, on the page of campaigns, or cancelled.";
     Some(alert(Tone::Warn, title, Some(view! { <span dir="auto">{names}</span> ". " {words} }.into_any())))
 }

@@ -148,7 +148,7 @@ pub struct Campaign {
 }
 
 /// A campaign that this version of the program cannot read: a newer one has written it, or it is damaged. No run of it
-/// begins; one that is under way goes on as it was launched.
+/// begins; one that is under way goes on as it was launched, until it is paused or cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnreadableCampaign {

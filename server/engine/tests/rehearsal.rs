@@ -760,7 +760,7 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         let run = rehearse(&world, &campaign).await;
         assert_eq!(run.ledger.queued, 3);
         let paused = campaigns.pause(&world.admin, campaign.id).await.expect("paused");
-        assert_eq!(paused.status, CampaignStatus::Paused);
+        assert_eq!(paused.map(|campaign| campaign.status), Some(CampaignStatus::Paused));
         assert_eq!(world.run(run.id).await.status, RunStatus::Rehearsed, "the rehearsal is not what is paused");
         campaigns.resume(&world.admin, campaign.id).await.expect("resumed");
         assert_eq!(world.campaign_status(&campaign).await, CampaignStatus::Scheduled);

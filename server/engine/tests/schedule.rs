@@ -14,7 +14,7 @@ use domain::{
     page::PageRequest,
     quiet::QuietHours,
     reason::Reason,
-    run::Run,
+    run::{Run, RunStatus},
     schedule::{CatchUp, DueOutcome, DueReason, LastDue},
     sender::SenderPatch,
     time::Timestamp,
@@ -924,6 +924,27 @@ async fn a_campaign_that_cannot_be_read_is_named_and_hides_no_other() {
         store_as(&world, &newer, "Newer", "trigger_json", Some(&at_nine)).await;
         store_as(&world, &damaged, "Damaged", "quiet_hours", None).await;
         assert_eq!(tick(&world.engine).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_cannot_be_read_is_stopped_all_the_same() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        let campaign = draft(&world, Trigger::Now, CatchUp::Run).await;
+        let run = world.launch(&campaign).await;
+        store_as(&world, &campaign, "Newer", "trigger_json", Some(r#"{"type":"full_moon"}"#)).await;
+        let (campaigns, admin) = (world.engine.campaigns(), &world.admin);
+        assert_eq!(campaigns.pause(admin, campaign.id).await.expect("paused"), None);
+        assert_eq!(world.run(run.id).await.status, RunStatus::Paused, "{:?}", world.db.kind());
+        let resumed = campaigns.resume(admin, campaign.id).await;
+        assert!(matches!(&resumed, Err(Error::Conflict(why)) if why.contains("cannot read")), "{resumed:?}");
+        assert_eq!(world.run(run.id).await.status, RunStatus::Paused);
+        assert_eq!(campaigns.cancel(admin, campaign.id).await.expect("cancelled"), None);
+        assert_eq!(world.run(run.id).await.status, RunStatus::Cancelled);
+        assert!(campaigns.cancel(admin, campaign.id).await.is_err(), "it is cancelled already");
     }
 }
 

@@ -1,6 +1,11 @@
 //! `/campaigns`: the intention, and what can be done with it.
 
-use axum::{Json as Reply, extract::State, http::StatusCode};
+use axum::{
+    Json as Reply,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use domain::{
     campaign::{
         Campaign, CampaignFilter, CampaignList, CampaignPatch, CampaignStatus, LaunchCheck, NewCampaign,
@@ -339,13 +344,19 @@ async fn schedule_campaign(
     Ok(Versioned(engine.campaigns().schedule(&actor, id).await?))
 }
 
+/// The campaign as it is now; nothing of one that this version cannot read.
+fn stopped(campaign: Option<Campaign>) -> Response {
+    campaign.map_or_else(|| StatusCode::NO_CONTENT.into_response(), |campaign| Versioned(campaign).into_response())
+}
+
 /// Pause a campaign
 ///
 /// No new hand-over begins; what is on the wire finishes.
+/// A campaign that this version of the program cannot read is paused, too: 204, because there is none to tell of.
 #[utoipa::path(
     post, path = "/campaigns/{id}/pause", tag = TAG,
     params(("id" = CampaignId, Path)),
-    responses((status = 200, body = Campaign)),
+    responses((status = 200, body = Campaign), (status = 204)),
     extensions(("x-permission" = json!("send"))),
 )]
 async fn pause_campaign(
@@ -353,8 +364,8 @@ async fn pause_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Versioned<Campaign>, Problem> {
-    Ok(Versioned(engine.campaigns().pause(&actor, id).await?))
+) -> Result<Response, Problem> {
+    Ok(stopped(engine.campaigns().pause(&actor, id).await?))
 }
 
 /// Send also in quiet hours
@@ -414,10 +425,11 @@ async fn resume_campaign(
 /// Cancel a campaign
 ///
 /// What was not handed over yet is cancelled, for good.
+/// A campaign that this version of the program cannot read is cancelled, too: 204, because there is none to tell of.
 #[utoipa::path(
     post, path = "/campaigns/{id}/cancel", tag = TAG,
     params(("id" = CampaignId, Path)),
-    responses((status = 200, body = Campaign)),
+    responses((status = 200, body = Campaign), (status = 204)),
     extensions(("x-permission" = json!("send"))),
 )]
 async fn cancel_campaign(
@@ -425,8 +437,8 @@ async fn cancel_campaign(
     Caller(actor): Caller,
     Path(id): Path<CampaignId>,
     NoBody: NoBody,
-) -> Result<Versioned<Campaign>, Problem> {
-    Ok(Versioned(engine.campaigns().cancel(&actor, id).await?))
+) -> Result<Response, Problem> {
+    Ok(stopped(engine.campaigns().cancel(&actor, id).await?))
 }
 
 /// Duplicate a campaign

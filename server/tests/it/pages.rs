@@ -403,6 +403,27 @@ async fn a_campaign_that_cannot_be_read_is_named_where_the_others_stand() {
         let alone = page(&format!("/campaigns/{id}")).await.body;
         assert!(alone.contains("cannot read this campaign"), "{alone}");
         server.get(&format!("/campaigns/{id}")).await.assert_status(409);
+
+        // A run of it is stopped all the same: from the list, or by a program.
+        let set = |from: &str, to: &str| {
+            format!("UPDATE campaigns SET status = '{to}' WHERE name = 'Moonlight' AND status = '{from}'")
+        };
+        server.tamper(&set("draft", "running")).await;
+        let shown = page("/campaigns").await.body;
+        assert!(shown.contains("Pause \u{201c}Moonlight\u{201d}"), "{shown}");
+        let before = shown.split(&format!("value=\"{id}\"")).next().expect("a form");
+        let function = before.rsplit("action=\"").next().and_then(|rest| rest.split('"').next()).expect("an action");
+        let form = [("campaign", id), ("verb", "pause")];
+        let post = server.request("POST", function).header("cookie", &session).header("accept", "text/html");
+        let led = answer(post.form(&form)).await.assert_status(302);
+        assert!(led.header("location").ends_with("/campaigns?done=paused"), "{led:?}");
+        server.act(&format!("/campaigns/{id}/resume")).await.assert_status(409);
+        server.tamper(&set("paused", "running")).await;
+        server.act(&format!("/campaigns/{id}/pause")).await.assert_status(204);
+        server.tamper(&set("paused", "running")).await;
+        assert_eq!(server.act(&format!("/campaigns/{id}/cancel")).await.assert_status(204).body, "");
+        server.tamper(&set("cancelled", "cancelled")).await;
+        server.act(&format!("/campaigns/{id}/cancel")).await.assert_status(409);
         server.stop().await;
     }
 }

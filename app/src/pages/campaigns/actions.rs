@@ -67,7 +67,7 @@ pub async fn change_campaign(
         }
         "launch" => (paths::campaign(campaigns.launch_shown(actor, id, &shown).await?.campaign_id), "launched"),
         "schedule" => (paths::campaign(campaigns.schedule(actor, id).await?.id), "scheduled"),
-        "pause" => (paths::campaign(campaigns.pause(actor, id).await?.id), "paused"),
+        "pause" => (path_of(campaigns.pause(actor, id).await?), "paused"),
         "resume" => (paths::campaign(campaigns.resume(actor, id).await?.id), "resumed"),
         "wake" => {
             let keep = |error: engine::Error| AppError::from(error).keep(&[("reason", &reason)]);
@@ -75,7 +75,7 @@ pub async fn change_campaign(
             (paths::campaign(campaigns.override_quiet_hours(actor, id, &asked).await.map_err(keep)?.id), "woken")
         }
         "keep_hours" => (paths::campaign(campaigns.restore_quiet_hours(actor, id).await?.id), "hours_kept"),
-        "cancel" => (paths::campaign(campaigns.cancel(actor, id).await?.id), "cancelled"),
+        "cancel" => (path_of(campaigns.cancel(actor, id).await?), "cancelled"),
         "duplicate" => (paths::campaign(campaigns.duplicate(actor, id).await?.id), "duplicated"),
         "delete" => {
             campaigns.delete(actor, id).await?;
@@ -85,6 +85,12 @@ pub async fn change_campaign(
     };
     leptos_axum::redirect(&paths::done(&path, done));
     Ok(())
+}
+
+/// The campaign's page; of one that cannot be read there is none, and the list names it.
+#[cfg(feature = "ssr")]
+fn path_of(campaign: Option<Campaign>) -> String {
+    campaign.map_or_else(|| paths::CAMPAIGNS.to_owned(), |campaign| paths::campaign(campaign.id))
 }
 
 /// Sends the campaign's message to a few numbers: one a line, or separated by commas.

@@ -1,12 +1,13 @@
 //! The list with its search and its tabs; its state is the URL.
 
 use domain::{
-    campaign::{Campaign, CampaignStatus},
+    campaign::{Campaign, CampaignStatus, UnreadableCampaign},
     role::Permission,
 };
 use leptos::prelude::*;
 
 use super::{
+    actions::ChangeCampaign,
     api::{CampaignsQuery, CampaignsView, load_campaigns},
     may, settled,
 };
@@ -18,7 +19,8 @@ pub fn CampaignsPage() -> impl IntoView {
     let under_way = RwSignal::new(false);
     let tick = poll(5_000, move || under_way.get());
     let query = move || CampaignsQuery { q: here.get("q"), status: here.get("status"), cursor: here.get("cursor") };
-    let campaigns = fetch(move || (query(), tick.get()), |(query, _)| load_campaigns(query));
+    let pause = FormAction::<ChangeCampaign>::new();
+    let campaigns = fetch(move || (query(), tick.get(), pause.version().get()), |(query, ..)| load_campaigns(query));
     Effect::new(move |_| {
         if let Some(Ok(view)) = campaigns.get() {
             under_way.set(view.campaigns.items.iter().any(|campaign| campaign.status == CampaignStatus::Running));
@@ -31,12 +33,12 @@ pub fn CampaignsPage() -> impl IntoView {
                 <a class="btn btn--primary" href=paths::NEW_CAMPAIGN>{icon(Glyph::Plus)} "New campaign"</a>
             })}
         </PageHeader>
-        <Loaded from=campaigns let:view>{page(view, here)}</Loaded>
+        <Loaded from=campaigns let:view>{page(view, here, pause)}</Loaded>
     }
     .into_any()
 }
 
-fn page(view: CampaignsView, here: Here) -> AnyView {
+fn page(view: CampaignsView, here: Here, pause: FormAction<ChangeCampaign>) -> AnyView {
     let (q, status) = (here.once("q"), here.once("status"));
     let filtered = !q.is_empty() || !status.is_empty() || !here.once("cursor").is_empty();
     let statuses = [
@@ -51,6 +53,7 @@ fn page(view: CampaignsView, here: Here) -> AnyView {
     let tabs = statuses.into_iter().map(|status| Tab::new(status.as_str(), Label::from(status).text));
     let tabs = std::iter::once(Tab::new("", "All")).chain(tabs).collect::<Vec<_>>();
     let cannot_be_read = unreadable_campaigns(&view.campaigns.unreadable);
+    let stop = stop_unreadable(&view.campaigns.unreadable, pause);
     let nothing = view.campaigns.items.is_empty() && view.campaigns.next_cursor.is_none();
     if nothing && cannot_be_read.is_none() && !filtered {
         return none_yet();
@@ -66,9 +69,30 @@ fn page(view: CampaignsView, here: Here) -> AnyView {
             <Tabs param="status" label="Filter by status" tabs/>
         </div>
         {cannot_be_read}
+        {stop}
         {list}
     }
     .into_any()
+}
+
+/// One that cannot be read has no page of its own: a run of it that is under way is stopped from here.
+fn stop_unreadable(unreadable: &[UnreadableCampaign], pause: FormAction<ChangeCampaign>) -> Option<AnyView> {
+    if unreadable.is_empty() || !may(Permission::Send) {
+        return None;
+    }
+    let buttons = unreadable.iter().map(|one| {
+        let (id, label) = (one.id.to_string(), format!("Pause \u{201c}{}\u{201d}", one.name));
+        view! {
+            <FormFor action=pause class="inline" quiet=true>
+                <Hidden name="campaign" value=id/>
+                <Hidden name="verb" value="pause"/>
+                <SubmitButton label busy="Pausing…" class="btn btn--small"/>
+            </FormFor>
+        }
+        .into_any()
+    });
+    let buttons = buttons.collect::<Vec<_>>();
+    Some(view! { <ActionError action=pause/> <div class="toolbar">{buttons}</div> }.into_any())
 }
 
 fn none_yet() -> AnyView {

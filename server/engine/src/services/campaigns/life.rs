@@ -8,7 +8,7 @@ use domain::{
 use serde_json::json;
 use store::Tx;
 
-use super::{audit, campaign_or, commit, status_words};
+use super::{UNREADABLE, audit, campaign_or, commit, status_words};
 use crate::{Actor, Engine, Error, Result, bell::Who, sender};
 
 /// A change of a campaign's life, and from where it is possible.
@@ -41,7 +41,8 @@ pub(super) const CANCEL: Change = Change {
     run_from: &[RunStatus::Planning, RunStatus::Running, RunStatus::Paused],
 };
 
-pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, change: Change) -> Result<Campaign> {
+/// None of a campaign that this version cannot read: it can be stopped all the same, but does not go on.
+pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, change: Change) -> Result<Option<Campaign>> {
     let now = engine.now();
     let tx = engine.begin(actor).await?;
     if change.to == CampaignStatus::Running
@@ -73,7 +74,10 @@ pub(super) async fn change(engine: &Engine, actor: &Actor, id: CampaignId, chang
     }
     let run = open.map(|(run, ..)| run.to_string());
     audit(&tx, actor, now, change.action, id, json!({ "run": run })).await?;
-    let campaign = campaign_or(store::campaigns::get(&tx, id).await)?;
+    let campaign = campaign_or(store::campaigns::get_readable(&tx, id).await)?;
+    if campaign.is_none() && change.to == CampaignStatus::Running {
+        return Err(Error::Conflict(UNREADABLE.to_owned()));
+    }
     commit(tx).await?;
     for who in [Who::Planner, Who::Senders] {
         engine.inner().bell.ring(who);

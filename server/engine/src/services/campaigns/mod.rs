@@ -61,7 +61,7 @@ pub(super) fn campaign_or<T>(result: store::Result<T>) -> Result<T> {
 }
 
 const UNREADABLE: &str = "This version of the program cannot read this campaign: a newer one has written it, or it is \
-                          damaged. No run of it begins. The log names the field.";
+                          damaged. No run of it begins; one that is under way can be paused and cancelled. The log names the field.";
 
 /// Those that can be read, and those that cannot.
 fn apart(listed: Vec<Listed>) -> (Vec<Campaign>, Vec<UnreadableCampaign>) {
@@ -302,11 +302,12 @@ impl<'a> Campaigns<'a> {
         schedule::upcoming(self.0, campaign, most).await
     }
 
-    /// Nothing more of the campaign is handed over until it is resumed.
+    /// Nothing more of the campaign is handed over until it is resumed. Also one that this version cannot read is paused:
+    /// then there is none to return.
     ///
     /// # Errors
     /// `NotFound`, `Conflict` when it does not run.
-    pub async fn pause(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+    pub async fn pause(&self, actor: &Actor, id: CampaignId) -> Result<Option<Campaign>> {
         require(actor, Permission::Send)?;
         retrying!(life::change(self.0, actor, id, life::PAUSE).await)
     }
@@ -314,17 +315,19 @@ impl<'a> Campaigns<'a> {
     /// Goes on where it was paused.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when it is not paused.
+    /// `NotFound`, `Conflict` when it is not paused, or this version cannot read it.
     pub async fn resume(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
         require(actor, Permission::Send)?;
-        retrying!(life::change(self.0, actor, id, life::RESUME).await)
+        let resumed = retrying!(life::change(self.0, actor, id, life::RESUME).await)?;
+        resumed.ok_or_else(|| Error::Conflict(UNREADABLE.to_owned()))
     }
 
-    /// Ends the campaign: what is queued is cancelled, what was handed over stays.
+    /// Ends the campaign: what is queued is cancelled, what was handed over stays. Also one that this version cannot read:
+    /// then there is none to return.
     ///
     /// # Errors
     /// `NotFound`, `Conflict` when it is not under way.
-    pub async fn cancel(&self, actor: &Actor, id: CampaignId) -> Result<Campaign> {
+    pub async fn cancel(&self, actor: &Actor, id: CampaignId) -> Result<Option<Campaign>> {
         require(actor, Permission::Send)?;
         retrying!(life::change(self.0, actor, id, life::CANCEL).await)
     }
