@@ -326,7 +326,7 @@ pub const fn check_rule(check: Check) -> &'static str {
         Check::Subscription => "The person is subscribed to the campaign's topic, if it has one.",
         Check::Deadline => "The time until which it may be sent has not passed.",
         Check::QuietHours => "It is neither too early nor too late where the person is.",
-        Check::FrequencyCap => "The person has had fewer campaign messages lately than the limit.",
+        Check::FrequencyCap => "The person has had fewer marketing messages lately than the limit.",
         Check::Window => "Text of your own on WhatsApp, where this is checked: the person has written lately.",
         Check::Variables => "Every value that the text needs is there.",
         Check::Length => "The filled text is not longer than the channel takes.",

@@ -159,7 +159,7 @@ pub struct Holiday {
     pub name: String,
 }
 
-/// No person gets more campaign messages than this.
+/// No person gets more marketing messages than this, of campaigns and single ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -167,7 +167,7 @@ pub struct FrequencyCap {
     pub messages: u16,
     /// The sliding window, in days of 24 hours.
     pub days: u16,
-    /// Only messages about this topic count, and only they are kept back; null counts marketing of all campaigns.
+    /// Only messages about this topic count, and only they are kept back; null counts all marketing.
     #[serde(default)]
     pub topic: Option<String>,
 }

@@ -112,7 +112,7 @@ pub struct Settings {
     /// get any.
     #[serde(default)]
     pub closed_places: Vec<String>,
-    /// How many campaign messages a person gets at most.
+    /// How many marketing messages a person gets at most.
     pub frequency_caps: Vec<FrequencyCap>,
     /// How many days campaigns leave a number alone that the last two messages did not come to; 0: never.
     pub unreachable_days: i32,

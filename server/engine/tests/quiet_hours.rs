@@ -160,7 +160,7 @@ async fn the_clock_at_the_claim_decides_whatever_was_planned() {
         let detail = check.detail.as_deref().unwrap_or_default();
         let until = "until Thu 3 December 2026, 08:00 in America/New_York (the contact's time zone)";
         assert!(detail.contains(until) && detail.contains("21:00–08:00"), "{detail}");
-        assert_eq!(decision.rules_version, Some(3), "the one in which lines of the workspace bind");
+        assert_eq!(decision.rules_version, Some(4), "the one in which caps bind single marketing messages");
         assert!(detail.contains("tzdb") && !detail.contains("+1415"), "{detail}");
         assert_eq!(world.accepted_in_all(), 0);
         // And what was sent says when that was where the person is, in which window and by which rules, whatever they
@@ -469,6 +469,78 @@ async fn law_lets_three_a_day_through_where_people_live() {
         let campaign = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
         let run = world.launch(&campaign).await;
         assert_eq!(handed_over(&world.until_completed(run.id).await.ledger), 2, "24 hours are over");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn single_marketing_counts_towards_the_caps_and_keeps_to_them() {
+    const MIAMI: &str = "+13055550100";
+    const NEW_YORK: &str = "+12125550100";
+    let (worlds, clock) = worlds_at("2026-12-02T15:00:00Z").await;
+    for mut world in worlds {
+        clock.to("2026-12-02T15:00:00Z");
+        set_rule(&world, WorkspaceQuietPatch { law: Some(true), ..switch(false) }).await;
+        world.people(1, 2).await;
+        live_in(&world, 1..3, "America/New_York").await;
+        build::set_person(&world.db, ContactId(1), &format!("phone = '{MIAMI}'")).await;
+        build::set_person(&world.db, ContactId(2), &format!("phone = '{NEW_YORK}'")).await;
+        let marketing = template(&world, Channel::Whatsapp, Category::Marketing).await;
+        let utility = template(&world, Channel::Whatsapp, Category::Utility).await;
+        world.start();
+        let to = |phone: &str, template_id: Option<TemplateId>| NewMessage {
+            phone: phone.parse().expect("a number"),
+            template_id,
+            body: template_id.is_none().then(|| "Your answer".to_owned()),
+            channel: Some(Channel::Whatsapp),
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        // What became of each of them, in order.
+        let became = async |all: Vec<NewMessage>| {
+            let mut ids = Vec::new();
+            for new in all {
+                ids.push(world.engine.messages().create(&world.admin, new).await.expect("taken").id);
+            }
+            let mut states = Vec::new();
+            for id in ids {
+                let settled = async {
+                    loop {
+                        let message = world.engine.messages().get(&world.admin, id).await.expect("a message");
+                        if matches!(message.state, State::Delivered | State::Skipped) {
+                            return (message.state, message.reason);
+                        }
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                };
+                states.push(tokio::time::timeout(Duration::from_secs(20), settled).await.expect("it is through"));
+            }
+            states
+        };
+        let (sent, capped) = ((State::Delivered, None), (State::Skipped, Some(Reason::FrequencyCap)));
+        let all = [Some(utility), Some(marketing), Some(marketing), Some(marketing), Some(marketing), None];
+        let all = |phone: &str| all.iter().map(|template| to(phone, *template)).collect::<Vec<_>>();
+        let kind = world.db.kind();
+        assert_eq!(became(all(MIAMI)).await, [sent, sent, sent, sent, capped, sent], "{kind:?}: three a day, by law");
+        assert_eq!(became(all(NEW_YORK)).await, [sent; 6], "{kind:?}");
+        let left = campaign(&world, |draft| NewCampaign { template_id: Some(marketing), ..draft }).await;
+        let run = world.until_completed(world.launch(&left).await.id).await;
+        assert_eq!(
+            (handed_over(&run.ledger), run.skipped_by_reason.get("frequency_cap").copied()),
+            (1, Some(1)),
+            "a campaign counts them: {kind:?}"
+        );
+        // Four single ones and the campaign's: one more is enough.
+        let topic = FrequencyCap { messages: 1, days: 7, topic: Some("offers".to_owned()) };
+        let new = serde_json::from_value(serde_json::json!({ "key": "offers", "name": "Offers" })).expect("a topic");
+        world.engine.topics().create(&world.admin, new).await.expect("a topic");
+        let caps = vec![FrequencyCap { messages: 6, days: 7, topic: None }, topic];
+        let patch = SettingsPatch { frequency_caps: Some(caps), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        // They are in effect within a second.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let two = vec![to(NEW_YORK, Some(marketing)), to(NEW_YORK, Some(marketing)), to(NEW_YORK, Some(utility))];
+        assert_eq!(became(two).await, [sent, capped, sent], "{kind:?}: by the workspace");
         world.stop().await;
     }
 }

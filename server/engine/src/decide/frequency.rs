@@ -15,7 +15,7 @@ pub struct Capped {
     pub topic: bool,
     /// Whether it is law where the person lives.
     pub law: bool,
-    /// Campaign messages handed over to the person within the window, but this one.
+    /// Marketing messages handed over to the person within the window, but this one.
     pub had: i64,
 }
 

@@ -38,12 +38,22 @@ pub(super) async fn of_run(
         };
         caps.push(Cap { messages: cap.messages, days: cap.days, topic, law: None });
     }
-    if settings.quiet_hours.law {
-        // "On one subject": the topic, where the campaign has one.
-        let by_law = |law: &LawCap| Cap { messages: law.messages, days: law.days, topic: of, law: Some(*law) };
-        caps.extend(law_caps().iter().map(by_law));
-    }
+    // "On one subject": the topic, where the campaign has one.
+    caps.extend(by_law(settings, of));
     Ok(caps)
+}
+
+/// The caps that bind single marketing messages, which are about no topic.
+pub(super) fn of_singles(settings: &Settings) -> Vec<Cap> {
+    let own = settings.frequency_caps.iter().filter(|cap| cap.topic.is_none());
+    let own = own.map(|cap| Cap { messages: cap.messages, days: cap.days, topic: None, law: None });
+    own.chain(by_law(settings, None)).collect()
+}
+
+fn by_law(settings: &Settings, topic: Option<TopicId>) -> impl Iterator<Item = Cap> {
+    let binds = settings.quiet_hours.law;
+    let cap = move |law: &LawCap| Cap { messages: law.messages, days: law.days, topic, law: Some(*law) };
+    law_caps().iter().filter(move |_| binds).map(cap)
 }
 
 /// Counts what the people of a claim had, in the claim's own transaction: nobody else claims for them meanwhile.
@@ -64,7 +74,7 @@ pub(super) async fn count_planned(tx: &Tx, now: Timestamp, caps: &[Cap], planned
     Ok(())
 }
 
-/// Most batches have nobody whom a law protects: nothing is counted for them.
+/// Most batches have nobody whom a law protects, and most single messages are no marketing: nothing is counted for them.
 fn binds_any(caps: &[Cap], messages: &[Claimed]) -> bool {
     caps.iter().any(|cap| messages.iter().any(|message| cap.binds(message)))
 }

@@ -142,7 +142,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             let limits = limits(account, &sender, None);
             let enforce_window = settings.enforce_whatsapp_window;
             let hours = quiet::of_singles(&settings, &holidays);
-            let caps = Vec::new();
+            let caps = caps::of_singles(&settings);
             let (of, run) = (Of::Singles, None);
             let context =
                 LaneContext { lane, of, sender, login, limits, run, enforce_window, hours, caps, budget, probe };

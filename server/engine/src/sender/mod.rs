@@ -39,8 +39,9 @@ pub(crate) use backoff::MAX_ATTEMPTS;
 pub(crate) use breaker::{Fault, open as open_breaker, try_now};
 pub(crate) use content::sample;
 use domain::{
+    consent::Category,
     ids::{ContactId, TopicId},
-    message::Channel,
+    message::{Channel, Kind},
     run::Rules,
     time::Timestamp,
 };
@@ -160,7 +161,7 @@ struct LaneContext {
     enforce_window: bool,
     /// When a campaign's messages, or single marketing messages, may go out.
     hours: Policy,
-    /// How many campaign messages people get at most.
+    /// How many marketing messages people get at most.
     caps: Vec<Cap>,
     /// How many people WhatsApp lets the business write to first within a day.
     budget: Option<Budget>,
@@ -179,8 +180,13 @@ struct Cap {
 }
 
 impl Cap {
+    /// A run has caps only where it is marketing. Of all others it binds single messages by a marketing template: no replies,
+    /// no tests.
     fn binds(&self, message: &Claimed) -> bool {
-        self.law.is_none_or(|law| message.contact.as_ref().is_some_and(|contact| law.protects(&contact.phone)))
+        let is_marketing = matches!(message.template, Some((_, _, Category::Marketing)));
+        let is_capped = message.run_id.is_some() || (message.kind == Kind::Single && is_marketing);
+        is_capped
+            && self.law.is_none_or(|law| message.contact.as_ref().is_some_and(|contact| law.protects(&contact.phone)))
     }
 }
 

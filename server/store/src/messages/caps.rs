@@ -20,7 +20,8 @@ use crate::{
     exec,
 };
 
-/// What a cap counts: marketing of campaigns that was claimed since then, of all or about one topic.
+/// What a cap counts: marketing that was claimed since then, of all campaigns and single messages, or of campaigns about one
+/// topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapWindow {
     pub since: Timestamp,
@@ -94,14 +95,17 @@ fn count(index: usize, window: &CapWindow, values: &mut Vec<Value>) -> String {
         .iter()
         .map(|state| state.rank().to_string())
         .collect();
-    // Of the same claim only those that come before it.
+    // A single message has its own template. Of the same claim only those that come before it.
     format!(
-        "(SELECT CAST(count(*) AS bigint) FROM messages m JOIN runs r ON r.id = m.run_id \
-         JOIN template_versions v ON v.template_id = r.template_id AND v.version = r.template_version \
-         WHERE m.contact_id = wanted.contact_id AND m.id <> wanted.id AND m.kind = {kind} AND m.claimed_at > ${since} \
+        "(SELECT CAST(count(*) AS bigint) FROM messages m LEFT JOIN runs r ON r.id = m.run_id \
+         JOIN template_versions v ON v.template_id = COALESCE(r.template_id, m.template_id) \
+         AND v.version = COALESCE(r.template_version, m.template_version) \
+         WHERE m.contact_id = wanted.contact_id AND m.id <> wanted.id AND m.kind IN ({campaign}, {single}) \
+         AND m.claimed_at > ${since} \
          AND (m.state NOT IN ({states}) OR {given_up}) AND v.category = '{marketing}' \
          AND (m.lease_owner IS NULL OR m.lease_owner <> $1 OR m.id < wanted.id){topic}) AS had_{index}",
-        kind = MessageKind::Campaign.number(),
+        campaign = MessageKind::Campaign.number(),
+        single = MessageKind::Single.number(),
         states = nothing_sent.join(", "),
         given_up = given_up("m"),
         marketing = Category::Marketing,

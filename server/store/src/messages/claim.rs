@@ -52,7 +52,7 @@ pub struct Claimed {
     pub contact: Option<ClaimedContact>,
     /// To the run's topic, when it has one.
     pub subscription: Option<Subscription>,
-    /// How many campaign messages the person had in each window that was asked for ([`super::count_for_caps`]).
+    /// How many marketing messages the person had in each window that was asked for ([`super::count_for_caps`]).
     pub recent: Vec<i64>,
     /// A single send's text.
     pub body: Option<String>,

@@ -14,7 +14,7 @@ use domain::{
 };
 
 /// The version of the rules that decisions are made by; goes up when a check is added or changes its meaning.
-pub const RULES_VERSION: i16 = 3;
+pub const RULES_VERSION: i16 = 4;
 
 /// A decision, as the worker made it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub fn card(caps: Vec<LawCapLine>) -> AnyView {
                 {rows}
             </Table>
             <p class="card__note muted">
-                "These bind marketing of campaigns while the law table does, beside the limits above, and nobody can raise them. The area code says where somebody lives. With a topic only what is about it counts."
+                "These bind marketing, of campaigns and single messages, while the law table does, beside the limits above, and nobody can raise them. The area code says where somebody lives. With a topic only what is about it counts."
             </p>
         </Card>
     }

@@ -166,7 +166,7 @@ fn frequency(caps: String, unreachable_days: i32, version: i64, save: FormAction
                     rows=3
                     code=true
                     placeholder="3 per 7 days"
-                    hint="One a line: “3 per 7 days” counts marketing of all campaigns, “1 per 2 days: offers” what is about the topic with the key offers. Who has had enough is left out of a campaign, with that reason. What law sets stands below the law table."
+                    hint="One a line: “3 per 7 days” counts all marketing, of campaigns and single messages; “1 per 2 days: offers” what campaigns send about the topic with the key offers. Who has had enough is left out, with that reason. What law sets stands below the law table."
                 />
                 <NumberField
                     name="unreachable_days"
