@@ -698,6 +698,8 @@ async fn a_month_shows_what_ran_and_what_is_due_by_the_clock_of_a_zone() {
             entry("2026-11-30", "23:30", false, false),
         ];
         assert_eq!(shown(&utc), mondays, "{:?}", world.db.kind());
+        let mut entries = utc.days.iter().flat_map(|day| &day.entries);
+        assert!(entries.all(|entry| entry.recurring == (entry.campaign_id == weekly.id)), "from its first run on");
 
         // In Colombo it is Tuesday by then, and the last one belongs to December.
         let colombo = month("2026-11", "Asia/Colombo").await.expect("a month");
@@ -741,6 +743,16 @@ async fn a_month_shows_no_rehearsal_and_nothing_after_the_last_run() {
         let month = campaigns.calendar(&world.admin, Some("2026-11"), Some("UTC")).await.expect("a month");
         let days: Vec<_> = month.days.iter().filter(|day| !day.entries.is_empty()).map(|day| &*day.date).collect();
         assert_eq!(days, ["2026-11-02", "2026-11-09", "2026-11-16"], "{:?}", world.db.kind());
+        // However often it was rehearsed, it goes out once.
+        let rehearsed = draft(&world, once("2026-11-04T09:00:00Z"), CatchUp::Run).await;
+        campaigns.rehearse(&world.admin, rehearsed.id).await.expect("a rehearsal");
+        campaigns.schedule(&world.admin, rehearsed.id).await.expect("scheduled");
+        clock.to("2026-11-04T09:00:00Z");
+        assert_eq!(tick(&world.engine).await, 1);
+        let month = campaigns.calendar(&world.admin, Some("2026-11"), Some("UTC")).await.expect("a month");
+        let of_it: Vec<_> =
+            month.days.iter().flat_map(|day| &day.entries).filter(|e| e.campaign_id == rehearsed.id).collect();
+        assert_eq!(of_it.iter().map(|entry| (entry.has_run, entry.recurring)).collect::<Vec<_>>(), [(true, false)]);
 
         let count =
             |count| CampaignPatch { trigger: Some(every("30 23 * * MON", Some(count))), ..CampaignPatch::default() };

@@ -165,7 +165,6 @@ pub struct Started {
     pub status: CampaignStatus,
     /// None where this version cannot read it.
     pub trigger: Option<Trigger>,
-    pub number: i32,
     pub started_at: Timestamp,
 }
 
@@ -182,7 +181,7 @@ pub async fn started(
 ) -> Result<Vec<Started>> {
     // A rehearsal begins nothing, whatever became of it.
     let query = format!(
-        "SELECT r.campaign_id, c.name, c.status, c.trigger_json, r.number, COALESCE(r.started_at, r.due_at) AS began \
+        "SELECT r.campaign_id, c.name, c.status, c.trigger_json, COALESCE(r.started_at, r.due_at) AS began \
          FROM runs r JOIN campaigns c ON c.id = r.campaign_id WHERE NOT r.rehearsal \
          AND ((COALESCE(r.started_at, r.due_at) >= $1 AND COALESCE(r.started_at, r.due_at) < $2) \
          OR ({LOCAL} AND c.trigger_json LIKE $4)) ORDER BY began, r.id LIMIT $3"
@@ -196,7 +195,6 @@ pub async fn started(
             name: row.get("name")?,
             status: row.word("status")?,
             trigger: if_readable("campaign", campaign, row.json("trigger_json"))?,
-            number: row.get("number")?,
             started_at: Timestamp::from_micros(row.get("began")?),
         })
     };

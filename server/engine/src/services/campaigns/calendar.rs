@@ -122,7 +122,7 @@ fn ran(run: Started, zone: &TimeZone) -> (DateTime, CalendarEntry) {
         time: clock(at),
         at: local.is_none().then_some(run.started_at),
         everywhere: local.is_some(),
-        recurring: run.number > 1,
+        recurring: matches!(run.trigger, Some(Trigger::Cron { .. })),
         has_run: true,
     };
     (at, entry)
