@@ -2,7 +2,13 @@
 
 mod world;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use domain::{
     campaign::{
@@ -45,6 +51,20 @@ impl Steps {
 impl Clock for Steps {
     fn now(&self) -> Timestamp {
         self.0.now()
+    }
+}
+
+/// A clock that goes on by so much each time that somebody reads it.
+struct Hasty {
+    clock: ManualClock,
+    by: AtomicI64,
+}
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        self.clock.advance(self.by.load(Ordering::SeqCst));
+        now
     }
 }
 
@@ -164,6 +184,29 @@ async fn after_ten_missed_times_the_rule_decides() {
         assert_eq!(runs(&world, &skips).await.len(), 1);
         let busy = now(&world, &runs_late).await.last_due.expect("an instant");
         assert_eq!((busy.outcome, busy.reason), (DueOutcome::Skipped, Some(DueReason::StillRunning)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_together_is_not_missed_because_one_takes_long() {
+    let clock = Arc::new(Hasty { clock: ManualClock::new(at(START)), by: AtomicI64::new(0) });
+    for world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
+        clock.clock.advance(at(START).since(clock.clock.now()));
+        let one = scheduled(&world, once("2026-11-28T09:00:00Z"), CatchUp::Skip).await;
+        let other = scheduled(&world, every("0 9 * * *", None), CatchUp::Skip).await;
+        clock.clock.advance(at("2026-11-28T09:00:00Z").since(clock.clock.now()));
+        // Between two of them more than a minute goes by.
+        clock.by.store(31 * Timestamp::SECOND, Ordering::SeqCst);
+        let made = tick(&world.engine).await;
+        clock.by.store(0, Ordering::SeqCst);
+        assert_eq!(made, 2, "{:?}", world.db.kind());
+        for campaign in [one, other] {
+            let launched = now(&world, &campaign).await;
+            assert_eq!(launched.status, CampaignStatus::Running, "{:?}", launched.reason);
+            let due_at = at("2026-11-28T09:00:00Z");
+            let expected = LastDue { due_at, outcome: DueOutcome::Launched, reason: None, missed: 0 };
+            assert_eq!(launched.last_due, Some(expected));
+        }
     }
 }
 

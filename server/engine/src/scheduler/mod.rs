@@ -88,6 +88,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         }
     };
     let mut knows_clocks = false;
+    let mut looks = Looks::default();
     while !stop.is_cancelled() {
         let mut wait = LOOK;
         if !engine.inner().permit.is_outdated() {
@@ -99,7 +100,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
                     )
                     .is_ok();
             }
-            match look(&engine).await {
+            match look(&engine, &mut looks).await {
                 Ok((_, next)) => wait = next.map_or(LOOK, |at| until(at, engine.now())),
                 Err(error) => tracing::error!(%error, "what is due could not be looked for; trying again"),
             }
@@ -133,11 +134,35 @@ async fn clockwork(knock: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError
 /// # Errors
 /// When the database cannot be asked. What fails for one campaign is tried again with the next tick.
 pub async fn tick(engine: &Engine) -> Result<usize> {
-    Ok(look(engine).await?.0)
+    Ok(look(engine, &mut Looks::default()).await?.0)
+}
+
+/// When it was looked last.
+#[derive(Default)]
+struct Looks {
+    /// From the one instant to the other: the program was there, and busy with what was due.
+    last: Option<(Timestamp, Timestamp)>,
+}
+
+impl Looks {
+    /// The instant by which a look that begins now judges what was missed: when it could have looked first at what came due
+    /// since the look before it. Nothing is missed because many campaigns are due at once, or one of them takes long. Where
+    /// there was no look for as long as makes a time missed, the program was away: its machine slept, say.
+    fn judged_by(&self, now: Timestamp) -> Timestamp {
+        let busy = self.last.filter(|(_, ended)| now.since(*ended) <= ON_TIME);
+        busy.map_or(now, |(began, _)| began.min(now))
+    }
 }
 
 /// A tick, and what is due next, if that is soon: one query says both, so that a precise start costs nothing.
-async fn look(engine: &Engine) -> Result<(usize, Option<Timestamp>)> {
+async fn look(engine: &Engine, looks: &mut Looks) -> Result<(usize, Option<Timestamp>)> {
+    let began = engine.now();
+    let looked = look_at_all(engine, looks.judged_by(began)).await;
+    looks.last = Some((began, engine.now()));
+    looked
+}
+
+async fn look_at_all(engine: &Engine, judged_by: Timestamp) -> Result<(usize, Option<Timestamp>)> {
     let mut after = None;
     let mut launched = 0;
     let mut soon = None;
@@ -149,7 +174,7 @@ async fn look(engine: &Engine) -> Result<(usize, Option<Timestamp>)> {
         after = Some((last.1, last.0));
         soon = due.iter().map(|(_, due_at)| *due_at).find(|due_at| *due_at > now);
         for (campaign, due_at) in due.iter().take_while(|(_, due_at)| *due_at <= now) {
-            match retrying!(decide(engine, *campaign, *due_at).await) {
+            match retrying!(decide(engine, *campaign, *due_at, judged_by).await) {
                 Ok(made) => launched += usize::from(made),
                 Err(error) => tracing::error!(%error, campaign.id = %campaign, "a campaign that is due cannot start"),
             }
@@ -161,8 +186,9 @@ async fn look(engine: &Engine) -> Result<(usize, Option<Timestamp>)> {
     Ok((launched, soon))
 }
 
-/// What becomes of a campaign that is due. True when a run was made.
-async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bool> {
+/// What becomes of a campaign that is due; whether it was missed is judged by the given instant, however long those took that
+/// were decided before. True when a run was made.
+async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp, judged_by: Timestamp) -> Result<bool> {
     let now = engine.now();
     let actor = Actor::worker("scheduler");
     let tx = engine.begin(&actor).await?;
@@ -202,7 +228,7 @@ async fn decide(engine: &Engine, id: CampaignId, due_at: Timestamp) -> Result<bo
     let skip = if status == CampaignStatus::Running {
         Some(DueReason::StillRunning)
     } else {
-        (times.is_missed(at, now) && campaign.catch_up == CatchUp::Skip).then_some(DueReason::Missed)
+        (times.is_missed(at, judged_by) && campaign.catch_up == CatchUp::Skip).then_some(DueReason::Missed)
     };
     let run = match skip {
         Some(_) => None,
@@ -311,5 +337,21 @@ fn problem(error: &Error) -> String {
     match error {
         Error::Invalid(errors) => errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_due_while_it_is_busy_is_judged_by_the_look_before() {
+        let at = Timestamp::from_seconds;
+        assert_eq!(Looks::default().judged_by(at(1_000)), at(1_000), "the first one");
+        let long = Looks { last: Some((at(1_000), at(1_300))) };
+        assert_eq!(long.judged_by(at(1_301)), at(1_000));
+        assert_eq!(long.judged_by(at(1_360)), at(1_000));
+        assert_eq!(long.judged_by(at(1_361)), at(1_361), "it was away");
+        assert_eq!(long.judged_by(at(900)), at(900), "the clock was set back");
     }
 }
