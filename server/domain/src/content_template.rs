@@ -54,7 +54,8 @@ pub struct ContentTemplate {
     pub reason: Option<String>,
     /// The text with its places: `Hi {{1}}, …`
     pub body: String,
-    /// What Twilio fills in for a variable that a message does not give, by its key.
+    /// What Twilio fills in for a variable that a message does not give, by its key: of those that stand somewhere, in the
+    /// text, a button's address, a picture's, a card.
     pub variables: BTreeMap<String, String>,
     /// What its buttons say.
     pub buttons: Vec<String>,
@@ -100,14 +101,19 @@ pub fn with_variables<'a>(text: &'a str, value: impl Fn(&str) -> Option<&'a str>
 /// variable can be meant by `{{1}}`.
 #[must_use]
 pub fn numbered(text: &str) -> Vec<&str> {
-    let mut keys: Vec<&str> = Vec::new();
-    let numbers = places(text).map(|(_, key)| key).filter(|key| key.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut found: Vec<&str> = Vec::new();
+    let numbers = keys(text).filter(|key| key.bytes().all(|byte| byte.is_ascii_digit()));
     for key in numbers {
-        if !keys.contains(&key) {
-            keys.push(key);
+        if !found.contains(&key) {
+            found.push(key);
         }
     }
-    keys
+    found
+}
+
+/// The keys of a content template's text, in its order, as often as they stand there.
+pub fn keys(text: &str) -> impl Iterator<Item = &str> {
+    places(text).map(|(_, key)| key)
 }
 
 /// Where `{{key}}` stands, and the key: letters, digits and underscores (Twilio, "Using Variables with Content Templates").
@@ -156,6 +162,8 @@ mod tests {
 
     #[test]
     fn numbers_are_variables() {
-        assert_eq!(numbered("{{2}} and {{ 1 }} and {{2}}, {{ first_name }}"), ["2", "1"]);
+        let text = "{{2}} and {{ 1 }} and {{2}}, {{ first_name }}";
+        assert_eq!(numbered(text), ["2", "1"]);
+        assert_eq!(keys(text).collect::<Vec<_>>(), ["2", "1", "2", "first_name"]);
     }
 }

@@ -1,10 +1,10 @@
 //! The account's content templates with WhatsApp's verdicts (`GET /v1/ContentAndApprovals` of the Content API).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     consent::Category,
-    content_template::{Approval, ContentTemplate},
+    content_template::{Approval, ContentTemplate, keys},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -20,6 +20,9 @@ const PAGES: usize = 20;
 
 /// The type that is read first where a content has several: WhatsApp gets the richest one, and their texts are alike.
 const PLAIN: &str = "twilio/text";
+
+/// The type whose text is WhatsApp's own and is not listed: the code stands in it.
+const CODE: &str = "whatsapp/authentication";
 
 #[derive(Deserialize)]
 struct Page {
@@ -100,6 +103,9 @@ impl Entry {
         let body = part("body").or_else(|| part("title")).and_then(Value::as_str).unwrap_or_default();
         let actions = part("actions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let buttons = actions.iter().filter_map(|action| action.get("title").or_else(|| action.get("copy_code_text")));
+        let mut named = BTreeSet::new();
+        self.types.values().for_each(|value| collect_named(value, &mut named));
+        let stands = |key: &str| named.contains(key) || self.types.contains_key(CODE);
         let given = |text: Option<String>| text.map(|text| clean(&text)).filter(|text| !text.is_empty());
         ContentTemplate {
             sid: clean(&self.sid),
@@ -115,10 +121,22 @@ impl Entry {
                 .unwrap_or_default()
                 .into_iter()
                 .map(|(key, sample)| (clean(&key), clean(sample.as_str().unwrap_or_default())))
+                // One that stands nowhere needs no value.
+                .filter(|(key, _)| stands(key))
                 .collect(),
             buttons: buttons.filter_map(Value::as_str).map(clean).collect(),
             synced_at: now,
         }
+    }
+}
+
+/// The keys that any text of it names: of a body, a button's address, a picture's, a card.
+fn collect_named<'a>(value: &'a Value, named: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::String(text) => named.extend(keys(text)),
+        Value::Array(items) => items.iter().for_each(|item| collect_named(item, named)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_named(field, named)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -150,6 +168,31 @@ mod tests {
         assert_eq!((found.category, found.reason), (Some(Category::Marketing), None));
         assert_eq!((&*found.body, found.buttons), ("rich {{1}} {{2}}", vec!["See it".to_owned()]));
         assert_eq!(found.variables["2"], "$79");
+    }
+
+    #[test]
+    fn a_variable_is_kept_that_stands_anywhere() {
+        let kept = |types: Value| {
+            let variables = serde_json::json!({"1": "Ana", "2": "shoes", "pic": "a.jpg", "9": "nowhere"});
+            let found = read(serde_json::json!({"sid": "HX4", "variables": variables, "types": types}));
+            found.variables.into_keys().collect::<Vec<_>>()
+        };
+        let link = serde_json::json!({"type": "URL", "title": "See it", "url": "https://shop.example.com/{{ 2 }}"});
+        let button = serde_json::json!({"twilio/call-to-action": {"body": "Hi {{1}}", "actions": [link]}});
+        assert_eq!(kept(button), ["1", "2"]);
+        let media =
+            serde_json::json!({"twilio/media": {"body": "Hi {{1}}", "media": ["https://shop.example.com/{{pic}}"]}});
+        assert_eq!(kept(media), ["1", "pic"]);
+        let card =
+            serde_json::json!({"title": "{{2}}", "body": "new", "media": "https://a.example/{{pic}}", "actions": []});
+        assert_eq!(
+            kept(serde_json::json!({"twilio/carousel": {"body": "Hi {{1}}", "cards": [card]}})),
+            ["1", "2", "pic"]
+        );
+        let plain = serde_json::json!({"twilio/text": {"body": "{{ 1 }} {{"}});
+        assert_eq!(kept(plain), ["1"]);
+        let code = serde_json::json!({"whatsapp/authentication": {"actions": [{"copy_code_text": "Copy"}]}});
+        assert_eq!(kept(code), ["1", "2", "9", "pic"], "its text is not listed");
     }
 
     #[test]

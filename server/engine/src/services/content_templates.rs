@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::{
     campaign::Trigger,
     consent::Category,
-    content_template::{Approval, ContentSync, ContentTemplate},
+    content_template::{Approval, ContentSync, ContentTemplate, keys},
     message::Channel,
     problem::FieldError,
     role::Permission,
@@ -232,11 +232,19 @@ impl Findings {
             ));
         }
         for (key, sample) in &content.variables {
-            let stands_there = content.body.contains(&format!("{{{{{key}}}}}"));
-            if stands_there && !variant.content_variables.contains_key(key) {
+            if !variant.content_variables.contains_key(key) {
+                let is_in_text = keys(&content.body).any(|named| named == key);
+                // What was read by an older version of the program also has those that stand nowhere, until the next look.
+                let place = if is_in_text {
+                    ""
+                } else {
+                    " outside of its text (in a button's address, a picture, a card; if it is gone from there, look \
+                     again under Templates, Approved by WhatsApp)"
+                };
                 self.refuse(format!(
-                    "The content template {name} has a place {{{{{key}}}}} that nothing is filled in for: everybody \
-                     would read Twilio's sample “{sample}”."
+                    "The content template {name} has a place {{{{{key}}}}}{place} that nothing is filled in for: \
+                     everybody would get Twilio's sample “{sample}”. Add {key} to the variables of the content template \
+                     in the template ({locale})."
                 ));
             }
         }
@@ -263,13 +271,18 @@ mod tests {
             approval,
             reason: None,
             body: "Hi {{1}}, {{2}} off.".to_owned(),
-            variables: [("1", "Ana"), ("2", "20 %"), ("9", "nowhere")].map(|(k, v)| (k.into(), v.into())).into(),
+            variables: [("1", "Ana"), ("2", "20 %"), ("3", "shoes")].map(|(k, v)| (k.into(), v.into())).into(),
             buttons: Vec::new(),
             synced_at: Timestamp::default(),
         }
     }
 
     fn found(approval: Approval, category: Category, keys: &[&str], now: bool) -> (usize, Vec<String>) {
+        let (problems, warnings) = told(approval, category, keys, now);
+        (problems.len(), warnings)
+    }
+
+    fn told(approval: Approval, category: Category, keys: &[&str], now: bool) -> (Vec<FieldError>, Vec<String>) {
         let variant = Variant {
             content_sid: Some("HX1".to_owned()),
             content_variables: keys.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect(),
@@ -277,12 +290,12 @@ mod tests {
         };
         let mut findings = Findings { problems: Vec::new(), warnings: Vec::new(), now };
         findings.of(Category::Utility, "en", &variant, &content(approval, category));
-        (findings.problems.len(), findings.warnings)
+        (findings.problems, findings.warnings)
     }
 
     #[test]
     fn what_whatsapp_refused_does_not_go_out() {
-        let all = ["1", "2"];
+        let all = ["1", "2", "3"];
         assert_eq!(found(Approval::Approved, Category::Utility, &all, true), (0, Vec::new()));
         for refused in [Approval::Rejected, Approval::Paused, Approval::Disabled] {
             assert_eq!(found(refused, Category::Utility, &all, false).0, 1, "{refused}");
@@ -292,7 +305,19 @@ mod tests {
             assert_eq!((problems, warnings.len()), (0, 1), "{open}");
         }
         assert_eq!(found(Approval::Approved, Category::Marketing, &all, true).0, 1, "counted as marketing");
-        assert_eq!(found(Approval::Approved, Category::Utility, &["1"], true).0, 1, "a place without a value");
+    }
+
+    #[test]
+    fn every_place_has_a_value_wherever_it_stands() {
+        let missing = |keys: &[&str]| -> Vec<String> {
+            let (problems, _) = told(Approval::Approved, Category::Utility, keys, true);
+            problems.into_iter().map(|problem| problem.message).collect()
+        };
+        let in_text = missing(&["1", "3"]);
+        assert!(in_text.len() == 1 && in_text[0].contains("{{2}} that nothing") && in_text[0].contains("20 %"));
+        let outside = missing(&["1", "2"]);
+        assert!(outside.len() == 1 && outside[0].contains("{{3}} outside of its text") && outside[0].contains("shoes"));
+        assert_eq!(missing(&[]).len(), 3);
     }
 
     #[test]
