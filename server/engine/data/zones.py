@@ -27,6 +27,23 @@ British Colombia BC,Manitoba MB,New Brunswick NB,Newfoundland and Labrador NL,No
 Nunavut NU,Ontario ON,Prince Edward Island PE,Quebec QC,Saskatchewan SK,Yukon YT"""
 CODES = dict(entry.strip().rsplit(" ", 1) for entry in STATES.replace("\n", "").split(","))
 
+# Where tzdata names a zone of another country with the same clock.
+PLACES = {
+    "Africa/Asmera": "Africa/Asmara",
+    "Africa/Timbuktu": "Africa/Bamako",
+    "America/Coral_Harbour": "America/Atikokan",
+    "America/Virgin": "America/St_Thomas",
+    "Antarctica/South_Pole": "Antarctica/McMurdo",
+    "Atlantic/Jan_Mayen": "Arctic/Longyearbyen",
+    "Iceland": "Atlantic/Reykjavik",
+    "Pacific/Ponape": "Pacific/Pohnpei",
+    "Pacific/Truk": "Pacific/Chuuk",
+    "Pacific/Yap": "Pacific/Chuuk",
+}
+
+# Names of a clock that many countries keep, not of a place.
+CLOCKS = {"CET", "EET", "EST", "HST", "MET", "MST", "WET"}
+
 
 def zone_file(name):
     return importlib.resources.files("tzdata").joinpath("zoneinfo", name).read_text(encoding="utf-8")
@@ -83,6 +100,8 @@ def main():
     other = aliases(names)
     by_prefix = {prefix: sorted({other.get(zone, zone) for zone in zones}) for prefix, zones in TIMEZONE_DATA.items()}
     write("zones_of_countries.txt", "Country (ISO 3166) and its time zones.", by_country)
+    of_places = {alias: [PLACES.get(alias, zone)] for alias, zone in other.items() if alias not in CLOCKS}
+    write("other_names_of_zones.txt", "Another name of a zone, and the zone.", of_places)
     # A zone is written once and named by its number afterwards.
     order = sorted({zone for zones in by_prefix.values() for zone in zones})
     number = {zone: str(index) for index, zone in enumerate(order)}

