@@ -119,7 +119,7 @@ impl Ledger {
 pub struct Run {
     pub id: RunId,
     pub campaign_id: CampaignId,
-    /// The campaign's first run is 1.
+    /// The campaign's first run is 1. That of a rehearsal is below zero until it is launched.
     pub number: i32,
     pub status: RunStatus,
     pub ledger: Ledger,
@@ -144,6 +144,14 @@ pub struct Run {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// Nothing of it goes out before it is launched.
+    #[must_use]
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal.as_ref().is_some_and(|rehearsal| !rehearsal.launched)
+    }
 }
 
 /// What a run executes by, frozen at its launch: later changes of the campaign touch only later runs.

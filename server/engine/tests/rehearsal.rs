@@ -666,6 +666,7 @@ async fn a_crash_in_the_middle_changes_nothing_and_a_rehearsal_can_be_cancelled(
         assert_eq!(campaigns.rehearsal(&world.admin, campaign.id).await.expect("looked"), None);
         let gone = campaigns.discard_rehearsal(&world.admin, campaign.id).await;
         assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+        assert!([first.number, again.number, cancelled.number].iter().all(|number| *number < 0), "none of the runs'");
         let runs = world.engine.runs().list(&world.admin, campaign.id, &PageRequest::first(10)).await.expect("runs");
         assert!(runs.items.is_empty(), "{cancelled:?}");
         world.stop().await;
@@ -736,7 +737,7 @@ async fn another_plan_than_the_one_that_was_shown_is_not_launched() {
 
         let last = rehearse(&world, &campaign).await;
         let launched = campaigns.launch_shown(&world.admin, campaign.id, &shown(&last)).await.expect("launched");
-        assert_eq!((launched.id, launched.status), (last.id, RunStatus::Running));
+        assert_eq!((launched.id, launched.status, launched.number), (last.id, RunStatus::Running, 1), "the first run");
         assert_eq!(handed_over(&world.until_completed(last.id).await.ledger), 4);
         world.stop().await;
     }
@@ -775,6 +776,47 @@ async fn a_campaign_that_goes_out_by_itself_is_only_looked_at() {
         assert_eq!(listed.items[0].rehearsed_before.as_ref().map(|before| before.reached), Some(3));
         let over = campaigns.rehearse(&world.admin, campaign.id).await;
         assert!(matches!(over, Err(Error::Conflict(_))), "{over:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_are_numbered_without_their_rehearsals() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 3).await;
+        let yearly = Trigger::Cron {
+            expression: "0 9 1 1 *".to_owned(),
+            timezone: Some("UTC".to_owned()),
+            until: None,
+            count: None,
+        };
+        let template_id = Some(world.template("Hi").await);
+        let draft = NewCampaign { template_id, trigger: yearly, ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.engine.campaigns().schedule(&world.admin, campaign.id).await.expect("scheduled");
+        world.start();
+        rehearse(&world, &campaign).await;
+        rehearse(&world, &campaign).await;
+        let first = world.launch(&campaign).await;
+        assert_eq!(first.number, 1, "{:?}", world.db.kind());
+        world.until_completed(first.id).await;
+
+        let looked_at = rehearse(&world, &campaign).await;
+        assert!(looked_at.is_rehearsal() && looked_at.number < 0, "{looked_at:?}");
+        let list = async |cursor: Option<String>| {
+            let page = PageRequest { cursor, limit: 1 };
+            world.engine.runs().list(&world.admin, campaign.id, &page).await.expect("runs")
+        };
+        let newest = list(None).await;
+        assert_eq!(
+            newest.items.iter().map(|run| run.id).collect::<Vec<_>>(),
+            [looked_at.id],
+            "what is looked at first"
+        );
+        let next = list(newest.next_cursor).await;
+        assert_eq!(next.items.iter().map(|run| run.id).collect::<Vec<_>>(), [first.id]);
+        assert_eq!(next.next_cursor, None);
+        assert_eq!(world.launch(&campaign).await.number, 2);
         world.stop().await;
     }
 }

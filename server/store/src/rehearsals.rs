@@ -131,12 +131,14 @@ pub async fn finish(tx: &Tx, run: RunId, at: Timestamp) -> Result<bool> {
     Ok(exec(tx, update, values).await? == 1)
 }
 
-/// A run that was just inserted only looks, at an audience of so many, by settings that this is the hash of.
+/// A run that was just inserted only looks, at an audience of so many, by settings that this is the hash of. Its number is
+/// below zero, so that it takes none of the runs'.
 ///
 /// # Errors
 /// What the database says.
 pub async fn open(tx: &Tx, run: RunId, audience: i64, settings: &str) -> Result<()> {
-    let update = "UPDATE runs SET rehearsal = TRUE, audience = $1 WHERE id = $2";
+    let update = "UPDATE runs SET rehearsal = TRUE, audience = $1, number = (SELECT COALESCE(min(x.number), 0) - 1 \
+                  FROM runs x WHERE x.campaign_id = runs.campaign_id AND x.number < 0) WHERE id = $2";
     exec(tx, update, vec![audience.into(), run.0.into()]).await?;
     let insert = "INSERT INTO rehearsal_counts (run_id, kind, key, count) VALUES ($1, $2, $3, 1)";
     exec(tx, insert, vec![run.0.into(), Counted::Settings.as_str().into(), settings.into()]).await?;
@@ -149,7 +151,7 @@ pub async fn open(tx: &Tx, run: RunId, audience: i64, settings: &str) -> Result<
 /// What the database says.
 pub async fn of_campaign(db: &impl ConnectionTrait, campaign: CampaignId) -> Result<Option<RunId>> {
     let query = "SELECT id FROM runs WHERE campaign_id = $1 AND rehearsal AND finished_at IS NULL \
-                 ORDER BY number DESC LIMIT 1";
+                 ORDER BY created_at DESC, id DESC LIMIT 1";
     one(db, query, vec![campaign.0.into()]).await?.map(|row| row.get("id").map(RunId)).transpose()
 }
 
@@ -180,7 +182,8 @@ pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) 
     let query = format!(
         "SELECT id, sender_id, topic_id, template_id, template_version, definition, rules, snapshot_at, \
          created_at, stale, plan_hash, (SELECT s.key FROM rehearsal_counts s WHERE s.run_id = runs.id AND s.kind = '{settings}') \
-         AS settings FROM runs WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' ORDER BY number DESC LIMIT 1{}",
+         AS settings FROM runs WHERE campaign_id = $1 AND rehearsal AND status = 'rehearsed' \
+         ORDER BY created_at DESC, id DESC LIMIT 1{}",
         if lock { Kind::of(db).for_update() } else { "" },
         settings = Counted::Settings,
     );
@@ -205,7 +208,10 @@ pub async fn ready(db: &impl ConnectionTrait, campaign: CampaignId, lock: bool) 
 /// # Errors
 /// `Stale` when it is not rehearsed any more.
 pub async fn launch(tx: &Tx, run: RunId, rules: &Rules, at: Timestamp) -> Result<()> {
-    let update = "UPDATE runs SET rehearsal = FALSE, status = $1, started_at = $2, rules = $3 \
+    // It is numbered as a run only now. Rehearsals that an earlier version made have numbers of runs until they are gone.
+    let update = "UPDATE runs SET rehearsal = FALSE, status = $1, started_at = $2, rules = $3, \
+                  number = (SELECT COALESCE(max(x.number), 0) + 1 FROM runs x \
+                  WHERE x.campaign_id = runs.campaign_id AND x.number > 0 AND x.id <> runs.id) \
                   WHERE id = $4 AND rehearsal AND status = 'rehearsed'";
     let rules = serde_json::to_string(rules)
         .map_err(|error| Error::Corrupt { column: "runs.rules", problem: error.to_string() })?;

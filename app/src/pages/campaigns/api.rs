@@ -320,7 +320,7 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
     let names = names(&ctx, &campaign).await?;
     let mut runs = ctx.engine.runs().list(&ctx.actor, campaign.id, &PageRequest::first(20)).await?.items;
-    runs.retain(|run| run.rehearsal.as_ref().is_none_or(|rehearsal| rehearsal.launched));
+    runs.retain(|run| !run.is_rehearsal());
     let latest = runs.first().map(|run| run.id);
     let run = match given(&query.run).map(id).transpose()?.or(latest) {
         Some(run) => Some(ctx.engine.runs().get(&ctx.actor, run).await?),

@@ -40,7 +40,8 @@ fn page(view: RecipientsView, here: Here) -> AnyView {
         .into_any();
     };
     let file = format!("/runs/{}/export.csv", run.id);
-    let lead = format!("Run {} · {} in the plan", run.number, format::counted(run.ledger.planned, "person", "people"));
+    let name = if run.is_rehearsal() { "Rehearsal".to_owned() } else { format!("Run {}", run.number) };
+    let lead = format!("{name} · {} in the plan", format::counted(run.ledger.planned, "person", "people"));
     let again = here.once("cursor").is_empty().then(|| untrack(move || here.url()));
     let state = here.once("state");
     let tabs = people::state_tabs(&run.ledger, &state);

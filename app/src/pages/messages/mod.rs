@@ -134,7 +134,10 @@ fn facts(view: &MessageView) -> AnyView {
     let MessageView { message, campaign, run, .. } = view;
     let campaign = campaign.as_ref().map(|campaign| {
         let (name, href) = (campaign.name.clone(), paths::campaign(campaign.id));
-        let run = run.as_ref().map(|run| format!(" · run {}", run.number));
+        let run = run.as_ref().map(|run| match run.is_rehearsal() {
+            true => " · rehearsal".to_owned(),
+            false => format!(" · run {}", run.number),
+        });
         view! { <Fact name="Campaign"><a class="link" dir="auto" href=href>{name}</a>{run}</Fact> }
     });
     let event = message.event.as_ref().map(|event| {

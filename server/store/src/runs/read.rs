@@ -41,8 +41,9 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
     Ok(run)
 }
 
-/// The campaign's runs below a number, newest first. One that this version cannot read is passed over, which is said in the
-/// log; it makes the list no shorter, because a short one looks like the last page.
+/// The campaign's runs below a number, newest first, and before all of them what is being looked at. One that this version
+/// cannot read is passed over, which is said in the log; it makes the list no shorter, because a short one looks like the last
+/// page.
 ///
 /// # Errors
 /// What the database says.
@@ -52,15 +53,23 @@ pub async fn list(
     before: Option<i32>,
     limit: u32,
 ) -> Result<Vec<Run>> {
-    let query = format!(
-        "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
-         WHERE r.campaign_id = $1 AND r.number < $2 AND NOT (r.rehearsal AND r.finished_at IS NOT NULL) \
-         ORDER BY r.number DESC LIMIT $3",
-        ledger::COLUMNS
-    );
-    let limit = limit as usize;
-    let mut below = before.unwrap_or(i32::MAX);
+    let of_campaign = |which: &str| {
+        let columns = ledger::COLUMNS;
+        format!(
+            "SELECT {COLUMNS}, {columns} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+             WHERE r.campaign_id = $1 AND {which}"
+        )
+    };
     let mut runs: Vec<Run> = Vec::new();
+    if before.is_none() {
+        let query = of_campaign("r.rehearsal AND r.finished_at IS NULL ORDER BY r.created_at DESC, r.id DESC LIMIT 1");
+        let rows = all(db, query, vec![campaign.0.into()]).await?;
+        runs.extend(each_readable(&rows, ("run", "id"), read)?);
+    }
+    let query = of_campaign("NOT r.rehearsal AND r.number < $2 ORDER BY r.number DESC LIMIT $3");
+    let limit = limit as usize;
+    // After a rehearsal, whose number is below zero, come all runs.
+    let mut below = before.filter(|number| *number > 0).unwrap_or(i32::MAX);
     while runs.len() < limit {
         let wanted = limit - runs.len();
         let most = i64::try_from(wanted).unwrap_or(i64::MAX);

@@ -36,7 +36,8 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Corrupt { column: "runs", problem: error.to_string() })
 }
 
-/// Inserts a run with its empty ledger: to be planned; one that listens to events has no plan, and runs.
+/// Inserts a run with its empty ledger, numbered after the runs before it: to be planned; one that listens to events has no
+/// plan, and runs.
 ///
 /// # Errors
 /// `Duplicate` when the campaign has a run for this instant.
@@ -46,7 +47,7 @@ pub async fn insert(tx: &Tx, actor: &Actor, at: Timestamp, run: &NewRun<'_>) -> 
                   event_name, planned, started_at) \
                   SELECT $1, $2, 1 + COALESCE(max(number), 0), $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $19, $13, $14, $3, \
                   $16, $17, $18 \
-                  FROM runs WHERE campaign_id = $2";
+                  FROM runs WHERE campaign_id = $2 AND number > 0";
     let event = run.rules.event.as_ref();
     let status = if event.is_some() { RunStatus::Running } else { RunStatus::Planning };
     let values = vec![
