@@ -344,9 +344,9 @@ fn reference(zone: &TimeZone, hours: QuietHours, from: Timestamp, minutes: i64) 
     open[margin..open.len() - margin].to_vec()
 }
 
-/// Ten years around now, in whole minutes.
+/// Ten years from this one on, in whole minutes.
 fn instants() -> impl Strategy<Value = Timestamp> {
-    let (from, to) = (at("2024-01-01T00:00:00Z"), at("2034-01-01T00:00:00Z"));
+    let (from, to) = (at("2026-01-01T00:00:00Z"), at("2036-01-01T00:00:00Z"));
     (from.as_micros() / Timestamp::MINUTE..to.as_micros() / Timestamp::MINUTE)
         .prop_map(|minute| Timestamp(minute * Timestamp::MINUTE))
 }
@@ -422,7 +422,7 @@ fn keeps_its_hours(name: &str, hours: QuietHours, (change, back): Change) {
 
 #[test]
 fn every_zone_keeps_its_hours_around_every_change_of_ten_years() {
-    let ten_years = (at("2024-01-01T00:00:00Z"), at("2034-01-01T00:00:00Z"));
+    let ten_years = (at("2026-01-01T00:00:00Z"), at("2036-01-01T00:00:00Z"));
     let nights = [QuietHours::DEFAULT, quiet("01:30", "02:30"), quiet("23:45", "00:15")];
     let names = zones::names();
     let (mut clocks, mut seen) = (HashSet::new(), 0);
