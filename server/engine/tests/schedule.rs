@@ -1252,6 +1252,23 @@ async fn what_goes_out_on_other_days_hides_nothing_and_what_has_an_end_is_told_u
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_out_again_and_again_is_looked_at_for_the_whole_week() {
+    let (worlds, clock) = worlds_in_steps().await;
+    for world in worlds {
+        clock.to(START);
+        world.people(1, 3).await;
+        scheduled(&world, once("2026-12-03T09:00:00Z"), CatchUp::Run).await;
+        // Every five minutes: without an end, until noon of the day before, and until tomorrow.
+        for (count, is_told) in [(None, true), (Some(1_200), true), (Some(400), false)] {
+            let often = draft(&world, every("*/5 * * * *", count), CatchUp::Run).await;
+            let told = warnings(&world, &often).await;
+            let is_near = |text: &String| text.contains("goes out within a day of it: Thu 3 December 2026");
+            assert_eq!(told.iter().any(is_near), is_told, "{count:?} {:?}: {told:?}", world.db.kind());
+        }
+    }
+}
+
 fn local(at: &str) -> Trigger {
     Trigger::Once { at: at.to_owned(), local: true, timezone: None }
 }

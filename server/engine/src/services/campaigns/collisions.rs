@@ -29,8 +29,11 @@ const NEAR: i64 = Timestamp::DAY;
 /// How far ahead the times of one that goes out again and again are looked at.
 const AHEAD: i64 = 7 * Timestamp::DAY;
 
-/// Times of one campaign that are looked at: an hourly one has 168 in a week.
+/// Times of another campaign that are looked at: an hourly one has 168 in a week.
 const TIMES_MAX: usize = 200;
+
+/// Times of this campaign: one that goes out every minute has as many in a week.
+const OWN_MAX: usize = 7 * 24 * 60;
 
 /// Others of each kind whose people are looked at, and of which one is told.
 const LOOKED_AT: usize = 20;
@@ -162,19 +165,32 @@ async fn in_both(
     Ok(Some((found.saturating_mul(people.all) / sampled.max(1), false)))
 }
 
-/// When a campaign that has made so many runs would go out within the next days, were it launched or scheduled now.
+/// When a campaign that has made so many runs would go out within the next days, were it launched or scheduled now: times
+/// that are so near to each other that everything between them is near are one.
 fn own_times(campaign: &Campaign, made: i32, now: Timestamp) -> Vec<Going> {
     let Ok(times) = times::read(&campaign.trigger) else { return vec![Going::at(now)] };
     match (&times, times.first(now)) {
         (_, None) => vec![Going::at(now)],
         (Times::Cron { .. }, Some(first)) => {
-            let most = times::runs_left(&campaign.trigger, made).map_or(TIMES_MAX, |left| left.clamp(1, TIMES_MAX));
+            let most = times::runs_left(&campaign.trigger, made).map_or(OWN_MAX, |left| left.clamp(1, OWN_MAX));
             let later = iter::successors(times.next(first), |at| times.next(*at));
             let all = iter::once(first).chain(later.take_while(|at| at.since(now) <= AHEAD));
-            all.take(most).map(Going::at).collect()
+            together(all.take(most))
         }
         (_, Some(first)) => vec![times.going(first)],
     }
+}
+
+/// Instants in their order, those less than [`NEAR`] apart as one stretch of time.
+fn together(all: impl Iterator<Item = Timestamp>) -> Vec<Going> {
+    let mut stretches: Vec<Going> = Vec::new();
+    for at in all {
+        match stretches.last_mut() {
+            Some(last) if at.since(last.to) < NEAR => last.to = at,
+            _ => stretches.push(Going::at(at)),
+        }
+    }
+    stretches
 }
 
 /// Others that go out near one of the campaign's times, or are going out: what has begun first. And the names of those that
