@@ -18,6 +18,16 @@ use crate::{
 
 pub type Attributes = Map<String, Value>;
 
+/// Names of time zones that are no place's, as programs write them where they know none. So are those under `Etc/`.
+pub const NO_PLACE: [&str; 10] =
+    ["Factory", "GMT", "GMT+0", "GMT-0", "GMT0", "Greenwich", "UCT", "UTC", "Universal", "Zulu"];
+
+/// Whether a time zone says nothing of where somebody is: nobody lives by its clock, or nobody knows who does.
+#[must_use]
+pub fn is_no_place(timezone: &str) -> bool {
+    timezone.starts_with("Etc/") || NO_PLACE.contains(&timezone)
+}
+
 /// A contact in the API and on the pages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

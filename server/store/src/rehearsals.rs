@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     campaign::Repeat,
+    contact::NO_PLACE,
     ids::{CampaignId, ContactId, MessageId, RunId, SenderId, TemplateId, TopicId},
     message::{Outcome, State},
     phone::Phone,
@@ -479,7 +480,7 @@ pub async fn locales(db: &impl ConnectionTrait, run: RunId) -> Result<Vec<String
 }
 
 /// The next people whom a rehearsal left out for want of a time zone, after a contact's number: with their phone, where
-/// they still have no zone of their own.
+/// they still have no zone of their own that is a place's.
 ///
 /// # Errors
 /// What the database says.
@@ -488,10 +489,13 @@ pub async fn zoneless(
     (run, after): (RunId, i64),
     limit: u32,
 ) -> Result<Vec<(ContactId, Option<Phone>)>> {
-    let query = "SELECT m.contact_id, CASE WHEN c.timezone IS NULL THEN c.phone END AS phone FROM messages m \
-                 LEFT JOIN contacts c ON c.contact_id = m.contact_id \
-                 WHERE m.run_id = $1 AND m.contact_id > $2 AND m.state = $3 AND m.reason = $4 \
-                 ORDER BY m.contact_id LIMIT $5";
+    let query = format!(
+        "SELECT m.contact_id, CASE WHEN {} THEN c.phone END AS phone FROM messages m \
+         LEFT JOIN contacts c ON c.contact_id = m.contact_id \
+         WHERE m.run_id = $1 AND m.contact_id > $2 AND m.state = $3 AND m.reason = $4 \
+         ORDER BY m.contact_id LIMIT $5",
+        without_zone("c.timezone")
+    );
     let values = vec![
         run.0.into(),
         after.into(),
@@ -508,7 +512,13 @@ pub async fn zoneless(
     all(db, query, values).await?.iter().map(read).collect()
 }
 
-/// Gives a time zone to those of these people who have none. Returns how many were changed.
+/// The SQL of whether a person's zone says nothing of where they are ([`domain::contact::is_no_place`]).
+fn without_zone(column: &str) -> String {
+    let names = NO_PLACE.map(|name| format!("'{name}'")).join(", ");
+    format!("({column} IS NULL OR {column} LIKE 'Etc/%' OR {column} IN ({names}))")
+}
+
+/// Gives a time zone to those of these people who have none that is a place's. Returns how many were changed.
 ///
 /// # Errors
 /// What the database says.
@@ -521,8 +531,9 @@ pub async fn set_timezone(tx: &Tx, people: &[ContactId], timezone: &str, at: Tim
     let mut values: Vec<Value> = vec![timezone.into(), at.as_micros().into()];
     let update = format!(
         "UPDATE contacts SET timezone = $1, updated_at = $2, version = version + 1 \
-         FROM {} WHERE contacts.contact_id = z.id AND contacts.timezone IS NULL",
-        batch.table("z", &mut values)?
+         FROM {} WHERE contacts.contact_id = z.id AND {}",
+        batch.table("z", &mut values)?,
+        without_zone("contacts.timezone")
     );
     exec(tx, update, values).await
 }

@@ -50,10 +50,7 @@ pub(super) fn check(facts: &Facts) -> Result<Option<Timestamp>, No> {
         Answer::Allowed { until } => return Ok(Some(until)),
         Answer::Quiet { until } => until,
         Answer::Never if hours.zones.is_empty() => {
-            return Err(No::with(
-                Reason::NeedsTimezone,
-                format!("{}; {}", hours.zones.source().as_str(), hours.rules()),
-            ));
+            return Err(No::with(Reason::NeedsTimezone, format!("{}; {}", hours.zones.known_from(), hours.rules())));
         }
         Answer::Never => {
             let seen = format!("never within {SEARCH_DAYS} days in {}; {}", hours.place(), hours.rules());
@@ -113,7 +110,7 @@ impl Hours {
         if more > 0 {
             zones.push_str(&format!(" and {more} more"));
         }
-        format!("{zones} ({})", self.zones.source().as_str())
+        format!("{zones} ({})", self.zones.known_from())
     }
 
     /// An instant by the person's clock, which is that of the first zone where there are several.

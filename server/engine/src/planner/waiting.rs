@@ -183,7 +183,7 @@ pub(super) fn morning(hours: &Hours, at: Timestamp) -> Option<Timestamp> {
 }
 
 /// The people of one place who are to wait until then, or are due.
-type Key = (Zones, Source, Place, Woken);
+type Key = (Zones, (Source, Option<&'static str>), Place, Woken);
 
 /// The decisions of those whom the planner finds asleep or awake, put into words once for all of one place: by one policy,
 /// at one instant.
@@ -216,7 +216,7 @@ impl Told {
     }
 
     fn decision(&mut self, person: &Hours, woken: Woken) -> DecisionIn {
-        let key = (person.zones.clone(), person.zones.source(), person.place, woken);
+        let key = (person.zones.clone(), person.zones.origin(), person.place, woken);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }

@@ -29,7 +29,7 @@ fn around(from: &str, to: &str) -> QuietHours {
 }
 
 fn in_zone(name: &str) -> Zones {
-    zones_of(&"+80012345678".parse().expect("a phone"), Some(name))
+    zones::of_names(&[zones::zone_name(name).expect("a zone")])
 }
 
 fn only(hours: QuietHours) -> Policy {

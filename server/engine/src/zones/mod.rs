@@ -9,6 +9,7 @@ mod local;
 mod tables;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     hash::{Hash, Hasher},
     sync::{Arc, LazyLock, PoisonError, RwLock},
@@ -19,7 +20,7 @@ pub(crate) use database::is_newer;
 #[cfg(test)]
 pub(crate) use database::names;
 pub use database::{system_version, version, zone, zone_name};
-use domain::phone::Phone;
+use domain::{contact::is_no_place, phone::Phone};
 use jiff::tz::TimeZone;
 pub use local::{Overlap, civil, instant, of_jiff, to_jiff};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType, Region};
@@ -59,6 +60,8 @@ impl Source {
 pub struct Zones {
     set: Arc<Set>,
     source: Source,
+    /// The person's own `timezone`, where it is no place's and the number decides.
+    ignored: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,20 @@ impl Zones {
     pub const fn source(&self) -> Source {
         self.source
     }
+
+    /// All that [`Zones::known_from`] tells.
+    pub(crate) const fn origin(&self) -> (Source, Option<&'static str>) {
+        (self.source, self.ignored)
+    }
+
+    /// Where they are known from, in the words that are stored with a decision.
+    #[must_use]
+    pub fn known_from(&self) -> Cow<'static, str> {
+        let source = self.source.as_str();
+        self.ignored.map_or(Cow::Borrowed(source), |name| {
+            Cow::Owned(format!("{source}, and the contact's time zone {name} is no place's"))
+        })
+    }
 }
 
 /// By their zones, not by where they are known from: sets are made once.
@@ -119,16 +136,19 @@ pub fn short(name: &str, at: domain::time::Timestamp) -> String {
 }
 
 /// The zones of a person: of their `timezone` where there is a usable one, else of their number
-/// (reference/compliance.md §3).
+/// (reference/compliance.md §3). `UTC` and its like stand where a program knew no zone: nobody is asleep or awake by them.
 #[must_use]
 pub fn zones_of(phone: &Phone, timezone: Option<&str>) -> Zones {
-    of_timezone(timezone).unwrap_or_else(|| of_phone(phone))
+    match timezone.and_then(zone_name) {
+        Some(name) if is_no_place(name) => Zones { ignored: Some(name), ..of_phone(phone) },
+        Some(name) => of_timezone(name).unwrap_or_else(|| of_phone(phone)),
+        None => of_phone(phone),
+    }
 }
 
-/// The zone that a person is said to be in, when it is one.
-fn of_timezone(timezone: Option<&str>) -> Option<Zones> {
-    let name = zone_name(timezone?)?;
-    Some(Zones { set: set_of(vec![name])?, source: Source::Timezone })
+/// The zone that a person is said to be in, when the database has it.
+fn of_timezone(name: &'static str) -> Option<Zones> {
+    Some(Zones { set: set_of(vec![name])?, source: Source::Timezone, ignored: None })
 }
 
 /// What decides about a number's zones: few for a million numbers.
@@ -187,7 +207,7 @@ const fn digits_of(code: i32) -> usize {
 }
 
 fn zones_by(key: Key) -> Zones {
-    let nowhere = || Zones { set: empty(), source: Source::Nowhere };
+    let nowhere = || Zones { set: empty(), source: Source::Nowhere, ignored: None };
     let Some(region) = key.region else { return nowhere() };
     let of_country = tables::country(&region.to_string());
     let of_prefix: Vec<&'static str> = key.row.map_or_else(Vec::new, |row| {
@@ -195,13 +215,14 @@ fn zones_by(key: Key) -> Zones {
     });
     let (names, source) =
         if of_prefix.is_empty() { (of_country, Source::Country) } else { (of_prefix, Source::Prefix) };
-    set_of(names).map_or_else(nowhere, |set| Zones { set, source })
+    set_of(names).map_or_else(nowhere, |set| Zones { set, source, ignored: None })
 }
 
 /// These zones, as if a number told them.
 #[cfg(test)]
 pub(crate) fn of_names(names: &[&'static str]) -> Zones {
-    Zones { set: set_of(names.to_vec()).expect("zones of the database"), source: Source::Prefix }
+    let set = set_of(names.to_vec()).expect("zones of the database");
+    Zones { set, source: Source::Prefix, ignored: None }
 }
 
 fn empty() -> Arc<Set> {

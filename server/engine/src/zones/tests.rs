@@ -105,6 +105,21 @@ fn what_the_person_says_wins() {
 }
 
 #[test]
+fn a_zone_of_no_place_leaves_it_to_the_number() {
+    let phone = |text: &str| text.parse::<Phone>().expect("a phone");
+    for zone in ["UTC", "utc", "GMT", "Etc/GMT+5", "Etc/UTC", "Zulu"] {
+        let zones = zones_of(&phone("+919876543210"), Some(zone));
+        assert_eq!((zones.names(), zones.source()), (&["Asia/Kolkata"][..], of("+919876543210").source()), "{zone}");
+        assert!(zones_of(&phone("+18005550100"), Some(zone)).is_empty(), "{zone}");
+    }
+    let told = zones_of(&phone("+18005550100"), Some("utc"));
+    assert_eq!(told.known_from(), "the number belongs to no place, and the contact's time zone UTC is no place's");
+    assert_eq!(of("+18005550100").known_from(), "the number belongs to no place");
+    // A clock that people live by stays theirs.
+    assert_eq!(zones_of(&phone("+12125550100"), Some("PST8PDT")).names(), ["PST8PDT"]);
+}
+
+#[test]
 fn the_same_zones_are_one_set() {
     assert_eq!(of("+12125550100"), of("+16465550100"));
     assert_ne!(of("+12125550100"), of("+14155550100"));
