@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// SQLite's page cache of the one writer, which an import's and a plan's index pages should fit into …
-const WRITER_CACHE_KIB: u32 = 24 * 1024;
+const WRITER_CACHE_KIB: u32 = 20 * 1024;
 /// … and of each reader. What they miss is in the system's own cache. Neither maps the file into memory: each
 /// connection would count its own copy.
 const READER_CACHE_KIB: u32 = 2 * 1024;

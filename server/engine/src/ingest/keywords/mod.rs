@@ -387,15 +387,21 @@ fn cut_out(text: &mut String, words: &str) -> bool {
     found
 }
 
-/// Where a word or phrase stands in a text: between blanks, but in scripts that have none anywhere.
+/// Where a word or phrase stands in a text: between blanks, but in scripts that have none anywhere. A message is searched for
+/// hundreds of them, so only the beginnings of its words are looked at.
 fn find(text: &str, word: &str) -> Option<usize> {
-    let bounded = !word.chars().any(is_unspaced);
-    text.match_indices(word).map(|(at, _)| at).find(|at| {
-        let end = at + word.len();
-        let before = text[..*at].chars().next_back().is_none_or(|c| c == ' ' || c == CUT);
-        let after = text[end..].chars().next().is_none_or(|c| c == ' ' || c == CUT);
-        !bounded || (before && after)
-    })
+    if word.chars().any(is_unspaced) {
+        return if text.is_ascii() { None } else { text.find(word) };
+    }
+    let is_blank = |byte: &u8| *byte == b' ' || char::from(*byte) == CUT;
+    let mut at = 0;
+    loop {
+        let rest = text.as_bytes().get(at..)?;
+        if rest.strip_prefix(word.as_bytes()).is_some_and(|after| after.first().is_none_or(is_blank)) {
+            return Some(at);
+        }
+        at += rest.iter().position(is_blank)? + 1;
+    }
 }
 
 /// How long a text is, in words; two characters of scripts without blanks are one.
