@@ -21,10 +21,9 @@ use domain::{account::Account, ids::AccountId, time::Timestamp};
 use leptos::server_fn::error::ServerFnUrlError;
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
-use store::sessions::Session;
 use url::{Url, form_urlencoded};
 
-use super::session::Sessions;
+use super::session::{Beside, Sessions};
 use crate::problem::Problem;
 
 /// Long enough to load the page again, or to come back to it.
@@ -139,7 +138,7 @@ impl Tries<'_> {
         if self.find(id).await.is_none_or(|failed| failed.function != function) {
             return;
         }
-        if let Err(error) = store::sessions::delete(self.sessions.db(), &key(id)).await {
+        if let Err(error) = self.sessions.forget(&key(id)).await {
             tracing::warn!(%error, "what was typed into a form that failed stays until it expires");
         }
     }
@@ -148,22 +147,16 @@ impl Tries<'_> {
         let engine = self.sessions.engine();
         let key = key(&failed.id);
         let sealed = engine.config().keys.seal(&key, &serde_json::to_vec(failed)?);
-        let row = Session {
-            id: key,
-            account_id: Some(self.account),
-            data: BASE64_STANDARD.encode(sealed),
-            expires_at: engine.now().plus(KEPT_FOR),
-        };
-        store::sessions::create(self.sessions.db(), &row).await?;
-        Ok(())
+        let data = BASE64_STANDARD.encode(sealed);
+        let expires_at = engine.now().plus(KEPT_FOR);
+        self.sessions.keep(Beside { key, account: self.account, data, expires_at }).await
     }
 
     async fn read(&self, id: &str) -> anyhow::Result<Option<Failed>> {
         let engine = self.sessions.engine();
         let key = key(id);
-        let row = store::sessions::load(self.sessions.db(), &key, engine.now()).await?;
-        let Some(row) = row.filter(|row| row.account_id == Some(self.account)) else { return Ok(None) };
-        let plain = engine.config().keys.open(&key, &BASE64_STANDARD.decode(row.data)?)?;
+        let Some(data) = self.sessions.kept(&key, self.account).await? else { return Ok(None) };
+        let plain = engine.config().keys.open(&key, &BASE64_STANDARD.decode(data)?)?;
         // What is wrong with it may quote what was typed, which is not for the log.
         serde_json::from_slice(&plain).map(Some).map_err(|_| anyhow!("another version has written it"))
     }

@@ -41,14 +41,37 @@ pub struct Sessions {
     engine: Engine,
 }
 
+/// What is kept of an account for a while that is no session.
+pub(super) struct Beside {
+    /// Never where a session is.
+    pub key: String,
+    pub account: AccountId,
+    pub data: String,
+    pub expires_at: Timestamp,
+}
+
 impl Sessions {
     #[must_use]
     pub const fn new(db: Db, engine: Engine) -> Self {
         Self { db, engine }
     }
 
-    pub(super) const fn db(&self) -> &Db {
-        &self.db
+    /// Keeps something of an account beside its sessions, under this key.
+    pub(super) async fn keep(&self, row: Beside) -> anyhow::Result<()> {
+        let Beside { key, account, data, expires_at } = row;
+        let row = Row { id: key, account_id: Some(account), data, expires_at };
+        Ok(store::sessions::create(&self.db, &row).await?)
+    }
+
+    /// What was kept of this account under the key, until it expires.
+    pub(super) async fn kept(&self, key: &str, account: AccountId) -> anyhow::Result<Option<String>> {
+        let row = store::sessions::load(&self.db, key, self.engine.now()).await?;
+        Ok(row.filter(|row| row.account_id == Some(account)).map(|row| row.data))
+    }
+
+    /// What was kept under the key has served.
+    pub(super) async fn forget(&self, key: &str) -> anyhow::Result<()> {
+        Ok(store::sessions::delete(&self.db, key).await?)
     }
 
     pub(super) const fn engine(&self) -> &Engine {
