@@ -164,7 +164,7 @@ test('only an admin wakes people, says why, and it is kept', async ({ api, serve
   const why = `The water is not safe to drink (${mark})`
   // It is the middle of the person's night.
   const clock = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
-  await api.call('POST', '/contacts', { phone, timezone: 'UTC', consent: 'opted_in', attributes: { alarm: mark } })
+  await api.call('POST', '/contacts', { phone, timezone: 'Africa/Abidjan', consent: 'opted_in', attributes: { alarm: mark } })
   const rule = { field: 'attributes.alarm', operator: '=', value: mark }
   const { id: segment_id } = await api.call<{ id: string }>('POST', '/segments', { name: mark, definition: { combinator: 'and', rules: [rule] } })
   const text = { name: `${mark} text`, category: 'utility', variants: { en: { body: 'Boil the water.' } } }
