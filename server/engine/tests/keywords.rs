@@ -376,6 +376,13 @@ async fn a_mexican_stop_is_of_whoever_is_stored() {
         assert_eq!(bench.number("SELECT COUNT(*) FROM suppressions").await, 0);
         let differences = bench.engine.replay(&bench.admin, false).await.unwrap().differences;
         assert_eq!(differences, Vec::<String>::new());
+        // Whoever wrote first was stored by WhatsApp's writing by an earlier version. Their STOP holds for that row, too.
+        let earlier = "UPDATE contacts SET phone = '+5219991234567' WHERE phone = $1";
+        store::exec(bench.db.writer(), earlier, vec![STORED.into()]).await.unwrap();
+        assert_eq!(stands("+5219991234567").await, (Consent::OptedIn, false));
+        assert!(bench.says("SM5", "+5219991234567", "STOP").await.is_some());
+        assert_eq!(stands("+5219991234567").await, (Consent::OptedOut, true));
+        assert_eq!(stands("+529991234567").await, (Consent::OptedOut, true));
     }
 }
 

@@ -41,6 +41,7 @@ use super::{
 use crate::{
     Actor, Engine,
     optouts::Left,
+    phone::other_writing,
     services::{
         contacts::{Birth, born, seal_words},
         opt_ins, settings,
@@ -56,7 +57,8 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let until = opt_ins::expiry(engine, now).await.map_err(settings_problem)?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
     let tx = engine.db().begin_ingest().await?;
-    let addressees = store::messages::recipients(&tx, &left_by(&inbound, &settings.keywords)).await?;
+    let mut addressees = store::messages::recipients(&tx, &left_by(&inbound, &settings.keywords)).await?;
+    addressees.extend(twins(&inbound, &settings.keywords));
     let mut batch = Batch::load(engine, &tx, now, (&inbound[..], &addressees), &settings.keywords).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
@@ -131,7 +133,8 @@ struct Asks<'a> {
 #[derive(Default)]
 struct Batch<'a> {
     people: BTreeMap<&'a Phone, Person>,
-    /// Whom the messages of ours went to that an opt-out answers, by their SIDs.
+    /// Whom the messages of ours went to that an opt-out answers, by their SIDs; and who is stored by another writing of the
+    /// number that an opt-out came from, by its own SID.
     addressees: BTreeMap<&'a str, &'a Phone>,
     topics: Vec<TopicName>,
     /// What each of the messages says, by its SID.
@@ -359,15 +362,18 @@ impl<'a> Batch<'a> {
             .filter(|answer| answer.is_owed() || *keywords <= answers::AN_HOUR)
             .filter(|_| !event.fetched && is_ours_to_answer(engine, message, confirms))
             .map(|answer: Answer| answer.text());
-        let elsewhere = if leaves_everything { self.stop_addressee(message) } else { None };
-        self.done.push(Done { twiml: twiml(text.as_deref()), opted_out: elsewhere.or(opted_out) });
+        let mut opted_out: Vec<ContactId> = opted_out.into_iter().collect();
+        if leaves_everything {
+            let elsewhere = [Some(&*message.sid), message.replied_sid.as_deref()].into_iter().flatten();
+            opted_out.extend(elsewhere.filter_map(|sid| self.stop_addressee(message, sid)));
+        }
+        self.done.push(Done { twiml: twiml(text.as_deref()), opted_out });
         self.answers.extend(text.map(|text| (contact_id, message, text)));
         true
     }
 
-    /// Opts out, too, whom our message went to that this opt-out answers, where they are stored by another number.
-    fn stop_addressee(&mut self, message: &'a InboundIn) -> Option<ContactId> {
-        let sid = message.replied_sid.as_deref()?;
+    /// Opts out, too, who is found under this SID, where they are stored by another number than the writer's.
+    fn stop_addressee(&mut self, message: &'a InboundIn, sid: &str) -> Option<ContactId> {
         let phone = self.addressees.get(sid).copied().filter(|phone| **phone != message.phone)?;
         let person = self.people.get_mut(phone)?;
         if person.suppressed && person.consent == Consent::OptedOut {
@@ -491,9 +497,22 @@ impl<'a> Batch<'a> {
 /// The messages of ours that opt-outs answer. Only whom they went to can answer them, but WhatsApp does not name everybody by
 /// the number that they are stored by (Brazil's ninth digit, Argentina's 9).
 fn left_by<'a>(inbound: &[(&'a Event, &'a InboundIn)], added: &Keywords) -> BTreeSet<&'a str> {
-    let leaves = |message: &InboundIn| matches!(read(message, added), Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)));
     let answered = inbound.iter().filter_map(|(_, message)| Some((message, message.replied_sid.as_deref()?)));
-    answered.filter(|(message, _)| leaves(message)).map(|(_, sid)| sid).collect()
+    answered.filter(|(message, _)| leaves(message, added)).map(|(_, sid)| sid).collect()
+}
+
+/// By an opt-out's SID, the other writing of the number that it came from: an earlier version stored people by it who wrote
+/// first, or were given by it.
+fn twins(inbound: &[(&Event, &InboundIn)], added: &Keywords) -> Vec<(String, Phone)> {
+    let twin = |message: &InboundIn| {
+        let phone: Phone = other_writing(message.phone.as_str())?.parse().ok()?;
+        leaves(message, added).then(|| (message.sid.clone(), phone))
+    };
+    inbound.iter().filter_map(|(_, message)| twin(message)).collect()
+}
+
+fn leaves(message: &InboundIn, added: &Keywords) -> bool {
+    matches!(read(message, added), Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)))
 }
 
 /// The people who wrote, or are opted out by who did, and are known, locked.

@@ -23,7 +23,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{event::WebhookKind, ids::ContactId};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{Engine, Error, Result, provider::Account, services::provider_accounts};
 use event::{BodyType, Event, Form};
@@ -63,14 +66,14 @@ pub struct Webhook {
 pub(crate) struct Done {
     /// The answer to an inbound message.
     twiml: String,
-    /// Who opted out by it, of everything or of a topic.
-    opted_out: Option<ContactId>,
+    /// Who opted out by it, of everything or of a topic: the person, and whoever is stored by another writing of the number.
+    opted_out: Vec<ContactId>,
 }
 
 impl Default for Done {
     /// Stored, and nothing to say.
     fn default() -> Self {
-        Self { twiml: answers::twiml(None), opted_out: None }
+        Self { twiml: answers::twiml(None), opted_out: Vec::new() }
     }
 }
 
@@ -104,10 +107,12 @@ impl Engine {
     /// As [`Engine::ingest_status`].
     pub async fn ingest_inbound(&self, webhook: Webhook) -> Result<String> {
         let done = self.take_in(WebhookKind::Inbound, &webhook).await?;
-        if let Some(contact) = done.opted_out
-            && !self.inner().in_hand.settled(contact, STOP_WAIT).await
-        {
-            tracing::warn!(%contact, "a STOP is answered while a message to the person is still on its way out");
+        let until = Instant::now() + STOP_WAIT;
+        for contact in done.opted_out {
+            let left = until.saturating_duration_since(Instant::now());
+            if !self.inner().in_hand.settled(contact, left).await {
+                tracing::warn!(%contact, "a STOP is answered while a message to the person is still on its way out");
+            }
         }
         Ok(done.twiml)
     }
@@ -154,7 +159,9 @@ impl Engine {
                 Try::First(first) => Some(first),
                 Try::Again(words) => {
                     metrics::counter!("webhooks_repeated_total", "kind" => kind.as_str()).increment(1);
-                    return Ok(words.map_or_else(Done::default, |words| Done { twiml: words.into(), opted_out: None }));
+                    return Ok(
+                        words.map_or_else(Done::default, |words| Done { twiml: words.into(), ..Done::default() })
+                    );
                 }
             },
         };
