@@ -248,6 +248,7 @@ async fn serve(
         engine.inner().throttle.give_back(now, &context.limits, grant.granted - turns).await;
     }
     let claimed = claimed?;
+    context.of.found(!claimed.is_empty());
     if context.probe {
         // One tries at a time, and what becomes of it is seen when the lanes are looked up.
         lanes.wait(context.lane, now.plus(micros(REFRESH)));

@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -47,6 +47,8 @@ pub(super) struct Part {
     begun: AtomicUsize,
     /// Rings when one of these has ended.
     ended: Notify,
+    /// The last claim found nothing: what waits is not due.
+    idle: AtomicBool,
 }
 
 /// Whose messages.
@@ -76,6 +78,15 @@ pub(super) struct Taken {
 /// An eighth and at least two, but campaigns have half of them in any case.
 fn kept(slots: usize) -> usize {
     (slots / 8).max(2).min(slots / 2)
+}
+
+impl Of {
+    /// A claim of theirs has found something, or nothing was due.
+    pub(super) fn found(&self, any: bool) {
+        if let Self::Runs(part) = self {
+            part.idle.store(!any, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Part {
@@ -110,13 +121,17 @@ impl Load {
         Of::Runs(parts.entry(account.to_owned()).or_default().clone())
     }
 
-    /// The campaigns of these accounts have something to do: they share, with those that still have something in hand.
+    /// The campaigns of these accounts have messages: they share, with those that still have something in hand, but for those of
+    /// which nothing is due. People who sleep until morning must not halve another account's night.
     pub(super) fn share<'a>(&self, accounts: impl Iterator<Item = &'a str>) {
         let named: BTreeSet<&str> = accounts.collect();
         let mut parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.retain(|account, part| named.contains(account.as_str()) || part.claimed.load(Ordering::SeqCst) > 0);
-        let others = parts.keys().filter(|account| !named.contains(account.as_str())).count();
-        let accounts = (named.len() + others).max(1);
+        let shares = |account: &str, part: &Part| {
+            let has_due = named.contains(account) && !part.idle.load(Ordering::SeqCst);
+            has_due || part.claimed.load(Ordering::SeqCst) > 0
+        };
+        let accounts = parts.iter().filter(|(account, part)| shares(account, part)).count().max(1);
         if self.0.accounts.swap(accounts, Ordering::SeqCst) != accounts {
             // There may be more for each of them now.
             parts.values().for_each(|part| part.ended.notify_waiters());
@@ -293,6 +308,14 @@ mod tests {
         load.share(std::iter::once("AC2"));
         assert!(next.await.is_some(), "who waits is told that there is more");
         assert_eq!(load.room(&other), 112);
+        // A third one has messages, but for the morning: it leaves its part to the others until then.
+        let asleep = load.part("AC3");
+        asleep.found(false);
+        load.share(["AC2", "AC3"].into_iter());
+        assert_eq!((load.room(&other), load.room(&asleep)), (112, 112));
+        asleep.found(true);
+        load.share(["AC2", "AC3"].into_iter());
+        assert_eq!((load.room(&other), load.room(&asleep)), (56, 56));
     }
 
     #[tokio::test]
