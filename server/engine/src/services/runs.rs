@@ -67,7 +67,8 @@ impl Runs<'_> {
         if rows.is_empty() && before.is_none() {
             campaign_or(store::campaigns::get(db, campaign).await)?;
         }
-        let mut page = page_of(rows, page, |last| Cursor::new([last.number]));
+        // After a rehearsal come all runs.
+        let mut page = page_of(rows, page, |last| Cursor::new([if last.number < 0 { i32::MAX } else { last.number }]));
         for run in &mut page.items {
             run.forecast = forecast::of(self.0, run).await?;
         }

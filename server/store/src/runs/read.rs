@@ -68,8 +68,7 @@ pub async fn list(
     }
     let query = of_campaign("NOT r.rehearsal AND r.number < $2 ORDER BY r.number DESC LIMIT $3");
     let limit = limit as usize;
-    // After a rehearsal, whose number is below zero, come all runs.
-    let mut below = before.filter(|number| *number > 0).unwrap_or(i32::MAX);
+    let mut below = before.unwrap_or(i32::MAX);
     while runs.len() < limit {
         let wanted = limit - runs.len();
         let most = i64::try_from(wanted).unwrap_or(i64::MAX);
