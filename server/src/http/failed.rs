@@ -23,7 +23,7 @@ use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
-use super::session::{Beside, Sessions};
+use super::session::{BESIDE_KEY, Beside, Sessions};
 use crate::problem::Problem;
 
 /// Long enough to load the page again, or to come back to it.
@@ -114,7 +114,7 @@ impl Tries<'_> {
         let failed = Failed { id, function: failure.function, error: failure.error };
         if let Err(error) = self.write(&failed).await {
             tracing::error!(%error, "what was typed into a form that failed cannot be kept");
-            let words = "Nothing was changed, and the database is away. Go back in your browser: what you typed is still there.";
+            let words = "The database is away. Go back in your browser: what you typed is still there.";
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).into_response();
         }
         if let Some(address) = address {
@@ -164,7 +164,7 @@ impl Tries<'_> {
 
 /// Where it is stored: under a hash, as sessions are, and never where one of those is.
 fn key(id: &str) -> String {
-    format!("form:{}", hex::encode(Sha256::digest(id.as_bytes())))
+    format!("{BESIDE_KEY}{}", hex::encode(Sha256::digest(id.as_bytes())))
 }
 
 #[cfg(test)]

@@ -23,6 +23,10 @@ const COOKIE: &str = "ese_session";
 const LIFETIME: Duration = Duration::days(7);
 /// Two random ids never meet; whoever needs more tries has a broken generator.
 const TRIES: usize = 3;
+/// What the keys of all else that is kept here begin with; those of sessions are digits alone.
+pub(super) const BESIDE_KEY: &str = "form:";
+/// So much is kept of an account beside its sessions: whoever fails again and again must not fill the disk.
+const BESIDE: u32 = 20;
 
 /// The layer for everything that people see.
 pub fn layer(sessions: Sessions, public_url: &Url) -> SessionManagerLayer<Sessions> {
@@ -43,7 +47,7 @@ pub struct Sessions {
 
 /// What is kept of an account for a while that is no session.
 pub(super) struct Beside {
-    /// Never where a session is.
+    /// It begins with [`BESIDE_KEY`], as no session's does.
     pub key: String,
     pub account: AccountId,
     pub data: String,
@@ -56,11 +60,12 @@ impl Sessions {
         Self { db, engine }
     }
 
-    /// Keeps something of an account beside its sessions, under this key.
+    /// Keeps something of an account beside its sessions, under this key, and the newest of what it had.
     pub(super) async fn keep(&self, row: Beside) -> anyhow::Result<()> {
         let Beside { key, account, data, expires_at } = row;
         let row = Row { id: key, account_id: Some(account), data, expires_at };
-        Ok(store::sessions::create(&self.db, &row).await?)
+        store::sessions::create(&self.db, &row).await?;
+        Ok(store::sessions::keep_newest(&self.db, account, BESIDE_KEY, BESIDE).await?)
     }
 
     /// What was kept of this account under the key, until it expires.

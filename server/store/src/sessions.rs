@@ -25,6 +25,17 @@ pub async fn create(db: &Db, session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// Forgets all but the newest of what an account has under ids that begin so.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep_newest(db: &Db, account: AccountId, beginning: &str, count: u32) -> Result<()> {
+    let delete = "DELETE FROM sessions WHERE account_id = $1 AND id LIKE $2 AND id NOT IN (SELECT id FROM sessions \
+                  WHERE account_id = $1 AND id LIKE $2 ORDER BY expires_at DESC, id LIMIT $3)";
+    exec(db.writer(), delete, vec![account.0.into(), format!("{beginning}%").into(), i64::from(count).into()]).await?;
+    Ok(())
+}
+
 /// Stores a session, new or not.
 ///
 /// # Errors

@@ -101,7 +101,11 @@ pub async fn save_audience(
     let definition = if json.trim().is_empty() {
         draft.definition()
     } else {
-        serde_json::from_str(&json).map_err(|error| AppError::field("json", format!("This is not JSON: {error}")))?
+        serde_json::from_str(&json).map_err(|error| {
+            let version = version.to_string();
+            let typed = [("version", &*version), ("name", &*name), ("json", &*json)];
+            AppError::field("json", format!("This is not JSON: {error}")).keep(&typed)
+        })?
     };
     let kept = serde_json::to_string(&draft).unwrap_or_default();
     let segments = ctx.engine.segments();

@@ -331,7 +331,7 @@ fn refused(error: engine::Error, stored: Option<&Template>, draft: &Draft) -> Ap
     // The page asks for theirs and shows it as a whole.
     if matches!(error, engine::Error::Stale(_)) {
         let error = AppError::field("version", "Somebody else has saved this template since.");
-        return keep(error, draft.to_url(stored));
+        return keep(error, draft.to_text(stored));
     }
     let error = match AppError::from(error) {
         // What else there can be twice is the name.
@@ -344,7 +344,7 @@ fn refused(error: engine::Error, stored: Option<&Template>, draft: &Draft) -> Ap
         ),
         other => other,
     };
-    keep(error, draft.to_url(stored))
+    keep(error, draft.to_text(stored))
 }
 
 /// Sends the draft along with an error. Scripts still have the text; without them a long one is in the browser's

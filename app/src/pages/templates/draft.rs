@@ -266,9 +266,15 @@ mod url {
     }
 
     impl Draft {
-        /// Short enough for a URL; nothing when it cannot be. Only what differs from the stored template travels.
+        /// Short enough for a URL; nothing when it cannot be.
         #[must_use]
         pub fn to_url(&self, stored: Option<&Template>) -> Option<String> {
+            self.to_text(stored).filter(|text| text.len() <= MAX_LENGTH)
+        }
+
+        /// As text, however long. Only what differs from the stored template travels.
+        #[must_use]
+        pub fn to_text(&self, stored: Option<&Template>) -> Option<String> {
             let stored = stored.map(Self::from).unwrap_or_default().variants;
             let mut draft = self.clone();
             let (same, variants): (BTreeMap<String, VariantDraft>, _) = std::mem::take(&mut draft.variants)
@@ -277,11 +283,10 @@ mod url {
                 .partition(|(locale, variant)| stored.get(locale) == Some(variant));
             draft.variants = variants;
             let json = serde_json::to_vec(&Kept { draft, same: same.into_keys().collect() }).ok()?;
-            let text = BASE64_URL_SAFE_NO_PAD.encode(json);
-            (text.len() <= MAX_LENGTH).then_some(text)
+            Some(BASE64_URL_SAFE_NO_PAD.encode(json))
         }
 
-        /// The draft that [`Draft::to_url`] wrote.
+        /// The draft that [`Draft::to_url`] or [`Draft::to_text`] wrote.
         #[must_use]
         pub fn from_url(text: &str, stored: Option<&Template>) -> Option<Self> {
             let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
