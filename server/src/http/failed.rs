@@ -18,6 +18,7 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use domain::{account::Account, ids::AccountId, time::Timestamp};
+use engine::secrets::KeyRing;
 use leptos::server_fn::error::ServerFnUrlError;
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
@@ -145,10 +146,8 @@ impl Tries<'_> {
 
     async fn write(&self, failed: &Failed) -> anyhow::Result<()> {
         let engine = self.sessions.engine();
-        let key = key(&failed.id);
-        let sealed = engine.config().keys.seal(&key, &serde_json::to_vec(failed)?);
-        let data = BASE64_STANDARD.encode(sealed);
-        let expires_at = engine.now().plus(KEPT_FOR);
+        let (key, expires_at) = (key(&failed.id), engine.now().plus(KEPT_FOR));
+        let data = sealed(&engine.config().keys, failed)?;
         self.sessions.keep(Beside { key, account: self.account, data, expires_at }).await
     }
 
@@ -160,6 +159,11 @@ impl Tries<'_> {
         // What is wrong with it may quote what was typed, which is not for the log.
         serde_json::from_slice(&plain).map(Some).map_err(|_| anyhow!("another version has written it"))
     }
+}
+
+/// What is stored of it.
+fn sealed(keys: &KeyRing, failed: &Failed) -> anyhow::Result<String> {
+    Ok(BASE64_STANDARD.encode(keys.seal(&key(&failed.id), &serde_json::to_vec(failed)?)))
 }
 
 /// Where it is stored: under a hash, as sessions are, and never where one of those is.
@@ -190,6 +194,18 @@ mod tests {
             assert_eq!(failure.address("id").unwrap(), to);
             assert_eq!((failure.function, failure.error), ("/_fn/reply".to_owned(), error.clone()));
         }
+    }
+
+    #[test]
+    fn what_was_typed_is_stored_sealed() {
+        let words = "Between you and me";
+        let error = AppError::field("text", "Too long.").keep(&[("text", words)]);
+        let failed = Failed { id: "id".to_owned(), function: "/_fn/reply".to_owned(), error };
+        let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
+        let stored = BASE64_STANDARD.decode(sealed(&keys, &failed).unwrap()).unwrap();
+        assert!(!stored.windows(words.len()).any(|part| part == words.as_bytes()));
+        let opened = keys.open(&key("id"), &stored).unwrap();
+        assert_eq!(serde_json::from_slice::<Failed>(&opened).unwrap().error, failed.error);
     }
 
     #[test]

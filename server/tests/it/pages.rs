@@ -247,6 +247,14 @@ async fn what_was_typed_into_a_form_that_failed_stands_in_no_address() {
         assert!(page.contains("They opted out.") && page.contains("What you wrote was not sent"), "{page}");
         assert!(page.matches(WORDS).count() >= 2, "{page}");
 
+        // Whoever fails again and again fills no disk: the newest are kept.
+        for _ in 0..20 {
+            send(&home, "none", "Again").await;
+        }
+        assert!(!get(&failed, &session).await.assert_status(200).body.contains(WORDS));
+        let failed = send(&home, "none", WORDS).await;
+        assert!(get(&failed, &session).await.assert_status(200).body.contains(WORDS));
+
         // It is stored sealed, and for a while.
         server
             .tamper(&format!("UPDATE sessions SET expires_at = 0 WHERE id LIKE 'form:%' AND data NOT LIKE '%{WORDS}%'"))
