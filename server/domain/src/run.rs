@@ -107,6 +107,12 @@ impl Ledger {
         self.queued + self.sending + self.unknown
     }
 
+    /// What the provider has or had.
+    #[must_use]
+    pub const fn handed_over(&self) -> i64 {
+        self.accepted + self.sent + self.delivered + self.read + self.undelivered + self.failed
+    }
+
     #[must_use]
     pub fn balances(&self) -> bool {
         self.planned == State::ALL.iter().map(|state| self.count(*state)).sum::<i64>()

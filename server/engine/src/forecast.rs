@@ -1,5 +1,5 @@
 //! When messages are expected to go out: a pure reckoning with what is due when, whom the clock lets be written to, how
-//! fast one may send and how many people a day. No I/O, no clock.
+//! fast one may send and how many people a day. And when they did, from what was noted of it. No I/O, no clock.
 
 use std::collections::VecDeque;
 
@@ -154,6 +154,29 @@ fn point(at: Timestamp, sent: f64) -> CurvePoint {
     CurvePoint { at, sent: sent.round() as i64 }
 }
 
+/// How much time passes between two notes of a run's progress that has been going on for `elapsed` (both in microseconds):
+/// always the same part of it, so a week has no more points to draw than a minute, and ten times as long only some more.
+pub(crate) const fn step(elapsed: i64) -> i64 {
+    let part = elapsed / POINTS as i64;
+    if part < Timestamp::SECOND { Timestamp::SECOND } else { part }
+}
+
+/// What happened of a run, from the points that were noted of it and where it stands. While nothing went out nothing was
+/// noted that differs, so there it goes flat until the note that does.
+pub(crate) fn happened(noted: &[CurvePoint], started: Timestamp, now: CurvePoint) -> Vec<CurvePoint> {
+    let mut before = CurvePoint { at: started, sent: 0 };
+    let mut points = Vec::with_capacity(noted.len() + 1);
+    for point in noted.iter().filter(|point| (started..now.at).contains(&point.at)).chain([&now]) {
+        let step = step(point.at.since(started));
+        if point.at.since(before.at) > 2 * step {
+            points.push(CurvePoint { at: point.at.plus(-step), sent: before.sent });
+        }
+        before = CurvePoint { at: point.at, sent: point.sent.max(before.sent) };
+        points.push(before);
+    }
+    if before.sent == 0 { Vec::new() } else { thinned(points) }
+}
+
 /// Fewer points of the same shape: the first, the last, and of the others those that are some way from the one before.
 fn thinned(mut points: Vec<CurvePoint>) -> Vec<CurvePoint> {
     points.dedup();
@@ -236,6 +259,37 @@ mod tests {
         assert_eq!(at(20_000), Some(1_000), "and what was used yesterday: {expected:?}");
         assert!(expected.ends);
         assert!(expected.points.last().expect("an end").at >= after(86_400), "{expected:?}");
+    }
+
+    #[test]
+    fn what_happened_goes_flat_where_nothing_was_noted() {
+        let noted = |points: &[(i64, i64)]| -> Vec<CurvePoint> {
+            points.iter().map(|(seconds, sent)| CurvePoint { at: after(*seconds), sent: *sent }).collect()
+        };
+        let told = |points: &[(i64, i64)], now: (i64, i64)| {
+            let now = CurvePoint { at: after(now.0), sent: now.1 };
+            let happened = happened(&noted(points), START, now);
+            happened.iter().map(|point| (point.at.since(START) / Timestamp::SECOND, point.sent)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[(1, 10), (2, 20)], (3, 25)), [(1, 10), (2, 20), (3, 25)]);
+        // A night, and a morning: 9,600 seconds are gone through in steps of a hundred.
+        assert_eq!(told(&[(1, 10)], (9_600, 30)), [(1, 10), (9_500, 10), (9_600, 30)]);
+        assert_eq!(told(&[], (5, 0)), [], "nothing went out");
+        // What a clock noted that was ahead, or before the start, is not drawn; and it never goes down.
+        assert_eq!(told(&[(-1, 5), (1, 10), (2, 9), (90, 50)], (3, 11)), [(1, 10), (2, 10), (3, 11)]);
+    }
+
+    #[test]
+    fn notes_come_at_the_same_part_of_the_time_that_passed() {
+        assert_eq!(step(0), Timestamp::SECOND);
+        assert_eq!(step(96 * Timestamp::MINUTE), Timestamp::MINUTE);
+        // A month of notes.
+        let (mut at, mut notes) = (0, 0);
+        while at < 30 * Timestamp::DAY {
+            at += step(at);
+            notes += 1;
+        }
+        assert!((500..1_500).contains(&notes), "{notes}");
     }
 
     #[test]

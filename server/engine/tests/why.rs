@@ -194,9 +194,53 @@ async fn what_was_expected_stands_beside_what_happened() {
         let expected = done.forecast.at_launch.expect("an expectation");
         assert_eq!(expected.curve.last().map(|point| point.sent), Some(60));
         assert_eq!((done.forecast.finish_at, done.forecast.curve.len()), (None, 0));
-        let actual =
-            world.until(run.id, "told", |run| run.forecast.actual.last().is_some_and(|at| at.sent == 60)).await;
-        assert!(actual.forecast.actual.is_sorted_by_key(|point| (point.at, point.sent)));
+        // What was noted on the way, three seconds long; and where it ended.
+        let actual = done.forecast.actual;
+        assert!(actual.is_sorted_by_key(|point| (point.at, point.sent)), "{actual:?}");
+        assert!(actual.iter().any(|point| (1..60).contains(&point.sent)), "{actual:?}");
+        assert_eq!(actual.last().map(|last| (Some(last.at), last.sent)), Some((done.finished_at, 60)));
+        world.stop().await;
+    }
+}
+
+/// A forecast reads what is queued in parts: together they are the whole, and nobody is in two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_is_read_part_by_part() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 25).await;
+        let campaign = world.campaign("Hi").await;
+        world.start();
+        let run = world.engine.campaigns().rehearse(&world.admin, campaign.id).await.expect("a rehearsal");
+        world.until(run.id, "rehearsed", |run| run.status == domain::run::RunStatus::Rehearsed).await;
+        let db = world.db.clone();
+        // Some are due later than the others, in no order of theirs.
+        let later = world.engine.now().plus(Timestamp::DAY);
+        let update = "UPDATE messages SET not_before = $1 + id * 7 % 3 * 3600000000 WHERE run_id = $2 AND id % 2 = 0";
+        store::exec(db.writer(), update, vec![later.as_micros().into(), run.id.0.into()]).await.expect("moved");
+        for by_clock in [false, true] {
+            let asked = (world.engine.now(), by_clock);
+            let whole = store::runs::due_part(db.reader(), run.id, asked, None, 1_000).await.expect("all");
+            assert_eq!((whole.groups.iter().map(|group| group.count).sum::<i64>(), whole.next), (25, None));
+            let (mut parts, mut after, mut sizes) = (std::collections::BTreeMap::new(), None, Vec::new());
+            loop {
+                let part = store::runs::due_part(db.reader(), run.id, asked, after, 7).await.expect("a part");
+                sizes.push(part.groups.iter().map(|group| group.count).sum::<i64>());
+                for group in part.groups {
+                    let clock = group.someone.as_ref().map(|someone| format!("{:?}", someone.clock()));
+                    *parts.entry((group.at, clock)).or_insert(0) += group.count;
+                }
+                after = part.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(sizes, [7, 7, 7, 4]);
+            let of = |group: &store::runs::DueGroup| {
+                let clock = group.someone.as_ref().map(|someone| format!("{:?}", someone.clock()));
+                ((group.at, clock), group.count)
+            };
+            assert_eq!(parts, whole.groups.iter().map(of).collect(), "by_clock {by_clock}");
+        }
         world.stop().await;
     }
 }

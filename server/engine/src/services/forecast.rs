@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{processes, settings};
 use crate::{
     Engine, Result,
-    forecast::{Day, Due, Expected, Outlook, Window},
+    forecast::{self, Day, Due, Expected, Outlook, Window},
     quiet::{self, Holidays, Place, Policy},
     zones::zones_of,
 };
@@ -34,8 +34,11 @@ const HORIZON: i64 = 30 * Timestamp::DAY;
 /// And where nothing is: a century is no forecast any more.
 const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
 
-/// Points of what happened.
-const ACTUAL_POINTS: i64 = 96;
+/// So long it serves at most: what is read part by part has rested as it was read.
+const SERVES_AT_MOST: Duration = Duration::from_secs(10);
+
+/// Messages that are read at once: some milliseconds of the database's time.
+const PART: u32 = 5_000;
 
 /// How long somebody who looks waits for what is being read; then what was read before has to do.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -49,24 +52,12 @@ enum Patience {
     ToTheEnd,
 }
 
-/// What was read of the runs that were looked at lately.
+/// By run, what was last found to be queued of it by when it is due; read anew beside those who look, one at a time.
 #[derive(Default)]
-pub(crate) struct Cache {
-    due: Reads<DueGroup>,
-    actual: Reads<CurvePoint>,
-}
+pub(crate) struct Cache(Mutex<HashMap<RunId, Read>>);
 
-/// By run, what was read last; read anew beside those who look, one at a time.
-struct Reads<T>(Mutex<HashMap<RunId, Read<T>>>);
-
-impl<T> Default for Reads<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-struct Read<T> {
-    rows: Option<Arc<Vec<T>>>,
+struct Read {
+    groups: Option<Arc<Vec<DueGroup>>>,
     until: Instant,
     reading: bool,
 }
@@ -74,55 +65,87 @@ struct Read<T> {
 /// Runs that are kept in mind.
 const KEPT: usize = 256;
 
-impl<T: Send + Sync + 'static> Reads<T> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Read<T>>> {
+impl Cache {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Read>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
-    fn known(&self, run: RunId) -> (Option<Arc<Vec<T>>>, bool) {
+    fn known(&self, run: RunId) -> (Option<Arc<Vec<DueGroup>>>, bool) {
         let mut all = self.lock();
         if all.len() >= KEPT {
             all.retain(|_, read| read.reading);
         }
         let now = Instant::now();
-        let read = all.entry(run).or_insert(Read { rows: None, until: now, reading: false });
+        let read = all.entry(run).or_insert(Read { groups: None, until: now, reading: false });
         let due = !read.reading && read.until <= now;
         read.reading |= due;
-        (read.rows.clone(), due)
+        (read.groups.clone(), due)
     }
 
-    fn keep(&self, run: RunId, rows: Option<Vec<T>>, took: Duration) -> Option<Arc<Vec<T>>> {
+    fn keep(&self, run: RunId, groups: Option<Vec<DueGroup>>, for_now: Duration) -> Option<Arc<Vec<DueGroup>>> {
         let mut all = self.lock();
-        let read = all.entry(run).or_insert(Read { rows: None, until: Instant::now(), reading: false });
-        if let Some(rows) = rows {
-            read.rows = Some(Arc::new(rows));
+        let read = all.entry(run).or_insert(Read { groups: None, until: Instant::now(), reading: false });
+        if let Some(groups) = groups {
+            read.groups = Some(Arc::new(groups));
         }
-        read.until = Instant::now() + took * SERVES;
+        read.until = Instant::now() + for_now;
         read.reading = false;
-        read.rows.clone()
+        read.groups.clone()
     }
 }
 
-/// What `read` finds, or found lately. Who has no patience for it gets what was read before, if anything was.
-async fn look<T, F>(engine: &Engine, reads: fn(&Cache) -> &Reads<T>, run: RunId, read: F) -> Option<Arc<Vec<T>>>
-where
-    T: Send + Sync + 'static,
-    F: Future<Output = store::Result<Vec<T>>> + Send + 'static,
-{
-    let (known, is_due) = reads(&engine.inner().forecasts).known(run);
+/// What is queued, as it was found a moment ago. Who has no patience for it gets what was read before, if anything was.
+async fn look(engine: &Engine, run: RunId, asked: (Timestamp, bool)) -> Option<Arc<Vec<DueGroup>>> {
+    let (known, is_due) = engine.inner().forecasts.known(run);
     if !is_due {
         return known;
     }
+    // Nothing is known yet: whoever looks would like it soon.
+    let rests = if known.is_some() { SERVES } else { 1 };
     let engine = engine.clone();
     let reading = tokio::spawn(async move {
         let began = Instant::now();
-        let rows = read.await.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
-        reads(&engine.inner().forecasts).keep(run, rows, began.elapsed())
+        let groups = queued(&engine, run, asked, Some(rests)).await;
+        let groups = groups.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
+        engine.inner().forecasts.keep(run, groups, (began.elapsed() * SERVES).min(SERVES_AT_MOST))
     });
     match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(Ok(rows)) => rows,
+        Ok(Ok(groups)) => groups,
         _ => known,
+    }
+}
+
+/// What is queued of a run by when it is due, read part by part. After each it rests so many times as long as that took:
+/// a million messages are read in a while, but nobody who sends or looks at a page waits for them.
+async fn queued(
+    engine: &Engine,
+    run: RunId,
+    asked: (Timestamp, bool),
+    rests: Option<u32>,
+) -> store::Result<Vec<DueGroup>> {
+    let mut found: BTreeMap<_, DueGroup> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let began = Instant::now();
+        let part = store::runs::due_part(engine.db().reader(), run, asked, after, PART).await?;
+        for group in part.groups {
+            let clock = group.someone.as_ref().map(|someone| {
+                let (timezone, prefix) = someone.clock();
+                (timezone.map(str::to_owned), prefix.to_owned())
+            });
+            found
+                .entry((group.at, clock))
+                .and_modify(|known| known.count += group.count)
+                .or_insert(group);
+        }
+        after = part.next;
+        if after.is_none() {
+            return Ok(found.into_values().collect());
+        }
+        if let Some(rests) = rests {
+            tokio::time::sleep(began.elapsed() * rests).await;
+        }
     }
 }
 
@@ -154,7 +177,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let by_clock = !hours.is_free();
     let waiting = match patience {
         Patience::Short => waiting(engine, run, (now, by_clock)).await,
-        Patience::ToTheEnd => Arc::new(store::runs::due(engine.db().reader(), run.id, now, by_clock).await?),
+        Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), None).await?),
     };
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
@@ -177,9 +200,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
 
 /// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
 async fn waiting(engine: &Engine, run: &Run, (now, by_clock): (Timestamp, bool)) -> Arc<Vec<DueGroup>> {
-    let (db, id) = (engine.db().clone(), run.id);
-    let read = async move { store::runs::due(db.reader(), id, now, by_clock).await };
-    if let Some(due) = look(engine, |cache| &cache.due, id, read).await {
+    if let Some(due) = look(engine, run.id, (now, by_clock)).await {
         return due;
     }
     let group = |at, count| DueGroup { at, count, someone: None };
@@ -273,12 +294,27 @@ async fn day(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<Opt
 pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) -> Result<()> {
     let Some(started) = run.started_at else { return Ok(()) };
     forecast.at_launch = store::runs::foretold(engine.db().reader(), run.id).await?;
-    let end = run.finished_at.unwrap_or_else(|| engine.now());
-    let slot = (end.since(started) / ACTUAL_POINTS).max(Timestamp::SECOND);
-    let (db, id) = (engine.db().clone(), run.id);
-    let read = async move { store::runs::handed_over(db.reader(), id, slot).await };
-    let actual = look(engine, |cache| &cache.actual, id, read).await;
-    forecast.actual = actual.map(|actual| actual.to_vec()).unwrap_or_default();
+    let noted = store::runs::progress(engine.db().reader(), run.id).await?;
+    let at = run.finished_at.unwrap_or_else(|| engine.now());
+    forecast.actual = forecast::happened(&noted, started, CurvePoint { at, sent: run.ledger.handed_over() });
+    Ok(())
+}
+
+/// Notes how far those of these runs have come of which it is time to.
+pub(crate) async fn note_progress(engine: &Engine, runs: &[RunId]) -> Result<()> {
+    let now = engine.now();
+    let due: Vec<_> = store::runs::noted(engine.db().lookout(), runs, now)
+        .await?
+        .into_iter()
+        .filter(|of| now.since(of.last.unwrap_or(of.started_at)) >= forecast::step(now.since(of.started_at)))
+        .map(|of| (of.run, of.ledger.handed_over()))
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let tx = engine.db().begin().await?;
+    store::runs::note(&tx, now, &due).await?;
+    tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod lanes;
 mod morning;
 mod outlook;
 mod plan;
+mod progress;
 mod read;
 mod state;
 
@@ -12,11 +13,12 @@ pub(crate) use morning::wait_for_morning;
 pub use morning::{
     Asleep, Change, Planned, Waiting, Which, Woken, asleep, by_own_clocks, due_then, planned, wait_until, waiting,
 };
-pub use outlook::{DueGroup, Someone, due, foretell, foretold, handed_over, not_foretold};
+pub use outlook::{DueGroup, DuePart, Someone, due_part, foretell, foretold, not_foretold};
 pub use plan::{
     ChunkPlanned, PlanTally, RunPlan, finish_plan, is_planned, locales, plan_chunk, preview, refresh_statistics,
     to_plan,
 };
+pub use progress::{Noted, note, noted, progress};
 pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};
 pub use state::{

@@ -1,10 +1,9 @@
-//! What forecasts are reckoned from: what of a run is due when and for whose clock, what went out when, and what was expected
-//! of it when it began.
+//! What forecasts are reckoned from: what of a run is due when and for whose clock, and what was expected of it when it began.
 
 use domain::{
-    ids::RunId,
+    ids::{MessageId, RunId},
     phone::Phone,
-    run::{CurvePoint, Expectation, Rules},
+    run::{Expectation, Rules},
     time::Timestamp,
 };
 
@@ -33,23 +32,57 @@ pub struct Someone {
     pub timezone: Option<String>,
 }
 
-/// What is queued of a run, by when it is due; what is late is due now. One row for each group, however many messages.
+impl Someone {
+    /// What their clock depends on: two for whom it is the same need not be told apart.
+    #[must_use]
+    pub fn clock(&self) -> (Option<&str>, &str) {
+        let phone = self.phone.as_str();
+        (self.timezone.as_deref(), phone.get(..PREFIX).unwrap_or(phone))
+    }
+}
+
+/// What is queued of some messages of a run that follow each other, and where the next ones begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DuePart {
+    pub groups: Vec<DueGroup>,
+    /// None behind the last.
+    pub next: Option<(Timestamp, MessageId)>,
+}
+
+/// What is queued of a run among the `limit` messages behind `after`, in the order in which they are due; what is late is due
+/// now. One row for each group.
 ///
 /// # Errors
 /// What the database says.
-pub async fn due(db: &impl ConnectionTrait, run: RunId, now: Timestamp, by_clock: bool) -> Result<Vec<DueGroup>> {
+pub async fn due_part(
+    db: &impl ConnectionTrait,
+    run: RunId,
+    (now, by_clock): (Timestamp, bool),
+    after: Option<(Timestamp, MessageId)>,
+    limit: u32,
+) -> Result<DuePart> {
+    let (after_at, after_id) = after.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_micros(), id.0));
+    let end = "SELECT m.not_before, m.id FROM messages m WHERE m.run_id = $1 AND m.open = 0 \
+               AND (m.not_before, m.id) > ($2, $3) ORDER BY m.not_before, m.id LIMIT 1 OFFSET $4";
+    let values = vec![run.0.into(), after_at.into(), after_id.into(), i64::from(limit.max(1) - 1).into()];
+    let next = match one(db, end, values).await? {
+        Some(row) => Some((Timestamp::from_micros(row.get("not_before")?), MessageId(row.get("id")?))),
+        None => None,
+    };
+    let (to_at, to_id) = next.map_or((i64::MAX, i64::MAX), |(at, id)| (at.as_micros(), id.0));
     let at = format!("CASE WHEN m.not_before <= $2 THEN $2 ELSE CAST(m.not_before / {SLOT} AS bigint) * {SLOT} END");
+    let these = "m.run_id = $1 AND m.open = 0 AND (m.not_before, m.id) > ($3, $4) AND (m.not_before, m.id) <= ($5, $6)";
     let query = if by_clock {
         format!(
             "SELECT g.at, g.timezone, g.prefix, min(g.phone) AS phone, min(g.country) AS country, \
              CAST(count(*) AS bigint) AS n FROM (SELECT {at} AS at, c.timezone, c.phone, c.country, \
              substr(c.phone, 1, {PREFIX}) AS prefix FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
-             WHERE m.run_id = $1 AND m.open = 0) AS g GROUP BY g.at, g.timezone, g.prefix"
+             WHERE {these}) AS g GROUP BY g.at, g.timezone, g.prefix"
         )
     } else {
         format!(
-            "SELECT g.at, CAST(count(*) AS bigint) AS n FROM (SELECT {at} AS at FROM messages m \
-             WHERE m.run_id = $1 AND m.open = 0) AS g GROUP BY g.at"
+            "SELECT g.at, CAST(count(*) AS bigint) AS n FROM (SELECT {at} AS at FROM messages m WHERE {these}) AS g \
+             GROUP BY g.at"
         )
     };
     let someone = |row: &Row| -> Result<Someone> {
@@ -63,45 +96,17 @@ pub async fn due(db: &impl ConnectionTrait, run: RunId, now: Timestamp, by_clock
             timezone: row.get("timezone")?,
         })
     };
-    let rows = all(db, query, vec![run.0.into(), now.as_micros().into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(DueGroup {
-                at: Timestamp::from_micros(row.get("at")?),
-                count: row.get("n")?,
-                someone: by_clock.then(|| someone(row)).transpose()?,
-            })
+    let bounds = [after_at, after_id, to_at, to_id].map(sea_orm::Value::from);
+    let values = [run.0.into(), now.as_micros().into()].into_iter().chain(bounds).collect();
+    let group = |row: &Row| -> Result<DueGroup> {
+        Ok(DueGroup {
+            at: Timestamp::from_micros(row.get("at")?),
+            count: row.get("n")?,
+            someone: by_clock.then(|| someone(row)).transpose()?,
         })
-        .collect()
-}
-
-/// How many messages of a run had been handed over by when, counted by `slot` microseconds of their last claims.
-///
-/// # Errors
-/// What the database says.
-pub async fn handed_over(db: &impl ConnectionTrait, run: RunId, slot: i64) -> Result<Vec<CurvePoint>> {
-    // Handed over is what the provider has or had: neither queued, claimed, in doubt, skipped nor cancelled.
-    let states = [domain::message::State::Queued, domain::message::State::Sending, domain::message::State::Unknown]
-        .into_iter()
-        .chain([domain::message::State::Skipped, domain::message::State::Cancelled])
-        .map(|state| state.rank().to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
-    let query = format!(
-        "SELECT g.at, CAST(count(*) AS bigint) AS n FROM (SELECT CAST(m.claimed_at / $2 AS bigint) * $2 AS at \
-         FROM messages m WHERE m.run_id = $1 AND m.claimed_at IS NOT NULL AND m.state NOT IN ({states})) AS g \
-         GROUP BY g.at ORDER BY g.at"
-    );
-    let slot = slot.max(1);
-    let mut sent = 0;
-    let rows = all(db, query, vec![run.0.into(), slot.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            sent += row.get::<i64>("n")?;
-            // By the end of the slot.
-            Ok(CurvePoint { at: Timestamp::from_micros(row.get("at")?).plus(slot), sent })
-        })
-        .collect()
+    };
+    let groups = all(db, query, values).await?.iter().map(group).collect::<Result<_>>()?;
+    Ok(DuePart { groups, next })
 }
 
 /// The running runs of which nothing was foretold yet. Of those that wait for events nothing can be, nor of one that this
