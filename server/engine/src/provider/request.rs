@@ -74,8 +74,8 @@ pub(crate) fn without_channel(text: &str) -> (Channel, &str) {
     }
 }
 
-/// The person whose address this is, by the number they are stored by. None without a number: who has a user name may hide it, and there is nobody to tell
-/// apart then.
+/// The person whose address this is, by the number they are stored by. None without a number: who has a user name may hide
+/// it, and there is nobody to tell apart then.
 pub(crate) fn person_at(address: &str) -> Option<(Channel, Phone)> {
     let (channel, number) = without_channel(address);
     Some((channel, canonical(number.parse().ok()?)))
