@@ -425,6 +425,11 @@ async fn a_campaign_that_cannot_be_read_is_named_where_the_others_stand() {
         let post = server.request("POST", function).header("cookie", &session).header("accept", "text/html");
         let led = answer(post.form(&form)).await.assert_status(302);
         assert!(led.header("location").ends_with("/campaigns?done=paused"), "{led:?}");
+        // What was typed comes back, although the campaign is read before the words are looked at.
+        let typed = [("campaign", id), ("verb", "set_fallback"), ("variable", "first_name"), ("words", "dear friend")];
+        let script = server.request("POST", function).header("cookie", &session);
+        let refused = answer(script.form(&typed)).await.assert_status(409).body;
+        assert!(refused.contains("dear friend"), "{refused}");
         server.act(&format!("/campaigns/{id}/resume")).await.assert_status(409);
         server.tamper(&set("paused", "running")).await;
         server.act(&format!("/campaigns/{id}/pause")).await.assert_status(204);

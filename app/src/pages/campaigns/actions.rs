@@ -43,15 +43,15 @@ pub async fn change_campaign(
         "set_timezone" => {
             let keep = |error: engine::Error| AppError::from(error).keep(&[("timezone", &timezone)]);
             campaigns.set_timezones(actor, id, &timezone).await.map_err(keep)?;
-            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+            (paths::rehearsal(campaigns.rehearse(actor, id).await.map_err(keep)?.campaign_id), "rehearsed")
         }
         "set_fallback" => {
-            let template = campaigns.get(actor, id).await?.template_id.ok_or(AppError::NotFound)?;
             let typed = [("variable", &*variable), ("words", &*words)];
+            let keep = |error: engine::Error| AppError::from(error).keep(&typed);
+            let template = campaigns.get(actor, id).await.map_err(keep)?.template_id.ok_or(AppError::NotFound)?;
             let fallback = Fallback { variable: variable.clone(), words: words.clone() };
-            let set = ctx.engine.templates().set_fallback(actor, template, &fallback).await;
-            set.map_err(|error| AppError::from(error).keep(&typed))?;
-            (paths::rehearsal(campaigns.rehearse(actor, id).await?.campaign_id), "rehearsed")
+            ctx.engine.templates().set_fallback(actor, template, &fallback).await.map_err(keep)?;
+            (paths::rehearsal(campaigns.rehearse(actor, id).await.map_err(keep)?.campaign_id), "rehearsed")
         }
         "leave_out_us" => {
             campaigns.leave_out(actor, id, &LeaveOut::UsMarketing).await?;
@@ -189,8 +189,10 @@ pub async fn choose_audience(
     let Some(segment) = given(&segment_id) else {
         return Err(AppError::field("segment_id", "Choose who is meant, or make a new audience."));
     };
-    let patch = CampaignPatch { segment_id: Some(audience(segment).await?), ..CampaignPatch::default() };
-    let campaign = patched(&campaign, version, patch, &[("segment_id", &segment_id)]).await?;
+    let typed = [("segment_id", &*segment_id)];
+    let segment = audience(segment).await.map_err(|error| error.keep(&typed))?;
+    let patch = CampaignPatch { segment_id: Some(segment), ..CampaignPatch::default() };
+    let campaign = patched(&campaign, version, patch, &typed).await?;
     go_on(&campaign, Step::Audience, &op);
     Ok(())
 }
@@ -243,7 +245,8 @@ pub async fn save_sending(
     ];
     let keep = |error: AppError| error.keep(&typed);
     let ctx = ctx()?;
-    let zone = clock_of(&ctx, &ctx.engine.campaigns().get(&ctx.actor, id(&campaign)?).await?).await?;
+    let stored = ctx.engine.campaigns().get(&ctx.actor, id(&campaign)?).await.map_err(|error| keep(error.into()))?;
+    let zone = clock_of(&ctx, &stored).await.map_err(keep)?;
     let patch = CampaignPatch {
         sender_id: Some(given(&sender_id).map(id).transpose()?),
         rate_per_second: Some(rate(&rate_per_second).map_err(keep)?),
@@ -315,9 +318,10 @@ pub async fn save_when(
         ("repeat", &*repeat),
         ("catch_up", &*catch_up),
     ];
-    let trigger = match is_untouched(&campaign, &fields).await? {
+    let keep = |error: AppError| error.keep(&typed);
+    let trigger = match is_untouched(&campaign, &fields).await.map_err(keep)? {
         true => None,
-        false => Some(fields.trigger().map_err(|error| error.keep(&typed))?),
+        false => Some(fields.trigger().map_err(keep)?),
     };
     let patch = CampaignPatch {
         trigger,
@@ -399,14 +403,15 @@ async fn patched(
     let ctx = ctx()?;
     let id: CampaignId = id(campaign)?;
     let patch = CampaignPatch { version: Some(version), ..patch };
+    let keep = |error: AppError| error.keep(typed);
     match ctx.engine.campaigns().update(&ctx.actor, id, patch).await {
         Ok(saved) => Ok(saved),
         Err(engine::Error::Stale(mut fields)) => {
-            let stored = ctx.engine.campaigns().get(&ctx.actor, id).await?;
-            name_choices(&mut fields, names(&ctx, &stored).await?);
-            Err(AppError::from(engine::Error::Stale(fields)).keep(typed))
+            let stored = ctx.engine.campaigns().get(&ctx.actor, id).await.map_err(|error| keep(error.into()))?;
+            name_choices(&mut fields, names(&ctx, &stored).await.map_err(keep)?);
+            Err(keep(engine::Error::Stale(fields).into()))
         }
-        Err(error) => Err(AppError::from(error).keep(typed)),
+        Err(error) => Err(keep(error.into())),
     }
 }
 
