@@ -81,7 +81,8 @@ async fn with_own_status(response: Response) -> Response {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    // Our own words, and in memory already: what was typed comes back in them, longer than it came in.
+    let Ok(body) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     if let Ok(status) = StatusCode::from_u16(AppError::de(body.clone()).status()) {
         parts.status = status;
     }

@@ -236,6 +236,11 @@ async fn what_was_typed_into_a_form_that_failed_stands_in_no_address() {
         assert_ne!(again, failed);
         assert!(get(&again, &session).await.assert_status(200).body.contains(&long));
         assert!(!get(&failed, &session).await.assert_status(200).body.contains(WORDS));
+        // A script is told the same: what was typed comes back with what was wrong, together more than a form may be.
+        let full = "x".repeat(1024 * 1024 - 64);
+        let form = [("number", PERSON), ("sender", "none"), ("text", full.as_str())];
+        let told = answer(server.request("POST", &function).header("cookie", &session).form(&form)).await;
+        assert!(told.assert_status(422).body.contains(&full), "not all of it");
         let taken = send(&again, sender["id"].as_str().expect("an id"), "At nine.").await;
         assert_eq!(taken.trim_end_matches('?'), home);
         assert!(!get(&again, &session).await.assert_status(200).body.contains(WORDS), "nothing stays");
