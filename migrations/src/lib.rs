@@ -28,6 +28,7 @@ mod m20261129_000025_decision_grounds;
 mod m20261129_000026_callbacks;
 mod m20261129_000027_failing_told;
 mod m20261130_000028_progress;
+mod m20261130_000029_decided_reviews;
 mod up;
 
 pub use up::{Error, up};
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000026_callbacks::Migration),
             Box::new(m20261129_000027_failing_told::Migration),
             Box::new(m20261130_000028_progress::Migration),
+            Box::new(m20261130_000029_decided_reviews::Migration),
         ]
     }
 }

@@ -105,6 +105,32 @@ async fn words_in_doubt_wait_for_somebody_and_are_decided_once() {
     }
 }
 
+/// Else a page of them would go through everything that people settled by clear words of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_decided_is_found_by_its_index() {
+    for bench in benches().await {
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+                    INSERT INTO consent_reviews \
+                    (contact_id, inbound_sid, created_at, decided_at, decision, actor_kind, actor_id) \
+                    SELECT i, 'SM' || i, i, i, CASE WHEN i % 100 = 0 THEN 'kept' ELSE 'answered' END, 'account', 'x' \
+                    FROM n";
+        store::exec(bench.db.writer(), fill, Vec::new()).await.unwrap();
+        let before = Some((9_900, i64::MIN));
+        let found = store::reviews::decided(bench.db.reader(), before, 2).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.at.as_micros()).collect::<Vec<_>>(), [9_800, 9_700]);
+
+        store::exec(bench.db.writer(), "ANALYZE", Vec::new()).await.unwrap();
+        let (explain, column) = match bench.db.kind() {
+            store::Kind::Postgres => ("EXPLAIN", "QUERY PLAN"),
+            store::Kind::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        let query = store::reviews::DECIDED.replace("$1", "9900").replace("$2", "0").replace("$3", "50");
+        let rows = store::all(bench.db.reader(), format!("{explain} {query}"), Vec::new()).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(column).unwrap()).collect();
+        assert!(plan.iter().any(|line| line.contains("consent_reviews_decided")), "{plan:#?}");
+    }
+}
+
 /// A number that is there and cannot be read is no erased person's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_number_is_told() {

@@ -126,6 +126,15 @@ pub async fn list(db: &impl ConnectionTrait, after: Option<Cursor>, limit: u32) 
     all(db, query, vec![at.into(), id.into()]).await?.iter().map(read).collect()
 }
 
+/// What [`decided`] asks: along the index `consent_reviews_decided`, which leaves out the same decision
+/// ([`ReviewDecision::Answered`]).
+pub const DECIDED: &str = "SELECT r.id, r.decided_at, r.decision, r.actor_kind, r.actor_id, c.phone, c.name, t.body \
+                           FROM consent_reviews r LEFT JOIN contacts c ON c.contact_id = r.contact_id \
+                           LEFT JOIN inbound_messages i ON i.provider_sid = r.inbound_sid \
+                           LEFT JOIN inbound_texts t ON t.inbound_id = i.id \
+                           WHERE r.decision <> 'answered' AND (r.decided_at, r.id) < ($1, $2) \
+                           ORDER BY r.decided_at DESC, r.id DESC LIMIT $3";
+
 /// What was decided by somebody, the newest first, each with the id of who did in the place of a name. What people settled
 /// by clear words of their own is no decision of anybody's.
 ///
@@ -133,13 +142,7 @@ pub async fn list(db: &impl ConnectionTrait, after: Option<Cursor>, limit: u32) 
 /// What the database says.
 pub async fn decided(db: &impl ConnectionTrait, before: Option<Cursor>, limit: u32) -> Result<Vec<Decided>> {
     let (at, id) = before.unwrap_or((i64::MAX, i64::MAX));
-    let query = format!(
-        "SELECT r.id, r.decided_at, r.decision, r.actor_kind, r.actor_id, c.phone, c.name, t.body FROM consent_reviews r \
-         LEFT JOIN contacts c ON c.contact_id = r.contact_id \
-         LEFT JOIN inbound_messages i ON i.provider_sid = r.inbound_sid LEFT JOIN inbound_texts t ON t.inbound_id = i.id \
-         WHERE r.decision <> $1 AND (r.decided_at, r.id) < ($2, $3) ORDER BY r.decided_at DESC, r.id DESC LIMIT {limit}"
-    );
-    let rows = all(db, query, vec![ReviewDecision::Answered.as_str().into(), at.into(), id.into()]).await?;
+    let rows = all(db, DECIDED, vec![at.into(), id.into(), i64::from(limit).into()]).await?;
     let read = |row: &Row| {
         Ok(Decided {
             id: ReviewId(row.get("id")?),
