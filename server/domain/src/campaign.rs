@@ -154,6 +154,8 @@ pub struct Campaign {
 pub struct UnreadableCampaign {
     pub id: CampaignId,
     pub name: String,
+    /// Null where that itself cannot be read.
+    pub status: Option<CampaignStatus>,
     pub created_at: Timestamp,
 }
 

@@ -949,7 +949,8 @@ async fn a_campaign_that_cannot_be_read_is_named_and_hides_no_other() {
         }
         assert_eq!(ids(&items), BTreeSet::from([good.id, other.id]), "{:?}", world.db.kind());
         assert_eq!(names(&unreadable), BOTH);
-        assert!(unreadable.iter().any(|one| one.id == newer.id));
+        let status = unreadable.iter().find(|one| one.id == newer.id).expect("it is named").status;
+        assert_eq!(status, Some(CampaignStatus::Scheduled));
         let dashboard = world.engine.dashboard().get(admin).await.expect("the first page");
         assert_eq!(
             (ids(&dashboard.campaigns), names(&dashboard.unreadable)),

@@ -77,13 +77,18 @@ fn deadline(row: &Row) -> Result<Option<SendBefore>> {
 fn read_or_name(row: &Row) -> Result<Listed> {
     let id = CampaignId(row.get("id")?);
     let created_at = Timestamp::from_micros(row.get("created_at")?);
-    let unreadable = UnreadableCampaign { id, name: row.get("name")?, created_at };
+    let unreadable = UnreadableCampaign { id, name: row.get("name")?, status: row.word("status").ok(), created_at };
     Ok(if_readable("campaign", id.0, read(row))?.ok_or(unreadable))
 }
 
 /// One of which the latest run cannot be read.
 fn named(campaign: &Campaign) -> UnreadableCampaign {
-    UnreadableCampaign { id: campaign.id, name: campaign.name.clone(), created_at: campaign.created_at }
+    UnreadableCampaign {
+        id: campaign.id,
+        name: campaign.name.clone(),
+        status: Some(campaign.status),
+        created_at: campaign.created_at,
+    }
 }
 
 /// Campaigns by a condition with its order and limit, without their runs.

@@ -80,7 +80,9 @@ fn stop_unreadable(unreadable: &[UnreadableCampaign], pause: FormAction<ChangeCa
     if unreadable.is_empty() || !may(Permission::Send) {
         return None;
     }
-    let buttons = unreadable.iter().map(|one| {
+    let can_be_paused =
+        unreadable.iter().filter(|one| matches!(one.status, Some(CampaignStatus::Running | CampaignStatus::Scheduled)));
+    let buttons = can_be_paused.map(|one| {
         let (id, label) = (one.id.to_string(), format!("Pause \u{201c}{}\u{201d}", one.name));
         view! {
             <FormFor action=pause class="inline" quiet=true>
@@ -92,7 +94,8 @@ fn stop_unreadable(unreadable: &[UnreadableCampaign], pause: FormAction<ChangeCa
         .into_any()
     });
     let buttons = buttons.collect::<Vec<_>>();
-    Some(view! { <ActionError action=pause/> <div class="toolbar">{buttons}</div> }.into_any())
+    let toolbar = (!buttons.is_empty()).then(|| view! { <div class="toolbar">{buttons}</div> });
+    Some(view! { <ActionError action=pause/> {toolbar} }.into_any())
 }
 
 fn none_yet() -> AnyView {
