@@ -817,7 +817,18 @@ async fn runs_are_numbered_without_their_rehearsals() {
         let next = list(newest.next_cursor).await;
         assert_eq!(next.items.iter().map(|run| run.id).collect::<Vec<_>>(), [first.id]);
         assert_eq!(next.next_cursor, None);
-        assert_eq!(world.launch(&campaign).await.number, 2);
+        let second = world.launch(&campaign).await;
+        assert_eq!(second.number, 2);
+        world.until_completed(second.id).await;
+
+        // As a process of the version before leaves one that it launches during an update. What is looked at keeps its number.
+        let looked_at = rehearse(&world, &campaign).await;
+        let leave = "UPDATE runs SET number = -50 WHERE id = $1";
+        store::exec(world.db.writer(), leave, vec![first.id.0.into()]).await.expect("left");
+        for (expected, run) in [(3, &first), (2, &second), (looked_at.number, &looked_at)] {
+            engine::services::tidy::tidy(&world.engine).await.expect("tidied");
+            assert_eq!(world.run(run.id).await.number, expected, "{:?}", world.db.kind());
+        }
         world.stop().await;
     }
 }

@@ -220,6 +220,31 @@ pub async fn launch(tx: &Tx, run: RunId, rules: &Rules, at: Timestamp) -> Result
     if exec(tx, update, values).await? == 1 { Ok(()) } else { Err(Error::Stale) }
 }
 
+/// Runs that still have the number of a rehearsal, with their campaigns: during an update, processes of an earlier version
+/// launch them so.
+///
+/// # Errors
+/// What the database says.
+pub async fn unnumbered(db: &impl ConnectionTrait) -> Result<Vec<(RunId, CampaignId)>> {
+    let query = "SELECT id, campaign_id FROM runs WHERE NOT rehearsal AND number < 0 ORDER BY started_at, id";
+    let rows = all(db, query, Vec::new()).await?;
+    rows.iter().map(|row| Ok((RunId(row.get("id")?), CampaignId(row.get("campaign_id")?)))).collect()
+}
+
+/// Such a run gets the campaign's next number, unless it has one by now.
+///
+/// # Errors
+/// What the database says.
+pub async fn number(tx: &Tx, run: RunId, campaign: CampaignId) -> Result<()> {
+    // Whoever inserts or launches a run holds it, too. One that was deleted has no more of them.
+    let lock = format!("SELECT id FROM campaigns WHERE id = $1{}", Kind::of(tx).for_update());
+    one(tx, lock, vec![campaign.0.into()]).await?;
+    let update = "UPDATE runs SET number = (SELECT COALESCE(max(x.number), 0) + 1 FROM runs x \
+                  WHERE x.campaign_id = runs.campaign_id AND x.number > 0) WHERE id = $1 AND NOT rehearsal AND number < 0";
+    exec(tx, update, vec![run.0.into()]).await?;
+    Ok(())
+}
+
 /// The campaign was changed: its rehearsals do not count any more.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Forgetting what has served its time.
+//! Forgetting what has served its time, and setting right what an earlier version leaves behind.
 
 use domain::{auto_reply::PAUSE_MAX, time::Timestamp};
 use serde_json::json;
@@ -20,7 +20,8 @@ const CHUNK: u32 = 2_000;
 
 /// Removes expired sessions, kept answers, old tries to log in, rejected rows of old imports and processes that are gone,
 /// and raw webhooks whose time is over, with the keys of their days: whatever a backup still holds of them can no longer
-/// be read. Texts and callbacks go when the settings say so.
+/// be read. Texts and callbacks go when the settings say so. Runs that a process of an earlier version has launched under the
+/// number of a rehearsal get one of their own.
 ///
 /// # Errors
 /// What the database says; what was removed by then stays removed.
@@ -36,6 +37,7 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     // The longest pause of a rule, and a while.
     store::auto_replies::purge(db.writer(), now.plus(-2 * i64::from(PAUSE_MAX) * Timestamp::HOUR)).await?;
     store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
+    number_runs(engine).await?;
     let retention = settings::current(engine).await?.retention;
     forget_webhooks(engine, now, days(retention.raw_webhook_days)).await?;
     if let Some(text_days) = retention.text_days {
@@ -43,6 +45,15 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     }
     if let Some(callback_days) = retention.callback_days {
         forget_callbacks(engine, now, days(callback_days)).await?;
+    }
+    Ok(())
+}
+
+async fn number_runs(engine: &Engine) -> Result<()> {
+    for (run, campaign) in store::rehearsals::unnumbered(engine.db().reader()).await? {
+        let tx = engine.db().begin().await?;
+        store::rehearsals::number(&tx, run, campaign).await?;
+        tx.commit().await.map_err(store::Error::from)?;
     }
     Ok(())
 }
