@@ -29,7 +29,7 @@ use store::{
 };
 
 use super::{
-    Done,
+    Done, addressees,
     answers::{self, Answer, twiml},
     auto_reply::{self, Heard},
     event::{Content, Event, InboundIn},
@@ -41,7 +41,6 @@ use super::{
 use crate::{
     Actor, Engine,
     optouts::Left,
-    phone::other_writing,
     services::{
         contacts::{Birth, born, seal_words},
         opt_ins, settings,
@@ -56,10 +55,12 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let settings = settings::current(engine).await.map_err(settings_problem)?;
     let until = opt_ins::expiry(engine, now).await.map_err(settings_problem)?;
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
+    let added = &settings.keywords;
+    let meanings: BTreeMap<&str, Meaning> =
+        inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
     let tx = engine.db().begin_ingest().await?;
-    let mut addressees = store::messages::recipients(&tx, &left_by(&inbound, &settings.keywords)).await?;
-    addressees.extend(twins(&inbound, &settings.keywords));
-    let mut batch = Batch::load(engine, &tx, now, (&inbound[..], &addressees), &settings.keywords).await?;
+    let addressees = addressees::find(&tx, &inbound, &meanings).await?;
+    let mut batch = Batch::load(engine, &tx, now, (&inbound[..], &addressees), meanings).await?;
     let ids = store::webhook_events::next_ids(&tx, inbound.len()).await?;
     let mut stored: Vec<NewEvent<'_>> = Vec::with_capacity(inbound.len());
     for ((event, message), id) in inbound.iter().zip(&ids) {
@@ -133,8 +134,7 @@ struct Asks<'a> {
 #[derive(Default)]
 struct Batch<'a> {
     people: BTreeMap<&'a Phone, Person>,
-    /// Whom the messages of ours went to that an opt-out answers, by their SIDs; and who is stored by another writing of the
-    /// number that an opt-out came from, by its own SID.
+    /// Whom an opt-out holds for, too ([`addressees::find`]).
     addressees: BTreeMap<&'a str, &'a Phone>,
     topics: Vec<TopicName>,
     /// What each of the messages says, by its SID.
@@ -167,11 +167,12 @@ impl<'a> Batch<'a> {
         tx: &Tx,
         now: Timestamp,
         (inbound, addressees): (&[(&'a Event, &'a InboundIn)], &'a BTreeMap<String, Phone>),
-        added: &Keywords,
+        meanings: BTreeMap<&'a str, Meaning>,
     ) -> store::Result<Self> {
         let mut batch = Self {
             people: people(tx, inbound, addressees).await?,
             addressees: addressees.iter().map(|(sid, phone)| (sid.as_str(), phone)).collect(),
+            meanings,
             ..Self::default()
         };
         // After the people are locked: another process that stores the same message has finished by now.
@@ -179,7 +180,6 @@ impl<'a> Batch<'a> {
         batch.known = store::inbound::known(tx, &sids).await?;
         let strangers = batch.strangers(inbound);
         batch.people.extend(newcomers(engine, tx, now, strangers).await?);
-        batch.meanings = inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
         // What was fetched is old, and who seems to come back may have left since: several transactions and processes store
         // what people write, and not always in its order.
         let ids: BTreeSet<ContactId> = inbound
@@ -492,27 +492,6 @@ impl<'a> Batch<'a> {
             everything.into_iter().chain(topics).map(|topic| (person.id, topic))
         })
     }
-}
-
-/// The messages of ours that opt-outs answer. Only whom they went to can answer them, but WhatsApp does not name everybody by
-/// the number that they are stored by (Brazil's ninth digit, Argentina's 9).
-fn left_by<'a>(inbound: &[(&'a Event, &'a InboundIn)], added: &Keywords) -> BTreeSet<&'a str> {
-    let answered = inbound.iter().filter_map(|(_, message)| Some((message, message.replied_sid.as_deref()?)));
-    answered.filter(|(message, _)| leaves(message, added)).map(|(_, sid)| sid).collect()
-}
-
-/// By an opt-out's SID, the other writing of the number that it came from: an earlier version stored people by it who wrote
-/// first, or were given by it.
-fn twins(inbound: &[(&Event, &InboundIn)], added: &Keywords) -> Vec<(String, Phone)> {
-    let twin = |message: &InboundIn| {
-        let phone: Phone = other_writing(message.phone.as_str())?.parse().ok()?;
-        leaves(message, added).then(|| (message.sid.clone(), phone))
-    };
-    inbound.iter().filter_map(|(_, message)| twin(message)).collect()
-}
-
-fn leaves(message: &InboundIn, added: &Keywords) -> bool {
-    matches!(read(message, added), Meaning::Wish(Wish::Stop | Wish::Unsubscribe(_)))
 }
 
 /// The people who wrote, or are opted out by who did, and are known, locked.

@@ -4,6 +4,7 @@
 //! milliseconds in one transaction and only then lets the requests be answered. So an answer says that the webhook is
 //! durable, and a commit is shared by hundreds of them.
 
+mod addressees;
 mod answers;
 mod auto_reply;
 mod event;
