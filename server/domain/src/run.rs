@@ -107,9 +107,9 @@ impl Ledger {
         self.queued + self.sending + self.unknown
     }
 
-    /// What the provider has or had.
+    /// What was handed over or has failed.
     #[must_use]
-    pub const fn handed_over(&self) -> i64 {
+    pub const fn tried(&self) -> i64 {
         self.accepted + self.sent + self.delivered + self.read + self.undelivered + self.failed
     }
 

@@ -154,22 +154,31 @@ fn point(at: Timestamp, sent: f64) -> CurvePoint {
     CurvePoint { at, sent: sent.round() as i64 }
 }
 
-/// How much time passes between two notes of a run's progress that has been going on for `elapsed` (both in microseconds):
-/// always the same part of it, so a week has no more points to draw than a minute, and ten times as long only some more.
-pub(crate) const fn step(elapsed: i64) -> i64 {
+/// How long a stretch of a run's time is of which one note stays, when the run has been going on for `elapsed` (both in
+/// microseconds): a second at first, then always the same part of it. So ten times as long has only some more of them.
+const fn stretch_length(elapsed: i64) -> i64 {
     let part = elapsed / POINTS as i64;
     if part < Timestamp::SECOND { Timestamp::SECOND } else { part }
 }
 
-/// What happened of a run, from the points that were noted of it and where it stands. While nothing went out nothing was
-/// noted that differs, so there it goes flat until the note that does.
+/// The number of the stretch of a run's time that `elapsed` microseconds after its start belong to.
+pub(crate) fn stretch(elapsed: i64) -> i32 {
+    let seconds = elapsed.max(0) as f64 / Timestamp::SECOND as f64;
+    let evenly = POINTS as f64;
+    // As many as there are of the same length, and from there on each is longer by that part of the time than the last.
+    let number = if seconds < evenly { seconds } else { evenly + evenly * (seconds / evenly).ln() };
+    number as i32
+}
+
+/// What happened of a run, from what was noted of it and where it stands. Whenever something goes out a note follows, so until
+/// the stretch of the next one nothing did.
 pub(crate) fn happened(noted: &[CurvePoint], started: Timestamp, now: CurvePoint) -> Vec<CurvePoint> {
     let mut before = CurvePoint { at: started, sent: 0 };
     let mut points = Vec::with_capacity(noted.len() + 1);
     for point in noted.iter().filter(|point| (started..now.at).contains(&point.at)).chain([&now]) {
-        let step = step(point.at.since(started));
-        if point.at.since(before.at) > 2 * step {
-            points.push(CurvePoint { at: point.at.plus(-step), sent: before.sent });
+        let length = stretch_length(point.at.since(started));
+        if point.at.since(before.at) > 2 * length {
+            points.push(CurvePoint { at: point.at.plus(-length), sent: before.sent });
         }
         before = CurvePoint { at: point.at, sent: point.sent.max(before.sent) };
         points.push(before);
@@ -280,16 +289,15 @@ mod tests {
     }
 
     #[test]
-    fn notes_come_at_the_same_part_of_the_time_that_passed() {
-        assert_eq!(step(0), Timestamp::SECOND);
-        assert_eq!(step(96 * Timestamp::MINUTE), Timestamp::MINUTE);
-        // A month of notes.
-        let (mut at, mut notes) = (0, 0);
-        while at < 30 * Timestamp::DAY {
-            at += step(at);
-            notes += 1;
-        }
-        assert!((500..1_500).contains(&notes), "{notes}");
+    fn stretches_follow_each_other_and_grow_with_the_time_that_passed() {
+        let seconds = |seconds: i64| stretch(seconds * Timestamp::SECOND);
+        assert_eq!([seconds(-5), seconds(0), seconds(1), seconds(95), seconds(96)], [0, 0, 1, 95, 96]);
+        let numbers: Vec<i32> = (0..86_400).map(seconds).collect();
+        assert!(numbers.windows(2).all(|pair| (0..=1).contains(&(pair[1] - pair[0]))), "none is left out");
+        assert_eq!(seconds(966) - seconds(965), 0, "ten seconds long by then");
+        assert_eq!(seconds(30 * 86_400), 1_075, "in a month");
+        assert_eq!(stretch_length(0), Timestamp::SECOND);
+        assert_eq!(stretch_length(96 * Timestamp::MINUTE), Timestamp::MINUTE);
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub(crate) struct Inner {
     pub in_hand: sender::InHand,
     pub load: sender::Load,
     pub pace: sender::Pace,
+    pub moved: sender::Moved,
     pub sender_pace: sender::Pace<domain::ids::SenderId>,
     /// What the meters of the rates let through, less what was given back.
     pub granted_pace: sender::Pace<domain::ids::SenderId>,
@@ -122,6 +123,7 @@ impl Engine {
             in_hand: sender::InHand::default(),
             load: sender::Load::new(config.worker_concurrency),
             pace: sender::Pace::default(),
+            moved: sender::Moved::default(),
             sender_pace: sender::Pace::default(),
             granted_pace: sender::Pace::default(),
             ingest: ingest::Ingest::default(),

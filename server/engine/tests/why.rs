@@ -2,6 +2,8 @@
 
 mod world;
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
 use domain::{
     campaign::NewCampaign,
     consent::Consent,
@@ -15,7 +17,7 @@ use domain::{
 };
 use serde_json::json;
 use testkit::build;
-use world::{Setup, World, handed_over, worlds};
+use world::{Moved, Setup, World, handed_over, worlds};
 
 async fn why(world: &World, campaign: domain::ids::CampaignId, phone: &Phone) -> Why {
     world.engine.campaigns().why(&world.admin, campaign, phone, None).await.expect("an answer")
@@ -113,7 +115,7 @@ async fn rules_say_who_was_left_out_and_by_which_of_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_run_of_a_campaign_can_be_asked_about() {
-    let clock = std::sync::Arc::new(world::Moved::default());
+    let clock = Arc::new(Moved::default());
     clock.to("2026-11-28T08:59:00Z");
     for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
         clock.to("2026-11-28T08:59:00Z");
@@ -141,11 +143,11 @@ async fn every_run_of_a_campaign_can_be_asked_about() {
                     let all = world.engine.runs().list(&world.admin, campaign, &page).await.expect("runs").items;
                     match all.first().filter(|run| run.number == number) {
                         Some(run) => return run.id,
-                        None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                        None => tokio::time::sleep(Duration::from_millis(20)).await,
                     }
                 }
             };
-            let run = tokio::time::timeout(std::time::Duration::from_secs(20), run).await.expect("a run");
+            let run = tokio::time::timeout(Duration::from_secs(20), run).await.expect("a run");
             world.until_completed(run).await;
             runs.push(run);
         }
@@ -196,9 +198,33 @@ async fn what_was_expected_stands_beside_what_happened() {
         assert_eq!((done.forecast.finish_at, done.forecast.curve.len()), (None, 0));
         // What was noted on the way, three seconds long; and where it ended.
         let actual = done.forecast.actual;
-        assert!(actual.is_sorted_by_key(|point| (point.at, point.sent)), "{actual:?}");
         assert!(actual.iter().any(|point| (1..60).contains(&point.sent)), "{actual:?}");
         assert_eq!(actual.last().map(|last| (Some(last.at), last.sent)), Some((done.finished_at, 60)));
+        world.stop().await;
+    }
+}
+
+/// What went out before a run was paused stays where it was, however long it is paused, and nothing went out since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_drawn_for_the_time_of_a_pause() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { rate_per_second: 20, clock: clock.clone(), ..Setup::default() }).await {
+        world.people(1, 200).await;
+        let campaign = world.campaign("Hi").await;
+        world.start();
+        let run = world.launch(&campaign).await;
+        world.until(run.id, "under way", |run| handed_over(&run.ledger) >= 30).await;
+        world.engine.campaigns().pause(&world.admin, campaign.id).await.expect("paused");
+        let paused = world.until(run.id, "settled", |run| run.ledger.sending + run.ledger.unknown == 0).await;
+        let sent = handed_over(&paused.ledger);
+        // What the last second brought is noted within the next.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let since = world.engine.now();
+        clock.by(Timestamp::HOUR);
+        let actual = world.run(run.id).await.forecast.actual;
+        let first = actual.iter().find(|point| point.sent == sent).expect("all of it");
+        assert!(first.at <= since, "an hour of nothing: {actual:?}");
+        assert_eq!(actual.last().map(|last| last.sent), Some(sent));
         world.stop().await;
     }
 }
@@ -221,7 +247,7 @@ async fn what_is_due_is_read_part_by_part() {
             let asked = (world.engine.now(), by_clock);
             let whole = store::runs::due_part(db.reader(), run.id, asked, None, 1_000).await.expect("all");
             assert_eq!((whole.groups.iter().map(|group| group.count).sum::<i64>(), whole.next), (25, None));
-            let (mut parts, mut after, mut sizes) = (std::collections::BTreeMap::new(), None, Vec::new());
+            let (mut parts, mut after, mut sizes) = (BTreeMap::new(), None, Vec::new());
             loop {
                 let part = store::runs::due_part(db.reader(), run.id, asked, after, 7).await.expect("a part");
                 sizes.push(part.groups.iter().map(|group| group.count).sum::<i64>());
@@ -235,6 +261,9 @@ async fn what_is_due_is_read_part_by_part() {
                 }
             }
             assert_eq!(sizes, [7, 7, 7, 4]);
+            let exact = store::runs::due_part(db.reader(), run.id, asked, None, 25).await.expect("all");
+            let none = store::runs::due_part(db.reader(), run.id, asked, exact.next, 25).await.expect("nothing more");
+            assert_eq!((none.groups.len(), none.next), (0, None));
             let of = |group: &store::runs::DueGroup| {
                 let clock = group.someone.as_ref().map(|someone| format!("{:?}", someone.clock()));
                 ((group.at, clock), group.count)
@@ -259,7 +288,7 @@ async fn everybody_is_in_an_audience_without_rules() {
 /// A rule that counts days back from the plan is told as it was then, not as it would be today.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_that_count_back_do_so_from_the_plan() {
-    let clock = std::sync::Arc::new(world::Moved::default());
+    let clock = Arc::new(Moved::default());
     for mut world in worlds(Setup { clock: clock.clone(), ..Setup::default() }).await {
         clock.to("2026-11-28T12:00:00Z");
         build::people(&world.db, 1, 2, Consent::OptedIn).await;

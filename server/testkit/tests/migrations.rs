@@ -211,16 +211,21 @@ async fn the_progress_of_earlier_runs_is_told_by_their_hours() {
     const HOUR: i64 = 3_600_000_000;
     for test in testkit::unmigrated().await {
         let (db, id) = (test.db.writer(), Uuid::from_u128(7));
-        let before = migrations::Migrator::migrations().iter().take_while(|one| !one.name().ends_with("_progress")).count();
+        let before =
+            migrations::Migrator::migrations().iter().take_while(|one| !one.name().ends_with("_progress")).count();
         migrations::Migrator::up(db, u32::try_from(before).ok()).await.expect("the schema of the version before");
         let run = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
                    sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, finished_at) \
                    VALUES ($1, $1, 1, 0, 'completed', $1, 1, '{}', $1, '{}', 0, 'user', '1', 0, 5, $2)";
         exec(db, run, vec![id.into(), (3 * HOUR + 7).into()]).await.expect("a run");
         // Two countries; who has read it is not counted twice, nor who belongs to no run.
-        for (run, hour, country, state, count) in
-            [(id, 0, "LK", 3, 4), (id, 0, "DE", 3, 2), (id, 0, "DE", 8, 2), (id, 3, "LK", 3, 5), (Uuid::nil(), 0, "", 3, 9)]
-        {
+        for (run, hour, country, state, count) in [
+            (id, 0, "LK", 3, 4),
+            (id, 0, "DE", 3, 2),
+            (id, 0, "DE", 8, 2),
+            (id, 3, "LK", 3, 5),
+            (Uuid::nil(), 0, "", 3, 9),
+        ] {
             let insert = "INSERT INTO message_rollups (hour, run_id, sender_id, country, state, code, count) \
                           VALUES ($1, $2, $2, $3, $4, 0, $5)";
             let values = vec![(hour * HOUR).into(), run.into(), country.into(), state.into(), i64::from(count).into()];

@@ -213,6 +213,7 @@ async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> 
     };
     tx.commit().await.map_err(store::Error::from)?;
     engine.told_opt_outs(opted_out);
+    engine.inner().moved.add(message.run_id);
     if let Some(code) = code.filter(|_| written) {
         engine.error_codes().heard(code, None, now);
     }

@@ -24,6 +24,7 @@ mod outcomes;
 mod pace;
 mod permit;
 mod prepare;
+mod progress;
 mod rehearse;
 mod stop;
 mod sweep;
@@ -54,6 +55,7 @@ pub(crate) use limit::reached_limit;
 pub use load::Load;
 pub use pace::Pace;
 pub use permit::Permit;
+pub use progress::Moved;
 pub(crate) use rehearse::{
     Found, Rehearsing, content_for, is_refused_in_us, language, leaf, length_by_sms, local_time,
 };
@@ -62,7 +64,7 @@ use store::{
     messages::{Claimed, Lane, Lease},
     senders::SenderRow,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use verdict::Binding;
 
@@ -233,6 +235,8 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         stop: stop.clone(),
         engine: engine.clone(),
     });
+    let written = CancellationToken::new();
+    let progress = tokio::spawn(progress::run(engine.clone(), written.clone()));
     let writer = tokio::spawn(outcomes::write(engine.clone(), receiver));
     let sweep = tokio::spawn(sweep::run(engine.clone(), stop));
     let done = CancellationToken::new();
@@ -247,8 +251,14 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     // The last sender: the writer drains the channel and ends.
     drop(shared);
     for part in [writer, sweep, permit] {
-        if let Err(error) = part.await {
-            tracing::error!(%error, "a part of the sender ended badly");
-        }
+        finish(part).await;
+    }
+    written.cancel();
+    finish(progress).await;
+}
+
+async fn finish(part: JoinHandle<()>) {
+    if let Err(error) = part.await {
+        tracing::error!(%error, "a part of the sender ended badly");
     }
 }

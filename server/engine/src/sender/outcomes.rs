@@ -186,6 +186,7 @@ fn report(engine: &Engine, batch: &[Done], settled: &[Settled]) {
     }
     let twice = settled.iter().filter(|message| message.second_sid).count();
     metrics::counter!("messages_sent_twice_total").increment(twice as u64);
+    engine.inner().moved.add(batch.iter().filter_map(|done| done.run));
     let mut by_run: BTreeMap<RunId, u32> = BTreeMap::new();
     let mut by_sender: BTreeMap<SenderId, u32> = BTreeMap::new();
     for done in batch.iter().filter(|done| matches!(done.outcome.effect, Effect::Accepted { .. })) {

@@ -1,4 +1,4 @@
-//! What must not be left lying: leases that ran out, runs that are done, messages of cancelled runs, how far runs have come.
+//! What must not be left lying: leases that ran out, runs that are done, messages of cancelled runs.
 
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     retry::{is_passing, retrying},
-    services::forecast,
 };
 
 const EVERY: Duration = Duration::from_millis(500);
@@ -39,17 +38,8 @@ pub(super) async fn run(engine: Engine, stop: CancellationToken) {
         if let Err(error) = swept {
             tracing::error!(%error, "sweeping up failed");
         }
-        if let Err(error) = note_progress(&engine).await {
-            tracing::warn!(%error, "how far the runs have come could not be noted");
-        }
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }
-}
-
-/// Of the runs that this process has handed messages over for lately.
-async fn note_progress(engine: &Engine) -> Result<()> {
-    let runs: Vec<RunId> = engine.inner().pace.all(engine.now()).into_keys().collect();
-    if runs.is_empty() { Ok(()) } else { forecast::note_progress(engine, &runs).await }
 }
 
 /// When it was looked, and until when it is to be looked, for what was written by a clock that was ahead.

@@ -1,7 +1,7 @@
 //! Forecasts of runs: what is queued, by when it is due and by whose clock, against the rates that hold for it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use domain::{
     settings::{SendingState, Settings},
     time::Timestamp,
 };
-use store::runs::{DueGroup, RunLane, Someone};
+use store::runs::{DueGroup, Progress, RunLane, Someone, UnderWay};
 use tokio::time::Instant;
 
 use super::{processes, settings};
@@ -24,9 +24,15 @@ use crate::{
     zones::zones_of,
 };
 
-/// How much longer than it took what was read for a forecast serves: so it costs a twentieth of the time at most, however
-/// many look at it.
-const SERVES: u32 = 20;
+/// Messages that are read at once: some milliseconds of the database's time.
+const PART: usize = 2_000;
+
+/// After a part it rests so many times as long as that took: nobody who sends or looks at a page waits for it.
+const RESTS: u32 = 4;
+
+/// What was read serves so many times as long as reading it took, rests included. So one process reads for a twentieth of the
+/// time at most, however many look.
+const SERVES: u32 = 3;
 
 /// So much is looked ahead where nights or full days are in the way.
 const HORIZON: i64 = 30 * Timestamp::DAY;
@@ -34,14 +40,11 @@ const HORIZON: i64 = 30 * Timestamp::DAY;
 /// And where nothing is: a century is no forecast any more.
 const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
 
-/// So long it serves at most: what is read part by part has rested as it was read.
-const SERVES_AT_MOST: Duration = Duration::from_secs(10);
-
-/// Messages that are read at once: some milliseconds of the database's time.
-const PART: u32 = 5_000;
-
 /// How long somebody who looks waits for what is being read; then what was read before has to do.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// And at a rehearsal, which nobody looks at again by itself, and which does not change.
+const OF_A_REHEARSAL: Duration = Duration::from_secs(3);
 
 /// How exact a forecast has to be.
 #[derive(Clone, Copy)]
@@ -52,78 +55,100 @@ enum Patience {
     ToTheEnd,
 }
 
-/// By run, what was last found to be queued of it by when it is due; read anew beside those who look, one at a time.
+/// What forecasts of runs were reckoned from lately.
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<RunId, Read>>);
+pub(crate) struct Cache {
+    reads: Mutex<HashMap<Asked, Read>>,
+    /// One is read at a time, however many runs are looked at.
+    reading: tokio::sync::Mutex<()>,
+    /// Whether what is expected of new runs is being kept.
+    keeping: tokio::sync::Mutex<()>,
+}
 
+/// Of which run it is asked; what is rehearsed is asked apart from what is launched then, and by which clocks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Asked {
+    run: RunId,
+    rehearsed: bool,
+    by_clock: bool,
+}
+
+#[derive(Default)]
 struct Read {
     groups: Option<Arc<Vec<DueGroup>>>,
-    until: Instant,
+    /// Until when they serve; none when there are none.
+    until: Option<Instant>,
     reading: bool,
 }
 
-/// Runs that are kept in mind.
+/// Answers that are kept in mind.
 const KEPT: usize = 256;
 
 impl Cache {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Read>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Asked, Read>> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
-    fn known(&self, run: RunId) -> (Option<Arc<Vec<DueGroup>>>, bool) {
+    fn known(&self, asked: Asked) -> (Option<Arc<Vec<DueGroup>>>, bool) {
         let mut all = self.lock();
         if all.len() >= KEPT {
             all.retain(|_, read| read.reading);
         }
-        let now = Instant::now();
-        let read = all.entry(run).or_insert(Read { groups: None, until: now, reading: false });
-        let due = !read.reading && read.until <= now;
+        let read = all.entry(asked).or_default();
+        let due = !read.reading && read.until.is_none_or(|until| until <= Instant::now());
         read.reading |= due;
         (read.groups.clone(), due)
     }
+}
 
-    fn keep(&self, run: RunId, groups: Option<Vec<DueGroup>>, for_now: Duration) -> Option<Arc<Vec<DueGroup>>> {
-        let mut all = self.lock();
-        let read = all.entry(run).or_insert(Read { groups: None, until: Instant::now(), reading: false });
-        if let Some(groups) = groups {
-            read.groups = Some(Arc::new(groups));
+/// Whoever reads; another may once this one is gone, whatever became of it.
+struct Reader(Engine, Asked);
+
+impl Reader {
+    fn found(&self, groups: Vec<DueGroup>, serves: Duration) -> Arc<Vec<DueGroup>> {
+        let groups = Arc::new(groups);
+        let mut all = self.0.inner().forecasts.lock();
+        let read = all.entry(self.1).or_default();
+        (read.groups, read.until) = (Some(groups.clone()), Some(Instant::now() + serves));
+        groups
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(read) = self.0.inner().forecasts.lock().get_mut(&self.1) {
+            read.reading = false;
         }
-        read.until = Instant::now() + for_now;
-        read.reading = false;
-        read.groups.clone()
     }
 }
 
 /// What is queued, as it was found a moment ago. Who has no patience for it gets what was read before, if anything was.
-async fn look(engine: &Engine, run: RunId, asked: (Timestamp, bool)) -> Option<Arc<Vec<DueGroup>>> {
-    let (known, is_due) = engine.inner().forecasts.known(run);
+async fn look(engine: &Engine, asked: Asked, now: Timestamp) -> Option<Arc<Vec<DueGroup>>> {
+    let (known, is_due) = engine.inner().forecasts.known(asked);
     if !is_due {
         return known;
     }
-    // Nothing is known yet: whoever looks would like it soon.
-    let rests = if known.is_some() { SERVES } else { 1 };
-    let engine = engine.clone();
+    let reader = Reader(engine.clone(), asked);
     let reading = tokio::spawn(async move {
+        let Reader(engine, asked) = &reader;
+        let _alone = engine.inner().forecasts.reading.lock().await;
         let began = Instant::now();
-        let groups = queued(&engine, run, asked, Some(rests)).await;
-        let groups = groups.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok();
-        engine.inner().forecasts.keep(run, groups, (began.elapsed() * SERVES).min(SERVES_AT_MOST))
+        let rests = if asked.rehearsed { 0 } else { RESTS };
+        let read = queued(engine, asked.run, (now, asked.by_clock), rests).await;
+        let groups = read.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok()?;
+        Some(reader.found(groups, began.elapsed() * SERVES))
     });
-    match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(Ok(groups)) => groups,
+    let patience = if asked.rehearsed { OF_A_REHEARSAL } else { PATIENCE };
+    match tokio::time::timeout(patience, reading).await {
+        Ok(Ok(Some(groups))) => Some(groups),
         _ => known,
     }
 }
 
-/// What is queued of a run by when it is due, read part by part. After each it rests so many times as long as that took:
-/// a million messages are read in a while, but nobody who sends or looks at a page waits for them.
-async fn queued(
-    engine: &Engine,
-    run: RunId,
-    asked: (Timestamp, bool),
-    rests: Option<u32>,
-) -> store::Result<Vec<DueGroup>> {
+/// What is queued of a run by when it is due, read part by part, with so many times as long a rest between two of them as the
+/// first took.
+async fn queued(engine: &Engine, run: RunId, asked: (Timestamp, bool), rests: u32) -> store::Result<Vec<DueGroup>> {
     let mut found: BTreeMap<_, DueGroup> = BTreeMap::new();
     let mut after = None;
     loop {
@@ -134,18 +159,18 @@ async fn queued(
                 let (timezone, prefix) = someone.clock();
                 (timezone.map(str::to_owned), prefix.to_owned())
             });
-            found
-                .entry((group.at, clock))
-                .and_modify(|known| known.count += group.count)
-                .or_insert(group);
+            match found.entry((group.at, clock)) {
+                Entry::Occupied(mut known) => known.get_mut().count += group.count,
+                Entry::Vacant(place) => {
+                    place.insert(group);
+                }
+            }
         }
         after = part.next;
         if after.is_none() {
             return Ok(found.into_values().collect());
         }
-        if let Some(rests) = rests {
-            tokio::time::sleep(began.elapsed() * rests).await;
-        }
+        tokio::time::sleep(began.elapsed() * rests).await;
     }
 }
 
@@ -177,7 +202,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let by_clock = !hours.is_free();
     let waiting = match patience {
         Patience::Short => waiting(engine, run, (now, by_clock)).await,
-        Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), None).await?),
+        Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), RESTS).await?),
     };
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
@@ -200,7 +225,8 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
 
 /// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
 async fn waiting(engine: &Engine, run: &Run, (now, by_clock): (Timestamp, bool)) -> Arc<Vec<DueGroup>> {
-    if let Some(due) = look(engine, run.id, (now, by_clock)).await {
+    let asked = Asked { run: run.id, rehearsed: run.status == RunStatus::Rehearsed, by_clock };
+    if let Some(due) = look(engine, asked, now).await {
         return due;
     }
     let group = |at, count| DueGroup { at, count, someone: None };
@@ -296,37 +322,52 @@ pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) 
     forecast.at_launch = store::runs::foretold(engine.db().reader(), run.id).await?;
     let noted = store::runs::progress(engine.db().reader(), run.id).await?;
     let at = run.finished_at.unwrap_or_else(|| engine.now());
-    forecast.actual = forecast::happened(&noted, started, CurvePoint { at, sent: run.ledger.handed_over() });
+    forecast.actual = forecast::happened(&noted, started, CurvePoint { at, sent: run.ledger.tried() });
     Ok(())
 }
 
-/// Notes how far those of these runs have come of which it is time to.
+/// Notes where those of these runs stand that are under way.
 pub(crate) async fn note_progress(engine: &Engine, runs: &[RunId]) -> Result<()> {
     let now = engine.now();
-    let due: Vec<_> = store::runs::noted(engine.db().lookout(), runs, now)
-        .await?
-        .into_iter()
-        .filter(|of| now.since(of.last.unwrap_or(of.started_at)) >= forecast::step(now.since(of.started_at)))
-        .map(|of| (of.run, of.ledger.handed_over()))
-        .collect();
-    if due.is_empty() {
+    let under_way = store::runs::under_way(engine.db().lookout(), runs).await?;
+    let note = |of: UnderWay| Progress {
+        run: of.run,
+        stretch: forecast::stretch(now.since(of.started_at)),
+        sent: of.ledger.tried(),
+    };
+    let notes: Vec<_> = under_way.into_iter().map(note).collect();
+    if notes.is_empty() {
         return Ok(());
     }
     let tx = engine.db().begin().await?;
-    store::runs::note(&tx, now, &due).await?;
+    store::runs::note_progress(&tx, now, &notes).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }
 
-/// Keeps what is expected of the runs that have just begun.
+/// Keeps what is expected of the runs that have just begun, beside what goes on: of a million messages it takes a while.
 pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
-    let db = engine.db();
-    for id in store::runs::not_foretold(db.reader()).await? {
-        let run = store::runs::get(db.reader(), id).await?;
-        let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Patience::ToTheEnd).await?;
-        store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?;
+    let new = store::runs::not_foretold(engine.db().lookout()).await?;
+    if new.is_empty() {
+        return Ok(());
     }
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let Ok(_alone) = engine.inner().forecasts.keeping.try_lock() else { return };
+        for run in new {
+            if let Err(error) = keep(&engine, run).await {
+                tracing::error!(%error, run.id = %run, "what is expected of a run could not be kept; it is tried again");
+            }
+        }
+    });
     Ok(())
+}
+
+async fn keep(engine: &Engine, id: RunId) -> Result<()> {
+    let db = engine.db();
+    let run = store::runs::get(db.reader(), id).await?;
+    let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Patience::ToTheEnd).await?;
+    Ok(store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?)
 }
 
 #[cfg(test)]

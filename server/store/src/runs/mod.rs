@@ -18,8 +18,8 @@ pub use plan::{
     ChunkPlanned, PlanTally, RunPlan, finish_plan, is_planned, locales, plan_chunk, preview, refresh_statistics,
     to_plan,
 };
-pub use progress::{Noted, note, noted, progress};
 pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
+pub use progress::{Progress, UnderWay, note_progress, progress, under_way};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};
 pub use state::{
     NewRun, Told, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, pause_failing, rules,

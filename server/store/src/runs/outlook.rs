@@ -1,5 +1,7 @@
 //! What forecasts are reckoned from: what of a run is due when and for whose clock, and what was expected of it when it began.
 
+use std::collections::BTreeMap;
+
 use domain::{
     ids::{MessageId, RunId},
     phone::Phone,
@@ -7,7 +9,14 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{ConnectionTrait, Error, Result, Row, all, exec, one, readable::each_readable};
+use serde::Serialize;
+
+use crate::{
+    ConnectionTrait, Error, Kind, Result, Row, all,
+    batch::{Type, table, to_json},
+    exec, one,
+    readable::each_readable,
+};
 
 /// Messages that are due later are put together by so much: hours of quiet begin and end at these.
 pub const SLOT: i64 = 15 * Timestamp::MINUTE;
@@ -41,16 +50,17 @@ impl Someone {
     }
 }
 
-/// What is queued of some messages of a run that follow each other, and where the next ones begin.
+/// What is queued of some messages of a run that follow each other, and behind which of them the next ones come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DuePart {
+    /// One for each time and clock.
     pub groups: Vec<DueGroup>,
-    /// None behind the last.
+    /// None when these were the last.
     pub next: Option<(Timestamp, MessageId)>,
 }
 
 /// What is queued of a run among the `limit` messages behind `after`, in the order in which they are due; what is late is due
-/// now. One row for each group.
+/// now. Takes as long for the last ones of a million as for the first.
 ///
 /// # Errors
 /// What the database says.
@@ -59,54 +69,70 @@ pub async fn due_part(
     run: RunId,
     (now, by_clock): (Timestamp, bool),
     after: Option<(Timestamp, MessageId)>,
-    limit: u32,
+    limit: usize,
 ) -> Result<DuePart> {
     let (after_at, after_id) = after.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_micros(), id.0));
-    let end = "SELECT m.not_before, m.id FROM messages m WHERE m.run_id = $1 AND m.open = 0 \
-               AND (m.not_before, m.id) > ($2, $3) ORDER BY m.not_before, m.id LIMIT 1 OFFSET $4";
-    let values = vec![run.0.into(), after_at.into(), after_id.into(), i64::from(limit.max(1) - 1).into()];
-    let next = match one(db, end, values).await? {
-        Some(row) => Some((Timestamp::from_micros(row.get("not_before")?), MessageId(row.get("id")?))),
-        None => None,
-    };
-    let (to_at, to_id) = next.map_or((i64::MAX, i64::MAX), |(at, id)| (at.as_micros(), id.0));
-    let at = format!("CASE WHEN m.not_before <= $2 THEN $2 ELSE CAST(m.not_before / {SLOT} AS bigint) * {SLOT} END");
-    let these = "m.run_id = $1 AND m.open = 0 AND (m.not_before, m.id) > ($3, $4) AND (m.not_before, m.id) <= ($5, $6)";
-    let query = if by_clock {
-        format!(
-            "SELECT g.at, g.timezone, g.prefix, min(g.phone) AS phone, min(g.country) AS country, \
-             CAST(count(*) AS bigint) AS n FROM (SELECT {at} AS at, c.timezone, c.phone, c.country, \
-             substr(c.phone, 1, {PREFIX}) AS prefix FROM messages m JOIN contacts c ON c.contact_id = m.contact_id \
-             WHERE {these}) AS g GROUP BY g.at, g.timezone, g.prefix"
-        )
-    } else {
-        format!(
-            "SELECT g.at, CAST(count(*) AS bigint) AS n FROM (SELECT {at} AS at FROM messages m WHERE {these}) AS g \
-             GROUP BY g.at"
-        )
-    };
-    let someone = |row: &Row| -> Result<Someone> {
-        let phone: String = row.get("phone")?;
-        Ok(Someone {
-            phone: phone.parse().map_err(|error: domain::phone::NotE164| Error::Corrupt {
-                column: "phone",
-                problem: error.to_string(),
-            })?,
-            country: row.get("country")?,
-            timezone: row.get("timezone")?,
-        })
-    };
-    let bounds = [after_at, after_id, to_at, to_id].map(sea_orm::Value::from);
-    let values = [run.0.into(), now.as_micros().into()].into_iter().chain(bounds).collect();
+    // In two halves, because nearly all are due at once, and SQLite looks no further than the first column of a comparison
+    // of rows. The limit is in the text so that PostgreSQL knows how few they are.
+    let query = format!(
+        "SELECT m.not_before, m.id, m.contact_id FROM messages m \
+         WHERE m.run_id = $1 AND m.open = 0 AND m.not_before = $2 AND m.id > $3 UNION ALL \
+         SELECT m.not_before, m.id, m.contact_id FROM messages m \
+         WHERE m.run_id = $1 AND m.open = 0 AND m.not_before > $2 ORDER BY 1, 2 LIMIT {limit}"
+    );
+    let rows = all(db, query, vec![run.0.into(), after_at.into(), after_id.into()]).await?;
+    let mut due = Vec::with_capacity(rows.len());
+    let mut next = None;
+    for row in &rows {
+        let not_before = Timestamp::from_micros(row.get("not_before")?);
+        next = Some((not_before, MessageId(row.get("id")?)));
+        let at = if not_before <= now { now } else { slot(not_before) };
+        due.push(Due { at: at.as_micros(), contact_id: row.get("contact_id")? });
+    }
+    next = next.filter(|_| rows.len() == limit);
+    let groups = if by_clock { by_clocks(db, &due).await? } else { by_time(&due) };
+    Ok(DuePart { groups, next })
+}
+
+const fn slot(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros().div_euclid(SLOT) * SLOT)
+}
+
+/// When somebody's message is due.
+#[derive(Serialize)]
+struct Due {
+    at: i64,
+    contact_id: i64,
+}
+
+fn by_time(due: &[Due]) -> Vec<DueGroup> {
+    let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
+    due.iter().for_each(|due| *counts.entry(due.at).or_default() += 1);
+    let group = |(at, count)| DueGroup { at: Timestamp::from_micros(at), count, someone: None };
+    counts.into_iter().map(group).collect()
+}
+
+async fn by_clocks(db: &impl ConnectionTrait, due: &[Due]) -> Result<Vec<DueGroup>> {
+    // As a JSON text PostgreSQL takes them for few, and looks each of them up instead of reading all contacts.
+    let query = format!(
+        "SELECT g.at, g.timezone, g.prefix, min(g.phone) AS phone, min(g.country) AS country, \
+         CAST(count(*) AS bigint) AS n FROM (SELECT b.at, c.timezone, c.phone, c.country, \
+         substr(c.phone, 1, {PREFIX}) AS prefix FROM {} JOIN contacts c ON c.contact_id = b.contact_id) AS g \
+         GROUP BY g.at, g.timezone, g.prefix",
+        table(Kind::of(db), "b", "$1", &[("at", Type::BigInt), ("contact_id", Type::BigInt)])
+    );
     let group = |row: &Row| -> Result<DueGroup> {
+        let phone: String = row.get("phone")?;
+        let phone = phone
+            .parse()
+            .map_err(|error: domain::phone::NotE164| Error::Corrupt { column: "phone", problem: error.to_string() })?;
         Ok(DueGroup {
             at: Timestamp::from_micros(row.get("at")?),
             count: row.get("n")?,
-            someone: by_clock.then(|| someone(row)).transpose()?,
+            someone: Some(Someone { phone, country: row.get("country")?, timezone: row.get("timezone")? }),
         })
     };
-    let groups = all(db, query, values).await?.iter().map(group).collect::<Result<_>>()?;
-    Ok(DuePart { groups, next })
+    all(db, query, vec![to_json(&due)?.into()]).await?.iter().map(group).collect()
 }
 
 /// The running runs of which nothing was foretold yet. Of those that wait for events nothing can be, nor of one that this

@@ -15,12 +15,11 @@ use crate::{
     exec, ledger,
 };
 
-/// A run that has begun, and when its progress was last noted.
+/// Where a run stands that has begun and is not over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct UnderWay {
     pub run: RunId,
     pub started_at: Timestamp,
-    pub last: Option<Timestamp>,
     pub ledger: Ledger,
 }
 
@@ -29,50 +28,48 @@ struct Wanted {
     id: Uuid,
 }
 
-/// When the progress of these runs was last noted; what was noted by a clock that was ahead does not count.
+/// Those of these runs that are under way.
 ///
 /// # Errors
 /// What the database says.
-pub async fn noted(db: &impl ConnectionTrait, runs: &[RunId], now: Timestamp) -> Result<Vec<Noted>> {
+pub async fn under_way(db: &impl ConnectionTrait, runs: &[RunId]) -> Result<Vec<UnderWay>> {
     let query = format!(
-        "SELECT r.id, r.started_at, {}, \
-         (SELECT max(p.at) FROM run_progress p WHERE p.run_id = r.id AND p.at <= $2) AS last \
-         FROM {} JOIN runs r ON r.id = b.id JOIN run_ledgers l ON l.run_id = r.id WHERE r.started_at IS NOT NULL",
+        "SELECT r.id, r.started_at, {} FROM {} JOIN runs r ON r.id = wanted.id JOIN run_ledgers l ON l.run_id = r.id \
+         WHERE r.started_at IS NOT NULL AND r.finished_at IS NULL",
         ledger::COLUMNS,
-        table(Kind::of(db), "b", "$1", &[("id", Type::Uuid)])
+        table(Kind::of(db), "wanted", "$1", &[("id", Type::Uuid)])
     );
     let wanted: Vec<_> = runs.iter().map(|run| Wanted { id: run.0 }).collect();
-    let rows = all(db, query, vec![to_json(&wanted)?.into(), now.as_micros().into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Noted {
-                run: RunId(row.get("id")?),
-                started_at: Timestamp::from_micros(row.get("started_at")?),
-                last: row.get::<Option<i64>>("last")?.map(Timestamp::from_micros),
-                ledger: ledger::read(row)?,
-            })
+    let read = |row: &Row| -> Result<UnderWay> {
+        Ok(UnderWay {
+            run: RunId(row.get("id")?),
+            started_at: Timestamp::from_micros(row.get("started_at")?),
+            ledger: ledger::read(row)?,
         })
-        .collect()
+    };
+    all(db, query, vec![to_json(&wanted)?.into()]).await?.iter().map(read).collect()
 }
 
-#[derive(Serialize)]
-struct Point {
-    run_id: Uuid,
-    sent: i64,
+/// How many messages of a run are handed over, in the stretch of its time that has this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    #[serde(rename = "run_id")]
+    pub run: RunId,
+    pub stretch: i32,
+    pub sent: i64,
 }
 
-/// Notes how many messages of each run are handed over by now.
+/// Notes where runs stand now. Of each stretch of a run's time the last note stays.
 ///
 /// # Errors
 /// What the database says.
-pub async fn note(tx: &Tx, now: Timestamp, sent: &[(RunId, i64)]) -> Result<()> {
-    let insert = format!(
-        "INSERT INTO run_progress (run_id, at, sent) SELECT b.run_id, CAST($2 AS bigint), b.sent FROM {} \
-         WHERE TRUE ON CONFLICT (run_id, at) DO NOTHING",
-        table(Kind::of(tx), "b", "$1", &[("run_id", Type::Uuid), ("sent", Type::BigInt)])
+pub async fn note_progress(tx: &Tx, now: Timestamp, notes: &[Progress]) -> Result<()> {
+    let upsert = format!(
+        "INSERT INTO run_progress (run_id, stretch, at, sent) SELECT b.run_id, b.stretch, CAST($2 AS bigint), b.sent FROM {} \
+         WHERE TRUE ORDER BY b.run_id ON CONFLICT (run_id, stretch) DO UPDATE SET at = excluded.at, sent = excluded.sent",
+        table(Kind::of(tx), "b", "$1", &[("run_id", Type::Uuid), ("stretch", Type::Int), ("sent", Type::BigInt)])
     );
-    let points: Vec<_> = sent.iter().map(|(run, sent)| Point { run_id: run.0, sent: *sent }).collect();
-    exec(tx, insert, vec![to_json(&points)?.into(), now.as_micros().into()]).await?;
+    exec(tx, upsert, vec![to_json(&notes)?.into(), now.as_micros().into()]).await?;
     Ok(())
 }
 
@@ -82,7 +79,6 @@ pub async fn note(tx: &Tx, now: Timestamp, sent: &[(RunId, i64)]) -> Result<()> 
 /// What the database says.
 pub async fn progress(db: &impl ConnectionTrait, run: RunId) -> Result<Vec<CurvePoint>> {
     let query = "SELECT at, sent FROM run_progress WHERE run_id = $1 ORDER BY at";
-    let point =
-        |row: &Row| Ok(CurvePoint { at: Timestamp::from_micros(row.get("at")?), sent: row.get("sent")? });
+    let point = |row: &Row| Ok(CurvePoint { at: Timestamp::from_micros(row.get("at")?), sent: row.get("sent")? });
     all(db, query, vec![run.0.into()]).await?.iter().map(point).collect()
 }
