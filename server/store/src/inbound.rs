@@ -17,7 +17,8 @@ use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
     conversations, exec, one,
-    sql::{Ready, exec_together},
+    sql::{FIRST, Ready, exec_together},
+    webhook_events::{self, NewBlock, NewEvent},
     windows::{self, Wrote},
 };
 
@@ -93,16 +94,24 @@ struct TextRow<'a> {
     media: &'a str,
 }
 
-/// Stores messages that are not there yet, with their texts, and moves their people's time of the last one, their
-/// conversations and their windows.
+/// Stores messages that are not there yet, with their texts and the webhooks that brought them, and moves their people's time
+/// of the last one, their conversations and their windows.
 ///
 /// # Errors
 /// `Duplicate` when one of the SIDs is taken.
-pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>], events: &[NewEvent<'_>], block: NewBlock) -> Result<()> {
     if messages.is_empty() {
-        return Ok(());
+        return webhook_events::insert(tx, events, block).await;
     }
     let kind = Kind::of(tx);
+    let stored = [rows(kind, messages)?, texts(kind, messages)?];
+    let heard = [touch(kind, messages)?, conversations::heard(kind, messages)?];
+    let opened = windows::open(kind, messages.iter().flat_map(wrote))?;
+    let events = webhook_events::ready(kind, events, block)?;
+    exec_together(tx, stored.into_iter().chain(heard).chain(opened).chain(events)).await
+}
+
+fn rows(kind: Kind, messages: &[NewInbound<'_>]) -> Result<Ready> {
     let rows: Vec<MessageRow<'_>> = messages
         .iter()
         .map(|message| MessageRow {
@@ -119,13 +128,11 @@ pub async fn insert(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
         .collect();
     let names: Vec<&str> = MESSAGE.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
-    let insert =
-        format!("INSERT INTO inbound_messages ({names}) SELECT {names} FROM {}", table(kind, "i", "$1", MESSAGE));
-    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
-    insert_texts(tx, messages).await?;
-    let heard = [touch(kind, messages)?, conversations::heard(kind, messages)?];
-    let opened = windows::open(kind, messages.iter().flat_map(wrote))?;
-    exec_together(tx, heard.into_iter().chain(opened)).await
+    let text = format!(
+        "INSERT INTO inbound_messages ({names}) SELECT {names} FROM {} RETURNING id, provider_sid",
+        table(kind, "i", "$1", MESSAGE)
+    );
+    Ok(Ready { text, values: vec![to_json(&rows)?.into()] })
 }
 
 /// To our number and, when it belongs to one, to its Messaging Service: either may be the sender. Only WhatsApp has
@@ -136,19 +143,23 @@ fn wrote<'a>(message: &'a NewInbound<'a>) -> impl Iterator<Item = Wrote<'a>> {
     addresses.map(|our_address| Wrote { contact_id: message.contact_id, our_address, at: message.received_at })
 }
 
-async fn insert_texts(tx: &Tx, messages: &[NewInbound<'_>]) -> Result<()> {
+/// Behind [`rows`].
+fn texts(kind: Kind, messages: &[NewInbound<'_>]) -> Result<Ready> {
     let rows: Vec<TextRow<'_>> = messages
         .iter()
         .map(|message| TextRow { sid: message.provider_sid, body: message.body, media: &message.media })
         .collect();
     let columns = [("sid", Type::Text), ("body", Type::Text), ("media", Type::Text)];
-    let insert = format!(
+    let stored = match kind {
+        Kind::Postgres => FIRST,
+        Kind::Sqlite => "inbound_messages",
+    };
+    let text = format!(
         "INSERT INTO inbound_texts (inbound_id, body, media) SELECT i.id, b.body, b.media FROM {} \
-         CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
-        table(Kind::of(tx), "b", "$1", &columns)
+         CROSS JOIN {stored} i WHERE i.provider_sid = b.sid",
+        table(kind, "b", "$1", &columns)
     );
-    exec(tx, insert, vec![to_json(&rows)?.into()]).await?;
-    Ok(())
+    Ok(Ready { text, values: vec![to_json(&rows)?.into()] })
 }
 
 /// When these people last wrote to us at all.

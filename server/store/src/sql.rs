@@ -41,8 +41,11 @@ pub(crate) struct Ready {
     pub values: Vec<Value>,
 }
 
+/// What the first of several statements is called that are carried out as one.
+pub(crate) const FIRST: &str = "s0";
+
 /// Carries out statements that write, of which none reads or writes what another one writes: as one on PostgreSQL, where
-/// each would be a way there and back.
+/// each would be a way there and back. There the others may read what the first one returns, as [`FIRST`].
 ///
 /// # Errors
 /// What the database says.
@@ -65,7 +68,7 @@ fn joined(statements: Vec<Ready>) -> Option<Ready> {
         let own = renumbered(&statement.text, values.len());
         text += &match index {
             _ if index == last => own,
-            0 => format!("WITH s0 AS ({own}) "),
+            0 => format!("WITH {FIRST} AS ({own}) "),
             _ => format!(", s{index} AS ({own}) "),
         };
         values.extend(statement.values);

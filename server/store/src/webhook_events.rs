@@ -73,14 +73,19 @@ pub async fn next_ids(tx: &Tx, count: usize) -> Result<Vec<WebhookEventId>> {
 /// # Errors
 /// What the database says.
 pub async fn insert(tx: &Tx, events: &[NewEvent<'_>], block: NewBlock) -> Result<()> {
-    let Some(first) = events.iter().map(|event| event.id).min() else { return Ok(()) };
+    exec_together(tx, ready(Kind::of(tx), events, block)?).await
+}
+
+/// The statements of [`insert`].
+pub(crate) fn ready(kind: Kind, events: &[NewEvent<'_>], block: NewBlock) -> Result<Vec<Ready>> {
+    let Some(first) = events.iter().map(|event| event.id).min() else { return Ok(Vec::new()) };
     // That of their raw forms, which go first: what was fetched late would be in an earlier one by when it came.
     let month = block.period / 100;
     let block = Ready {
         text: "INSERT INTO webhook_blocks (id, period, sealed) VALUES ($1, $2, $3)".to_owned(),
         values: vec![first.0.into(), block.period.into(), block.sealed.into()],
     };
-    exec_together(tx, [insert_events(Kind::of(tx), events, first, month)?, block]).await
+    Ok(vec![insert_events(kind, events, first, month)?, block])
 }
 
 fn insert_events(kind: Kind, events: &[NewEvent<'_>], block: WebhookEventId, month: i32) -> Result<Ready> {

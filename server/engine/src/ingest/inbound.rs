@@ -72,8 +72,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
         stored.push(NewEvent { provider_sid: Some(&message.sid), outcome, reason, ..base });
     }
     let raws = inbound.iter().zip(&ids).map(|((event, _), id)| (*id, &*event.raw));
-    store::webhook_events::insert(&tx, &stored, sealing::seal_block(&key, period, raws)).await?;
-    store::inbound::insert(&tx, &batch.messages).await?;
+    store::inbound::insert(&tx, &batch.messages, &stored, sealing::seal_block(&key, period, raws)).await?;
     batch.record(engine, &tx, (now, until)).await?;
     // A wish that changes something settles by itself what was in doubt before.
     store::reviews::settle(&tx, &recipient(), now, &batch.going_on, ReviewDecision::Answered).await?;

@@ -72,14 +72,20 @@ pub async fn due_part(
     limit: usize,
 ) -> Result<DuePart> {
     let (after_at, after_id) = after.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_micros(), id.0));
-    // In two halves, because nearly all are due at once, and SQLite looks no further than the first column of a comparison
-    // of rows. The limit is in the text so that PostgreSQL knows how few they are.
-    let query = format!(
-        "SELECT m.not_before, m.id, m.contact_id FROM messages m \
-         WHERE m.run_id = $1 AND m.open = 0 AND m.not_before = $2 AND m.id > $3 UNION ALL \
-         SELECT m.not_before, m.id, m.contact_id FROM messages m \
-         WHERE m.run_id = $1 AND m.open = 0 AND m.not_before > $2 ORDER BY 1, 2 LIMIT {limit}"
-    );
+    let these = |behind: &str| {
+        format!(
+            "SELECT m.not_before, m.id, m.contact_id FROM messages m WHERE m.run_id = $1 AND m.open = 0 AND {behind}"
+        )
+    };
+    // Nearly all are due at once. SQLite looks no further than the first column of a comparison of rows, so it gets the two
+    // halves of it; of those PostgreSQL would read the whole table.
+    let query = match Kind::of(db) {
+        Kind::Postgres => these("(m.not_before, m.id) > ($2, $3)"),
+        Kind::Sqlite => {
+            format!("{} UNION ALL {}", these("m.not_before = $2 AND m.id > $3"), these("m.not_before > $2"))
+        }
+    };
+    let query = format!("{query} ORDER BY 1, 2 LIMIT {limit}");
     let rows = all(db, query, vec![run.0.into(), after_at.into(), after_id.into()]).await?;
     let mut due = Vec::with_capacity(rows.len());
     let mut next = None;
