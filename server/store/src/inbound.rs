@@ -55,11 +55,18 @@ pub async fn known(tx: &impl ConnectionTrait, sids: &[&str]) -> Result<BTreeSet<
         return Ok(BTreeSet::new());
     }
     let wanted: Vec<_> = sids.iter().map(|sid| Wanted { sid }).collect();
+    // One look into the index for each SID. As a join PostgreSQL reads the whole table until it is large.
     let query = format!(
-        "SELECT i.provider_sid FROM {} CROSS JOIN inbound_messages i WHERE i.provider_sid = b.sid",
+        "SELECT b.sid, (SELECT i.id FROM inbound_messages i WHERE i.provider_sid = b.sid) AS id FROM {}",
         table(Kind::of(tx), "b", "$1", &[("sid", Type::Text)])
     );
-    all(tx, query, vec![to_json(&wanted)?.into()]).await?.iter().map(|row| row.get("provider_sid")).collect()
+    let mut known = BTreeSet::new();
+    for row in all(tx, query, vec![to_json(&wanted)?.into()]).await? {
+        if row.get::<Option<i64>>("id")?.is_some() {
+            known.insert(row.get("sid")?);
+        }
+    }
+    Ok(known)
 }
 
 #[derive(Serialize)]
