@@ -269,19 +269,32 @@ pub async fn load_campaigns(query: CampaignsQuery) -> Result<CampaignsView, AppE
 pub(super) async fn names(ctx: &Ctx, campaign: &Campaign) -> Result<Names, AppError> {
     let (engine, actor) = (&ctx.engine, &ctx.actor);
     let mut names = Names::default();
-    if let Some(key) = &campaign.topic {
-        names.topic = found(engine.topics().get(actor, key).await)?.map(|topic| topic.name);
-    }
-    if let Some(id) = campaign.segment_id {
-        names.audience = found(engine.segments().get(actor, id).await)?.map(|audience| audience.name);
-    }
-    if let Some(id) = campaign.template_id
-        && let Some(template) = found(engine.templates().get(actor, id).await)?
-    {
+    let topic = async {
+        match &campaign.topic {
+            Some(key) => found(engine.topics().get(actor, key).await),
+            None => Ok(None),
+        }
+    };
+    let audience = async {
+        match campaign.segment_id {
+            Some(id) => found(engine.segments().get(actor, id).await),
+            None => Ok(None),
+        }
+    };
+    let template = async {
+        match campaign.template_id {
+            Some(id) => found(engine.templates().get(actor, id).await),
+            None => Ok(None),
+        }
+    };
+    let senders = async { Ok(engine.senders().list(actor).await?) };
+    let (topic, audience, template, senders) = futures::try_join!(topic, audience, template, senders)?;
+    names.topic = topic.map(|topic| topic.name);
+    names.audience = audience.map(|audience| audience.name);
+    if let Some(template) = template {
         names.template = Some(template.name);
         names.channel = Some(template.channel);
     }
-    let senders = engine.senders().list(actor).await?;
     let sender = senders.into_iter().find(|sender| match campaign.sender_id {
         Some(id) => sender.id == id,
         None => sender.default && Some(sender.channel) == names.channel,
@@ -315,28 +328,35 @@ fn codes(messages: &[Message]) -> impl Iterator<Item = i32> {
 #[server]
 pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppError> {
     use domain::{campaign::CampaignStatus, message::MessageFilter, page::PageRequest, run::RollupBy};
+    use futures::{TryFutureExt as _, try_join};
     let ctx = ctx()?;
     let campaigns = ctx.engine.campaigns();
     let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
-    let names = names(&ctx, &campaign).await?;
-    let mut runs = ctx.engine.runs().list(&ctx.actor, campaign.id, &PageRequest::first(20)).await?.items;
+    let (run_service, settings) = (ctx.engine.runs(), ctx.engine.settings());
+    let first = PageRequest::first(20);
+    // Beside each other: while a campaign is sent at full speed each of them waits for the database among all that is written.
+    let (names, runs, rehearsal, zone) = try_join!(
+        names(&ctx, &campaign),
+        run_service.list(&ctx.actor, campaign.id, &first).err_into(),
+        campaigns.rehearsal(&ctx.actor, campaign.id).err_into(),
+        settings.default_timezone(&ctx.actor).err_into(),
+    )?;
+    let mut runs = runs.items;
     runs.retain(|run| !run.is_rehearsal());
     let latest = runs.first().map(|run| run.id);
-    let run = match given(&query.run).map(id).transpose()?.or(latest) {
-        Some(run) => Some(ctx.engine.runs().get(&ctx.actor, run).await?),
-        None => None,
-    };
-    let recipients = match &run {
+    let (run, recipients, countries) = match given(&query.run).map(id).transpose()?.or(latest) {
         Some(run) => {
             let state = given(&query.state).and_then(|word| word.parse().ok());
-            let filter = MessageFilter { run: Some(run.id), state, ..MessageFilter::default() };
-            ctx.engine.messages().list(&ctx.actor, &filter, &PageRequest::first(8)).await?.items
+            let filter = MessageFilter { run: Some(run), state, ..MessageFilter::default() };
+            let (messages, first) = (ctx.engine.messages(), PageRequest::first(8));
+            let (run, recipients, countries) = try_join!(
+                run_service.get(&ctx.actor, run),
+                messages.list(&ctx.actor, &filter, &first),
+                run_service.rollups(&ctx.actor, run, RollupBy::Country),
+            )?;
+            (Some(run), recipients.items, countries)
         }
-        None => Vec::new(),
-    };
-    let countries = match &run {
-        Some(run) => ctx.engine.runs().rollups(&ctx.actor, run.id, RollupBy::Country).await?,
-        None => Vec::new(),
+        None => (None, Vec::new(), Vec::new()),
     };
     let check = match campaign.status {
         CampaignStatus::Draft | CampaignStatus::Scheduled => {
@@ -348,8 +368,6 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
     for test in query.tests.split(',').filter_map(|test| test.parse().ok()).take(10) {
         tests.extend(found(ctx.engine.messages().get(&ctx.actor, test).await)?);
     }
-    let rehearsal = campaigns.rehearsal(&ctx.actor, campaign.id).await?;
-    let zone = ctx.engine.settings().default_timezone(&ctx.actor).await?;
     let curve = run.as_ref().and_then(|run| super::charts::curve(run, ctx.engine.now(), &zone));
     let failed = run.iter().flat_map(|run| run.failures_by_code.keys()).filter_map(|code| code.parse().ok());
     let faults = Faults::of(&ctx.engine, failed.chain(codes(&recipients)));

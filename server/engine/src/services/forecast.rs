@@ -78,7 +78,18 @@ struct Read {
     groups: Option<Arc<Vec<DueGroup>>>,
     /// Until when they serve; none when there are none.
     until: Option<Instant>,
+    /// Reading them took longer than anybody waits.
+    slow: bool,
     reading: bool,
+}
+
+/// Whose turn it is to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Others,
+    Ours,
+    /// And nobody need wait for it.
+    OursSlowly,
 }
 
 /// Answers that are kept in mind.
@@ -90,15 +101,17 @@ impl Cache {
     }
 
     /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
-    fn known(&self, asked: Asked) -> (Option<Arc<Vec<DueGroup>>>, bool) {
+    fn known(&self, asked: Asked) -> (Option<Arc<Vec<DueGroup>>>, Turn) {
         let mut all = self.lock();
         if all.len() >= KEPT {
             all.retain(|_, read| read.reading);
         }
         let read = all.entry(asked).or_default();
-        let due = !read.reading && read.until.is_none_or(|until| until <= Instant::now());
-        read.reading |= due;
-        (read.groups.clone(), due)
+        if read.reading || read.until.is_some_and(|until| until > Instant::now()) {
+            return (read.groups.clone(), Turn::Others);
+        }
+        read.reading = true;
+        (read.groups.clone(), if read.slow { Turn::OursSlowly } else { Turn::Ours })
     }
 }
 
@@ -106,11 +119,12 @@ impl Cache {
 struct Reader(Engine, Asked);
 
 impl Reader {
-    fn found(&self, groups: Vec<DueGroup>, serves: Duration) -> Arc<Vec<DueGroup>> {
+    fn found(&self, groups: Vec<DueGroup>, took: Duration) -> Arc<Vec<DueGroup>> {
         let groups = Arc::new(groups);
         let mut all = self.0.inner().forecasts.lock();
         let read = all.entry(self.1).or_default();
-        (read.groups, read.until) = (Some(groups.clone()), Some(Instant::now() + serves));
+        (read.groups, read.until) = (Some(groups.clone()), Some(Instant::now() + took * SERVES));
+        read.slow = took > PATIENCE;
         groups
     }
 }
@@ -125,8 +139,8 @@ impl Drop for Reader {
 
 /// What is queued, as it was found a moment ago. Who has no patience for it gets what was read before, if anything was.
 async fn look(engine: &Engine, asked: Asked, now: Timestamp) -> Option<Arc<Vec<DueGroup>>> {
-    let (known, is_due) = engine.inner().forecasts.known(asked);
-    if !is_due {
+    let (known, turn) = engine.inner().forecasts.known(asked);
+    if turn == Turn::Others {
         return known;
     }
     let reader = Reader(engine.clone(), asked);
@@ -137,9 +151,13 @@ async fn look(engine: &Engine, asked: Asked, now: Timestamp) -> Option<Arc<Vec<D
         let rests = if asked.rehearsed { 0 } else { RESTS };
         let read = queued(engine, asked.run, (now, asked.by_clock), rests).await;
         let groups = read.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok()?;
-        Some(reader.found(groups, began.elapsed() * SERVES))
+        Some(reader.found(groups, began.elapsed()))
     });
-    let patience = if asked.rehearsed { OF_A_REHEARSAL } else { PATIENCE };
+    let patience = match turn {
+        _ if asked.rehearsed => OF_A_REHEARSAL,
+        Turn::OursSlowly => return known,
+        Turn::Ours | Turn::Others => PATIENCE,
+    };
     match tokio::time::timeout(patience, reading).await {
         Ok(Ok(Some(groups))) => Some(groups),
         _ => known,
@@ -200,21 +218,23 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
         quiet::of_run(&settings, &holidays, &lane.rules)
     };
     let by_clock = !hours.is_free();
-    let waiting = match patience {
-        Patience::Short => waiting(engine, run, (now, by_clock)).await,
-        Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), RESTS).await?),
+    let waiting = async {
+        Ok(match patience {
+            Patience::Short => waiting(engine, run, (now, by_clock)).await,
+            Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), RESTS).await?),
+        })
     };
+    let (waiting, allowed, day) =
+        tokio::try_join!(waiting, allowed(engine, &settings, &lane), day(engine, &settings, &lane))?;
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
     brought_up(&mut due, (run.ledger.queued, run.quiet), now);
     due.push(Due { at: now, count: run.ledger.sending, windows: None });
     let left: i64 = due.iter().map(|due| due.count).sum();
     let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
-    let allowed = allowed(engine, &settings, &lane).await?;
     // What it really does, as long as there is enough to do.
     let rate = if rate_now > 0.0 && due_now as f64 >= rate_now { rate_now } else { allowed };
     let meant = run.ledger.planned - run.ledger.skipped - run.ledger.cancelled;
-    let day = day(engine, &settings, &lane).await?;
     let outlook = Outlook { now, sent: (meant - left).max(0), rate, due: &due, windows: &windows, day, horizon };
     let Expected { points, ends } = outlook.expected();
     // A rehearsed plan of nobody has no end.
@@ -316,14 +336,13 @@ async fn day(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<Opt
     Ok(Some(Day { people, used }))
 }
 
-/// What happened of a run, and what had been expected of it.
-pub(crate) async fn beside(engine: &Engine, run: &Run, forecast: &mut Forecast) -> Result<()> {
-    let Some(started) = run.started_at else { return Ok(()) };
-    forecast.at_launch = store::runs::foretold(engine.db().reader(), run.id).await?;
-    let noted = store::runs::progress(engine.db().reader(), run.id).await?;
+/// What was expected of a run when it began, and what happened.
+pub(crate) async fn beside(engine: &Engine, run: &Run) -> Result<(Option<Expectation>, Vec<CurvePoint>)> {
+    let Some(started) = run.started_at else { return Ok((None, Vec::new())) };
+    let db = engine.db().reader();
+    let (expected, noted) = tokio::try_join!(store::runs::foretold(db, run.id), store::runs::progress(db, run.id))?;
     let at = run.finished_at.unwrap_or_else(|| engine.now());
-    forecast.actual = forecast::happened(&noted, started, CurvePoint { at, sent: run.ledger.tried() });
-    Ok(())
+    Ok((expected, forecast::happened(&noted, started, CurvePoint { at, sent: run.ledger.tried() })))
 }
 
 /// Notes where those of these runs stand that are under way.

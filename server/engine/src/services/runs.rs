@@ -4,7 +4,7 @@ use domain::{
     ids::{CampaignId, RunId},
     page::{Page, PageRequest},
     role::Permission,
-    run::{Rollup, RollupBy, Run},
+    run::{Forecast, Rollup, RollupBy, Run},
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use store::messages::ExportRow;
@@ -82,9 +82,9 @@ impl Runs<'_> {
     pub async fn get(&self, actor: &Actor, id: RunId) -> Result<Run> {
         require(actor, Permission::Read)?;
         let mut run = run_or(store::runs::get(self.0.db().reader(), id).await)?;
-        let mut forecast = forecast::of(self.0, &run).await?;
-        forecast::beside(self.0, &run, &mut forecast).await?;
-        run.forecast = forecast;
+        let (ahead, (at_launch, actual)) =
+            tokio::try_join!(forecast::of(self.0, &run), forecast::beside(self.0, &run))?;
+        run.forecast = Forecast { at_launch, actual, ..ahead };
         Ok(run)
     }
 
@@ -95,8 +95,11 @@ impl Runs<'_> {
     pub async fn rollups(&self, actor: &Actor, id: RunId, by: RollupBy) -> Result<Vec<Rollup>> {
         require(actor, Permission::Read)?;
         let db = self.0.db().reader();
-        run_or(store::runs::get(db, id).await)?;
-        Ok(store::messages::rollups_of_run(db, id, by).await?)
+        let rollups = store::messages::rollups_of_run(db, id, by).await?;
+        if rollups.is_empty() {
+            run_or(store::runs::snapshot_at(db, id).await)?;
+        }
+        Ok(rollups)
     }
 
     /// Every recipient of the run as CSV, in parts.
@@ -105,7 +108,7 @@ impl Runs<'_> {
     /// `NotFound`.
     pub async fn export_csv(&self, actor: &Actor, id: RunId) -> Result<BoxStream<'static, Result<String>>> {
         require(actor, Permission::Read)?;
-        run_or(store::runs::get(self.0.db().reader(), id).await)?;
+        run_or(store::runs::snapshot_at(self.0.db().reader(), id).await)?;
         let heading = CsvOut::new(HEADING).finish();
         let rows = stream::try_unfold((self.0.clone(), (-1, 0)), move |(engine, after)| async move {
             let (rows, last) = store::messages::export_chunk(engine.db().reader(), id, after, EXPORT_CHUNK).await?;

@@ -32,9 +32,11 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
         ledger::COLUMNS
     );
     let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
-    let tallies = ledger::tallies(db, id).await?;
-    run.quiet = Quiet { overridden: run.quiet.overridden, ..morning::quiet(db, id).await? };
-    let of = rehearsals::of_runs(db, &ids(std::iter::once(id.to_string()))?).await?.remove(&id).unwrap_or_default();
+    let wanted = ids(std::iter::once(id.to_string()))?;
+    let (tallies, quiet, mut rehearsals) =
+        tokio::try_join!(ledger::tallies(db, id), morning::quiet(db, id), rehearsals::of_runs(db, &wanted))?;
+    run.quiet = Quiet { overridden: run.quiet.overridden, ..quiet };
+    let of = rehearsals.remove(&id).unwrap_or_default();
     (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
     run.skipped_by_reason = tallies.skipped_by_reason;
     run.failures_by_code = tallies.failures_by_code;
