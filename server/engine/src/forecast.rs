@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use domain::{run::CurvePoint, time::Timestamp};
+use store::runs::Noted;
 
 /// Steps of the reckoning at most: beyond them nothing is foretold.
 const STEPS: usize = 5_000;
@@ -171,13 +172,15 @@ pub(crate) fn stretch(elapsed: i64) -> i32 {
 }
 
 /// What happened of a run, from what was noted of it and where it stands. Whenever something goes out a note follows, so until
-/// the stretch of the next one nothing did.
-pub(crate) fn happened(noted: &[CurvePoint], started: Timestamp, now: CurvePoint) -> Vec<CurvePoint> {
+/// the stretch of the next one nothing did; of what was counted by the hour that cannot be said.
+pub(crate) fn happened(noted: &[Noted], started: Timestamp, now: CurvePoint) -> Vec<CurvePoint> {
+    let end = Noted { point: now, exact: noted.last().is_some_and(|last| last.exact) };
     let mut before = CurvePoint { at: started, sent: 0 };
     let mut points = Vec::with_capacity(noted.len() + 1);
-    for point in noted.iter().filter(|point| (started..now.at).contains(&point.at)).chain([&now]) {
+    let within = noted.iter().filter(|noted| (started..now.at).contains(&noted.point.at));
+    for Noted { point, exact } in within.chain([&end]) {
         let length = stretch_length(point.at.since(started));
-        if point.at.since(before.at) > 2 * length {
+        if *exact && point.at.since(before.at) > 2 * length {
             points.push(CurvePoint { at: point.at.plus(-length), sent: before.sent });
         }
         before = CurvePoint { at: point.at, sent: point.sent.max(before.sent) };
@@ -272,18 +275,22 @@ mod tests {
 
     #[test]
     fn what_happened_goes_flat_where_nothing_was_noted() {
-        let noted = |points: &[(i64, i64)]| -> Vec<CurvePoint> {
-            points.iter().map(|(seconds, sent)| CurvePoint { at: after(*seconds), sent: *sent }).collect()
-        };
-        let told = |points: &[(i64, i64)], now: (i64, i64)| {
-            let now = CurvePoint { at: after(now.0), sent: now.1 };
-            let happened = happened(&noted(points), START, now);
+        let told_by = |exact: bool, points: &[(i64, i64)], now: (i64, i64)| {
+            let point = |(seconds, sent): (i64, i64)| CurvePoint { at: after(seconds), sent };
+            let noted: Vec<_> = points.iter().map(|of| Noted { point: point(*of), exact }).collect();
+            let happened = happened(&noted, START, point(now));
             happened.iter().map(|point| (point.at.since(START) / Timestamp::SECOND, point.sent)).collect::<Vec<_>>()
         };
+        let told = |points: &[(i64, i64)], now| told_by(true, points, now);
         assert_eq!(told(&[(1, 10), (2, 20)], (3, 25)), [(1, 10), (2, 20), (3, 25)]);
         // A night, and a morning: 9,600 seconds are gone through in steps of a hundred.
         assert_eq!(told(&[(1, 10)], (9_600, 30)), [(1, 10), (9_500, 10), (9_600, 30)]);
         assert_eq!(told(&[], (5, 0)), [], "nothing went out");
+        // Counted by the hour, or before anything was: as if it had gone on evenly.
+        let hours = [(3_600, 10), (7_200, 30)];
+        assert_eq!(told_by(false, &hours, (7_200, 30)), [(3_600, 10), (7_200, 30)]);
+        assert_eq!(told_by(false, &hours, (9_000, 35)), [(3_600, 10), (7_200, 30), (9_000, 35)]);
+        assert_eq!(told(&[], (1_800, 40)), [(1_800, 40)]);
         // What a clock noted that was ahead, or before the start, is not drawn; and it never goes down.
         assert_eq!(told(&[(-1, 5), (1, 10), (2, 9), (90, 50)], (3, 11)), [(1, 10), (2, 10), (3, 11)]);
     }

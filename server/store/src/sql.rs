@@ -45,7 +45,8 @@ pub(crate) struct Ready {
 pub(crate) const FIRST: &str = "s0";
 
 /// Carries out statements that write, of which none reads or writes what another one writes: as one on PostgreSQL, where
-/// each would be a way there and back. There the others may read what the first one returns, as [`FIRST`].
+/// each would be a way there and back. There the others may read what the first one returns, as [`FIRST`]; on SQLite, where they
+/// follow each other, what it wrote.
 ///
 /// # Errors
 /// What the database says.

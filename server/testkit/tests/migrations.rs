@@ -232,9 +232,10 @@ async fn the_progress_of_earlier_runs_is_told_by_their_hours() {
             exec(db, insert, values).await.expect("a count");
         }
         migrations::up(db).await.expect("brought up to date");
-        let points = store::runs::progress(test.db.reader(), domain::ids::RunId(id)).await.expect("its progress");
-        let told: Vec<_> = points.iter().map(|point| (point.at.as_micros(), point.sent)).collect();
-        assert_eq!(told, [(HOUR, 6), (3 * HOUR + 7, 11)], "{:?}", test.kind());
+        let noted = store::runs::progress(test.db.reader(), domain::ids::RunId(id)).await.expect("its progress");
+        let told: Vec<_> =
+            noted.iter().map(|noted| (noted.point.at.as_micros(), noted.point.sent, noted.exact)).collect();
+        assert_eq!(told, [(HOUR, 6, false), (3 * HOUR + 7, 11, false)], "{:?}", test.kind());
     }
 }
 

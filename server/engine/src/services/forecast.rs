@@ -1,7 +1,7 @@
 //! Forecasts of runs: what is queued, by when it is due and by whose clock, against the rates that hold for it.
 
 use std::{
-    collections::{BTreeMap, HashMap, btree_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -30,9 +30,12 @@ const PART: usize = 2_000;
 /// After a part it rests so many times as long as that took: nobody who sends or looks at a page waits for it.
 const RESTS: u32 = 4;
 
-/// What was read serves so many times as long as reading it took, rests included. So one process reads for a twentieth of the
-/// time at most, however many look.
+/// What was read serves so many times as long as reading it took, rests included: the database reads for a twentieth of the time
+/// for a run that is looked at, and for a fifth at most however many are.
 const SERVES: u32 = 3;
+
+/// After a failure it is not tried again for so long.
+const FAILED: Duration = Duration::from_secs(1);
 
 /// So much is looked ahead where nights or full days are in the way.
 const HORIZON: i64 = 30 * Timestamp::DAY;
@@ -43,8 +46,8 @@ const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
 /// How long somebody who looks waits for what is being read; then what was read before has to do.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// And at a rehearsal, which nobody looks at again by itself, and which does not change.
-const OF_A_REHEARSAL: Duration = Duration::from_secs(3);
+/// And at a rehearsal of which nothing is known yet: its page does not ask again by itself.
+const OF_A_REHEARSAL: Duration = Duration::from_secs(1);
 
 /// How exact a forecast has to be.
 #[derive(Clone, Copy)]
@@ -59,10 +62,10 @@ enum Patience {
 #[derive(Default)]
 pub(crate) struct Cache {
     reads: Mutex<HashMap<Asked, Read>>,
-    /// One is read at a time, however many runs are looked at.
+    /// Of the runs that are looked at one is read at a time.
     reading: tokio::sync::Mutex<()>,
-    /// Whether what is expected of new runs is being kept.
-    keeping: tokio::sync::Mutex<()>,
+    /// The large runs of which it is being reckoned what is expected of them.
+    keeping: Mutex<HashSet<RunId>>,
 }
 
 /// Of which run it is asked; what is rehearsed is asked apart from what is launched then, and by which clocks.
@@ -100,6 +103,10 @@ impl Cache {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn keeping(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
     fn known(&self, asked: Asked) -> (Option<Arc<Vec<DueGroup>>>, Turn) {
         let mut all = self.lock();
@@ -133,6 +140,9 @@ impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(read) = self.0.inner().forecasts.lock().get_mut(&self.1) {
             read.reading = false;
+            if read.until.is_none_or(|until| until <= Instant::now()) {
+                read.until = Some(Instant::now() + FAILED);
+            }
         }
     }
 }
@@ -140,24 +150,27 @@ impl Drop for Reader {
 /// What is queued, as it was found a moment ago. Who has no patience for it gets what was read before, if anything was.
 async fn look(engine: &Engine, asked: Asked, now: Timestamp) -> Option<Arc<Vec<DueGroup>>> {
     let (known, turn) = engine.inner().forecasts.known(asked);
+    let patience = match turn {
+        Turn::Ours if asked.rehearsed && known.is_none() => OF_A_REHEARSAL,
+        Turn::Ours => PATIENCE,
+        Turn::Others | Turn::OursSlowly => Duration::ZERO,
+    };
     if turn == Turn::Others {
         return known;
     }
     let reader = Reader(engine.clone(), asked);
     let reading = tokio::spawn(async move {
         let Reader(engine, asked) = &reader;
-        let _alone = engine.inner().forecasts.reading.lock().await;
+        // Of a rehearsal nothing moves meanwhile, and nobody is to wait for a run that is read at leisure.
+        let (rests, _alone) = match asked.rehearsed {
+            true => (0, None),
+            false => (RESTS, Some(engine.inner().forecasts.reading.lock().await)),
+        };
         let began = Instant::now();
-        let rests = if asked.rehearsed { 0 } else { RESTS };
         let read = queued(engine, asked.run, (now, asked.by_clock), rests).await;
         let groups = read.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok()?;
         Some(reader.found(groups, began.elapsed()))
     });
-    let patience = match turn {
-        _ if asked.rehearsed => OF_A_REHEARSAL,
-        Turn::OursSlowly => return known,
-        Turn::Ours | Turn::Others => PATIENCE,
-    };
     match tokio::time::timeout(patience, reading).await {
         Ok(Ok(Some(groups))) => Some(groups),
         _ => known,
@@ -364,29 +377,46 @@ pub(crate) async fn note_progress(engine: &Engine, runs: &[RunId]) -> Result<()>
     Ok(())
 }
 
-/// Keeps what is expected of the runs that have just begun, beside what goes on: of a million messages it takes a while.
+/// Keeps what is expected of the runs that have just begun: of a large one beside what goes on, because it takes a while.
 pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
-    let new = store::runs::not_foretold(engine.db().lookout()).await?;
-    if new.is_empty() {
-        return Ok(());
-    }
-    let engine = engine.clone();
-    tokio::spawn(async move {
-        let Ok(_alone) = engine.inner().forecasts.keeping.try_lock() else { return };
-        for run in new {
-            if let Err(error) = keep(&engine, run).await {
-                tracing::error!(%error, run.id = %run, "what is expected of a run could not be kept; it is tried again");
-            }
+    let db = engine.db().reader();
+    for id in store::runs::not_foretold(db).await? {
+        let run = store::runs::get(db, id).await?;
+        if run.ledger.queued <= PART as i64 {
+            keep(engine, &run).await?;
+        } else if let Some(keeper) = Keeper::of(engine, id) {
+            tokio::spawn(async move {
+                if let Err(error) = keep(&keeper.0, &run).await {
+                    tracing::error!(%error, run.id = %run.id, "what is expected of a run could not be kept; it is tried again");
+                }
+            });
         }
-    });
+    }
     Ok(())
 }
 
-async fn keep(engine: &Engine, id: RunId) -> Result<()> {
-    let db = engine.db();
-    let run = store::runs::get(db.reader(), id).await?;
-    let Forecast { finish_at, curve, .. } = reckoned(engine, &run, Patience::ToTheEnd).await?;
-    Ok(store::runs::foretell(db.writer(), id, &Expectation { finish_at, curve }).await?)
+/// Nobody else keeps what is expected of this run meanwhile.
+struct Keeper(Engine, RunId);
+
+impl Keeper {
+    fn of(engine: &Engine, run: RunId) -> Option<Self> {
+        engine.inner().forecasts.keeping().insert(run).then(|| Self(engine.clone(), run))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.inner().forecasts.keeping().remove(&self.1);
+    }
+}
+
+async fn keep(engine: &Engine, run: &Run) -> Result<()> {
+    let Forecast { finish_at, curve, .. } = reckoned(engine, run, Patience::ToTheEnd).await?;
+    // Nothing is expected while all sending is held.
+    if !curve.is_empty() {
+        store::runs::foretell(engine.db().writer(), run.id, &Expectation { finish_at, curve }).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,7 +37,6 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     // The longest pause of a rule, and a while.
     store::auto_replies::purge(db.writer(), now.plus(-2 * i64::from(PAUSE_MAX) * Timestamp::HOUR)).await?;
     store::processes::purge(db.writer(), now.plus(-PROCESSES_KEPT_FOR)).await?;
-    number_runs(engine).await?;
     let retention = settings::current(engine).await?.retention;
     forget_webhooks(engine, now, days(retention.raw_webhook_days)).await?;
     if let Some(text_days) = retention.text_days {
@@ -46,7 +45,8 @@ pub async fn tidy(engine: &Engine) -> Result<()> {
     if let Some(callback_days) = retention.callback_days {
         forget_callbacks(engine, now, days(callback_days)).await?;
     }
-    Ok(())
+    // Last: what has to go does not wait for a number.
+    number_runs(engine).await
 }
 
 async fn number_runs(engine: &Engine) -> Result<()> {

@@ -19,7 +19,7 @@ pub use plan::{
     to_plan,
 };
 pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
-pub use progress::{Progress, UnderWay, note_progress, progress, under_way};
+pub use progress::{Noted, Progress, UnderWay, note_progress, progress, under_way};
 pub use read::{definition, frozen, get, latest, list, snapshot_at};
 pub use state::{
     NewRun, Told, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, pause_failing, rules,

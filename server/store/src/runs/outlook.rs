@@ -156,14 +156,14 @@ pub async fn not_foretold(db: &impl ConnectionTrait) -> Result<Vec<RunId>> {
     each_readable(&all(db, query, Vec::new()).await?, ("run", "id"), read)
 }
 
-/// Keeps what is expected of a run, once.
+/// Keeps what is expected of a run, once, unless it is over.
 ///
 /// # Errors
 /// What the database says.
 pub async fn foretell(db: &impl ConnectionTrait, run: RunId, expected: &Expectation) -> Result<()> {
     let expected = serde_json::to_string(expected)
         .map_err(|error| Error::Corrupt { column: "runs.forecast", problem: error.to_string() })?;
-    let update = "UPDATE runs SET forecast = $1 WHERE id = $2 AND forecast IS NULL";
+    let update = "UPDATE runs SET forecast = $1 WHERE id = $2 AND forecast IS NULL AND finished_at IS NULL";
     exec(db, update, vec![expected.into(), run.0.into()]).await?;
     Ok(())
 }

@@ -59,26 +59,39 @@ pub struct Progress {
     pub sent: i64,
 }
 
-/// Notes where runs stand now. Of each stretch of a run's time the last note stays.
+/// Notes where runs stand now. Of each stretch of a run's time the last note stays: of several processes', that of the one that
+/// saw most.
 ///
 /// # Errors
 /// What the database says.
 pub async fn note_progress(tx: &Tx, now: Timestamp, notes: &[Progress]) -> Result<()> {
     let upsert = format!(
         "INSERT INTO run_progress (run_id, stretch, at, sent) SELECT b.run_id, b.stretch, CAST($2 AS bigint), b.sent FROM {} \
-         WHERE TRUE ORDER BY b.run_id ON CONFLICT (run_id, stretch) DO UPDATE SET at = excluded.at, sent = excluded.sent",
+         WHERE TRUE ORDER BY b.run_id ON CONFLICT (run_id, stretch) DO UPDATE SET at = excluded.at, sent = excluded.sent \
+         WHERE excluded.sent >= run_progress.sent",
         table(Kind::of(tx), "b", "$1", &[("run_id", Type::Uuid), ("stretch", Type::Int), ("sent", Type::BigInt)])
     );
     exec(tx, upsert, vec![to_json(&notes)?.into(), now.as_micros().into()]).await?;
     Ok(())
 }
 
-/// How far a run had come by when, the first first.
+/// How far a run had come by when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    pub point: CurvePoint,
+    /// Noted while it went on; otherwise told by what was counted in its hour.
+    pub exact: bool,
+}
+
+/// What was noted of a run, the first first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn progress(db: &impl ConnectionTrait, run: RunId) -> Result<Vec<CurvePoint>> {
-    let query = "SELECT at, sent FROM run_progress WHERE run_id = $1 ORDER BY at";
-    let point = |row: &Row| Ok(CurvePoint { at: Timestamp::from_micros(row.get("at")?), sent: row.get("sent")? });
-    all(db, query, vec![run.0.into()]).await?.iter().map(point).collect()
+pub async fn progress(db: &impl ConnectionTrait, run: RunId) -> Result<Vec<Noted>> {
+    let query = "SELECT stretch, at, sent FROM run_progress WHERE run_id = $1 ORDER BY at";
+    let noted = |row: &Row| -> Result<Noted> {
+        let point = CurvePoint { at: Timestamp::from_micros(row.get("at")?), sent: row.get("sent")? };
+        Ok(Noted { point, exact: row.get::<i32>("stretch")? >= 0 })
+    };
+    all(db, query, vec![run.0.into()]).await?.iter().map(noted).collect()
 }
