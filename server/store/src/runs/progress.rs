@@ -1,4 +1,4 @@
-//! How many messages of a run had been handed over by when: points that are noted while it goes on, so that nobody who asks
+//! How many messages of a run had been handed over, or had failed, by when: noted while it goes on, so that nobody who asks
 //! counts its messages.
 
 use domain::{
@@ -7,8 +7,8 @@ use domain::{
     time::Timestamp,
 };
 use serde::Serialize;
-use uuid::Uuid;
 
+use super::read::ids;
 use crate::{
     ConnectionTrait, Kind, Result, Row, Tx, all,
     batch::{Type, table, to_json},
@@ -23,11 +23,6 @@ pub struct UnderWay {
     pub ledger: Ledger,
 }
 
-#[derive(Serialize)]
-struct Wanted {
-    id: Uuid,
-}
-
 /// Those of these runs that are under way.
 ///
 /// # Errors
@@ -39,7 +34,6 @@ pub async fn under_way(db: &impl ConnectionTrait, runs: &[RunId]) -> Result<Vec<
         ledger::COLUMNS,
         table(Kind::of(db), "wanted", "$1", &[("id", Type::Uuid)])
     );
-    let wanted: Vec<_> = runs.iter().map(|run| Wanted { id: run.0 }).collect();
     let read = |row: &Row| -> Result<UnderWay> {
         Ok(UnderWay {
             run: RunId(row.get("id")?),
@@ -47,7 +41,8 @@ pub async fn under_way(db: &impl ConnectionTrait, runs: &[RunId]) -> Result<Vec<
             ledger: ledger::read(row)?,
         })
     };
-    all(db, query, vec![to_json(&wanted)?.into()]).await?.iter().map(read).collect()
+    let wanted = ids(runs.iter().map(ToString::to_string))?;
+    all(db, query, vec![wanted.into()]).await?.iter().map(read).collect()
 }
 
 /// How many messages of a run are handed over, in the stretch of its time that has this number.

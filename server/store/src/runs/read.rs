@@ -101,7 +101,7 @@ struct IdRow {
     id: String,
 }
 
-fn ids(of: impl Iterator<Item = String>) -> Result<String> {
+pub(super) fn ids(of: impl Iterator<Item = String>) -> Result<String> {
     crate::batch::to_json(&of.map(|id| IdRow { id }).collect::<Vec<_>>())
 }
 
