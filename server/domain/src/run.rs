@@ -464,11 +464,13 @@ pub struct Expectation {
     pub curve: Vec<CurvePoint>,
 }
 
-/// What lists of campaigns show of the latest run.
+/// What lists show of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunSummary {
     pub id: RunId,
+    /// Of its campaign's runs, from 1.
+    pub number: i32,
     pub status: RunStatus,
     pub ledger: Ledger,
     pub started_at: Option<Timestamp>,

@@ -8,7 +8,7 @@ use domain::{
     message::{Channel, Message},
     page::Page,
     phone::Phone,
-    run::{Rollup, Run, SinceRehearsal},
+    run::{Rollup, Run, RunSummary, SinceRehearsal},
     sender::Sender,
     time::Timestamp,
     trigger_event::EventOutcome,
@@ -23,7 +23,7 @@ use super::wizard::{Step, when::WhenFields};
 use crate::context::{Ctx, ctx};
 use crate::{error::AppError, faults::Faults};
 #[cfg(feature = "ssr")]
-use domain::ids::RunId;
+use domain::{ids::RunId, message::State};
 
 /// So many files are offered as audiences.
 #[cfg(feature = "ssr")]
@@ -32,6 +32,10 @@ const FILES: u32 = 50;
 /// So many names of audiences and templates are fetched for lists; older ones are led to without their name.
 #[cfg(feature = "ssr")]
 const NAMES: u32 = 200;
+
+/// So many runs stand on a campaign's page.
+#[cfg(feature = "ssr")]
+const RUNS: u32 = 20;
 
 /// Before the id of an import it stands for the audience of the people in that file, which is made when it is saved.
 pub const IMPORTED: &str = "import:";
@@ -96,8 +100,8 @@ pub struct CampaignView {
     pub run: Option<Run>,
     /// How far its messages came, by country.
     pub countries: Vec<Rollup>,
-    /// All runs, latest first.
-    pub runs: Vec<Run>,
+    /// The latest of what was launched, newest first.
+    pub runs: Vec<RunSummary>,
     /// The first people of the run.
     pub recipients: Vec<Message>,
     /// Drafts: what launching would do.
@@ -327,37 +331,23 @@ fn codes(messages: &[Message]) -> impl Iterator<Item = i32> {
 
 #[server]
 pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppError> {
-    use domain::{campaign::CampaignStatus, message::MessageFilter, page::PageRequest, run::RollupBy};
+    use domain::campaign::CampaignStatus;
     use futures::{TryFutureExt as _, try_join};
     let ctx = ctx()?;
     let campaigns = ctx.engine.campaigns();
     let campaign = campaigns.get(&ctx.actor, id(&query.id)?).await?;
+    let latest = campaign.run.as_ref().map(|run| run.id);
+    let shown = given(&query.run).map(id).transpose()?.or(latest);
+    let state = given(&query.state).and_then(|word| word.parse().ok());
     let (run_service, settings) = (ctx.engine.runs(), ctx.engine.settings());
-    let first = PageRequest::first(20);
     // Beside each other: while a campaign is sent at full speed each of them waits for the database among all that is written.
-    let (names, runs, rehearsal, zone) = try_join!(
+    let (names, runs, rehearsal, zone, (run, recipients, countries)) = try_join!(
         names(&ctx, &campaign),
-        run_service.list(&ctx.actor, campaign.id, &first).err_into(),
+        run_service.summaries(&ctx.actor, campaign.id, RUNS).err_into(),
         campaigns.rehearsal(&ctx.actor, campaign.id).err_into(),
         settings.default_timezone(&ctx.actor).err_into(),
+        run_with_people(&ctx, shown, state),
     )?;
-    let mut runs = runs.items;
-    runs.retain(|run| !run.is_rehearsal());
-    let latest = runs.first().map(|run| run.id);
-    let (run, recipients, countries) = match given(&query.run).map(id).transpose()?.or(latest) {
-        Some(run) => {
-            let state = given(&query.state).and_then(|word| word.parse().ok());
-            let filter = MessageFilter { run: Some(run), state, ..MessageFilter::default() };
-            let (messages, first) = (ctx.engine.messages(), PageRequest::first(8));
-            let (run, recipients, countries) = try_join!(
-                run_service.get(&ctx.actor, run),
-                messages.list(&ctx.actor, &filter, &first),
-                run_service.rollups(&ctx.actor, run, RollupBy::Country),
-            )?;
-            (Some(run), recipients.items, countries)
-        }
-        None => (None, Vec::new(), Vec::new()),
-    };
     let check = match campaign.status {
         CampaignStatus::Draft | CampaignStatus::Scheduled => {
             Some(campaigns.launch_check(&ctx.actor, campaign.id).await?)
@@ -388,6 +378,25 @@ pub async fn load_campaign(query: CampaignQuery) -> Result<CampaignView, AppErro
         events,
         faults,
     })
+}
+
+/// A run, its first people in this state, and how far its messages came by country.
+#[cfg(feature = "ssr")]
+async fn run_with_people(
+    ctx: &Ctx,
+    run: Option<RunId>,
+    state: Option<State>,
+) -> Result<(Option<Run>, Vec<Message>, Vec<Rollup>), AppError> {
+    use domain::{message::MessageFilter, page::PageRequest, run::RollupBy};
+    let Some(run) = run else { return Ok((None, Vec::new(), Vec::new())) };
+    let filter = MessageFilter { run: Some(run), state, ..MessageFilter::default() };
+    let (runs, messages, first) = (ctx.engine.runs(), ctx.engine.messages(), PageRequest::first(8));
+    let (run, people, countries) = futures::try_join!(
+        runs.get(&ctx.actor, run),
+        messages.list(&ctx.actor, &filter, &first),
+        runs.rollups(&ctx.actor, run, RollupBy::Country),
+    )?;
+    Ok((Some(run), people.items, countries))
 }
 
 /// The latest events that a campaign listened to.
@@ -469,10 +478,7 @@ fn length_in_words(text: &str) -> String {
 /// The text of somebody who gets it.
 #[cfg(feature = "ssr")]
 async fn text_of_plan(ctx: &Ctx, run: RunId) -> Result<Option<String>, AppError> {
-    use domain::{
-        message::{MessageFilter, State},
-        page::PageRequest,
-    };
+    use domain::{message::MessageFilter, page::PageRequest};
     let filter = MessageFilter { state: Some(State::Queued), ..MessageFilter::default() };
     let people = ctx.engine.runs().planned(&ctx.actor, run, &filter, &PageRequest::first(1)).await?;
     Ok(people.items.into_iter().next().and_then(|person| person.text))

@@ -1,9 +1,10 @@
 //! Forecasts of runs: what is queued, by when it is due and by whose clock, against the rates that hold for it.
 
+mod queue;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use domain::{
@@ -13,9 +14,12 @@ use domain::{
     settings::{SendingState, Settings},
     time::Timestamp,
 };
-use store::runs::{DueGroup, Progress, RunLane, Someone, UnderWay};
-use tokio::time::Instant;
+use store::{
+    ConnectionTrait,
+    runs::{DueGroup, Progress, RunLane, Someone, UnderWay},
+};
 
+use self::queue::{Asked, PART, RESTS, look, queued};
 use super::{processes, settings};
 use crate::{
     Engine, Result,
@@ -24,30 +28,11 @@ use crate::{
     zones::zones_of,
 };
 
-/// Messages that are read at once: some milliseconds of the database's time.
-const PART: usize = 2_000;
-
-/// After a part it rests so many times as long as that took: nobody who sends or looks at a page waits for it.
-const RESTS: u32 = 4;
-
-/// What was read serves so many times as long as reading it took, rests included: the database reads for a twentieth of the time
-/// for a run that is looked at, and for a fifth at most however many are.
-const SERVES: u32 = 3;
-
-/// After a failure it is not tried again for so long.
-const FAILED: Duration = Duration::from_secs(1);
-
 /// So much is looked ahead where nights or full days are in the way.
 const HORIZON: i64 = 30 * Timestamp::DAY;
 
 /// And where nothing is: a century is no forecast any more.
 const FOREVER: i64 = 100 * 365 * Timestamp::DAY;
-
-/// How long somebody who looks waits for what is being read; then what was read before has to do.
-const PATIENCE: Duration = Duration::from_millis(20);
-
-/// And at a rehearsal of which nothing is known yet: its page does not ask again by itself.
-const OF_A_REHEARSAL: Duration = Duration::from_secs(1);
 
 /// How exact a forecast has to be.
 #[derive(Clone, Copy)]
@@ -58,150 +43,17 @@ enum Patience {
     ToTheEnd,
 }
 
-/// What forecasts of runs were reckoned from lately.
+/// What forecasts of runs are reckoned from, and those that are being reckoned.
 #[derive(Default)]
 pub(crate) struct Cache {
-    reads: Mutex<HashMap<Asked, Read>>,
-    /// Of the runs that are looked at one is read at a time.
-    reading: tokio::sync::Mutex<()>,
+    queues: queue::Cache,
     /// The large runs of which it is being reckoned what is expected of them.
     keeping: Mutex<HashSet<RunId>>,
 }
 
-/// Of which run it is asked; what is rehearsed is asked apart from what is launched then, and by which clocks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Asked {
-    run: RunId,
-    rehearsed: bool,
-    by_clock: bool,
-}
-
-#[derive(Default)]
-struct Read {
-    groups: Option<Arc<Vec<DueGroup>>>,
-    /// Until when they serve; none when there are none.
-    until: Option<Instant>,
-    /// Reading them took longer than anybody waits.
-    slow: bool,
-    reading: bool,
-}
-
-/// Whose turn it is to read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Others,
-    Ours,
-    /// And nobody need wait for it.
-    OursSlowly,
-}
-
-/// Answers that are kept in mind.
-const KEPT: usize = 256;
-
 impl Cache {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Asked, Read>> {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keeping(&self) -> std::sync::MutexGuard<'_, HashSet<RunId>> {
+    fn keeping(&self) -> MutexGuard<'_, HashSet<RunId>> {
         self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was read lately; and whether it is time to read anew, which then is the caller's to do.
-    fn known(&self, asked: Asked) -> (Option<Arc<Vec<DueGroup>>>, Turn) {
-        let mut all = self.lock();
-        if all.len() >= KEPT {
-            all.retain(|_, read| read.reading);
-        }
-        let read = all.entry(asked).or_default();
-        if read.reading || read.until.is_some_and(|until| until > Instant::now()) {
-            return (read.groups.clone(), Turn::Others);
-        }
-        read.reading = true;
-        (read.groups.clone(), if read.slow { Turn::OursSlowly } else { Turn::Ours })
-    }
-}
-
-/// Whoever reads; another may once this one is gone, whatever became of it.
-struct Reader(Engine, Asked);
-
-impl Reader {
-    fn found(&self, groups: Vec<DueGroup>, took: Duration) -> Arc<Vec<DueGroup>> {
-        let groups = Arc::new(groups);
-        let mut all = self.0.inner().forecasts.lock();
-        let read = all.entry(self.1).or_default();
-        (read.groups, read.until) = (Some(groups.clone()), Some(Instant::now() + took * SERVES));
-        read.slow = took > PATIENCE;
-        groups
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if let Some(read) = self.0.inner().forecasts.lock().get_mut(&self.1) {
-            read.reading = false;
-            if read.until.is_none_or(|until| until <= Instant::now()) {
-                read.until = Some(Instant::now() + FAILED);
-            }
-        }
-    }
-}
-
-/// What is queued, as it was found a moment ago. Who has no patience for it gets what was read before, if anything was.
-async fn look(engine: &Engine, asked: Asked, now: Timestamp) -> Option<Arc<Vec<DueGroup>>> {
-    let (known, turn) = engine.inner().forecasts.known(asked);
-    let patience = match turn {
-        Turn::Ours if asked.rehearsed && known.is_none() => OF_A_REHEARSAL,
-        Turn::Ours => PATIENCE,
-        Turn::Others | Turn::OursSlowly => Duration::ZERO,
-    };
-    if turn == Turn::Others {
-        return known;
-    }
-    let reader = Reader(engine.clone(), asked);
-    let reading = tokio::spawn(async move {
-        let Reader(engine, asked) = &reader;
-        // Of a rehearsal nothing moves meanwhile, and nobody is to wait for a run that is read at leisure.
-        let (rests, _alone) = match asked.rehearsed {
-            true => (0, None),
-            false => (RESTS, Some(engine.inner().forecasts.reading.lock().await)),
-        };
-        let began = Instant::now();
-        let read = queued(engine, asked.run, (now, asked.by_clock), rests).await;
-        let groups = read.inspect_err(|error| tracing::warn!(%error, "a forecast could not be read")).ok()?;
-        Some(reader.found(groups, began.elapsed()))
-    });
-    match tokio::time::timeout(patience, reading).await {
-        Ok(Ok(Some(groups))) => Some(groups),
-        _ => known,
-    }
-}
-
-/// What is queued of a run by when it is due, read part by part, with so many times as long a rest between two of them as the
-/// first took.
-async fn queued(engine: &Engine, run: RunId, asked: (Timestamp, bool), rests: u32) -> store::Result<Vec<DueGroup>> {
-    let mut found: BTreeMap<_, DueGroup> = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let began = Instant::now();
-        let part = store::runs::due_part(engine.db().reader(), run, asked, after, PART).await?;
-        for group in part.groups {
-            let clock = group.someone.as_ref().map(|someone| {
-                let (timezone, prefix) = someone.clock();
-                (timezone.map(str::to_owned), prefix.to_owned())
-            });
-            match found.entry((group.at, clock)) {
-                Entry::Occupied(mut known) => known.get_mut().count += group.count,
-                Entry::Vacant(place) => {
-                    place.insert(group);
-                }
-            }
-        }
-        after = part.next;
-        if after.is_none() {
-            return Ok(found.into_values().collect());
-        }
-        tokio::time::sleep(began.elapsed() * rests).await;
     }
 }
 
@@ -215,16 +67,17 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
         return Ok(Forecast::default());
     }
     let now = engine.now();
-    let rate_now = processes::paces(engine).await?.runs.get(&run.id).copied().unwrap_or(0.0);
-    let settings = settings::current(engine).await?;
+    let db = engine.db().reader();
+    let (paces, settings, lane, others) =
+        tokio::try_join!(processes::paces(engine), settings::current(engine), lane_of(db, run.id), async {
+            Ok(store::runs::lanes(db, now).await?)
+        },)?;
+    let rate_now = paces.runs.get(&run.id).copied().unwrap_or(0.0);
     if settings.sending.state == SendingState::Held && run.status != RunStatus::Rehearsed {
         return Ok(Forecast { rate_now, ..Forecast::default() });
     }
-    let lane = match store::runs::lane(engine.db().reader(), run.id).await {
-        // Nothing goes out of what this version cannot read.
-        Err(store::Error::Corrupt { .. }) => return Ok(Forecast { rate_now, ..Forecast::default() }),
-        lane => lane?,
-    };
+    // Nothing goes out of what this version cannot read.
+    let Some(lane) = lane else { return Ok(Forecast { rate_now, ..Forecast::default() }) };
     let now = now.max(lane.snapshot_at);
     let hours = {
         let holidays = Holidays::of(&settings.holidays);
@@ -237,8 +90,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
             Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), RESTS).await?),
         })
     };
-    let (waiting, allowed, day) =
-        tokio::try_join!(waiting, allowed(engine, &settings, &lane), day(engine, &settings, &lane))?;
+    let (waiting, day) = tokio::try_join!(waiting, day(engine, &settings, &lane))?;
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
     brought_up(&mut due, (run.ledger.queued, run.quiet), now);
@@ -246,7 +98,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let left: i64 = due.iter().map(|due| due.count).sum();
     let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
     // What it really does, as long as there is enough to do.
-    let rate = if rate_now > 0.0 && due_now as f64 >= rate_now { rate_now } else { allowed };
+    let rate = if rate_now > 0.0 && due_now as f64 >= rate_now { rate_now } else { allowed(&settings, &lane, &others) };
     let meant = run.ledger.planned - run.ledger.skipped - run.ledger.cancelled;
     let outlook = Outlook { now, sent: (meant - left).max(0), rate, due: &due, windows: &windows, day, horizon };
     let Expected { points, ends } = outlook.expected();
@@ -254,6 +106,14 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let goes_out = left > 0 || run.status != RunStatus::Rehearsed;
     let finish_at = points.last().filter(|_| ends && goes_out).map(|last| last.at);
     Ok(Forecast { finish_at, rate_now, curve: points, ..Forecast::default() })
+}
+
+/// The run with its sender; none where this version cannot read it.
+async fn lane_of(db: &impl ConnectionTrait, run: RunId) -> Result<Option<RunLane>> {
+    match store::runs::lane(db, run).await {
+        Err(store::Error::Corrupt { .. }) => Ok(None),
+        lane => Ok(Some(lane?)),
+    }
 }
 
 /// What is queued by when it is due. As long as that is being read for the first time: what the ledger says.
@@ -318,10 +178,9 @@ fn merged(due: Vec<Due>) -> Vec<Due> {
 }
 
 /// Messages a second: the campaign's own rate, and its share by weight of what its sender and the account may.
-async fn allowed(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result<f64> {
-    let others = store::runs::lanes(engine.db().reader(), engine.now()).await?;
+fn allowed(settings: &Settings, lane: &RunLane, lanes: &[RunLane]) -> f64 {
     let others = || {
-        others.iter().filter(|other| other.run != lane.run && other.has_queued && other.sender.sender.blocked.is_none())
+        lanes.iter().filter(|other| other.run != lane.run && other.has_queued && other.sender.sender.blocked.is_none())
     };
     let weight = f64::from(lane.weight);
     let share = |of: f64| weight / (weight + of);
@@ -333,7 +192,7 @@ async fn allowed(engine: &Engine, settings: &Settings, lane: &RunLane) -> Result
     let of_sender = f64::from(lane.sender.sender.rate_per_second) * share(on_sender);
     let of_account = settings.account_rate_per_second.map(|rate| f64::from(rate) * share(on_account));
     let own = lane.rate_per_second.map(f64::from);
-    Ok([Some(of_sender), of_account, own].into_iter().flatten().fold(f64::INFINITY, f64::min))
+    [Some(of_sender), of_account, own].into_iter().flatten().fold(f64::INFINITY, f64::min)
 }
 
 /// What WhatsApp's limit leaves to campaigns.

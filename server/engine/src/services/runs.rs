@@ -4,7 +4,7 @@ use domain::{
     ids::{CampaignId, RunId},
     page::{Page, PageRequest},
     role::Permission,
-    run::{Forecast, Rollup, RollupBy, Run},
+    run::{Forecast, Rollup, RollupBy, Run, RunSummary},
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use store::messages::ExportRow;
@@ -73,6 +73,15 @@ impl Runs<'_> {
             run.forecast = forecast::of(self.0, run).await?;
         }
         Ok(page)
+    }
+
+    /// In short, the newest of what a campaign has launched, newest first: nobody waits for forecasts that are not shown.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn summaries(&self, actor: &Actor, campaign: CampaignId, limit: u32) -> Result<Vec<RunSummary>> {
+        require(actor, Permission::Read)?;
+        Ok(store::runs::summaries(self.0.db().reader(), campaign, limit).await?)
     }
 
     /// A run with its ledger, its tallies and its forecast.

@@ -20,7 +20,7 @@ pub use plan::{
 };
 pub(crate) use plan::{PLAN_COLUMNS, earlier_of_event, read_plan, reason_now, skip_decisions};
 pub use progress::{Noted, Progress, UnderWay, note_progress, progress, under_way};
-pub use read::{definition, frozen, get, latest, list, snapshot_at};
+pub use read::{definition, frozen, get, latest, list, snapshot_at, summaries};
 pub use state::{
     NewRun, Told, cancelled, close_cancelled, complete, done, insert, lock_open_run, lock_rules, pause_failing, rules,
     sender_of_open, set_rate, set_rules, set_status,

@@ -22,6 +22,8 @@ use crate::{
 const COLUMNS: &str = "r.id, r.campaign_id, r.number, r.status, r.template_version, r.rate_per_second, r.reason, \
                        r.rules, r.created_at, r.started_at, r.finished_at";
 
+const SUMMARY: &str = "r.id, r.campaign_id, r.number, r.status, r.started_at, r.finished_at";
+
 /// A run with its ledger and tallies; the forecast is the caller's.
 ///
 /// # Errors
@@ -31,10 +33,14 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
         "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id WHERE r.id = $1",
         ledger::COLUMNS
     );
-    let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let wanted = ids(std::iter::once(id.to_string()))?;
-    let (tallies, quiet, mut rehearsals) =
-        tokio::try_join!(ledger::tallies(db, id), morning::quiet(db, id), rehearsals::of_runs(db, &wanted))?;
+    let (row, tallies, quiet, mut rehearsals) = tokio::try_join!(
+        one(db, query, vec![id.0.into()]),
+        ledger::tallies(db, id),
+        morning::quiet(db, id),
+        rehearsals::of_runs(db, &wanted)
+    )?;
+    let mut run = read(&row.ok_or(Error::NotFound)?)?;
     run.quiet = Quiet { overridden: run.quiet.overridden, ..quiet };
     let of = rehearsals.remove(&id).unwrap_or_default();
     (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
@@ -161,8 +167,7 @@ pub async fn latest(
         return Ok(BTreeMap::new());
     }
     let query = format!(
-        "SELECT r.id, r.campaign_id, r.status, r.started_at, r.finished_at, {} \
-         FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+        "SELECT {SUMMARY}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
          WHERE r.campaign_id IN (SELECT wanted.id FROM {}) \
          AND r.number = (SELECT max(x.number) FROM runs x WHERE x.campaign_id = r.campaign_id AND NOT x.rehearsal)",
         ledger::COLUMNS,
@@ -176,9 +181,24 @@ pub async fn latest(
     rows.iter().map(read).collect()
 }
 
+/// In short, the newest of what a campaign has launched, newest first. One that this version cannot read is passed over, which is
+/// said in the log.
+///
+/// # Errors
+/// What the database says.
+pub async fn summaries(db: &impl ConnectionTrait, campaign: CampaignId, limit: u32) -> Result<Vec<RunSummary>> {
+    let query = format!(
+        "SELECT {SUMMARY}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id \
+         WHERE r.campaign_id = $1 AND NOT r.rehearsal ORDER BY r.number DESC LIMIT $2",
+        ledger::COLUMNS
+    );
+    each_readable(&all(db, query, vec![campaign.0.into(), i64::from(limit).into()]).await?, ("run", "id"), read_summary)
+}
+
 fn read_summary(row: &Row) -> Result<RunSummary> {
     Ok(RunSummary {
         id: RunId(row.get("id")?),
+        number: row.get("number")?,
         status: row.word("status")?,
         ledger: ledger::read(row)?,
         started_at: row.get::<Option<i64>>("started_at")?.map(Timestamp::from_micros),

@@ -2,7 +2,7 @@
 
 use domain::{
     message::State,
-    run::{Run, RunStatus},
+    run::{Run, RunStatus, RunSummary},
 };
 use leptos::prelude::*;
 
@@ -199,9 +199,9 @@ fn recipients(view: &CampaignView, run: &Run, latest: bool, here: Here) -> AnyVi
     .into_any()
 }
 
-fn runs(runs: &[Run], shown: &Run) -> AnyView {
+fn runs(runs: &[RunSummary], shown: &Run) -> AnyView {
     let rows = runs.iter().map(|run| {
-        let href = paths::with_query(&paths::campaign(run.campaign_id), &[("run", &run.id.to_string())]);
+        let href = paths::with_query(&paths::campaign(shown.campaign_id), &[("run", &run.id.to_string())]);
         let current = (run.id == shown.id).then_some("true");
         view! {
             <tr>
