@@ -1,9 +1,6 @@
 //! Messages from people, by the batch: the person (stored when new), the message, what it asks for, the answer.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     actor::ActorKind,
@@ -11,7 +8,6 @@ use domain::{
     contact::Attributes,
     event::WebhookOutcome,
     ids::{ContactId, OptInId, SenderId, TopicId},
-    keywords::Keywords,
     message::{Channel, Kind, State},
     phone::Phone,
     review::ReviewDecision,
@@ -34,6 +30,7 @@ use super::{
     auto_reply::{self, Heard},
     event::{Content, Event, InboundIn},
     keywords::{self, Meaning, Wish},
+    meaning::{self, doubted, evidence, is_outdated, opt_out_type, opts_in},
     sealing,
     status::{base, report},
     wishes::{self, Change, Person, Said, grant},
@@ -57,7 +54,7 @@ pub(super) async fn store(engine: &Engine, events: &[&Event]) -> store::Result<V
     let inbound: Vec<(&Event, &InboundIn)> = events.iter().filter_map(|event| inbound_of(event)).collect();
     let added = &settings.keywords;
     let meanings: BTreeMap<&str, Meaning> =
-        inbound.iter().map(|(_, message)| (message.sid.as_str(), read(message, added))).collect();
+        inbound.iter().map(|(_, message)| (message.sid.as_str(), meaning::read(message, added))).collect();
     let tx = engine.db().begin_ingest().await?;
     let addressees = addressees::find(&tx, &inbound, &meanings).await?;
     let mut batch = Batch::load(engine, &tx, now, (&inbound[..], &addressees), meanings).await?;
@@ -552,82 +549,6 @@ fn subscriptions(
 
 fn recipient() -> Actor {
     Actor::new(ActorKind::Recipient, "inbound message", Role::Viewer)
-}
-
-/// What Twilio understood by itself (Advanced Opt-Out).
-fn opt_out_type(message: &InboundIn) -> Option<Wish> {
-    message.opt_out_type.as_deref().and_then(Wish::of_opt_out_type)
-}
-
-/// Twilio's own understanding first, then a button, then the words. To Twilio a YES is a START; to us it may answer a
-/// question first.
-pub(super) fn read(message: &InboundIn, added: &Keywords) -> Meaning {
-    let button = message.button.as_deref();
-    let understood = opt_out_type(message);
-    if let Some(wish) =
-        understood.clone().filter(|wish| *wish != Wish::Start).or_else(|| button.and_then(Wish::of_button))
-    {
-        return Meaning::Wish(wish);
-    }
-    let words = keywords::meaning(&message.body, added);
-    if let Some(start) = understood {
-        return if matches!(words, Meaning::Wish(Wish::Yes(_))) { words } else { Meaning::Wish(start) };
-    }
-    // A button may say in its payload what it does not show.
-    match button.map(|payload| keywords::meaning_of_payload(payload, added)) {
-        Some(Meaning::Wish(wish)) if words != Meaning::Wish(Wish::Stop) => Meaning::Wish(wish),
-        Some(Meaning::Hint) if words == Meaning::Nothing => Meaning::Hint,
-        _ => words,
-    }
-}
-
-/// What begins like a wish for a topic, and names none of ours, may say the opposite: "Subscribe? No, stop texting me".
-fn doubted(meaning: Meaning, message: &InboundIn, topics: &[TopicName]) -> Meaning {
-    match &meaning {
-        Meaning::Wish(Wish::Subscribe(wanted)) if wishes::find(topics, wanted).is_none() => {
-            match keywords::meaning_inside(&message.body) {
-                Meaning::Nothing => meaning,
-                against => against,
-            }
-        }
-        _ => meaning,
-    }
-}
-
-/// Whether a message is a wish to hear more.
-const fn opts_in(meaning: &Meaning) -> bool {
-    matches!(meaning, Meaning::Wish(Wish::Start | Wish::Subscribe(_) | Wish::Yes(_)))
-}
-
-/// Whether a person has said something else since `at`, as `said` tells of everything (no topic) and of each topic. To
-/// leave a topic is a wish besides all others. Of what was `fetched`, whose dates are full seconds, the wish to hear less
-/// counts within the same second, and against what seems to be said after `now`: a clock that was ahead dated that. What
-/// comes in now is not older than that.
-fn is_outdated(
-    meaning: &Meaning,
-    topics: &[TopicName],
-    (at, now): (Timestamp, Timestamp),
-    fetched: bool,
-    said: impl Fn(Option<TopicId>) -> Option<Timestamp>,
-) -> bool {
-    let topic = |wanted: &str| wishes::find(topics, wanted).map(|topic| topic.id);
-    let before = |topic| said(topic).is_some_and(|said| said > at && said <= now);
-    let until = |topic| if fetched { said(topic).is_some_and(|said| said >= at) } else { before(topic) };
-    match meaning {
-        Meaning::Wish(Wish::Unsubscribe(wanted)) => before(topic(wanted)),
-        Meaning::Wish(Wish::Subscribe(wanted)) => until(None) || topic(wanted).is_some_and(|topic| until(Some(topic))),
-        Meaning::Wish(Wish::Stop) | Meaning::Hint => before(None),
-        Meaning::Wish(Wish::Start | Wish::Help | Wish::Yes(_)) | Meaning::Nothing => until(None),
-    }
-}
-
-/// The person's words, and what the button that they pressed says besides.
-pub(super) fn evidence(message: &InboundIn) -> Cow<'_, str> {
-    match message.button.as_deref() {
-        Some(button) if message.body.is_empty() => button.into(),
-        Some(button) => format!("{} [{button}]", message.body).into(),
-        None => message.body.as_str().into(),
-    }
 }
 
 /// Whether we answer keywords here. Not where Twilio has answered already: with Advanced Opt-Out (`OptOutType`), and on

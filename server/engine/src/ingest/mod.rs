@@ -10,6 +10,7 @@ mod auto_reply;
 mod event;
 mod inbound;
 mod keywords;
+mod meaning;
 mod missed;
 pub mod orphans;
 mod repeats;

@@ -22,7 +22,7 @@ use super::{
     event::{Content, Event, InboundIn},
     inbound,
     keywords::{Meaning, Wish},
-    missed, sealing,
+    meaning, missed, sealing,
     wishes::{self, Change},
 };
 use crate::{
@@ -182,7 +182,7 @@ async fn record(engine: &Engine, actor: &Actor, unheard: &[Unheard]) -> Result<u
     let mut events = Vec::with_capacity(latest.len());
     for ((contact_id, topic_id), Unheard { message, .. }) in &latest {
         let change = Change { topic_id: *topic_id, consent: Consent::OptedOut };
-        let evidence = seal_words(&tx, keys, *contact_id, now, &inbound::evidence(message)).await?;
+        let evidence = seal_words(&tx, keys, *contact_id, now, &meaning::evidence(message)).await?;
         events.push(ConsentEvent {
             contact_id: *contact_id,
             topic_id: *topic_id,
@@ -334,7 +334,7 @@ async fn kept_raw(
 
 /// What a message leaves: everything (no topic), or a topic by the name that it calls it. None when it leaves nothing.
 fn leaves(message: &InboundIn, added: &Keywords) -> Option<Option<String>> {
-    match inbound::read(message, added) {
+    match meaning::read(message, added) {
         Meaning::Wish(Wish::Stop) => Some(None),
         Meaning::Wish(Wish::Unsubscribe(wanted)) => Some(Some(wanted)),
         Meaning::Wish(_) | Meaning::Hint | Meaning::Nothing => None,
