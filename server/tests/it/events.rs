@@ -70,6 +70,31 @@ async fn from_an_event_to_its_message() {
 }
 
 #[tokio::test]
+async fn why_keeps_its_links_apart() {
+    for server in servers().await {
+        let campaign = listening(&server).await;
+        let body = format!("{}\n{}", paid("1", "+14155550141", 42.5), paid("2", "+14155550141", 7.0));
+        take(&server, body).await.assert_status(202);
+        until(async || {
+            let all = server.get(&format!("/messages?campaign={campaign}")).await.assert_status(200).json();
+            if all["items"].as_array().map(Vec::len) == Some(2) { Ok(()) } else { Err(all.to_string()) }
+        })
+        .await;
+        let session = server.log_in().await;
+        let path = format!("/campaigns/{campaign}/why?phone=%2B14155550141");
+        let page = answer(server.request("GET", &path).header("cookie", &session)).await.assert_status(200).body;
+        for (first, second) in
+            [("Every decision about the message", "Open the contact"), ("Ask about this run", "Every decision")]
+        {
+            let rest = page.split_once(first).unwrap_or_else(|| panic!("no {first}: {page}")).1;
+            let (between, _) = rest.split_once(second).unwrap_or_else(|| panic!("no {second}: {page}"));
+            assert!(between.contains(" · ") && between.matches("<a").count() == 1, "{first}{between}{second}");
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_limited_and_repeated_safely() {
     for server in servers().await {
         let wrong = answer(server.api("POST", "/events").json(&json!({}))).await.assert_status(415);

@@ -26,8 +26,9 @@ fn page(view: WhyView) -> AnyView {
         let message = view.message.map(|id| {
             view! { <a class="link" href=paths::message(id)>"Every decision about the message"</a> }
         });
+        let between = view.message.is_some().then_some(" · ");
         let contact = view.contact.clone().map(|phone| {
-            view! { " " <a class="link" href=paths::contact(phone)>"Open the contact"</a> }
+            view! { {between} <a class="link" href=paths::contact(phone)>"Open the contact"</a> }
         });
         let until = view.until.map(|at| view! { "It waits until " <Time at moment=true/> ". " });
         let more = view.more.clone();
@@ -76,13 +77,13 @@ fn message(campaign: CampaignId, asked: &str, message: &Message) -> AnyView {
     let run = message.run_id.map(|run| {
         let run = run.to_string();
         let href = paths::with_query(&paths::why(campaign), &[("phone", asked), ("run", &run)]);
-        view! { <a class="link" href=href>"Ask about this run"</a> }
+        view! { <a class="link" href=href>"Ask about this run"</a> " · " }
     });
     view! {
         <li class="list__item">
             <span class="list__main">{pill(message.state)} " " <Time at moment=true/></span>
-            {run}
-            <a class="link" href=paths::message(message.id)>"Every decision"</a>
+            " "
+            <span>{run} <a class="link" href=paths::message(message.id)>"Every decision"</a></span>
         </li>
     }
     .into_any()
