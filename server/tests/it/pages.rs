@@ -461,3 +461,35 @@ async fn what_law_lets_a_person_get_at_most_is_shown_with_its_source() {
         assert!(page.contains(words), "{words}: {page}");
     }
 }
+
+#[tokio::test]
+async fn where_no_campaign_can_be_read_there_is_no_empty_list() {
+    for server in servers().await {
+        let session = server.log_in().await;
+        let begin = async |count: usize| {
+            for _ in 0..count {
+                server.send("POST", "/campaigns", &json!({ "name": "Moonlight" })).await.assert_status(201);
+            }
+            server.tamper("UPDATE campaigns SET trigger_json = '{\"type\":\"full_moon\"}'").await;
+        };
+        let page = async |path: &str| {
+            let shown = answer(server.request("GET", path).header("cookie", &session)).await.assert_status(200).body;
+            assert!(shown.contains("cannot be read by this version"), "{path}: {shown}");
+            for words in ["<table", "No campaigns yet", "No campaign matches", "Your first campaign"] {
+                assert!(!shown.contains(words), "{path}: {words}: {shown}");
+            }
+            shown
+        };
+        begin(1).await;
+        assert!(page("/").await.contains("None of the latest can be shown"));
+        assert!(!page("/campaigns").await.contains("rel=\"next\""));
+        // Where they fill a page, one gets to the next all the same, and back.
+        begin(50).await;
+        page("/").await;
+        assert!(page("/campaigns").await.contains("rel=\"next\""));
+        let list = server.get("/campaigns").await.assert_status(200).json();
+        let cursor = list["next_cursor"].as_str().expect("another page");
+        assert!(page(&format!("/campaigns?cursor={cursor}")).await.contains("rel=\"first\""));
+        server.stop().await;
+    }
+}

@@ -54,11 +54,16 @@ fn page(view: CampaignsView, here: Here, pause: FormAction<ChangeCampaign>) -> A
     let tabs = std::iter::once(Tab::new("", "All")).chain(tabs).collect::<Vec<_>>();
     let cannot_be_read = unreadable_campaigns(&view.campaigns.unreadable);
     let stop = stop_unreadable(&view.campaigns.unreadable, pause);
-    let nothing = view.campaigns.items.is_empty() && view.campaigns.next_cursor.is_none();
+    let nothing = view.campaigns.items.is_empty();
     if nothing && cannot_be_read.is_none() && !filtered {
         return none_yet();
     }
-    let list = if nothing { cannot_be_read.is_none().then(no_match) } else { Some(table(view)) };
+    let list = match (nothing, view.campaigns.unreadable.len()) {
+        (false, _) => table(view),
+        (true, 0) => no_match(),
+        // The page begins with them; others may be on other pages.
+        (true, named) => view! { <Pagination next=view.campaigns.next_cursor shown=named/> }.into_any(),
+    };
     view! {
         <div class="toolbar">
             <FilterForm action=paths::CAMPAIGNS label="Search campaigns">

@@ -107,14 +107,23 @@ fn campaigns(campaigns: &[Campaign]) -> AnyView {
         .into_any()
     });
     let rows = rows.collect::<Vec<_>>();
-    view! {
-        <Card title="Campaigns" flush=true aside=|| view! { <a class="link" href=paths::CAMPAIGNS>"All campaigns"</a> }>
+    let list = if rows.is_empty() {
+        // Then there are only some that cannot be read: the page begins with them.
+        view! { <p class="card__text muted">"None of the latest can be shown."</p> }.into_any()
+    } else {
+        view! {
             <Table
                 caption="Campaigns"
                 columns=vec![Col::text("Campaign"), Col::text("State"), Col::text("Progress"), Col::number("Changed")]
             >
                 {rows}
             </Table>
+        }
+        .into_any()
+    };
+    view! {
+        <Card title="Campaigns" flush=true aside=|| view! { <a class="link" href=paths::CAMPAIGNS>"All campaigns"</a> }>
+            {list}
         </Card>
     }
     .into_any()
