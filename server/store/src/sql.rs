@@ -20,9 +20,12 @@ pub(crate) fn count_transaction() {
     TRANSACTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A statement with `$1`, `$2` … parameters, which both databases read.
+/// A statement with `$1`, `$2` … parameters, which both databases read. `RUST_LOG=store::sql=trace` shows their texts; what
+/// the parameters are is about people.
 pub fn sql(db: &impl ConnectionTrait, text: impl Into<String>, values: Vec<Value>) -> Statement {
     STATEMENTS.fetch_add(1, Ordering::Relaxed);
+    let text: String = text.into();
+    tracing::trace!(statement = text.as_str(), "asked of the database");
     Statement::from_sql_and_values(db.get_database_backend(), text, values)
 }
 
