@@ -107,9 +107,10 @@ pub async fn blank(tx: &Tx, lines: &[(ImportId, i64)]) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn purge_rejects(db: &impl ConnectionTrait, before: Timestamp, limit: u32) -> Result<u64> {
+    // In this order: SQLite would rather read all rows and look up the import of each.
     let delete = format!(
         "DELETE FROM import_rejects WHERE (import_id, line) IN (SELECT r.import_id, r.line FROM imports i \
-         JOIN import_rejects r ON r.import_id = i.id WHERE i.finished_at < $1 LIMIT {limit})"
+         CROSS JOIN import_rejects r WHERE r.import_id = i.id AND i.finished_at < $1 LIMIT {limit})"
     );
     exec(db, delete, vec![before.as_micros().into()]).await
 }
