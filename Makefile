@@ -22,7 +22,7 @@ lint: ## formatting, clippy for server and browser, layer rules, documentation l
 bench: ## the benchmarks: prints a table, writes target/bench/latest.json
 	@.ci/bench.sh
 
-plans: ## how PostgreSQL carries out the hot statements, into docs/query-plans.md
+plans: ## how PostgreSQL and SQLite carry out the hot statements, into docs/query-plans.md
 	@.ci/plans.sh
 
 torture: ## kills and faults in the middle of campaigns, many rounds: make torture ROUNDS=200 SEED=1
