@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 const OFTEN = 20
 const MUCH = 0.01
 const TABLES =
-  /\b(messages|message_texts|message_rollups|transitions|decisions|receipts|receipt_repeats|webhook_events|webhook_blocks|runs|run_ledgers|run_tallies|run_progress|contacts|contact_reads|subscriptions|consent_ledger|consent_reviews|suppressions|unreachable|inbound_messages|inbound_texts|service_windows|conversations|daily_recipients|opt_in_requests|auto_replies|trigger_events|event_plans)\b/
+  /\b(messages|message_texts|message_rollups|transitions|decisions|decision_grounds|receipts|receipt_repeats|webhook_events|webhook_blocks|runs|run_ledgers|run_tallies|run_progress|contacts|contact_reads|subscriptions|consent_ledger|consent_reviews|suppressions|unreachable|inbound_messages|inbound_texts|service_windows|conversations|daily_recipients|opt_in_requests|auto_replies|trigger_events|event_plans)\b/
 const statements = new Map()
 let all = 0
 
