@@ -59,7 +59,8 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
         }
         latest = now;
         // An account whose part is used up keeps no other's lane waiting.
-        match lanes.next(now, |context| shared.load.room(&context.of) > 0) {
+        let has_room = |context: &Arc<LaneContext>| shared.load.room(&context.of) > 0;
+        match lanes.next(now, has_room) {
             Some((lane, context)) => {
                 if let Err(error) = serve(shared, deliveries, &mut lanes, &context).await {
                     tracing::error!(%error, ?lane, "claiming failed");
@@ -67,7 +68,7 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
                 }
             }
             None => {
-                if wait(shared, lanes.next_time(), now).await {
+                if wait(shared, lanes.next_time(has_room), now).await {
                     lanes.wake_all();
                     refreshed = None;
                 }
@@ -76,7 +77,7 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
     }
 }
 
-/// Waits for work: for a lane's time, for room, for the bell. True when the bell may have rung.
+/// Waits for work: for the time of a lane that there is room for, for more room, for the bell. True when the bell may have rung.
 async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool {
     let until_next = next.map_or(REFRESH, |next| Duration::from_micros(u64::try_from(next.since(now)).unwrap_or(0)));
     let at_most = until_next.clamp(Duration::from_millis(1), REFRESH);

@@ -82,9 +82,9 @@ impl<T: Clone> Lanes<T> {
         next.map(|(lane, slot)| (*lane, slot.what.clone()))
     }
 
-    /// When the first of the lanes that wait may be served.
-    pub fn next_time(&self) -> Option<Timestamp> {
-        self.slots.values().map(|slot| slot.not_before).min()
+    /// When the first of the lanes may be served, of those that may be: the others wait for something else than the time.
+    pub fn next_time(&self, may: impl Fn(&T) -> bool) -> Option<Timestamp> {
+        self.slots.values().filter(|slot| may(&slot.what)).map(|slot| slot.not_before).min()
     }
 
     /// The lane was served this many messages.
@@ -225,6 +225,18 @@ mod tests {
         assert_eq!(lanes.next(NOW, |()| false), None, "there is no room for any of them");
         lanes.wait(single, NOW.plus(5));
         lanes.wait(run(1), NOW.plus(3));
-        assert_eq!(lanes.next_time(), Some(NOW.plus(3)));
+        assert_eq!(lanes.next_time(|()| true), Some(NOW.plus(3)));
+    }
+
+    /// Whoever waits for the time of such a lane looks at all lanes again and again.
+    #[test]
+    fn a_lane_that_may_not_be_served_has_no_time() {
+        let mut lanes = Lanes::default();
+        lanes.set([(run(1), SENDER, 'a', 1), (run(2), OTHER, 'b', 1)]);
+        lanes.wait(run(2), NOW.plus(3));
+        let has_room = |limit: &char| *limit != 'a';
+        assert_eq!(lanes.next(NOW, has_room), None);
+        assert_eq!(lanes.next_time(has_room), Some(NOW.plus(3)));
+        assert_eq!(lanes.next_time(|_| false), None);
     }
 }
