@@ -279,7 +279,7 @@ pub struct LaunchCheck {
     pub audience: i64,
     /// Of them, who would be skipped already at planning, by reason.
     pub skipped: BTreeMap<String, i64>,
-    /// The messages per second that the sender and the campaign allow.
+    /// The messages per second that the sender and the campaign allow; by SMS if each text takes one segment.
     pub rate_per_second: i32,
     /// What keeps it from being launched.
     pub problems: Vec<FieldError>,

@@ -332,6 +332,13 @@ impl Rehearsal {
     pub fn reached(&self) -> i64 {
         self.outcome(Outcome::Send) + self.outcome(Outcome::Wait)
     }
+
+    /// How many segments a text by SMS takes on average; 1 where there are none.
+    #[must_use]
+    pub fn segments_a_text(&self) -> f64 {
+        let (texts, segments) = (self.encodings.values().sum::<i64>(), self.segments.values().sum::<i64>());
+        if texts > 0 { (segments as f64 / texts as f64).max(1.0) } else { 1.0 }
+    }
 }
 
 /// Whom a rehearsal found: they can be left out by the campaign's audience. What `POST /campaigns/{id}/rehearsal/leave-out`

@@ -14,6 +14,7 @@ pub struct Sender {
     pub address: String,
     /// The Twilio account it belongs to.
     pub account_sid: String,
+    /// How much goes out in a second at most: messages by WhatsApp, by SMS the segments of their texts.
     pub rate_per_second: i32,
     pub enabled: bool,
     pub default: bool,
@@ -64,7 +65,8 @@ pub struct NewSender {
     pub channel: Channel,
     /// A phone number in E.164 form without the channel's prefix, or a Messaging Service SID (`MG…`).
     pub address: String,
-    /// Messages per second, 1 or more: what the number may do at Twilio. Absent: the rate of the first sender.
+    /// Messages per second, by SMS segments per second, 1 or more: what the number may do at Twilio. Absent: the rate of the
+    /// first sender.
     #[serde(default)]
     pub rate_per_second: Option<i32>,
     #[serde(default = "yes")]
@@ -89,7 +91,7 @@ pub struct SenderPatch {
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<String>,
-    /// Messages per second, 1 or more: what the number may do at Twilio.
+    /// Messages per second, by SMS segments per second, 1 or more: what the number may do at Twilio.
     #[serde(default, deserialize_with = "crate::patch::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub rate_per_second: Option<i32>,

@@ -131,6 +131,28 @@ async fn marketing_that_whatsapp_does_not_deliver_is_counted() {
     }
 }
 
+/// By SMS a sender's rate is of segments, and a rehearsal knows how many a text takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_foretold_of_long_texts_goes_by_their_segments() {
+    for mut world in worlds(Setup::default()).await {
+        world.people(1, 60).await;
+        let senders = world.engine.senders();
+        let listed = senders.list(&world.admin).await.expect("senders");
+        let sms = listed.iter().find(|sender| sender.channel == Channel::Sms).expect("an SMS sender");
+        let rate = SenderPatch { rate_per_second: Some(10), ..SenderPatch::default() };
+        senders.update(&world.admin, sms.id, rate).await.expect("changed");
+        let template = world.template_for(Channel::Sms, &"a".repeat(200)).await;
+        let draft = NewCampaign { template_id: Some(template), ..world.draft().await };
+        let campaign = world.engine.campaigns().create(&world.admin, draft).await.expect("a campaign");
+        world.start();
+        let run = rehearse(&world, &campaign).await;
+        assert_eq!(found(&run).segments.get("GSM-7"), Some(&120));
+        let lasts = run.forecast.finish_at.expect("a forecast").since(world.engine.now());
+        assert!((8 * Timestamp::SECOND..13 * Timestamp::SECOND).contains(&lasts), "{lasts}, and not six seconds");
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whom_a_rehearsal_found_is_left_out_by_the_audience() {
     for mut world in worlds(Setup::default()).await {

@@ -19,6 +19,7 @@ use domain::{
     run::{Run, RunStatus},
     sender::{NewSender, Sender, SenderHealth, SenderPatch},
     template::PreviewRequest,
+    time::Timestamp,
 };
 use engine::{Actor, ActorKind, Engine, Error, clock::SystemClock};
 use serde_json::json;
@@ -570,6 +571,36 @@ async fn an_account_that_answers_slowly_leaves_the_others_their_speed() {
         assert_eq!(handed_over(&run.ledger), 300);
         let slowly = world.run(behind.id).await;
         assert!(slowly.status == RunStatus::Running && slowly.ledger.failed == 0, "{:?}", slowly.ledger);
+        world.stop().await;
+    }
+}
+
+/// What Twilio takes faster than a number may send its segments waits there, and fails when it has waited for too long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_of_two_segments_do_not_pile_up_at_twilio() {
+    const RATE: i32 = 20;
+    for mut world in worlds(Setup::default()).await {
+        let sms = default_of(&world, Channel::Sms).await;
+        let rate = SenderPatch { rate_per_second: Some(RATE), ..SenderPatch::default() };
+        change(&world, sms.id, rate).await.expect("changed");
+        world.people(1, 60).await;
+        let run = launch_from(&world, &sms, &"a".repeat(200)).await;
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!(handed_over(&run.ledger), 60);
+        let mut sent = world.twilio.simulator.control().messages(&simulator::MessageFilter::default());
+        sent.reverse();
+        let (mut waiting, mut most, mut before) = (0.0_f64, 0.0_f64, None);
+        for message in &sent {
+            let at: Timestamp = message.created_at.parse().expect("an instant");
+            let passed = before.replace(at).map_or(0, |before: Timestamp| at.since(before));
+            let gone = f64::from(RATE) * passed as f64 / Timestamp::SECOND as f64;
+            waiting = (waiting - gone).max(0.0) + f64::from(message.num_segments);
+            most = most.max(waiting);
+        }
+        assert_eq!((sent.len(), sent[0].num_segments), (60, 2));
+        // By messages it would be half of them all.
+        assert!(most < 30.0, "{:?}: {most} segments waited", world.db.kind());
         world.stop().await;
     }
 }

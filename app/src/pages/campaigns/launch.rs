@@ -288,7 +288,8 @@ fn facts(
     let time = (rate > 0 && !campaign.trigger.is_event()).then(|| {
         let seconds = ((reached.max(0) + rate - 1) / rate).max(1);
         let (time, rate) = (format::duration(seconds * Timestamp::SECOND), format::num(rate));
-        format!("about {time} at full speed, {rate} a second, without waiting for mornings")
+        let texts = if segments.is_some() { " with texts of one segment" } else { "" };
+        format!("about {time} at full speed, {rate} a second{texts}, without waiting for mornings")
     });
     let takes = match finish_at {
         Some(at) => {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Claim, Hold, LaneContext, Shared, backoff, breaker, content,
     deliver::{self, done},
+    length_by_sms,
     outcomes::Done,
     verdict,
 };
@@ -22,7 +23,7 @@ use crate::{
     Result,
     bell::Who,
     decide::{self, Content, Decided, Verdict},
-    throttle::{Admission, Asking, Counts, DAY},
+    throttle::{Admission, Asking, Counts, DAY, Key},
 };
 
 /// While the day is full it is looked at again after this time at the latest: somebody may have raised the limit.
@@ -70,6 +71,7 @@ pub(super) async fn prepare(
     } else {
         who_may(&shared, &context, claimed, claim).await
     };
+    charge_segments(&shared, &context, &ready);
     // Nobody was called for those that do not go out: the others may have their turns.
     if let Ok(unused @ 1..) = u32::try_from(turns - ready.len()) {
         shared.engine.inner().throttle.give_back(shared.engine.now(), &context.limits, unused).await;
@@ -82,6 +84,18 @@ pub(super) async fn prepare(
     }
     for (hold, one) in admitted {
         deliveries.spawn(deliver::deliver(shared.clone(), context.clone(), (hold, one), claim));
+    }
+}
+
+/// What an SMS sender may do at the provider is counted in segments, and only now it is known how many each text takes. The
+/// account's and the campaign's rates count messages.
+fn charge_segments(shared: &Shared, context: &LaneContext, ready: &[(Hold, Ready)]) {
+    let sender = &context.sender.sender;
+    let lengths = ready.iter().filter_map(|(_, one)| length_by_sms(sender.channel, &one.content));
+    let more: u32 = lengths.map(|length| length.segments.saturating_sub(1)).sum();
+    let limit = context.limits.iter().find(|limit| limit.key == Key::Sender(sender.id));
+    if let Some(limit) = limit.filter(|_| more > 0) {
+        shared.engine.inner().throttle.charge(shared.engine.now(), *limit, more);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use domain::{
     ids::RunId,
     message::Channel,
-    run::{CurvePoint, Expectation, Forecast, Quiet, Run, RunStatus},
+    run::{CurvePoint, Expectation, Forecast, Quiet, Rehearsal, Run, RunStatus},
     settings::{SendingState, Settings},
     time::Timestamp,
 };
@@ -90,6 +90,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
             Patience::ToTheEnd => Arc::new(queued(engine, run.id, (now, by_clock), RESTS).await?),
         })
     };
+    let segments = run.rehearsal.as_ref().map_or(1.0, Rehearsal::segments_a_text);
     let (waiting, day) = tokio::try_join!(waiting, day(engine, &settings, &lane))?;
     let horizon = now.plus(if hours.is_free() && settings.whatsapp_daily_people.is_none() { FOREVER } else { HORIZON });
     let (mut due, windows) = by_windows(&waiting, &hours, (now, horizon));
@@ -98,7 +99,11 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let left: i64 = due.iter().map(|due| due.count).sum();
     let due_now: i64 = due.iter().filter(|due| due.at <= now).map(|due| due.count).sum();
     // What it really does, as long as there is enough to do.
-    let rate = if rate_now > 0.0 && due_now as f64 >= rate_now { rate_now } else { allowed(&settings, &lane, &others) };
+    let rate = if rate_now > 0.0 && due_now as f64 >= rate_now {
+        rate_now
+    } else {
+        allowed(&settings, (&lane, segments), &others)
+    };
     let meant = run.ledger.planned - run.ledger.skipped - run.ledger.cancelled;
     let outlook = Outlook { now, sent: (meant - left).max(0), rate, due: &due, windows: &windows, day, horizon };
     let Expected { points, ends } = outlook.expected();
@@ -177,8 +182,9 @@ fn merged(due: Vec<Due>) -> Vec<Due> {
     sums.into_iter().map(|((at, windows), count)| Due { at, count, windows }).collect()
 }
 
-/// Messages a second: the campaign's own rate, and its share by weight of what its sender and the account may.
-fn allowed(settings: &Settings, lane: &RunLane, lanes: &[RunLane]) -> f64 {
+/// Messages a second: the campaign's own rate, and its share by weight of what its sender and the account may. The sender's
+/// rate is of segments, of which each text takes so many.
+fn allowed(settings: &Settings, (lane, segments): (&RunLane, f64), lanes: &[RunLane]) -> f64 {
     let others = || {
         lanes.iter().filter(|other| other.run != lane.run && other.has_queued && other.sender.sender.blocked.is_none())
     };
@@ -189,7 +195,7 @@ fn allowed(settings: &Settings, lane: &RunLane, lanes: &[RunLane]) -> f64 {
         .map(|other| f64::from(other.weight))
         .sum();
     let on_account: f64 = others().map(|other| f64::from(other.weight)).sum();
-    let of_sender = f64::from(lane.sender.sender.rate_per_second) * share(on_sender);
+    let of_sender = f64::from(lane.sender.sender.rate_per_second) / segments * share(on_sender);
     let of_account = settings.account_rate_per_second.map(|rate| f64::from(rate) * share(on_account));
     let own = lane.rate_per_second.map(f64::from);
     [Some(of_sender), of_account, own].into_iter().flatten().fold(f64::INFINITY, f64::min)

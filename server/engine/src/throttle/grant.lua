@@ -1,6 +1,7 @@
 -- Takes up to `want` messages out of all meters at once: GCRA, as in local.rs, on the server's clock.
 -- KEYS: warm, processes, one for each limit. ARGV: now (0: the server's), want, burst, recovery, alive, process, one rate
--- for each limit. Times are microseconds; their quarters are exact at this size of numbers.
+-- for each limit, and for each limit what messages took of it since the last question beyond what was granted. Times are
+-- microseconds; their quarters are exact at this size of numbers.
 -- Returns how many were granted, how long to wait, how many processes asked lately, for which limit to wait (0 for none),
 -- and what says of which start of the server this is.
 local now, want, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -35,28 +36,34 @@ end
 local meters, granted = {}, want
 for index = 3, #KEYS do
   local key = KEYS[index]
-  local kept = redis.call('HMGET', key, 'tat', 'share', 'since', 'rests_until', 'rest')
+  local kept = redis.call('HMGET', key, 'tat', 'share', 'since', 'rests_until', 'rest', 'owed')
   local since = no_later(key, 'since', tonumber(kept[3]) or 0, now)
   local share = math.min(1, (tonumber(kept[2]) or 1) + (now - since) / recovery)
   local interval = math.ceil(4000000 / (tonumber(ARGV[index + 4]) * share)) / 4
   local ahead = math.max(burst, interval)
-  local tat = math.max(no_later(key, 'tat', tonumber(kept[1]) or 0, now + ahead), now)
+  local tat = no_later(key, 'tat', tonumber(kept[1]) or now, now + ahead)
+  -- What is owed is paid before anything is granted, as if it had been granted last. For what there is no room yet is owed
+  -- on, so that the arrival time is never further ahead than a burst.
+  local owes = (tonumber(kept[6]) or 0) + tonumber(ARGV[index + 2 + #KEYS])
+  local paid = math.max(0, math.min(owes, math.floor((now + ahead - tat) / interval)))
+  tat = math.max(tat + paid * interval, now)
   local rest = no_later(key, 'rests_until', tonumber(kept[4]) or 0, now + (tonumber(kept[5]) or 0)) - now
   granted = rest > 0 and 0 or math.min(granted, math.max(0, math.floor((now + ahead - tat) / interval)))
-  meters[index] = {tat = tat, interval = interval, ahead = ahead, rest = rest}
+  meters[index] = {tat = tat, interval = interval, ahead = ahead, rest = rest, owes = owes, owed = owes - paid}
 end
 
 -- Wait for half a burst at once: many small batches cost more than they gain.
 local wait, narrowest = 0, 0
 for index, meter in pairs(meters) do
   local tat = meter.tat + granted * meter.interval
-  if granted > 0 then
-    redis.call('HSET', KEYS[index], 'tat', exact(tat))
+  local owed = meter.owed * meter.interval
+  if granted > 0 or meter.owes > 0 then
+    redis.call('HSET', KEYS[index], 'tat', exact(tat), 'owed', exact(meter.owed))
     -- Longer than the provider's complaints last.
-    redis.call('PEXPIRE', KEYS[index], math.ceil((tat - now + 2 * recovery) / 1000))
+    redis.call('PEXPIRE', KEYS[index], math.ceil((tat + owed - now + 2 * recovery) / 1000))
   end
   local batch = math.max(1, math.min(math.floor(burst / 2 / meter.interval), want))
-  local until_batch = math.max(tat + batch * meter.interval - meter.ahead - now, meter.rest)
+  local until_batch = math.max(tat + owed + batch * meter.interval - meter.ahead - now, meter.rest)
   if until_batch > wait then wait, narrowest = until_batch, index - 2 end
 end
 return {granted, math.ceil(wait), processes, narrowest, exact(warm)}

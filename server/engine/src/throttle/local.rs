@@ -2,7 +2,8 @@
 //!
 //! The number is the theoretical arrival time: when the messages granted so far would have gone out, evenly spaced. A
 //! grant moves it on by one interval a message and may run ahead of the clock by the burst, which keeps batches
-//! worthwhile. Rates below ten a second have a burst of one message. How long the provider wants a key to rest is kept
+//! worthwhile. Rates below ten a second have a burst of one message. What is charged afterwards moves it on as far as it
+//! must: until the clock has caught up, nothing is granted. How long the provider wants a key to rest is kept
 //! apart from it.
 
 use std::{
@@ -148,6 +149,16 @@ impl Local {
                     meter.tat -= i64::from(unused) * meter.interval(now, limit.per_second, part);
                 }
             }
+        });
+    }
+
+    /// Takes more of a limit than was granted, so that the next messages wait for it, too.
+    pub(super) fn charge(&self, now: Timestamp, limit: Limit, part: f64, more: u32) {
+        let now = nanos(now);
+        self.with(now, |meters| {
+            // None where what was granted was granted by Redis.
+            let meter = meters.entry(limit.key).or_insert_with(|| Meter { tat: now, ..Meter::new() });
+            meter.tat += i64::from(more) * meter.interval(now, limit.per_second, part);
         });
     }
 

@@ -1,6 +1,7 @@
-//! Messages per second, by account, sender and campaign.
+//! Messages per second, by account, sender and campaign; of an SMS sender it is segments.
 //!
-//! A grant takes from all its limits at once and is as large as the narrowest of them allows. Time is passed in; what
+//! A grant takes from all its limits at once and is as large as the narrowest of them allows; what its messages took beyond
+//! that is charged afterwards. Time is passed in; what
 //! processes share goes by the clock of the Redis they share it on. Both pass the same tests.
 
 mod local;
@@ -43,7 +44,7 @@ pub enum Key {
     Run(RunId),
 }
 
-/// At most this many messages per second.
+/// At most this many messages per second; of an SMS sender segments, which [`Throttle::charge`] is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     pub key: Key,
@@ -106,6 +107,15 @@ impl Throttle {
         match self {
             Self::Local(alone) => alone.meters.give_back(now, limits, 1.0, unused),
             Self::Shared(shared) => shared.give_back(now, limits, unused).await,
+        }
+    }
+
+    /// What was granted took so many turns more of this limit, as a text of several segments does of an SMS sender's: what
+    /// is granted next waits for them, too.
+    pub fn charge(&self, now: Timestamp, limit: Limit, more: u32) {
+        match self {
+            Self::Local(alone) => alone.meters.charge(now, limit, 1.0, more),
+            Self::Shared(shared) => shared.charge(now, limit, more),
         }
     }
 
@@ -305,6 +315,93 @@ mod tests {
             assert_eq!(throttle.grant(START, &limits, 10).await.granted, 0);
             throttle.give_back(START, &limits, 7).await;
             assert_eq!(throttle.grant(START, &limits, 10).await.granted, 7);
+        }
+    }
+
+    /// Asks as told for twelve seconds, for texts of so many segments by an SMS sender, whose limit is the first; returns
+    /// when how many texts went out.
+    async fn send_texts(throttle: &Throttle, limits: &[Limit], segments: u32) -> Vec<(i64, u32)> {
+        let (mut at, mut sent) = (0, Vec::new());
+        while at < 12 * Timestamp::SECOND {
+            let grant = throttle.grant(START.plus(at), limits, 1_000).await;
+            throttle.charge(START.plus(at), limits[0], grant.granted * (segments - 1));
+            if grant.granted > 0 {
+                sent.push((at, grant.granted));
+            }
+            at += i64::try_from(grant.retry_after.as_micros()).expect("short").max(1);
+        }
+        sent
+    }
+
+    /// In every ten seconds, after the burst that a rested limit grants at once, exactly the rate within 2 %.
+    #[tokio::test]
+    async fn a_rate_of_segments_holds_for_texts_of_several() {
+        for (rate, segments) in [(80, 1), (80, 2), (400, 2), (1_000, 3)] {
+            for throttle in throttles().await {
+                let sent = send_texts(&throttle, &[sender(rate)], segments).await;
+                let starts = sent.iter().map(|(at, _)| *at);
+                for from in starts.filter(|at| (Timestamp::SECOND..2 * Timestamp::SECOND).contains(at)) {
+                    let within = sent.iter().filter(|(at, _)| *at >= from && at - from < 10 * Timestamp::SECOND);
+                    let took = within.map(|(_, texts)| texts * segments).sum::<u32>();
+                    let allowed = rate * 98 / 10..=rate * 102 / 10;
+                    assert!(allowed.contains(&took), "{took} segments of {rate} a second after {from}: {sent:?}");
+                }
+                // No stop and go: no second is without, and none has more than its part and what a burst of texts takes.
+                for second in 1..11 {
+                    let in_second = sent.iter().filter(|(at, _)| at / Timestamp::SECOND == second);
+                    let took = in_second.map(|(_, texts)| texts * segments).sum::<u32>();
+                    let burst = rate / 10 * segments;
+                    assert!((rate - burst..=rate + burst).contains(&took), "{took} in second {second}: {sent:?}");
+                }
+            }
+        }
+    }
+
+    /// A text of three segments at one a second: three seconds for each.
+    #[tokio::test]
+    async fn a_small_rate_waits_for_each_of_a_texts_segments() {
+        for throttle in throttles().await {
+            let sent = send_texts(&throttle, &[sender(1)], 3).await;
+            let seconds: Vec<_> = sent.iter().map(|(at, texts)| (at / Timestamp::SECOND, *texts)).collect();
+            assert_eq!(seconds, [(0, 1), (3, 1), (6, 1), (9, 1)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_campaigns_own_rate_is_of_messages() {
+        for throttle in throttles().await {
+            let sent = send_texts(&throttle, &[sender(100), run(20)], 3).await;
+            let texts = sent.iter().map(|(_, texts)| texts).sum::<u32>();
+            assert!((240..=243).contains(&texts), "{texts} in twelve seconds");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_owed_is_paid_by_the_time_that_passes() {
+        for throttle in throttles().await {
+            let limits = [sender(100)];
+            assert_eq!(throttle.grant(START, &limits, 10).await.granted, 10);
+            throttle.charge(START, limits[0], 50);
+            let grant = throttle.grant(START.plus(150_000), &limits, 10).await;
+            assert_eq!((grant.granted, grant.retry_after), (0, Duration::from_millis(400)));
+            assert_eq!(throttle.grant(START.plus(550_000), &limits, 10).await.granted, 5);
+            // Also when nobody asked meanwhile.
+            throttle.charge(START.plus(550_000), limits[0], 10);
+            assert_eq!(throttle.grant(START.plus(2 * Timestamp::SECOND), &limits, 20).await.granted, 10);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_changes_nothing_of_what_is_owed() {
+        for throttle in throttles().await {
+            let limits = [sender(100)];
+            assert_eq!(throttle.grant(START, &limits, 10).await.granted, 10);
+            throttle.charge(START, limits[0], 200);
+            assert_eq!(throttle.grant(START, &limits, 10).await.granted, 0);
+            let before = START.plus(-2 * Timestamp::DAY);
+            assert_eq!(throttle.grant(before, &limits, 10).await.granted, 0);
+            assert_eq!(throttle.grant(before.plus(Timestamp::SECOND), &limits, 10).await.granted, 0);
+            assert_eq!(throttle.grant(before.plus(3 * Timestamp::SECOND), &limits, 10).await.granted, 10);
         }
     }
 

@@ -84,6 +84,8 @@ pub struct Shared {
     answers_others: AtomicBool,
     /// Which start of the server has heard of the complaints that this process knows; empty: none.
     told: Mutex<String>,
+    /// What messages took beyond what was granted. Redis hears of it with the next question: that costs no call of its own.
+    owed: Mutex<BTreeMap<Key, u32>>,
     /// While Redis is away. It hears of the provider's complaints all the time.
     own: Local,
     own_recipients: Recipients,
@@ -160,6 +162,7 @@ impl Shared {
             answered: Mutex::default(),
             answers_others: AtomicBool::new(false),
             told: Mutex::default(),
+            owed: Mutex::default(),
             own: Local::default(),
             own_recipients: Recipients::default(),
             given_time: false,
@@ -200,7 +203,18 @@ impl Shared {
         call.arg(self.time(now)).arg(want).arg(micros(BURST)).arg(micros(RECOVERY)).arg(micros(ALIVE));
         call.arg(self.process.to_string());
         rates(&mut call, limits);
-        let (granted, wait, processes, narrowest, start): (u32, u64, u32, usize, String) = self.call(&call).await?;
+        let owed = self.take_owed(limits);
+        for owed in &owed {
+            call.arg(*owed);
+        }
+        let answer = self.call::<(u32, u64, u32, usize, String)>(&call).await;
+        if answer.is_none() {
+            // Redis may have heard of it all the same: what is paid twice is only slower.
+            for (limit, owed) in limits.iter().zip(owed) {
+                self.owe(limit.key, owed);
+            }
+        }
+        let (granted, wait, processes, narrowest, start) = answer?;
         self.processes.store(processes.max(1), Ordering::Relaxed);
         if !self.has_told(&start) && self.recall(now).await {
             self.tell(start);
@@ -263,6 +277,26 @@ impl Shared {
         rates(&mut call, limits);
         // What is not given back is only slower.
         let _: Option<i64> = self.call(&call).await;
+    }
+
+    pub(super) fn charge(&self, now: Timestamp, limit: Limit, more: u32) {
+        if let Health::Away { .. } = self.health(now) {
+            self.own.charge(now, limit, self.part(), more);
+        } else {
+            self.owe(limit.key, more);
+        }
+    }
+
+    fn owe(&self, key: Key, more: u32) {
+        if more > 0 {
+            *self.owed.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += more;
+        }
+    }
+
+    /// What is owed of each of these limits, which whoever asks tells Redis.
+    fn take_owed(&self, limits: &[Limit]) -> Vec<u32> {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.iter().map(|limit| owed.remove(&limit.key).unwrap_or(0)).collect()
     }
 
     pub(super) async fn slow_down(&self, now: Timestamp, key: Key, wait: Option<Duration>) {
@@ -634,6 +668,44 @@ mod tests {
         // 800 × 0.8 / 8 processes is 80 a second.
         assert!((750..=800).contains(&granted), "{granted}");
         assert!(shared.check().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_redis_texts_of_two_segments_take_two_turns_too() {
+        let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+        let limits = limits(800);
+        let mut now = START;
+        let mut granted = 0;
+        while now < START.plus(10 * Timestamp::SECOND) {
+            let grant = shared.grant(now, &limits, 100).await;
+            shared.charge(now, limits[0], grant.granted);
+            granted += grant.granted;
+            now = now.plus(i64::try_from(grant.retry_after.as_micros()).expect("short").max(1_000));
+        }
+        // 80 segments a second, as above.
+        assert!((370..=400).contains(&granted), "{granted}");
+    }
+
+    #[tokio::test]
+    async fn what_redis_did_not_hear_of_is_still_owed() {
+        let shared = Shared::new("redis://127.0.0.1:1", "AC1").expect("a good URL");
+        let limits = limits(100);
+        shared.charge(START, limits[0], 3);
+        shared.charge(START, limits[0], 2);
+        assert_eq!(shared.grant(START, &limits, 10).await.granted, 0);
+        assert_eq!(shared.take_owed(&limits), [5, 0]);
+        assert_eq!(shared.take_owed(&limits), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn what_one_process_owes_all_wait_for() {
+        let Some((shared, other)) = two().await else { return };
+        let limits = limits(100);
+        assert_eq!(shared.grant(START, &limits, 10).await.granted, 10);
+        shared.charge(START, limits[0], 10);
+        assert_eq!(shared.grant(START, &limits, 10).await.granted, 0);
+        let then = START.plus(3 * Timestamp::SECOND / 20);
+        assert_eq!(other.grant(then, &limits, 10).await.granted, 5, "15 turns have passed since, and ten were owed");
     }
 
     #[tokio::test]

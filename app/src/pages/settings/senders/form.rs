@@ -110,7 +110,7 @@ fn account(accounts: Vec<(String, String)>, value: String) -> Option<AnyView> {
 }
 
 fn rate(value: Option<i64>) -> AnyView {
-    let hint = "What the number may do at Twilio.";
+    let hint = "What the number may do at Twilio: by WhatsApp messages, by SMS segments. A long text takes several.";
     view! {
         <NumberField
             name="rate_per_second"
@@ -119,7 +119,7 @@ fn rate(value: Option<i64>) -> AnyView {
             required=value.is_some()
             optional=value.is_none()
             min=1
-            unit="messages a second"
+            unit="a second"
             hint=hint
         />
     }

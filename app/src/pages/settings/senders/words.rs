@@ -1,6 +1,7 @@
 //! What the pages say about senders and their accounts, in words.
 
 use domain::{
+    message::Channel,
     provider_account::ProviderAccount,
     sender::{Sender, SenderHealth},
 };
@@ -34,9 +35,18 @@ pub fn sender(health: &SenderHealth) -> SenderRow {
             share: format!("{:.0} %", slowed.share * 100.0),
             rests_until: slowed.rests_until,
         }),
-        rate: format!("{}/s", format::num(sender.rate_per_second)),
+        rate: rate(sender),
         pace: pace(health.per_second),
         waiting: format::num(health.waiting),
+    }
+}
+
+/// Of what Twilio counts.
+fn rate(sender: &Sender) -> String {
+    let rate = format::num(sender.rate_per_second);
+    match sender.channel {
+        Channel::Whatsapp => format!("{rate}/s"),
+        Channel::Sms => format!("{rate} segments/s"),
     }
 }
 
@@ -88,7 +98,7 @@ pub fn form(sender: Option<&Sender>, accounts: &[ProviderAccount]) -> SenderForm
 
 #[cfg(test)]
 mod tests {
-    use domain::{message::Channel, process::Slowed, sender::Blocked, time::Timestamp};
+    use domain::{process::Slowed, sender::Blocked, time::Timestamp};
 
     use super::*;
 
@@ -128,6 +138,12 @@ mod tests {
         assert!(row.lost);
         assert_eq!(row.slowed.expect("slowed").share, "69 %");
         assert_eq!(row.blocked.expect("blocked").because, "Twilio refused the credentials (20003).");
+    }
+
+    #[test]
+    fn a_rate_says_what_it_counts() {
+        let by_sms = Sender { channel: Channel::Sms, ..health().sender };
+        assert_eq!((rate(&health().sender).as_str(), rate(&by_sms).as_str()), ("1,000/s", "1,000 segments/s"));
     }
 
     #[test]
