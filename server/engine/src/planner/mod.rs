@@ -20,7 +20,7 @@ use store::{
     rehearsals::LeftOut,
     runs::{Asleep, Planned, RunPlan},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::local::{Due, DueTimes};
 use crate::{
@@ -51,6 +51,7 @@ const LARGE: i64 = 10_000;
 
 /// Plans runs until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
+    let beside = TaskTracker::new();
     let mut looked = waiting::Looked::default();
     while !stop.is_cancelled() {
         if engine.inner().permit.is_outdated() {
@@ -58,7 +59,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             continue;
         }
         // Those who wait for events do not wait for a large plan, nor the other way round.
-        let planned = events_alone(&engine, &stop).await.and(plan_all(&engine, &stop).await);
+        let planned = events_alone(&engine, &stop).await.and(plan_all(&engine, &stop, &beside).await);
         // Who sleeps does not wait for a run that cannot be planned.
         let planned = looked.look(&engine, &stop).await.and(planned);
         match planned {
@@ -74,6 +75,9 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             }
         }
     }
+    beside.close();
+    // The stop has broken them off.
+    beside.wait().await;
 }
 
 /// Plans what events wait for now, once.
@@ -120,9 +124,9 @@ impl Failed {
 }
 
 /// Plans what there is to plan: a chunk of each run in turn, so that a small run does not wait for a large one.
-async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
+async fn plan_all(engine: &Engine, stop: &CancellationToken, beside: &TaskTracker) -> Result<()> {
     rehearse::remove_discarded(engine, stop).await?;
-    forecast::keep_new(engine).await?;
+    forecast::keep_new(engine, stop, beside).await?;
     let mut failed = Failed::default();
     loop {
         let plans = failed.others(store::runs::to_plan(engine.db().lookout()).await?);
@@ -150,7 +154,7 @@ async fn plan_all(engine: &Engine, stop: &CancellationToken) -> Result<()> {
                 engine.inner().bell.ring(Who::Senders);
             }
         }
-        forecast::keep_new(engine).await?;
+        forecast::keep_new(engine, stop, beside).await?;
     }
 }
 

@@ -18,6 +18,7 @@ use store::{
     ConnectionTrait,
     runs::{DueGroup, Progress, RunLane, Someone, UnderWay},
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::queue::{Asked, PART, RESTS, look, queued};
 use super::{processes, settings};
@@ -242,16 +243,18 @@ pub(crate) async fn note_progress(engine: &Engine, runs: &[RunId]) -> Result<()>
     Ok(())
 }
 
-/// Keeps what is expected of the runs that have just begun: of a large one beside what goes on, because it takes a while.
-pub(crate) async fn keep_new(engine: &Engine) -> Result<()> {
+/// Keeps what is expected of the runs that have just begun: of a large one `beside` what goes on, because it takes a while. At a
+/// stop that is broken off; whoever plans next begins anew.
+pub(crate) async fn keep_new(engine: &Engine, stop: &CancellationToken, beside: &TaskTracker) -> Result<()> {
     let db = engine.db().reader();
     for id in store::runs::not_foretold(db).await? {
         let run = store::runs::get(db, id).await?;
         if run.ledger.queued <= PART as i64 {
             keep(engine, &run).await?;
         } else if let Some(keeper) = Keeper::of(engine, id) {
-            tokio::spawn(async move {
-                if let Err(error) = keep(&keeper.0, &run).await {
+            let stop = stop.clone();
+            beside.spawn(async move {
+                if let Some(Err(error)) = stop.run_until_cancelled(keep(&keeper.0, &run)).await {
                     tracing::error!(%error, run.id = %run.id, "what is expected of a run could not be kept; it is tried again");
                 }
             });
