@@ -22,6 +22,7 @@ use crate::{
     health,
     http::{
         self,
+        desk::{self, Desk},
         leave::{self, Doors},
     },
     shutdown::Shutdown,
@@ -60,6 +61,8 @@ pub struct Server {
     listener: TcpListener,
     router: Router,
     simulator: Option<simulator::Running>,
+    /// Closed after the database, whose connections for what is read are its own.
+    _desk: Desk,
     /// Held until the server is gone.
     _lock: Option<File>,
 }
@@ -77,7 +80,13 @@ pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Res
     let addr = listener.local_addr()?;
     let public_url = config.public_url(addr);
     let lock = lock_database(config)?;
-    let db = open_database(config, migrate).await?;
+    let desk = Desk::open().context("the system gives no threads")?;
+    // Where pages are made, what they ask the database is heard first.
+    let opening = {
+        let config = config.clone();
+        async move { open_database(&config, migrate).await }
+    };
+    let db = desk::done(desk.handle(), opening).await.context("the start was broken off")??;
     let simulator = match &config.twilio {
         Some(_) => None,
         None => Some(start_simulator(&public_url).await?),
@@ -97,13 +106,14 @@ pub async fn build(config: &Config, migrate: Migrate, role: Role) -> anyhow::Res
             sessions: http::session::Sessions::new(db.clone(), engine.clone()),
             operators,
             engine: engine.clone(),
+            desk: desk.handle().clone(),
             public_url: url::Url::parse(&public_url)?,
             trusted_proxies: config.trusted_proxies.clone(),
         })
     } else {
         operators
     };
-    Ok(Server { addr, public_url, role, engine, db, listener, router, simulator, _lock: lock })
+    Ok(Server { addr, public_url, role, engine, db, listener, router, simulator, _desk: desk, _lock: lock })
 }
 
 /// Zones that are known to be wrong would message people in their night: such a process sends nothing.

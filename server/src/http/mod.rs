@@ -3,6 +3,7 @@
 pub mod account;
 pub mod assets;
 pub mod client;
+pub mod desk;
 pub mod downloads;
 pub mod failed;
 pub mod headers;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use engine::Engine;
 use ipnet::IpNet;
+use tokio::runtime::Handle;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use url::Url;
 
@@ -35,6 +37,8 @@ pub struct Parts {
     pub sessions: session::Sessions,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub operators: Router,
+    /// Who answers people and programs.
+    pub desk: Handle,
     pub public_url: Url,
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -63,7 +67,8 @@ pub fn router(parts: Parts) -> Router {
         .merge(parts.operators)
         .merge(site.router())
         .merge(recipients)
-        .merge(people);
+        .merge(people)
+        .layer(middleware::from_fn_with_state(parts.desk, desk::answer));
     // Twilio has no use for a browser's headers or for compressed answers, and it comes by the thousand.
     guarded(browsers_and_programs)
         .layer(CompressionLayer::new())

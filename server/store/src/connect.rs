@@ -119,7 +119,11 @@ impl Db {
         let part = (max_connections - LOOKOUT) * 5 / 16;
         let pool = async |connections| Database::connect(postgres_options(url, connections)).await;
         let write = pool(max_connections - LOOKOUT - 2 * part).await?;
-        let (read, ingest, lookout) = (pool(part).await?, pool(part).await?, pool(LOOKOUT).await?);
+        let (ingest, lookout) = (pool(part).await?, pool(LOOKOUT).await?);
+        // All of them at once: what comes over a connection is heard by the threads that opened it, which are to be those here.
+        let mut reading = postgres_options(url, part);
+        reading.min_connections(part);
+        let read = Database::connect(reading).await?;
         Ok(Self { write, read, ingest, lookout, kind: Kind::Postgres })
     }
 
