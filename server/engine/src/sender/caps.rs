@@ -1,5 +1,7 @@
 //! The frequency caps that bind a lane, and what the people of a claim had of late.
 
+use std::collections::BTreeMap;
+
 use domain::{consent::Category, ids::TopicId, settings::Settings, time::Timestamp};
 use store::{
     Tx,
@@ -13,41 +15,38 @@ use crate::{
     quiet::{LawCap, law_caps},
 };
 
+/// What caps call topics.
+pub(super) type Keys = BTreeMap<TopicId, String>;
+
+/// The keys of topics, read once for all runs; none where no cap is about a topic.
+pub(super) async fn keys(engine: &Engine, settings: &Settings) -> Result<Keys> {
+    if settings.frequency_caps.iter().all(|cap| cap.topic.is_none()) {
+        return Ok(Keys::new());
+    }
+    Ok(store::topics::keys(engine.db().lookout()).await?)
+}
+
 /// The caps that bind a run's messages: marketing of campaigns, and of those about a topic what it is about. While the law
-/// table holds, its caps too.
-pub(super) async fn of_run(
-    engine: &Engine,
-    settings: &Settings,
-    category: Category,
-    of: Option<TopicId>,
-) -> Result<Vec<Cap>> {
-    let mut caps = Vec::new();
+/// table holds, its caps too. `keys` have been read after the run.
+pub(super) fn of_run(settings: &Settings, keys: &Keys, category: Category, of: Option<TopicId>) -> Vec<Cap> {
     if category != Category::Marketing {
-        return Ok(caps);
+        return Vec::new();
     }
-    for cap in &settings.frequency_caps {
-        let topic = match &cap.topic {
-            None => None,
-            Some(key) => {
-                let topic = store::topics::id_of(engine.db().lookout(), key).await?;
-                if topic.is_none() || topic != of {
-                    continue;
-                }
-                topic
-            }
-        };
-        caps.push(Cap { messages: cap.messages, days: cap.days, topic, law: None });
-    }
-    // "On one subject": the topic, where the campaign has one.
-    caps.extend(by_law(settings, of));
-    Ok(caps)
+    caps_about(settings, of, of.and_then(|of| keys.get(&of)).map(String::as_str))
 }
 
 /// The caps that bind single marketing messages, which are about no topic.
 pub(super) fn of_singles(settings: &Settings) -> Vec<Cap> {
-    let own = settings.frequency_caps.iter().filter(|cap| cap.topic.is_none());
-    let own = own.map(|cap| Cap { messages: cap.messages, days: cap.days, topic: None, law: None });
-    own.chain(by_law(settings, None)).collect()
+    caps_about(settings, None, None)
+}
+
+/// Those of marketing about this topic, which caps call by this key.
+fn caps_about(settings: &Settings, of: Option<TopicId>, key: Option<&str>) -> Vec<Cap> {
+    let own = settings.frequency_caps.iter().filter(|cap| cap.topic.is_none() || cap.topic.as_deref() == key);
+    let own =
+        own.map(|cap| Cap { messages: cap.messages, days: cap.days, topic: cap.topic.as_ref().and(of), law: None });
+    // "On one subject": the topic, where the campaign has one.
+    own.chain(by_law(settings, of)).collect()
 }
 
 fn by_law(settings: &Settings, topic: Option<TopicId>) -> impl Iterator<Item = Cap> {

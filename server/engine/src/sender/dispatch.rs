@@ -150,7 +150,9 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
             looked.waiting.push((lane, context.sender.sender.id, Arc::new(context), 1));
         }
     }
-    for run in store::runs::lanes(db, now).await? {
+    let runs = store::runs::lanes(db, now).await?;
+    let keys = caps::keys(engine, &settings).await?;
+    for run in runs {
         let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);
@@ -159,7 +161,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         }
         let Some(template) = template_of(engine, &run).await? else { continue };
         let own = run.rate_per_second.map(|rate| Limit { key: Key::Run(run.run), per_second: per_second(rate) });
-        let caps = caps::of_run(engine, &settings, run.rules.category, run.topic).await?;
+        let caps = caps::of_run(&settings, &keys, run.rules.category, run.topic);
         let hours = quiet::of_run(&settings, &holidays, &run.rules);
         let context = LaneContext {
             lane,

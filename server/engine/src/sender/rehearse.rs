@@ -107,10 +107,11 @@ impl Rehearsing {
         let settings = settings::current(engine).await?;
         let holidays = Holidays::of(&settings.holidays);
         let template = content::compiled(engine, plan.template).await?;
+        let keys = caps::keys(engine, &settings).await?;
         Ok(Self {
             engine: engine.clone(),
             hours: quiet::of_run(&settings, &holidays, &plan.rules),
-            caps: caps::of_run(engine, &settings, plan.rules.category, plan.topic).await?,
+            caps: caps::of_run(&settings, &keys, plan.rules.category, plan.topic),
             enforce_window: settings.enforce_whatsapp_window,
             due: DueTimes::of(&plan.rules, plan.snapshot_at, now),
             run: RunContext { rules: plan.rules.clone(), topic: plan.topic, template },

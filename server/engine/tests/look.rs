@@ -1,0 +1,66 @@
+//! What the dispatcher's look at the database costs. Alone in its program: statements are counted for all that runs in it.
+
+mod world;
+
+use std::time::Duration;
+
+use domain::{
+    campaign::NewCampaign,
+    quiet::FrequencyCap,
+    run::{Run, RunStatus},
+    settings::SettingsPatch,
+};
+use testkit::build;
+use world::{Setup, World, handed_over, worlds};
+
+/// How many statements a time of two looks takes, when nothing else happens beside them.
+async fn statements() -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..6 {
+        let before = store::counts().0;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        least = least.min(store::counts().0 - before);
+    }
+    least
+}
+
+async fn launch(world: &World) -> Run {
+    let new = NewCampaign {
+        topic: Some("offers".to_owned()),
+        template_id: Some(world.template("Hi").await),
+        ..world.draft().await
+    };
+    let campaign = world.engine.campaigns().create(&world.admin, new).await.expect("a campaign");
+    world.launch(&campaign).await
+}
+
+/// A look that takes longer than it holds lets nothing out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cap_of_a_topic_costs_no_statement_for_each_run() {
+    // So slow that nearly all that happens are looks.
+    for mut world in worlds(Setup { rate_per_second: 1, ..Setup::default() }).await {
+        let new = serde_json::from_value(serde_json::json!({ "key": "offers", "name": "Offers" })).expect("a topic");
+        world.engine.topics().create(&world.admin, new).await.expect("a topic");
+        let topic = store::topics::id_of(world.db.reader(), "offers").await.expect("looked").expect("a topic");
+        world.people(1, 60).await;
+        build::subscribe(&world.db, topic, 1..=60, "subscribed").await;
+        let cap = FrequencyCap { messages: 100, days: 7, topic: Some("offers".to_owned()) };
+        let patch = SettingsPatch { frequency_caps: Some(vec![cap]), ..SettingsPatch::default() };
+        world.engine.settings().update(&world.admin, patch).await.expect("settings");
+        world.start();
+
+        let first = launch(&world).await;
+        world.until(first.id, "begun", |run| handed_over(&run.ledger) > 0).await;
+        let of_one = statements().await;
+        let mut others = Vec::new();
+        for _ in 0..50 {
+            others.push(launch(&world).await.id);
+        }
+        for run in others {
+            world.until(run, "running", |run| run.status == RunStatus::Running).await;
+        }
+        let of_many = statements().await;
+        assert!(of_many < of_one + 50, "{:?}: {of_one} of one run, {of_many} of 51", world.db.kind());
+        world.stop().await;
+    }
+}
