@@ -29,6 +29,7 @@ mod m20261129_000026_callbacks;
 mod m20261129_000027_failing_told;
 mod m20261130_000028_progress;
 mod m20261130_000029_decided_reviews;
+mod m20261130_000030_waiting_singles;
 mod up;
 
 pub use up::{Error, up};
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000027_failing_told::Migration),
             Box::new(m20261130_000028_progress::Migration),
             Box::new(m20261130_000029_decided_reviews::Migration),
+            Box::new(m20261130_000030_waiting_singles::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     campaign::{CampaignStatus, OnUnknown, Repeat},
     consent::Consent,
-    ids::{ContactId, MessageId, RunId, TopicId, WebhookEventId},
+    ids::{ContactId, MessageId, RunId, SenderId, TopicId, WebhookEventId},
     message::{By, CheckOutcome, Kind, Outcome, State},
     reason::{Check, Reason},
     run::{Ledger, Rollup, RollupBy, Rules, RunStatus},
@@ -661,6 +661,119 @@ async fn messages_that_are_made_one_by_one_have_an_index() {
         let rows = store::all(db.reader(), query, Vec::new()).await.expect("a plan");
         let plan: Vec<String> = rows.iter().map(|row| row.get(column).expect("a line")).collect();
         assert!(plan.iter().any(|line| line.contains("messages_one_by_one")), "{plan:#?}");
+    }
+}
+
+/// So many queued messages of a sender outside of runs.
+async fn queue_singles(db: &Db, sender: SenderId, kind: Kind, due: Timestamp, count: i64) {
+    let (kind, priority, due) = (kind.number(), kind.priority(), due.as_micros());
+    let insert = format!(
+        "INSERT INTO messages (contact_id, sender_id, kind, priority, state, month, not_before, created_at, updated_at) \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+         SELECT i, $1, {kind}, {priority}, 0, 202611, {due}, {due}, {due} FROM n"
+    );
+    commit(db, async |tx| store::exec(tx, insert, vec![sender.0.into()]).await).await;
+}
+
+async fn another_sender(db: &Db) -> SenderId {
+    let id = SenderId(Uuid::new_v4());
+    let insert = "INSERT INTO senders (id, name, channel, address, account_sid, rate_per_second, created_at, updated_at) \
+                  VALUES ($1, 'Other', 'whatsapp', '+15005550007', 'AC1', 1, 0, 0)";
+    store::exec(db.writer(), insert, vec![id.0.into()]).await.expect("a sender");
+    id
+}
+
+/// A sender may be held for an afternoon while a program goes on, or people sleep: nobody goes through all that waits.
+#[tokio::test]
+async fn what_waits_for_a_sender_is_found_by_its_index() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let (held, sender) = (build::sender(db).await, another_sender(db).await);
+        let soon = START.plus(Timestamp::HOUR);
+        for (whose, due, count) in [(held, START, 20_000), (sender, soon, 5_000), (sender, START, 20)] {
+            queue_singles(db, whose, Kind::Single, due, count).await;
+        }
+        store::exec(db.writer(), "ANALYZE", Vec::new()).await.expect("analysed");
+        let (explain, column) = match db.kind() {
+            store::Kind::Postgres => ("EXPLAIN", "QUERY PLAN"),
+            store::Kind::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        let (id, now, limit) = (sender.0, START.as_micros(), 10_i64);
+        // By which of the index's columns SQLite looks, and how often.
+        for (query, values, step, times) in [
+            (
+                store::messages::due_singles(db.kind()),
+                vec![id.into(), now.into(), limit.into()],
+                "(sender_id=? AND priority=? AND not_before<?)",
+                3,
+            ),
+            (store::messages::next_single(), vec![id.into()], "(sender_id=? AND priority=?)", 3),
+            (store::messages::SINGLE_LANES.to_owned(), Vec::new(), "(sender_id=?)", 1),
+        ] {
+            let rows = store::all(db.writer(), format!("{explain} {query}"), values).await.expect("a plan");
+            let plan: Vec<String> = rows.iter().map(|row| row.get(column).expect("a line")).collect();
+            let plan = plan.join("\n");
+            assert!(plan.matches("messages_singles").count() >= times, "{query}\n{plan}");
+            assert!(!plan.contains("Seq Scan on messages") && !plan.contains("messages_due"), "{query}\n{plan}");
+            if db.kind() == store::Kind::Sqlite {
+                assert_eq!(plan.matches(step).count(), times, "{query}\n{plan}");
+                // The few that were found, once: those of one priority come in their order already.
+                assert!(plan.matches("TEMP B-TREE").count() <= 1, "{query}\n{plan}");
+            }
+        }
+    }
+}
+
+/// By priority, then by when they are due, then by number; what is not due waits, and so does what is another sender's.
+#[tokio::test]
+async fn singles_are_claimed_in_their_order_whatever_waits_for_another_sender() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let (held, sender) = (build::sender(db).await, another_sender(db).await);
+        let at = |minute: i64| START.plus(minute * Timestamp::MINUTE);
+        queue_singles(db, held, Kind::Confirmation, at(-60), 50).await;
+        // As a kind of a later version may be: of a priority that no single message has today.
+        queue_singles(db, sender, Kind::Campaign, at(-9), 1).await;
+        for (kind, minute) in [
+            (Kind::Test, -5),
+            (Kind::Single, -1),
+            (Kind::Single, 5),
+            (Kind::AutoReply, -3),
+            (Kind::Confirmation, -2),
+            (Kind::Question, 9),
+            (Kind::Single, -3),
+        ] {
+            queue_singles(db, sender, kind, at(minute), 2).await;
+        }
+        let lane = Lane::Singles { sender };
+        let query = "SELECT id FROM messages WHERE run_id IS NULL AND sender_id = $1 AND state = 0 AND not_before <= $2 \
+                     ORDER BY priority, not_before, id";
+        let rows = store::all(db.reader(), query, vec![sender.0.into(), START.as_micros().into()]).await;
+        let wanted: Vec<i64> = rows.expect("a list").iter().map(|row| row.get("id").expect("an id")).collect();
+        assert_eq!(wanted.len(), 11);
+
+        let mut claimed = Vec::new();
+        for limit in [1_u8, 2, 4, 1, 9] {
+            let taken =
+                commit(db, async |tx| store::messages::claim(tx, START, lane, lease(), u32::from(limit)).await).await;
+            let next: BTreeSet<i64> = wanted.iter().skip(claimed.len()).take(usize::from(limit)).copied().collect();
+            let taken: BTreeSet<i64> = taken.iter().map(|message| message.id.0).collect();
+            assert_eq!(taken, next, "{:?}", db.kind());
+            claimed.extend(taken);
+        }
+        assert_eq!(claimed.len(), wanted.len(), "all that were due");
+
+        let next = async |sender: SenderId| {
+            store::messages::next_due(db.reader(), Lane::Singles { sender }).await.expect("looked")
+        };
+        assert_eq!((next(sender).await, next(held).await), (Some(at(5)), Some(at(-60))));
+        let lanes = async || -> BTreeSet<SenderId> {
+            store::messages::single_lanes(db.reader()).await.expect("lanes").into_iter().collect()
+        };
+        assert_eq!(lanes().await, BTreeSet::from([held, sender]), "also where nothing is due yet");
+        let rest = commit(db, async |tx| store::messages::claim(tx, at(9), lane, lease(), 9).await).await;
+        assert_eq!((rest.len(), next(sender).await), (4, None));
+        assert_eq!(lanes().await, BTreeSet::from([held]));
     }
 }
 

@@ -11,7 +11,11 @@ use domain::{
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::{rows::wanted, sweep::CLOCKS_APART};
+use super::{
+    rows::wanted,
+    sweep::CLOCKS_APART,
+    waiting_singles::{SINGLE_LANES, due_singles, next_single},
+};
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
     ledger::{self, Move},
@@ -121,30 +125,23 @@ async fn take(tx: &Tx, now: Timestamp, source: Source, lease: Lease, limit: u32)
 
 /// Which rows are the lane's and due; `$1` is the lane's id, `$2` now, `$3` the limit.
 fn due((lane, may): Source, kind: Kind) -> (String, Value) {
-    let (whose, id) = match lane {
-        Lane::Run { run, .. } => {
-            (format!("run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND {may})"), run.0)
-        }
-        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1".to_owned(), sender.0),
-    };
-    let order = match lane {
-        Lane::Run { .. } => "not_before, id",
-        Lane::Singles { .. } => "priority, not_before, id",
-    };
+    match lane {
+        Lane::Run { run, .. } => (due_of_run(may, kind), run.0.into()),
+        Lane::Singles { sender } => (due_singles(kind), sender.0.into()),
+    }
+}
+
+fn due_of_run(may: &str, kind: Kind) -> String {
     // The clock of whoever launched a run may be a little ahead of this one: what was due at the launch is due. By no more than
     // that, or a run from before the clock was set back would take what is to wait, over and over.
-    let due = match lane {
-        Lane::Singles { .. } => "$2".to_owned(),
-        Lane::Run { .. } => {
-            let (least, greatest) = (kind.least(), kind.greatest());
-            format!("{least}({greatest}($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1)), $2 + {CLOCKS_APART})")
-        }
-    };
+    let (least, greatest) = (kind.least(), kind.greatest());
+    let due =
+        format!("{least}({greatest}($2, (SELECT snapshot_at FROM runs WHERE runs.id = $1)), $2 + {CLOCKS_APART})");
     let locked = kind.skip_locked();
-    let select = format!(
-        "SELECT id FROM messages WHERE {whose} AND open = 0 AND not_before <= {due} ORDER BY {order} LIMIT $3{locked}"
-    );
-    (select, id.into())
+    format!(
+        "SELECT id FROM messages WHERE run_id = $1 AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND {may}) \
+         AND open = 0 AND not_before <= {due} ORDER BY not_before, id LIMIT $3{locked}"
+    )
 }
 
 const CLAIMED: &str = "m.id, m.run_id, m.campaign_id, m.contact_id, m.sender_id, m.kind, m.attempt, m.template_id, \
@@ -320,13 +317,16 @@ fn parse(column: &'static str, text: &str) -> Result<Attributes> {
 /// # Errors
 /// What the database says.
 pub async fn next_due(db: &impl ConnectionTrait, lane: Lane) -> Result<Option<Timestamp>> {
-    let (whose, id): (&str, Uuid) = match lane {
-        Lane::Run { run, .. } => ("run_id = $1", run.0),
-        Lane::Singles { sender } => ("run_id IS NULL AND sender_id = $1", sender.0),
+    let (query, id) = match lane {
+        Lane::Run { run, .. } => {
+            let query = "SELECT not_before FROM messages WHERE run_id = $1 AND open = 0 ORDER BY not_before LIMIT 1";
+            (query.to_owned(), run.0)
+        }
+        Lane::Singles { sender } => (next_single(), sender.0),
     };
-    let query = format!("SELECT not_before FROM messages WHERE {whose} AND open = 0 ORDER BY not_before LIMIT 1");
     let row = one(db, query, vec![id.into()]).await?;
-    row.map(|row| row.get("not_before").map(Timestamp::from_micros)).transpose()
+    let next = row.map(|row| row.get::<Option<i64>>("not_before")).transpose()?.flatten();
+    Ok(next.map(Timestamp::from_micros))
 }
 
 /// The senders for which single sends, replies or tests wait.
@@ -334,6 +334,5 @@ pub async fn next_due(db: &impl ConnectionTrait, lane: Lane) -> Result<Option<Ti
 /// # Errors
 /// What the database says.
 pub async fn single_lanes(db: &impl ConnectionTrait) -> Result<Vec<SenderId>> {
-    let query = "SELECT DISTINCT sender_id FROM messages WHERE run_id IS NULL AND open = 0";
-    all(db, query, Vec::new()).await?.iter().map(|row| row.get("sender_id").map(SenderId)).collect()
+    all(db, SINGLE_LANES, Vec::new()).await?.iter().map(|row| row.get("sender_id").map(SenderId)).collect()
 }

@@ -19,6 +19,7 @@ mod sweep;
 mod unfinished;
 mod unknown;
 mod unreachable;
+mod waiting_singles;
 
 pub use caps::{CapWindow, count_for_caps, count_for_rehearsal};
 pub use claim::{
@@ -48,3 +49,4 @@ pub use unfinished::{
 pub(crate) use unknown::given_up;
 pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;
+pub use waiting_singles::{SINGLE_LANES, due_singles, next_single};
