@@ -9,8 +9,10 @@ use domain::{
     quiet::FrequencyCap,
     run::{Run, RunStatus},
     settings::SettingsPatch,
+    time::Timestamp,
 };
 use testkit::build;
+use uuid::Uuid;
 use world::{Setup, World, handed_over, worlds};
 
 /// How many statements a time of two looks takes, when nothing else happens beside them.
@@ -34,9 +36,27 @@ async fn launch(world: &World) -> Run {
     world.launch(&campaign).await
 }
 
+/// So many senders from which nothing can go out for an hour.
+async fn block_senders(world: &World, count: u32) {
+    let insert = "INSERT INTO senders (id, name, channel, address, account_sid, rate_per_second, enabled, created_at, \
+                  updated_at, blocked_code, blocked_at, probe_at) \
+                  VALUES ($1, $2, 'sms', $2, $3, 1, FALSE, 0, 0, 63007, $4, $5)";
+    let now = world.engine.now();
+    for number in 0..count {
+        let values = vec![
+            Uuid::new_v4().into(),
+            format!("+1500555{number:04}").into(),
+            simulator::ACCOUNT_SID.into(),
+            now.as_micros().into(),
+            now.plus(Timestamp::HOUR).as_micros().into(),
+        ];
+        store::exec(world.db.writer(), insert, values).await.expect("a sender");
+    }
+}
+
 /// A look that takes longer than it holds lets nothing out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cap_of_a_topic_costs_no_statement_for_each_run() {
+async fn a_look_is_as_few_statements_for_many_runs_and_blocked_senders() {
     // So slow that nearly all that happens are looks.
     for mut world in worlds(Setup { rate_per_second: 1, ..Setup::default() }).await {
         let new = serde_json::from_value(serde_json::json!({ "key": "offers", "name": "Offers" })).expect("a topic");
@@ -61,6 +81,13 @@ async fn a_cap_of_a_topic_costs_no_statement_for_each_run() {
         }
         let of_many = statements().await;
         assert!(of_many < of_one + 50, "{:?}: {of_one} of one run, {of_many} of 51", world.db.kind());
+        block_senders(&world, 50).await;
+        let of_blocked = statements().await;
+        assert!(
+            of_blocked < of_one + 50,
+            "{:?}: {of_one} with no blocked sender, {of_blocked} with 50",
+            world.db.kind()
+        );
         world.stop().await;
     }
 }

@@ -118,27 +118,43 @@ pub async fn set_back(tx: &Tx, now: Timestamp, longest: i64) -> Result<u64> {
     exec(tx, update, values).await
 }
 
+/// A sender whose breaker is open, with what has to be known to look after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    pub sender: SenderId,
+    pub breaker: Breaker,
+    /// Where the message stands that tries now, and its code.
+    pub probe: Option<(State, Option<i32>)>,
+    /// One of its runs is running.
+    pub has_running: bool,
+}
+
 /// The senders whose breaker is open.
 ///
 /// # Errors
 /// What the database says.
-pub async fn open(db: &impl ConnectionTrait) -> Result<Vec<(SenderId, Breaker)>> {
-    let query = format!("SELECT {COLUMNS} FROM senders WHERE blocked_code IS NOT NULL ORDER BY id");
-    let rows = all(db, query, Vec::new()).await?;
-    rows.iter().map(|row| Ok((SenderId(row.get("id")?), read(row)?))).collect()
+pub async fn open(db: &impl ConnectionTrait) -> Result<Vec<Open>> {
+    let query = format!(
+        "SELECT s.{COLUMNS}, m.state AS probe_state, m.error_code AS probe_code, s.id IN (SELECT r.sender_id FROM runs r \
+         WHERE r.finished_at IS NULL AND r.status = 'running') AS has_running \
+         FROM senders s LEFT JOIN messages m ON m.id = s.probe_message WHERE s.blocked_code IS NOT NULL ORDER BY s.id"
+    );
+    let open = |row: &Row| {
+        Ok(Open {
+            sender: SenderId(row.get("id")?),
+            breaker: read(row)?,
+            probe: probe(row)?,
+            has_running: row.get("has_running")?,
+        })
+    };
+    all(db, query, Vec::new()).await?.iter().map(open).collect()
 }
 
-/// Where a message stands that tries, and its code.
-///
-/// # Errors
-/// What the database says.
-pub async fn probe(db: &impl ConnectionTrait, message: MessageId) -> Result<Option<(State, Option<i32>)>> {
-    let query = "SELECT state, error_code FROM messages WHERE id = $1";
-    let Some(row) = one(db, query, vec![message.0.into()]).await? else { return Ok(None) };
-    let rank: i16 = row.get("state")?;
+fn probe(row: &Row) -> Result<Option<(State, Option<i32>)>> {
+    let Some(rank) = row.get::<Option<i16>>("probe_state")? else { return Ok(None) };
     let state = State::from_rank(rank)
         .ok_or_else(|| Error::Corrupt { column: "messages.state", problem: format!("rank {rank}") })?;
-    Ok(Some((state, row.get("error_code")?)))
+    Ok(Some((state, row.get("probe_code")?)))
 }
 
 /// Which sender a message went out from.

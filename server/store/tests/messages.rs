@@ -631,6 +631,45 @@ async fn breakers_that_a_clock_wrote_which_was_ahead_are_set_back() {
     }
 }
 
+#[tokio::test]
+async fn open_breakers_are_read_with_what_tries_and_whether_runs_run() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 1).await;
+        let other = another_sender(db).await;
+        let read = async || -> Vec<(SenderId, Option<(State, Option<i32>)>, bool)> {
+            let open = store::breaker::open(db.reader()).await.expect("breakers");
+            open.into_iter().map(|one| (one.sender, one.probe, one.has_running)).collect()
+        };
+        assert_eq!(read().await, []);
+        let tries = claim(db, &run, 1).await.remove(0).id;
+        let blocked = |probe: Option<MessageId>| Breaker {
+            code: Some(63_007),
+            opened_at: Some(START),
+            by_callback: false,
+            probe_at: Some(START),
+            probe,
+            tries: 0,
+            closed_at: START.plus(-Timestamp::DAY),
+        };
+        let save = async |sender: SenderId, breaker: Breaker| {
+            commit(db, async |tx| store::breaker::save(tx, sender, &breaker).await).await;
+        };
+        save(run.sender, blocked(Some(tries))).await;
+        assert_eq!(read().await, [(run.sender, Some((State::Sending, None)), true)]);
+        assert_eq!(store::breaker::open(db.reader()).await.expect("breakers")[0].breaker, blocked(Some(tries)));
+        save(run.sender, blocked(None)).await;
+        assert_eq!(read().await, [(run.sender, None, true)]);
+        let paused = commit(db, async |tx| store::breaker::pause_run(tx, run.run, "blocked").await).await;
+        assert!(paused);
+        // Of a message that is gone nothing is known.
+        save(other, blocked(Some(MessageId(i64::MAX)))).await;
+        let both: BTreeSet<_> =
+            read().await.into_iter().map(|(sender, probe, runs)| (sender, probe.is_some(), runs)).collect();
+        assert_eq!(both, BTreeSet::from([(run.sender, false, false), (other, false, false)]));
+    }
+}
+
 /// Those of campaigns of seven days would be gone through, every ten minutes.
 #[tokio::test]
 async fn messages_that_are_made_one_by_one_have_an_index() {

@@ -19,7 +19,7 @@ use domain::{
 use serde_json::json;
 use store::{
     Tx,
-    breaker::Breaker,
+    breaker::{Breaker, Open},
     messages::{CLOCKS_APART, Claimed, Lane, Lease},
 };
 
@@ -167,13 +167,14 @@ fn shown(codes: &Codes, breaker: &Breaker, probe: Option<(State, Option<i32>)>, 
 /// # Errors
 /// What the database says.
 pub(super) async fn look_after(engine: &Engine) -> Result<()> {
-    let (db, now) = (engine.db().lookout(), engine.now());
-    for (sender, breaker) in store::breaker::open(db).await? {
+    let now = engine.now();
+    for blocked in store::breaker::open(engine.db().lookout()).await? {
+        let breaker = &blocked.breaker;
         let waits = breaker.probe.is_none() && breaker.probe_at.is_some_and(|at| at > now);
         if let Some(message) = breaker.probe {
-            judge(engine, sender, &breaker, message).await?;
-        } else if waits && !store::breaker::running(db, sender).await?.is_empty() {
-            retrying!(pause_new(engine, sender).await)?;
+            judge(engine, &blocked, message).await?;
+        } else if waits && blocked.has_running {
+            retrying!(pause_new(engine, blocked.sender).await)?;
         }
     }
     Ok(())
@@ -189,10 +190,10 @@ async fn pause_new(engine: &Engine, sender: SenderId) -> Result<()> {
     Ok(())
 }
 
-async fn judge(engine: &Engine, sender: SenderId, breaker: &Breaker, message: MessageId) -> Result<()> {
+async fn judge(engine: &Engine, blocked: &Open, message: MessageId) -> Result<()> {
+    let (sender, breaker) = (blocked.sender, &blocked.breaker);
     let waited = breaker.probe_at.map_or(0, |at| engine.now().since(at));
-    let probe = store::breaker::probe(engine.db().lookout(), message).await?;
-    match shown(&engine.error_codes().current(), breaker, probe, waited) {
+    match shown(&engine.error_codes().current(), breaker, blocked.probe, waited) {
         Shown::Nothing => Ok(()),
         Shown::Works => retrying!(close(engine, sender, message).await),
         Shown::InVain(code) => {
