@@ -4,6 +4,9 @@
 //! that is charged afterwards. Time is passed in; what
 //! processes share goes by the clock of the Redis they share it on. Both pass the same tests.
 
+mod connection;
+#[cfg(test)]
+mod failover;
 mod local;
 mod recipients;
 mod shared;

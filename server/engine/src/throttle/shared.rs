@@ -18,20 +18,16 @@ use domain::{
     process::Slowed,
     time::Timestamp,
 };
-use redis::{
-    Client, FromRedisValue, Script, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use redis::{Client, FromRedisValue, Script, ScriptInvocation};
 use uuid::Uuid;
 
 use super::{
     Admission, Asking, BURST, Budget, COMPLAINT, Counts, DAY, Grant, Key, Limit, RECOVERY, SLOWER, SLOWEST,
+    connection::{ANSWER, Connection},
     local::Local,
     recipients::{PAIR, PAIR_AHEAD, Recipients},
 };
 
-/// For one answer of Redis; it takes well below a millisecond.
-const ANSWER: Duration = Duration::from_millis(250);
 /// For one answer that nobody waits for in a hurry, with the time to connect.
 const LEISURE: Duration = Duration::from_secs(2);
 /// After a call that Redis did not answer.
@@ -70,7 +66,7 @@ fn client(url: &str) -> Result<Client, Unusable> {
 
 /// The meters of all processes.
 pub struct Shared {
-    redis: ConnectionManager,
+    redis: Connection,
     scripts: Scripts,
     /// Before all names: what belongs to one account is on one server of a cluster.
     prefix: String,
@@ -141,13 +137,8 @@ impl Shared {
     pub fn new(url: &str, account: &str) -> Result<Self, Unusable> {
         // rustls does not choose among several; where somebody has chosen already, that holds.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = client(url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(ANSWER))
-            .set_number_of_retries(0);
         Ok(Self {
-            redis: ConnectionManager::new_lazy_with_config(client, config).map_err(|_| Unusable)?,
+            redis: Connection::new(client(url)?).map_err(|_| Unusable)?,
             scripts: Scripts {
                 grant: Script::new(include_str!("grant.lua")),
                 give_back: Script::new(include_str!("give_back.lua")),
@@ -392,7 +383,6 @@ impl Shared {
     }
 
     pub(super) async fn remember(&self, people: &[(ContactId, Timestamp)]) {
-        let mut redis = self.redis.clone();
         let mut tell = redis::pipe();
         for some in people.chunks(1_000) {
             // Never back in time: another process may have told, and counted on.
@@ -404,16 +394,16 @@ impl Shared {
         }
         tell.cmd("SET").arg(self.name("day:known")).arg(1).ignore();
         // What is not told now is told at the next question.
-        if let Err(error) = tell.query_async::<()>(&mut redis).await {
-            tracing::warn!(%error, "Redis was not told who was written to within a day");
+        let mut redis = self.redis.get();
+        if let Err(problem) = self.redis.answer::<()>(LEISURE, tell.query_async(&mut redis)).await {
+            tracing::warn!(problem, "Redis was not told who was written to within a day");
         }
     }
 
     pub(super) async fn forget_day(&self) {
-        let mut redis = self.redis.clone();
         let forget = redis::cmd("DEL").arg(self.name("day:known")).to_owned();
-        if let Err(error) = forget.query_async::<()>(&mut redis).await {
-            tracing::warn!(%error, "Redis was not told to forget the day");
+        if self.at_leisure::<i64>(&forget).await.is_none() {
+            tracing::warn!("Redis was not told to forget the day");
         }
     }
 
@@ -436,37 +426,34 @@ impl Shared {
 
     /// Asks what nobody waits for in a hurry, so that it may be the first that is asked at all.
     async fn at_leisure<T: FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        let mut redis = self.redis.clone();
-        let problem = match tokio::time::timeout(LEISURE, command.query_async::<T>(&mut redis)).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        tracing::debug!(problem, "Redis");
-        None
+        let mut redis = self.redis.get();
+        let answer = self.redis.answer(LEISURE, command.query_async(&mut redis)).await;
+        answer.inspect_err(|problem| tracing::debug!(problem, "Redis")).ok()
     }
 
+    /// Writes something: a replica answers what is only read.
     pub(super) async fn check(&self) -> Result<(), &'static str> {
-        let mut redis = self.redis.clone();
-        let ping = redis::cmd("PING");
-        match tokio::time::timeout(ANSWER, ping.query_async::<String>(&mut redis)).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err("Redis does not answer: sending is slower until it does"),
-        }
+        let mut redis = self.redis.get();
+        let write = redis::cmd("SET").arg(self.name("checked")).arg(1).arg("EX").arg(60).to_owned();
+        let written = self.redis.answer::<()>(ANSWER, write.query_async(&mut redis)).await;
+        written.map_err(|problem| {
+            tracing::debug!(problem, "Redis");
+            "Redis does not answer, or takes no writes: sending is slower until it does"
+        })
     }
 
     /// Runs a script; `None`, and a line in the log, when there is no answer in time.
     async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Option<T> {
         metrics::counter!("redis_calls_total").increment(1);
-        let mut redis = self.redis.clone();
-        let problem = match tokio::time::timeout(ANSWER, call.invoke_async::<T>(&mut redis)).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        metrics::counter!("redis_failures_total").increment(1);
-        tracing::debug!(problem, "Redis");
-        None
+        let mut redis = self.redis.get();
+        match self.redis.answer(ANSWER, call.invoke_async(&mut redis)).await {
+            Ok(answer) => Some(answer),
+            Err(problem) => {
+                metrics::counter!("redis_failures_total").increment(1);
+                tracing::debug!(problem, "Redis");
+                None
+            }
+        }
     }
 
     fn name(&self, name: &str) -> String {
@@ -594,7 +581,7 @@ mod tests {
             shared.given_time = given_time;
             // Not just started: see grant.lua.
             let set = redis::cmd("SET").arg(shared.name("warm")).arg(0).arg("NX").to_owned();
-            let _: Option<String> = set.query_async(&mut shared.redis.clone()).await.expect("the tests' Redis answers");
+            let _: Option<String> = set.query_async(&mut shared.redis.get()).await.expect("the tests' Redis answers");
             Some(shared)
         }
     }
@@ -648,7 +635,7 @@ mod tests {
     async fn a_server_that_has_just_started_grants_nothing_for_a_burst() {
         let Some(shared) = Shared::for_tests(true).await else { return };
         let forget = redis::cmd("DEL").arg(shared.name("warm")).to_owned();
-        let _: i64 = forget.query_async(&mut shared.redis.clone()).await.expect("it answers");
+        let _: i64 = forget.query_async(&mut shared.redis.get()).await.expect("it answers");
         let grant = shared.grant(START, &limits(100), 10).await;
         assert_eq!((grant.granted, grant.retry_after), (0, BURST));
         assert_eq!(shared.grant(START.plus(Timestamp::SECOND / 10), &limits(100), 10).await.granted, 10);
@@ -780,7 +767,7 @@ mod tests {
         assert_eq!(shared.grant(START, &limits, 1).await.granted, 1);
         shared.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
         let forget = redis::cmd("DEL").arg(shared.name("warm")).arg(shared.key(limits[0].key)).to_owned();
-        let _: i64 = forget.query_async(&mut shared.redis.clone()).await.expect("it answers");
+        let _: i64 = forget.query_async(&mut shared.redis.get()).await.expect("it answers");
         // Who has heard of the rest keeps it, and tells of it.
         let grant = shared.grant(START.plus(Timestamp::SECOND), &limits, 10).await;
         let (rest, key) = (Duration::from_secs(4), Some(limits[0].key));
