@@ -1,8 +1,8 @@
 //! Every process that serves the database says so every two seconds, and what it is doing: so each of them, and whoever
 //! looks at a page, knows of all.
 //!
-//! It is one small statement, and with Redis a look at what the others say. While the database is away nothing is said,
-//! and nothing else suffers from it.
+//! It is one small statement, and with Redis a look at what the others say, and at whether Redis still knows which senders
+//! the provider asked this process to slow down. While the database is away nothing is said, and nothing else suffers from it.
 
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub async fn run(engine: Engine, role: Role, stop: CancellationToken) {
             return;
         }
         hear(&engine).await;
+        engine.inner().throttle.remind(engine.now()).await;
         clock_ahead_ms = compare_clocks(&engine, &me.figures).await;
         let _ = tokio::time::timeout(EVERY, stop.cancelled()).await;
     }

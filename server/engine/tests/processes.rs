@@ -20,8 +20,13 @@ use engine::{
     optouts,
     workers::{self, Role, Workers},
 };
+use serde_json::json;
+use simulator::{ErrorRule, When};
 use store::Kind;
-use testkit::build;
+use testkit::{
+    build,
+    program::{self, Redis},
+};
 use world::{Setup, World, handed_over, worlds};
 
 /// Only PostgreSQL takes several processes.
@@ -236,5 +241,35 @@ async fn a_worker_of_an_older_version_stands_by_once_a_newer_one_is_there() {
     let waiting = world.run(running.id).await;
     assert_eq!((waiting.ledger.sending, waiting.ledger.unknown), (0, 0), "nothing stays in its hands");
     assert_eq!(world.run(later.id).await.ledger.planned, 0, "it planned by rules that it may not know");
+    world.stop().await;
+}
+
+/// The callbacks come to a process that sends nothing, and Redis forgets what that one told it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_rests_goes_on_resting_when_redis_is_started_anew() {
+    if program::backends().len() == 1 {
+        return; // A plain `cargo test` without services.
+    }
+    let server = Redis::start().await.expect("redis-server");
+    let url: &'static str = server.url().leak();
+    let mut setup = Setup { rate_per_second: 10, redis_url: Some(url), ..Setup::default() };
+    setup.simulator.errors = vec![ErrorRule::new("*", 63_018, When::AfterSent)];
+    let Some(mut world) = shared_world(setup).await else { return };
+    world.people(1, 100).await;
+    let run = world.launch(&world.campaign("Hi").await).await;
+    world.start_as(Role::Web);
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    world.until(run.id, "told of it", |run| run.ledger.undelivered >= 5).await;
+    world.simulate(&json!({ "errors": null }));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let client = redis::Client::open(url).expect("a good URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+    redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.expect("it forgets");
+    // The others hear of it again within two seconds.
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    let then = world.accepted_in_all();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((world.accepted_in_all(), then < 100), (then, true), "{then}");
+    workers.stop().await;
     world.stop().await;
 }

@@ -108,12 +108,14 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "{what}");
 }
 
+const SENDER: Key = Key::Sender(SenderId(Uuid::from_u128(7)));
+const LIMITS: [Limit; 1] = [Limit { key: SENDER, per_second: 100 }];
+
 /// Whoever sends has the rates of all again.
 async fn until_trusted(shared: &Shared, began: Instant) {
-    let limits = [Limit { key: Key::Sender(SenderId(Uuid::from_u128(7))), per_second: 100 }];
     until("Redis is trusted", async || {
         let now = START.plus(i64::try_from(began.elapsed().as_micros()).expect("short"));
-        shared.grant(now, &limits, 1).await;
+        shared.grant(now, &LIMITS, 1).await;
         shared.is_answered() && shared.check().await.is_ok()
     })
     .await;
@@ -143,4 +145,23 @@ async fn a_server_that_is_gone_without_a_word_is_not_waited_for() {
     proxy.silence();
     assert!(shared.check().await.is_err(), "nothing answers");
     until_trusted(&shared, began).await;
+}
+
+#[tokio::test]
+async fn a_complaint_that_redis_did_not_hear_is_told_when_it_answers_again() {
+    let Some(server) = redis().await else { return };
+    let proxy = Proxy::before(&server).await;
+    let worker = Shared::new(&server.url(), "AC1").expect("a good URL");
+    until_trusted(&worker, Instant::now()).await;
+    let web = proxy.shared();
+    // Redis knows all there is to know.
+    web.slow_down(START, Key::Account, None).await;
+    web.remind(START).await;
+    proxy.silence();
+    web.slow_down(START, SENDER, Some(Duration::from_secs(300))).await;
+    until("the sender rests", async || {
+        web.remind(START).await;
+        worker.grant(START, &LIMITS, 1).await.retry_after > Duration::from_secs(200)
+    })
+    .await;
 }

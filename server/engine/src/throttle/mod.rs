@@ -131,6 +131,13 @@ impl Throttle {
         }
     }
 
+    /// Tells the others of what this process was asked, should it have been lost since.
+    pub(crate) async fn remind(&self, now: Timestamp) {
+        if let Self::Shared(shared) = self {
+            shared.remind(now).await;
+        }
+    }
+
     /// The senders that this process was asked to slow down and that have not recovered.
     pub fn slowed(&self, now: Timestamp) -> BTreeMap<SenderId, Slowed> {
         match self {

@@ -297,7 +297,25 @@ impl Shared {
         call.key(self.key(key));
         call.arg(self.time(now)).arg(SLOWER).arg(SLOWEST).arg(micros(COMPLAINT)).arg(micros(RECOVERY));
         call.arg(micros(wait.unwrap_or_default()));
-        let _: Option<i64> = self.call(&call).await;
+        if self.call::<i64>(&call).await.is_none() {
+            self.tell(String::new());
+        }
+    }
+
+    /// Tells Redis of the complaints that this process knows, where it was started anew since, or did not answer then.
+    /// Whoever is granted something does so with that; callbacks come to processes that are not, too.
+    pub(super) async fn remind(&self, now: Timestamp) {
+        if self.own.complaints(now).is_empty() {
+            return;
+        }
+        // It changes nothing and counts as a write: a replica answers what is only read.
+        let ask = redis::cmd("GETEX").arg(self.name("warm")).arg("PERSIST").to_owned();
+        let Some(start) = self.at_leisure::<Option<String>>(&ask).await else { return };
+        // None while nobody has asked for a grant since the start: it hears of them again when somebody has.
+        let start = start.unwrap_or_default();
+        if (start.is_empty() || !self.has_told(&start)) && self.recall(now).await {
+            self.tell(start);
+        }
     }
 
     /// Tells Redis of the complaints that this process knows. True when it has heard of all of them.
@@ -308,6 +326,7 @@ impl Shared {
             call.key(self.key(key));
             call.arg(self.time(now)).arg(share).arg(micros(RECOVERY)).arg(rest);
             if self.call::<i64>(&call).await.is_none() {
+                self.tell(String::new());
                 return false;
             }
         }
@@ -777,6 +796,27 @@ mod tests {
         // 0.7 of the rate, and what came back in six seconds.
         let granted = other.grant(START.plus(6 * Timestamp::SECOND), &limits, 1_000).await.granted;
         assert!((70..=75).contains(&granted), "{granted}");
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_was_started_anew_is_told_by_who_asks_for_no_grants() {
+        let Some((worker, web)) = two().await else { return };
+        let limits = limits(1_000);
+        let at = |seconds: i64| START.plus(seconds * Timestamp::SECOND);
+        web.slow_down(START, limits[0].key, Some(Duration::from_secs(5))).await;
+        web.remind(START).await;
+        let forget = redis::cmd("DEL").arg(web.name("warm")).arg(web.key(limits[0].key)).to_owned();
+        let _: i64 = forget.query_async(&mut web.redis.get()).await.expect("it answers");
+        assert_eq!(worker.grant(at(1), &limits, 10).await.granted, 0, "it has just started");
+        web.remind(at(1)).await;
+        let grant = worker.grant(at(2), &limits, 10).await;
+        assert_eq!((grant.granted, grant.retry_after), (0, Duration::from_secs(3)));
+        // Also before anybody has asked for a grant.
+        let _: i64 = forget.query_async(&mut web.redis.get()).await.expect("it answers");
+        web.remind(at(2)).await;
+        assert_eq!(worker.grant(at(2), &limits, 10).await.granted, 0, "it has just started");
+        let grant = worker.grant(at(3), &limits, 10).await;
+        assert_eq!((grant.granted, grant.retry_after), (0, Duration::from_secs(2)));
     }
 
     #[tokio::test]
