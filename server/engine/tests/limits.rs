@@ -101,6 +101,29 @@ async fn whoever_was_written_to_before_there_was_a_limit_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_takes_nobody_the_room_of_the_day() {
+    let clock = Arc::new(Moved::default());
+    let mut setup = Setup { clock: clock.clone(), ..Setup::default() };
+    setup.simulator.errors =
+        ["*0001", "*0002", "*0003", "*0004", "*0005"].map(|to| ErrorRule::new(to, 21_211, When::Create)).to_vec();
+    for mut world in worlds(setup).await {
+        limit(&world, Some(10), 0).await;
+        world.people(1, 20).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        world.until(run.id, "five refused", |run| run.ledger.failed == 5).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // Who waits for the day's room is looked at again after a quarter of an hour.
+        clock.by(16 * Timestamp::MINUTE);
+        world.until(run.id, "ten sent", |run| handed_over(&run.ledger) == 10).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let run = world.run(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed, run.ledger.queued), (10, 5, 5), "{:?}", run.ledger);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_person_gets_a_few_messages_at_once_and_the_others_wait_their_turn() {
     for mut world in worlds(Setup::default()).await {
         world.people(1, 1).await;

@@ -35,9 +35,10 @@ pub(super) async fn deliver(
     (hold, ready): (Hold, Ready),
     claim: Claim,
 ) {
-    let counted = ready.counts != Counts::Not;
+    let (counted, counts_since) = (ready.counts != Counts::Not, ready.counts_since);
     let mut done = settle(&shared, &context, ready, claim).await;
     done.counted = counted;
+    done.counts_since = counts_since;
     shared.finish(done, hold).await;
 }
 
@@ -153,6 +154,7 @@ pub(super) fn done(
         text_refused: false,
         opted_out: None,
         counted: false,
+        counts_since: None,
         contact: message.contact_id,
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Done {
     pub opted_out: Option<(ContactId, Phone, i32)>,
     /// WhatsApp counts the person for a day, if the message went out.
     pub counted: bool,
+    /// Since when they count for this message, who did not before it.
+    pub counts_since: Option<Timestamp>,
     pub contact: ContactId,
 }
 
@@ -77,6 +79,11 @@ impl Done {
     const fn is_counted(&self) -> bool {
         self.counted && matches!(self.outcome.effect, Effect::Accepted { .. } | Effect::Unknown(_))
     }
+
+    /// Who counts for this message alone, of which it is certain that it was not sent, and since when.
+    fn to_give_back(&self) -> Option<(ContactId, Timestamp)> {
+        Some((self.contact, self.counts_since.filter(|_| !self.is_counted())?))
+    }
 }
 
 /// Writes until every sender of the channel is gone.
@@ -88,6 +95,7 @@ pub(super) async fn write(engine: Engine, mut queue: mpsc::Receiver<Done>) {
         latest = batch.len();
         let began = Instant::now();
         write_surely(&engine, &queue, &batch, &mut known).await;
+        give_people_back(&engine, &batch).await;
         stop_runs(&engine, to_stop(&engine, &batch)).await;
         open_breakers(&engine, faults(&batch)).await;
         metrics::histogram!("outcome_batch_seconds").record(began.elapsed().as_secs_f64());
@@ -145,6 +153,14 @@ async fn write_batch(engine: &Engine, batch: &[Done], known: &mut KnownGrounds) 
     known.note(outcomes.iter().filter_map(OutcomeIn::grounds));
     report(engine, batch, &settled);
     Ok(())
+}
+
+/// WhatsApp counts nobody for what was not sent.
+async fn give_people_back(engine: &Engine, batch: &[Done]) {
+    let people: Vec<_> = batch.iter().filter_map(Done::to_give_back).collect();
+    if !people.is_empty() {
+        engine.inner().throttle.give_people_back(engine.now(), &people).await;
+    }
 }
 
 /// The outcomes are written: what cannot be paused is tried again with the next one of its kind.

@@ -45,6 +45,8 @@ pub(super) struct Ready {
     pub phone: Phone,
     pub decision: DecisionIn,
     pub counts: Counts,
+    /// Since when the person counts for this message, who did not before it.
+    pub counts_since: Option<Timestamp>,
     pub until: Until,
 }
 
@@ -180,7 +182,7 @@ async fn decide(
     let effect = match (decided.verdict, &message.contact) {
         (Verdict::Send(content), Some(contact)) => {
             let (phone, counts) = (contact.phone.clone(), counts(context, &message, now));
-            return Ok(Ready { message, content, phone, decision, counts, until });
+            return Ok(Ready { message, content, phone, decision, counts, counts_since: None, until });
         }
         (Verdict::Send(_), None) => Effect::Skipped(Reason::ContactErased),
         (Verdict::Skip(reason), _) => Effect::Skipped(reason),
@@ -248,6 +250,11 @@ async fn admitted(
     for ((hold, mut one), verdict) in ready.into_iter().zip(verdicts) {
         let (wait, reason) = match verdict {
             Admission::Go => {
+                admitted.push((hold, one));
+                continue;
+            }
+            Admission::First { at } => {
+                one.counts_since = Some(at);
                 admitted.push((hold, one));
                 continue;
             }

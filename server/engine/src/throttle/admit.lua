@@ -2,8 +2,8 @@
 -- KEYS: the day's people, warm, one pair for each message. ARGV: now (0: the server's), day, budget (0: none), what of it
 -- campaigns may use, a pair's interval, how far a pair may run ahead; then for each message who it is to and how it counts
 -- (0: not, 1: as a reply, 2: as a campaign's). Times are microseconds.
--- Returns for each message two numbers: 0 go, 1 the pair is too fast, 2 the day is full; and how long to wait. Just -1 when
--- it is not known who was written to lately.
+-- Returns for each message two numbers: 0 go, 1 the pair is too fast, 2 the day is full, and how long to wait; or 3 go, the
+-- person counts for this message, and since when. Just -1 when it is not known who was written to lately.
 local now, day, budget, campaigns = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local interval, ahead = tonumber(ARGV[5]), tonumber(ARGV[6])
 if now == 0 then
@@ -37,14 +37,21 @@ for index = 3, #KEYS do
     local known = redis.call('ZSCORE', KEYS[1], who)
     local limit = counts == 2 and campaigns or budget
     if known or used < limit then
-      if not known then used = used + 1 end
-      redis.call('ZADD', KEYS[1], exact(now), who)
+      local at = now
+      if known then
+        -- Never the same again: what was admitted before then is no longer what the person counts for.
+        at = math.max(now, tonumber(known) + 1)
+      else
+        used = used + 1
+        verdict, wait = 3, now
+      end
+      redis.call('ZADD', KEYS[1], exact(at), who)
     else
       local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
       verdict, wait = 2, math.max(0, (tonumber(oldest[2]) or now) + day - now)
     end
   end
-  if verdict == 0 then
+  if verdict == 0 or verdict == 3 then
     redis.call('SET', KEYS[index], exact(tat + interval), 'PX', math.ceil((tat + interval - now) / 1000))
   end
   answers[#answers + 1] = verdict

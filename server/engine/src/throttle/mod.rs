@@ -161,6 +161,14 @@ impl Throttle {
         }
     }
 
+    /// Messages that were admitted as their persons' first, and when, were not sent: the persons do not count for them.
+    pub async fn give_people_back(&self, now: Timestamp, people: &[(ContactId, Timestamp)]) {
+        match self {
+            Self::Local(alone) => alone.recipients.give_back(people),
+            Self::Shared(shared) => shared.give_people_back(now, people).await,
+        }
+    }
+
     /// What the database knows of the last [`DAY`].
     pub async fn remember(&self, people: &[(ContactId, Timestamp)]) {
         match self {
@@ -499,7 +507,7 @@ mod tests {
             throttle.remember(&[(ContactId(1), START.plus(-DAY / 2)), (ContactId(2), START.plus(-2 * DAY))]).await;
             let campaign: Vec<_> = (10..20).map(|contact| asking(contact, Counts::Campaign)).collect();
             let full = admitted(&throttle, START, budget, &campaign).await;
-            assert_eq!(full.iter().filter(|verdict| **verdict == Admission::Go).count(), 7, "8 with the one of before");
+            assert_eq!(full[..7], [Admission::First { at: START }; 7], "8 with the one of before");
             let Admission::DayFull { retry_after } = full[9] else { panic!("{full:?}") };
             assert_eq!(retry_after, Duration::from_secs(12 * 3_600), "until the first of them leaves");
             let now = START.plus(Timestamp::SECOND);
@@ -508,14 +516,42 @@ mod tests {
             assert_eq!(admitted(&throttle, now, budget, &more).await, [Admission::Go; 2]);
             let replies: Vec<_> = (30..33).map(|contact| asking(contact, Counts::Reply)).collect();
             let replies = admitted(&throttle, now, budget, &replies).await;
-            assert!(matches!(replies[..], [Admission::Go, Admission::Go, Admission::DayFull { .. }]), "{replies:?}");
+            let first = Admission::First { at: now };
+            assert_eq!(replies[..2], [first; 2]);
+            assert!(matches!(replies[2..], [Admission::DayFull { .. }]), "{replies:?}");
             // No limit any more.
             assert_eq!(admitted(&throttle, now, None, &[asking(60, Counts::Campaign)]).await, [Admission::Go]);
             // A day later only those who were written to again count.
             let next_day = START.plus(DAY + 1);
             let campaign: Vec<_> = (70..80).map(|contact| asking(contact, Counts::Campaign)).collect();
             let verdicts = admitted(&throttle, next_day, budget, &campaign).await;
-            assert_eq!(verdicts.iter().filter(|verdict| **verdict == Admission::Go).count(), 5, "8 without three");
+            assert_eq!(verdicts[..5], [Admission::First { at: next_day }; 5], "8 without three");
+            assert!(matches!(verdicts[5..7], [Admission::DayFull { .. }, Admission::DayFull { .. }]), "{verdicts:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_was_sent_nothing_is_given_back_unless_something_was_admitted_since() {
+        for throttle in throttles().await {
+            let budget = Some(Budget::keeping(3, 0));
+            throttle.remember(&[(ContactId(1), START.plus(-DAY / 2))]).await;
+            let campaign = |contact| asking(contact, Counts::Campaign);
+            let first = Admission::First { at: START };
+            // The second one has another message under way, and the first one counted before.
+            let asked = [campaign(1), campaign(2), campaign(3), campaign(2), campaign(4)];
+            let verdicts = admitted(&throttle, START, budget, &asked).await;
+            assert_eq!(verdicts[..4], [Admission::Go, first, first, Admission::Go]);
+            assert!(matches!(verdicts[4], Admission::DayFull { .. }), "{verdicts:?}");
+            let unsent = [(ContactId(2), START), (ContactId(3), START), (ContactId(5), START)];
+            throttle.give_people_back(START, &unsent).await;
+            let now = START.plus(Timestamp::SECOND);
+            let verdicts = admitted(&throttle, now, budget, &[campaign(4), campaign(3), campaign(2)]).await;
+            assert_eq!((verdicts[0], verdicts[2]), (Admission::First { at: now }, Admission::Go), "only one left");
+            assert!(matches!(verdicts[1], Admission::DayFull { .. }), "{verdicts:?}");
+            // What was given back once is not what counts now.
+            throttle.give_people_back(now, &[(ContactId(4), START)]).await;
+            let verdicts = admitted(&throttle, now, budget, &[campaign(3)]).await;
+            assert!(matches!(verdicts[..], [Admission::DayFull { .. }]), "{verdicts:?}");
         }
     }
 

@@ -70,6 +70,10 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     Go,
+    /// It may, and from then on its person counts for a day, who did not before. To be given back when nothing was sent.
+    First {
+        at: Timestamp,
+    },
     /// This person got too many messages in the last minute.
     PairFull {
         retry_after: Duration,
@@ -82,12 +86,12 @@ pub enum Admission {
 
 impl Admission {
     /// From a script's two numbers.
-    pub(super) const fn read(verdict: i64, wait: u64) -> Self {
-        let retry_after = Duration::from_micros(wait);
+    pub(super) fn read(verdict: i64, number: i64) -> Self {
         match verdict {
             0 => Self::Go,
-            1 => Self::PairFull { retry_after },
-            _ => Self::DayFull { retry_after },
+            1 => Self::PairFull { retry_after: micros(number) },
+            3 => Self::First { at: Timestamp::from_micros(number) },
+            _ => Self::DayFull { retry_after: micros(number) },
         }
     }
 }
@@ -127,6 +131,21 @@ impl Day {
             self.by_time.remove(&(former, contact));
         }
         self.by_time.insert((at, contact));
+    }
+
+    /// A message to this person is admitted. Whether they count for it.
+    fn admit(&mut self, contact: ContactId, now: i64) -> bool {
+        let former = self.last.get(&contact).copied();
+        // Never the same again: what was admitted before then is no longer what the person counts for.
+        self.note(contact, former.map_or(now, |former| now.max(former.saturating_add(1))));
+        former.is_none()
+    }
+
+    fn give_back(&mut self, contact: ContactId, at: i64) {
+        if self.last.get(&contact) == Some(&at) {
+            self.last.remove(&contact);
+            self.by_time.remove(&(at, contact));
+        }
     }
 
     /// How long until somebody leaves; `None` when this one may be written to.
@@ -175,6 +194,16 @@ impl Recipients {
         self.with(|books| books.day = None);
     }
 
+    /// Messages that were admitted as their persons' first were not sent.
+    pub fn give_back(&self, people: &[(ContactId, Timestamp)]) {
+        self.with(|books| {
+            let Some(day) = &mut books.day else { return };
+            for (contact, at) in people {
+                day.give_back(*contact, at.as_micros());
+            }
+        });
+    }
+
     /// What the database knows of the last day.
     pub fn remember(&self, people: &[(ContactId, Timestamp)]) {
         self.with(|books| {
@@ -193,14 +222,17 @@ impl Books {
         if tat - now > PAIR_AHEAD {
             return Admission::PairFull { retry_after: micros(tat - PAIR_AHEAD - now) };
         }
+        let mut admission = Admission::Go;
         if let (Some(budget), Some(day)) = (budget.filter(|_| asking.counts != Counts::Not), &mut self.day) {
             if let Some(wait) = day.wait(now, asking, budget) {
                 return Admission::DayFull { retry_after: micros(wait) };
             }
-            day.note(asking.contact, now);
+            if day.admit(asking.contact, now) {
+                admission = Admission::First { at: Timestamp::from_micros(now) };
+            }
         }
         self.pairs.insert(pair, tat + PAIR);
-        Admission::Go
+        admission
     }
 }
 

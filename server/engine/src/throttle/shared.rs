@@ -95,6 +95,7 @@ struct Scripts {
     slow_down: Script,
     recall: Script,
     admit: Script,
+    give_people_back: Script,
 }
 
 /// Whether Redis answers.
@@ -145,6 +146,7 @@ impl Shared {
                 slow_down: Script::new(include_str!("slow_down.lua")),
                 recall: Script::new(include_str!("recall.lua")),
                 admit: Script::new(include_str!("admit.lua")),
+                give_people_back: Script::new(include_str!("give_people_back.lua")),
             },
             prefix: format!("ese:{{{account}}}:"),
             process: Uuid::new_v4(),
@@ -374,7 +376,7 @@ impl Shared {
         match self.call::<Vec<i64>>(&call).await {
             Some(answer) if answer == [-1] => None,
             Some(answer) => {
-                let read = |pair: &[i64]| Admission::read(pair[0], u64::try_from(pair[1]).unwrap_or(0));
+                let read = |pair: &[i64]| Admission::read(pair[0], pair[1]);
                 Some(answer.chunks_exact(2).map(read).collect())
             }
             None => {
@@ -399,6 +401,19 @@ impl Shared {
             }
         }
         Some(verdicts)
+    }
+
+    pub(super) async fn give_people_back(&self, now: Timestamp, people: &[(ContactId, Timestamp)]) {
+        // Who is not given back only counts for a day: nobody waits for that.
+        if matches!(self.health(now), Health::Away { .. }) {
+            return;
+        }
+        let mut call = self.scripts.give_people_back.prepare_invoke();
+        call.key(self.name("day"));
+        for (contact, at) in people {
+            call.arg(contact.0).arg(at.as_micros());
+        }
+        let _: Option<i64> = self.call(&call).await;
     }
 
     pub(super) async fn remember(&self, people: &[(ContactId, Timestamp)]) {
