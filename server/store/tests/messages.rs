@@ -631,13 +631,16 @@ async fn breakers_that_a_clock_wrote_which_was_ahead_are_set_back() {
     }
 }
 
+/// Whose, the state and code of what tries, and whether a run goes on.
+type OpenBreaker = (SenderId, Option<(State, Option<i32>)>, bool);
+
 #[tokio::test]
 async fn open_breakers_are_read_with_what_tries_and_whether_runs_run() {
     for test in testkit::databases().await {
         let db = &test.db;
         let run = running(db, 1).await;
         let other = another_sender(db).await;
-        let read = async || -> Vec<(SenderId, Option<(State, Option<i32>)>, bool)> {
+        let read = async || -> Vec<OpenBreaker> {
             let open = store::breaker::open(db.reader()).await.expect("breakers");
             open.into_iter().map(|one| (one.sender, one.probe, one.has_running)).collect()
         };
