@@ -45,7 +45,7 @@ async fn block_senders(world: &World, count: u32) {
     for number in 0..count {
         let values = vec![
             Uuid::new_v4().into(),
-            format!("+1500555{number:04}").into(),
+            format!("+1500666{number:04}").into(),
             simulator::ACCOUNT_SID.into(),
             now.as_micros().into(),
             now.plus(Timestamp::HOUR).as_micros().into(),
