@@ -26,7 +26,7 @@ use domain::{
 use engine::workers::Role;
 use serde_json::json;
 use simulator::{ErrorRule, Fault, Inbound, NumberRule, When};
-use store::messages::Claimed;
+use store::messages::{Claimed, Effect, KnownGrounds, Lane, Lease, OutcomeIn};
 use testkit::build::{self, commit};
 use world::{Moved, Setup, World, handed_over, worlds};
 
@@ -122,9 +122,9 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
         world.people(1, 3).await;
         let run = world.launch(&world.campaign("Hi").await).await;
         world.plan(run.id).await;
-        let lane = store::messages::Lane::Run { run: run.id, topic: None };
+        let lane = Lane::Run { run: run.id, topic: None };
         let now = world.engine.now();
-        let lease = store::messages::Lease { until: now.plus(-1), owner: 1 };
+        let lease = Lease { until: now.plus(-1), owner: 1 };
         let held = commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, 3).await).await;
         assert_eq!(held.len(), 3, "it took them all and died");
         world.start();
@@ -138,11 +138,18 @@ async fn what_a_dead_worker_never_sent_is_sent_by_another() {
 /// A worker of another process takes so many of the run's messages. It does not live to the end of its lease.
 async fn taken(world: &World, run: RunId, limit: u32) -> Vec<Claimed> {
     world.plan(run).await;
-    let lane = store::messages::Lane::Run { run, topic: None };
+    taken_from(world, Lane::Run { run, topic: None }, limit, Timestamp::SECOND).await
+}
+
+/// A worker of another process takes so many messages, for so long.
+async fn taken_from(world: &World, lane: Lane, limit: u32, lasts: i64) -> Vec<Claimed> {
     let now = world.engine.now();
-    let lease = store::messages::Lease { until: now.plus(Timestamp::SECOND), owner: 1 };
+    let lease = Lease { until: now.plus(lasts), owner: OWNER };
     commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, limit).await).await
 }
+
+/// That worker.
+const OWNER: i64 = 1;
 
 /// A request to Twilio, past the engine; nothing when there is no answer.
 async fn post(world: &World, form: &[(&str, String)]) -> Option<reqwest::Response> {
@@ -244,6 +251,95 @@ async fn an_answer_that_died_with_its_worker_is_found_by_the_text_filled_anew() 
     }
 }
 
+/// A one-time password, say: it is the only message that the person got from this number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_program_sent_is_not_taken_for_what_a_dead_worker_held() {
+    let clock = Arc::new(Moved::default());
+    for mut world in worlds(Setup { clock: clock.clone(), ..silent(&[]) }).await {
+        world.people(1, 2).await;
+        let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+        let person = taken(&world, run.id, 1).await.remove(0).contact_id.0;
+        let other = post(&world, &form(&world, person, "Your code is 123456")).await.expect("an answer");
+        assert_eq!(other.status().as_u16(), 201);
+        world.start();
+        world.until_message(person, State::Unknown).await;
+        // Nobody can tell: it is neither sent again nor shown as sent.
+        clock.by(25 * Timestamp::HOUR);
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (1, 1), "{:?}", run.ledger);
+        let lost = world.message_to(person).await;
+        assert_eq!((lost.reason, lost.provider_sid), (Some(Reason::OutcomeUnknown), None));
+        assert_eq!((world.accepted(person), world.accepted_in_all()), (1, 2));
+        world.stop().await;
+        clock.by(-25 * Timestamp::HOUR);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_message_that_died_with_its_worker_is_found_by_its_template_filled_anew() {
+    for mut world in worlds(silent(&[])).await {
+        world.people(1, 1).await;
+        let single = NewMessage {
+            phone: build::phone(1),
+            template_id: Some(world.template("Hi {{ first_name }}").await),
+            body: None,
+            channel: None,
+            sender_id: None,
+            variables: serde_json::Map::new(),
+        };
+        world.engine.messages().create(&world.admin, single).await.expect("taken");
+        let sender = world.engine.senders().list(&world.admin).await.expect("senders").remove(0).id;
+        let dead = taken_from(&world, Lane::Singles { sender }, 1, Timestamp::SECOND).await.remove(0);
+        let answer = posted(&world, &dead, "Hi Ana").await.expect("an answer");
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        post(&world, &form(&world, 1, "Your code is 123456")).await.expect("an answer");
+        world.start();
+        let adopted = world.until_message(1, State::Delivered).await;
+        assert_eq!(adopted.provider_sid.as_deref(), answer["sid"].as_str());
+        assert_eq!(world.accepted_in_all(), 2);
+        world.stop().await;
+    }
+}
+
+/// Two campaigns say the same to one person: one worker died before its request, the other one's answer is not written yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_another_message_whose_answer_is_not_written_yet_is_left_to_it() {
+    for mut world in worlds(silent(&[])).await {
+        world.people(1, 1).await;
+        let first = world.launch(&world.campaign("Hi").await).await;
+        assert_eq!(taken(&world, first.id, 1).await.len(), 1, "it died");
+        let second = world.launch(&world.campaign("Hi").await).await;
+        world.plan(second.id).await;
+        let lane = Lane::Run { run: second.id, topic: None };
+        let live = taken_from(&world, lane, 1, Timestamp::MINUTE).await.remove(0);
+        let answer = posted(&world, &live, "Hi").await.expect("an answer");
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        let sid = answer["sid"].as_str().expect("a SID").to_owned();
+        world.start();
+        world.until(first.id, "unknown", |run| run.ledger.unknown == 1).await;
+        // Time to look twice.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(world.run(first.id).await.ledger.unknown, 1, "it may be the other one");
+        let written = OutcomeIn {
+            id: live.id,
+            attempt: live.attempt,
+            lease_owner: OWNER,
+            effect: Effect::Accepted { sid },
+            decision: None,
+            text: None,
+        };
+        let (now, known) = (world.engine.now(), KnownGrounds::default());
+        commit(&world.db, async |tx| store::messages::write_outcomes(tx, now, &[written], &known).await).await;
+        // It is that one's, so this one was never sent.
+        for run in [first.id, second.id] {
+            let run = world.until_completed(run).await;
+            assert_eq!((handed_over(&run.ledger), run.ledger.failed), (1, 0), "{:?}", run.ledger);
+        }
+        assert_eq!(world.accepted(1), 2);
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_that_died_with_its_worker_is_no_loss_and_is_heard_again_where_it_stays() {
     let mut setup = silent(&[]);
@@ -333,10 +429,10 @@ async fn a_crash_before_the_clock_was_set_back_does_not_wait_for_the_clock() {
         world.people(1, 3).await;
         let run = world.launch(&world.campaign("Hi {{ name|default('there') }}").await).await;
         world.plan(run.id).await;
-        let lane = store::messages::Lane::Run { run: run.id, topic: None };
+        let lane = Lane::Run { run: run.id, topic: None };
         let claim = async |limit: u32, lasts: i64| {
             let now = world.engine.now();
-            let lease = store::messages::Lease { until: now.plus(lasts), owner: 1 };
+            let lease = Lease { until: now.plus(lasts), owner: 1 };
             commit(&world.db, async |tx| store::messages::claim(tx, now, lane, lease, limit).await).await
         };
         // One worker died long before the other one.

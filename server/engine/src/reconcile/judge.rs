@@ -13,26 +13,21 @@ use crate::{provider::Listed, sender::MAX_ATTEMPTS};
 /// How far Twilio's clock and ours may be apart.
 pub(super) const SKEW: i64 = 2 * Timestamp::MINUTE;
 
-/// How far ahead our clock may have been when the message was made and handed over, be it right by now: what Twilio took
-/// then seems to be so much older than the message.
+/// How far ahead our clock may have been when the message was claimed, be it right by now: what Twilio took then seems to be
+/// so much older than the claim.
 const AHEAD: i64 = Timestamp::DAY;
 
-/// The earliest time that a message is known by: a clock that is set back makes it younger than it is.
-fn known_by(message: &UnknownMessage) -> Timestamp {
-    message.created_at.min(message.handed_over_at)
-}
-
-/// From when on Twilio's messages may be this one. A message from the future was made by a clock that was ahead: Twilio
-/// took it at any time until now.
+/// From when on Twilio's messages may be this one: it was handed over after it was claimed, however long ago it was planned.
+/// A claim in the future was made by a clock that was ahead: Twilio took it at any time until now.
 fn since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
-    let known_by = known_by(message);
-    if known_by > now { now.plus(-SKEW - AHEAD) } else { known_by.plus(-SKEW) }
+    let claimed_at = message.handed_over_at;
+    if claimed_at > now { now.plus(-SKEW - AHEAD) } else { claimed_at.plus(-SKEW) }
 }
 
-/// How far back Twilio's messages are asked for. Nobody knows how far ahead the clock was that made a message from the
-/// future: all of them may tell of it.
+/// How far back Twilio's messages are asked for. Nobody knows how far ahead the clock was that claims from the future: all of
+/// them may tell of it.
 pub(super) fn look_since(message: &UnknownMessage, now: Timestamp) -> Timestamp {
-    if known_by(message) > now { Timestamp::default() } else { since(message, now).plus(-AHEAD) }
+    if message.handed_over_at > now { Timestamp::default() } else { since(message, now).plus(-AHEAD) }
 }
 
 /// `listed`: what Twilio has for this person and sender from [`look_since`] on, less what belongs to other messages
@@ -70,18 +65,14 @@ pub(super) fn unclear(message: &UnknownMessage, now: Timestamp) -> Finding {
     if now.since(message.since).abs() >= GIVE_UP { Finding::GiveUp } else { Finding::Unclear }
 }
 
-/// The same text proves it, be it filled anew. Without that a single message does when we do not know our text, as long as
-/// no other message of ours to this person may be the one. Everything else stays open: to send again what was sent is the
-/// worse mistake.
+/// Only the same text proves it, be it filled anew, and only once. Another program may send from the same number: that one
+/// message is there, and none of ours may be it, says nothing. Everything else stays open: what was sent is not sent again,
+/// and what was not is not shown as delivered.
 fn the_one<'a>(message: &UnknownMessage, filled: Option<&str>, free: &[&'a Listed]) -> Option<&'a Listed> {
-    if let Some(text) = message.text.as_deref().or(filled) {
-        let mut same = free.iter().filter(|listed| is_text(listed, text));
-        if let (Some(one), None) = (same.next(), same.next()) {
-            return Some(one);
-        }
-    }
-    match free {
-        [one] if message.text.is_none() && !message.has_rivals => Some(one),
+    let text = message.text.as_deref().or(filled)?;
+    let mut same = free.iter().filter(|listed| is_text(listed, text));
+    match (same.next(), same.next()) {
+        (Some(one), None) => Some(one),
         _ => None,
     }
 }
@@ -129,7 +120,6 @@ mod tests {
             looked_at: NOW,
             absent_before: false,
             text: text.map(str::to_owned),
-            has_rivals: false,
             on_unknown: Some(OnUnknown::Requeue),
         }
     }
@@ -170,23 +160,38 @@ mod tests {
     }
 
     #[test]
-    fn a_single_message_is_adopted_only_when_no_other_of_ours_may_be_it() {
-        let one = listed("SM1", "Hi Ann");
-        assert_eq!(judge(&message(None), None, &[&one], NOW), adopted("SM1"));
-        let rival = UnknownMessage { has_rivals: true, ..message(None) };
-        assert_eq!(judge(&rival, None, &[&one], NOW), Finding::Unclear);
-        assert_eq!(judge(&message(None), None, &[&one, &listed("SM2", "Hi Ann")], NOW), Finding::Unclear);
+    fn the_only_message_there_is_nobodys_as_long_as_its_text_proves_nothing() {
+        let other = listed("SM1", "Your code is 123456");
+        let dead = UnknownMessage { absent_before: true, ..message(None) };
+        // What is known of the person may have changed since: it may be ours, or another program's.
+        for filled in [None, Some("Hi Ann")] {
+            assert_eq!(judge(&dead, filled, &[&other], NOW), Finding::Unclear, "{filled:?}");
+            assert_eq!(judge(&dead, filled, &[&other], NOW.plus(GIVE_UP)), Finding::GiveUp, "{filled:?}");
+        }
+        assert_eq!(judge(&dead, None, &[&other, &listed("SM2", "Hi Ann")], NOW), Finding::Unclear);
     }
 
     #[test]
-    fn a_text_that_is_filled_anew_tells_rivals_apart() {
-        let rival = UnknownMessage { has_rivals: true, ..message(None) };
+    fn what_was_there_before_the_claim_is_another_one_however_long_ago_it_was_planned() {
+        let early = |body: &str, before: i64| Listed { created_at: Some(NOW.plus(-before)), ..listed("SM1", body) };
+        let planned = |text| UnknownMessage { created_at: NOW.plus(-7 * Timestamp::DAY), ..message(text) };
+        let (code, same) = (early("Your code is 123456", 12 * Timestamp::HOUR), early("Hi Ann", 12 * Timestamp::HOUR));
+        assert_eq!(judge(&planned(Some("Hi Ann")), None, &[&code], NOW), Finding::AbsentOnce);
+        for filled in [None, Some("Hi Ann")] {
+            assert_eq!(judge(&planned(None), filled, &[&code], NOW), Finding::Unclear, "{filled:?}");
+            assert_eq!(judge(&planned(None), filled, &[&same], NOW), Finding::Unclear, "{filled:?}");
+        }
+        assert_eq!(judge(&planned(Some("Hi Ann")), None, &[&same], NOW), Finding::Unclear);
+        // Older ones are not even asked for.
+        assert_eq!(look_since(&planned(None), NOW), NOW.plus(-SKEW - AHEAD));
+    }
+
+    #[test]
+    fn a_text_that_is_filled_anew_tells_two_messages_apart() {
         let both = [listed("SM1", "Event 1"), listed("SM2", "Event 2")];
         let both: Vec<&Listed> = both.iter().collect();
-        assert_eq!(judge(&rival, Some("Event 2"), &both, NOW), adopted("SM2"));
-        assert_eq!(judge(&rival, Some("Event 3"), &both, NOW), Finding::Unclear);
-        // What is known of the person may have changed since.
-        assert_eq!(judge(&message(None), Some("Event 3"), &both[..1], NOW), adopted("SM1"));
+        assert_eq!(judge(&message(None), Some("Event 2"), &both, NOW), adopted("SM2"));
+        assert_eq!(judge(&message(None), Some("Event 3"), &both, NOW), Finding::Unclear);
     }
 
     #[test]
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_twilio_took_before_the_message_was_made_may_be_it_when_our_clock_was_ahead() {
+    fn what_twilio_took_before_the_claim_may_be_it_when_our_clock_was_ahead() {
         let early = |body: &str, before: i64| Listed { created_at: Some(NOW.plus(-before)), ..listed("SM1", body) };
         let (same, other) = (early("Hi Ann", 3 * Timestamp::HOUR), early("Hi Bob", 3 * Timestamp::HOUR));
         let mine = UnknownMessage { absent_before: true, ..message(Some("Hi Ann")) };
@@ -215,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_time_counts_that_a_message_is_known_by() {
-        let hour = Timestamp::HOUR;
-        // The clock was ahead while it was planned, and right when it was handed over.
-        let planned = UnknownMessage { created_at: NOW.plus(3 * hour), ..message(Some("Hi Ann")) };
-        assert_eq!(judge(&planned, None, &[&listed("SM1", "Hi Ann")], NOW.plus(4 * hour)), adopted("SM1"));
+    fn a_clock_that_was_ahead_while_it_was_planned_says_nothing_of_the_hand_over() {
+        let planned = UnknownMessage { created_at: NOW.plus(3 * Timestamp::HOUR), ..message(Some("Hi Ann")) };
+        for later in [Timestamp::MINUTE, 4 * Timestamp::HOUR] {
+            assert_eq!(judge(&planned, None, &[&listed("SM1", "Hi Ann")], NOW.plus(later)), adopted("SM1"));
+        }
     }
 
     #[test]
@@ -237,7 +242,8 @@ mod tests {
         for later in [150 * Timestamp::SECOND, Timestamp::HOUR, 3 * Timestamp::HOUR - 1] {
             let now = NOW.plus(later);
             assert_eq!(judge(&future(Some("Hi Ann")), None, &[&taken], now), adopted("SM1"), "after {later}");
-            assert_eq!(judge(&future(None), Some("Hi Bob"), &[&taken], now), adopted("SM1"), "after {later}");
+            assert_eq!(judge(&future(None), Some("Hi Ann"), &[&taken], now), adopted("SM1"), "after {later}");
+            assert_eq!(judge(&future(None), Some("Hi Bob"), &[&taken], now), Finding::Unclear, "after {later}");
             let smart = judge(&future(Some("Hi \u{201c}Ann\u{201d}")), None, &[&taken], now);
             assert_eq!(smart, Finding::Unclear, "after {later}");
             assert_eq!(judge(&future(None), None, &[], now), Finding::Requeue, "after {later}");

@@ -1,9 +1,9 @@
 //! Finding out what became of messages that nobody knows the outcome of.
 //!
 //! A request without a clear answer, and a worker that died, leave `unknown` behind. A callback settles it; else, after
-//! a request's time-out and a grace, Twilio is asked for what it has for this person. A message that is there is adopted.
-//! One that is not there twice, as long apart, was never sent and follows its campaign's rule. What stays ambiguous is never
-//! sent again: it is given up after a day.
+//! a request's time-out and a grace, Twilio is asked for what it has for this person. What is there with the message's text
+//! is adopted. What is not there twice, as long apart, was never sent and follows its campaign's rule. What stays ambiguous
+//! is never sent again: it is given up after a day.
 
 mod judge;
 pub(crate) mod missed;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use domain::{
     consent::Consent,
     error_codes::{Class, Codes},
-    ids::{ContactId, MessageId, RunId},
+    ids::ContactId,
     phone::Phone,
     time::Timestamp,
 };
@@ -178,24 +178,34 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
         }
         Err(error) => return Err(Error::Unavailable(error.to_string())),
     };
+    // In this order: whichever other message of ours is there is still under way now, or its SID is written below.
+    let is_another_under_way = store::messages::is_another_under_way(engine.db().reader(), message).await?;
     let sids = listed.iter().map(|listed| listed.sid.as_str());
     let bound = store::messages::bound_sids(engine.db().reader(), sids).await?;
     let free = listed.iter().filter(|listed| !bound.contains(&listed.sid)).collect::<Vec<_>>();
-    let filled = match (message.run_id, &message.text) {
-        (Some(run), None) if !free.is_empty() => filled_anew(engine, run, message.id).await?,
-        _ => None,
-    };
-    Ok(judge::judge(message, filled.as_deref(), &free, now))
+    let filled = if message.text.is_none() && !free.is_empty() { filled_anew(engine, message).await? } else { None };
+    let finding = judge::judge(message, filled.as_deref(), &free, now);
+    let may_be_the_other = is_another_under_way && matches!(finding, Finding::Found { .. });
+    // Nor given up for that: the other one is under way no longer than its lease.
+    Ok(if may_be_the_other { Finding::Unclear } else { finding })
 }
 
-/// The text of a run's message as it is filled now: a worker that died has told nobody what it had handed over.
-async fn filled_anew(engine: &Engine, run: RunId, message: MessageId) -> Result<Option<String>> {
+/// The text of a message as it is filled now: a worker that died has told nobody what it had handed over.
+async fn filled_anew(engine: &Engine, message: &UnknownMessage) -> Result<Option<String>> {
     let db = engine.db().reader();
-    let ((id, version), topic) = store::runs::frozen(db, run).await?;
+    let (version, found) = if let Some(run) = message.run_id {
+        let (version, topic) = store::runs::frozen(db, run).await?;
+        let found = store::messages::as_if_claimed(db, run, topic, Which::These(&[message.id])).await?;
+        (Some(version), found.into_iter().next())
+    } else {
+        let found = store::messages::single_as_if_claimed(db, message.id).await?;
+        let template = found.as_ref().and_then(|found| found.template);
+        (template.map(|(id, version, _)| (id, version)), found)
+    };
+    let (Some((id, version)), Some(found)) = (version, found) else { return Ok(None) };
     // A version that cannot be used says nothing of what was sent.
     let Ok(template) = engine.inner().templates.version(engine.db(), id, version).await else { return Ok(None) };
-    let found = store::messages::as_if_claimed(db, run, topic, Which::These(&[message])).await?;
-    Ok(found.first().and_then(|message| content_for(engine, &template, message).ok()).map(|content| content.text))
+    Ok(content_for(engine, &template, &found).ok().map(|content| content.text))
 }
 
 async fn write(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {

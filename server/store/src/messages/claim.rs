@@ -253,6 +253,20 @@ pub async fn as_if_claimed(
     all(db, query, values).await?.iter().map(read).collect()
 }
 
+/// A message of no run with everything that filling it needs, as a claim would read it; it stays as it is.
+///
+/// # Errors
+/// What the database says.
+pub async fn single_as_if_claimed(db: &impl ConnectionTrait, message: MessageId) -> Result<Option<Claimed>> {
+    let query = format!(
+        "SELECT {CLAIMED}, {JOINED}, {OF_MESSAGE} AS last_inbound_at FROM messages m {} WHERE m.id = $2 \
+         AND m.run_id IS NULL",
+        joins("$1")
+    );
+    let values = vec![None::<Uuid>.into(), message.0.into()];
+    one(db, query, values).await?.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Claimed> {
     let kind: i16 = row.get("kind")?;
     let template: Option<Uuid> = row.get("template_id")?;

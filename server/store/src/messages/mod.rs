@@ -23,7 +23,8 @@ mod waiting_singles;
 
 pub use caps::{CapWindow, count_for_caps, count_for_rehearsal};
 pub use claim::{
-    Claimed, ClaimedContact, Lane, Lease, Which, as_if_claimed, claim, claim_probe, next_due, single_lanes,
+    Claimed, ClaimedContact, Lane, Lease, Which, as_if_claimed, claim, claim_probe, next_due, single_as_if_claimed,
+    single_lanes,
 };
 pub use grounds::{Grounds, KnownGrounds, Seen};
 pub use history::{DecisionIn, RULES_VERSION};
@@ -47,6 +48,6 @@ pub use unfinished::{
     unfinished_runs,
 };
 pub(crate) use unknown::given_up;
-pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, settle_unknown, unknown};
+pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, is_another_under_way, settle_unknown, unknown};
 pub(crate) use unreachable::left_alone;
 pub use waiting_singles::{SINGLE_LANES, due_singles, next_single};

@@ -18,7 +18,7 @@ use super::{
     rollups,
     rows::{Locked, lock, owners_of_sids, write_back},
 };
-use crate::{ConnectionTrait, Error, Result, Row, Tx, all, readable::if_readable};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all, one, readable::if_readable};
 
 /// A message whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,6 @@ pub struct UnknownMessage {
     pub absent_before: bool,
     /// The text as it may have been sent, where it is known.
     pub text: Option<String>,
-    /// Other messages of ours to this person from this sender that are on their way or unknown too.
-    pub has_rivals: bool,
     /// What its campaign says, as campaigns do at first for single sends; none where this version cannot read it.
     pub on_unknown: Option<OnUnknown>,
 }
@@ -66,9 +64,7 @@ pub async fn unknown(
          (SELECT min(t.at) FROM transitions t WHERE t.message_id = m.id AND t.attempt = m.attempt AND t.to_state = 2) \
          AS since, \
          EXISTS (SELECT 1 FROM transitions t WHERE t.message_id = m.id AND t.attempt = m.attempt \
-         AND t.from_state = 2 AND t.to_state = 2) AS absent_before, \
-         EXISTS (SELECT 1 FROM messages o WHERE o.contact_id = m.contact_id AND o.sender_id = m.sender_id \
-         AND o.id <> m.id AND o.state IN (1, 2)) AS has_rivals \
+         AND t.from_state = 2 AND t.to_state = 2) AS absent_before \
          FROM messages m JOIN senders s ON s.id = m.sender_id LEFT JOIN contacts c ON c.contact_id = m.contact_id \
          LEFT JOIN runs r ON r.id = m.run_id \
          WHERE m.unknown_at IS NOT NULL AND (m.unknown_at <= $1 OR m.unknown_at > $3) AND s.account_sid = $2 ORDER BY m.unknown_at LIMIT {limit}"
@@ -103,9 +99,22 @@ fn read(row: &Row) -> Result<UnknownMessage> {
         looked_at,
         absent_before: row.get("absent_before")?,
         text: row.get("body")?,
-        has_rivals: row.get("has_rivals")?,
         on_unknown,
     })
+}
+
+/// Whether another message of ours to this person is being handed over just now: what the provider has may be that one, and
+/// its SID is not written yet. From whichever sender: a Messaging Service sends from the numbers of others.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_another_under_way(db: &impl ConnectionTrait, message: &UnknownMessage) -> Result<bool> {
+    let query = format!(
+        "SELECT id FROM messages WHERE contact_id = $1 AND id <> $2 AND state = {} LIMIT 1",
+        State::Sending.rank()
+    );
+    let values = vec![message.contact_id.0.into(), message.id.0.into()];
+    Ok(one(db, query, values).await?.is_some())
 }
 
 /// Which of these SIDs belong to messages of ours.
