@@ -13,7 +13,7 @@ use domain::{
     sender::Sender,
 };
 use serde_json::json;
-use simulator::{ErrorRule, When};
+use simulator::{ErrorRule, Fault, NumberRule, When};
 use world::{Moved, Setup, World, handed_over, worlds};
 
 fn refusing(code: u32, when: When, probe_after: u64) -> Setup {
@@ -186,6 +186,61 @@ async fn a_maintenance_page_leaves_few_in_doubt_and_the_campaign_goes_on_by_itse
         assert_eq!(world.accepted_in_all(), u64::try_from(PEOPLE).expect("positive"));
         assert_eq!(sender(&world).await.blocked, None);
         world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+/// Whatever is sent to these numbers is answered by a proxy, with 400 and a page of its own.
+fn behind_a_proxy(number: &str) -> Setup {
+    let mut setup = Setup { rate_per_second: 400, probe_after: Duration::from_millis(700), ..Setup::default() };
+    setup.simulator.numbers =
+        vec![NumberRule { number: number.to_owned(), fault: Some(Fault::Error400), statuses: None }];
+    setup
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_refuses_everything_costs_nobody_and_the_campaign_goes_on_by_itself() {
+    const PEOPLE: i64 = 300;
+    for mut world in worlds(behind_a_proxy("*")).await {
+        world.people(1, PEOPLE).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let paused = world.until(run.id, "paused", |run| run.status == RunStatus::Paused).await;
+        let reason = paused.reason.expect("a reason");
+        assert!(reason.starts_with("Twilio gives no clear answers") && reason.contains("(20503)"), "{reason}");
+        let tried = async {
+            while sender(&world).await.blocked.is_none_or(|blocked| blocked.tries < 2) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), tried).await.expect("it tries");
+        let refused = world.twilio.simulator.control().stats().faults.values().sum::<u64>();
+        assert!((20..100).contains(&refused), "{refused} requests");
+        let ledger = world.run(run.id).await.ledger;
+        assert_eq!((ledger.queued + ledger.sending, ledger.failed, ledger.unknown), (PEOPLE, 0, 0), "{ledger:?}");
+        world.simulate(&json!({ "numbers": [] }));
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (PEOPLE, 0), "{:?}", run.ledger);
+        assert_eq!(sender(&world).await.blocked, None);
+        world.assert_nobody_twice();
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_that_a_proxy_refuses_is_given_up_after_its_attempts_and_holds_up_nobody() {
+    for mut world in worlds(behind_a_proxy("*0001")).await {
+        world.people(1, 30).await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.plan(run.id).await;
+        let tried = "UPDATE messages SET attempt = 15 WHERE contact_id = 1";
+        assert_eq!(store::exec(world.db.writer(), tried, vec![]).await.expect("tried"), 1);
+        world.start();
+        let run = world.until_completed(run.id).await;
+        assert_eq!((handed_over(&run.ledger), run.ledger.failed), (29, 1), "{:?}", run.ledger);
+        let refused = world.message_to(1).await;
+        assert_eq!((refused.attempts, refused.error_code), (16, Some(20_503)), "{:?}", refused.history);
+        assert_eq!(sender(&world).await.blocked, None);
         world.stop().await;
     }
 }

@@ -260,6 +260,9 @@ pub enum Fault {
     AcceptedLate,
     /// Accepted, answered after `timeout_ms`.
     Timeout,
+    /// 400 that is not JSON, as a proxy answers, not accepted.
+    #[serde(rename = "error_400")]
+    Error400,
     /// 500, not accepted.
     #[serde(rename = "error_500")]
     Error500,
@@ -277,7 +280,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the message exists at Twilio although the client does not learn it.
     pub fn is_accepted(self) -> bool {
-        !matches!(self, Self::Error500 | Self::Error502)
+        !matches!(self, Self::Error400 | Self::Error500 | Self::Error502)
     }
 }
 

@@ -26,6 +26,7 @@ async fn every_fault_and_what_it_leaves_behind() {
         ("*5", Fault::Error502),
         ("*6", Fault::Error502Accepted),
         ("*7", Fault::AcceptedLate),
+        ("*8", Fault::Error400),
     ];
     let numbers = rules
         .iter()
@@ -46,9 +47,9 @@ async fn every_fault_and_what_it_leaves_behind() {
         let (status, body) = twilio.sms(to, "").await;
         assert_eq!((status, &body["code"], exists(to)), (500, &json!(20500), accepted));
     }
-    for (to, accepted) in [("+15550000005", 0), ("+15550000006", 1)] {
+    for (to, status, accepted) in [("+15550000005", 502, 0), ("+15550000006", 502, 1), ("+15550000008", 400, 0)] {
         let answer = twilio.post(&form(to)).await.expect("an answer");
-        assert_eq!((answer.status().as_u16(), exists(to)), (502, accepted));
+        assert_eq!((answer.status().as_u16(), exists(to)), (status, accepted));
         assert!(answer.text().await.expect("a body").starts_with("<html>"));
     }
     let late = twilio.post(&form("+15550000007")).await.expect_err("no answer");
@@ -58,7 +59,7 @@ async fn every_fault_and_what_it_leaves_behind() {
     assert_eq!(exists("+15550000007"), 1, "whoever waits for the end waits for what is accepted late");
     let stats = twilio.running.control().stats();
     assert_eq!(stats.accepted, 5);
-    assert_eq!(stats.faults.values().sum::<u64>(), 7);
+    assert_eq!(stats.faults.values().sum::<u64>(), 8);
     twilio.running.shutdown().await;
 }
 

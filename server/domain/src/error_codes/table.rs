@@ -23,7 +23,7 @@ codes! {
     20422 PermanentMessage "Twilio could not read the request." "Check the template's parameters.";
     20429 Retry "Too many requests at once; this one was not processed." "Nothing: it is sent again more slowly.";
     20500 Ambiguous "Twilio had an error of its own, and it is not known whether the message exists." "Nothing: Twilio is asked before it is sent again.";
-    20503 Ambiguous "Twilio gives no clear answers, so it is not known whether messages exist." "Nothing: Twilio is asked before any of them is sent again.";
+    20503 Ambiguous "Twilio gives no clear answers, or a proxy answers in its place." "Nothing: Twilio is asked before anything is sent again that may exist. If it lasts, look at proxies and firewalls on the way to Twilio.";
     20504 30020 30021 63010 63012 63023 63025 Retry "A part of Twilio or of the channel failed." "Refused at once, it is sent again by itself; failed on its way, it is final: write to these people again.";
     30002 AccountWide "The account was suspended while messages were waiting." "Ask Twilio's support.";
     30454 AccountWide "The trial account has reached its limit." "Upgrade the Twilio account.";

@@ -15,6 +15,8 @@ pub enum Outcome {
     Accepted { sid: String },
     /// Known not sent, unless the code says otherwise; see `domain::error_codes`.
     Refused(Refusal),
+    /// Known not sent: refused, and nobody can read why. A proxy answered in Twilio's place, or the answer was cut.
+    Unreadable(String),
     /// Known not sent: there was no connection.
     NotReached(String),
     /// It may or may not have been sent.
@@ -45,6 +47,9 @@ struct ErrorBody {
     message: Option<String>,
     detail: Option<String>,
 }
+
+/// Twilio's codes have five digits. Smaller numbers are a proxy's.
+const LEAST_CODE: i32 = 10_000;
 
 /// As much of an answer as is read.
 const LIMIT: usize = 64 * 1024;
@@ -89,22 +94,25 @@ fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Outc
         return Outcome::Ambiguous(format!("HTTP {}", status.as_u16()));
     }
     let error: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let Some(code) = error.code.filter(|code| *code >= LEAST_CODE).or_else(|| code_of(status)) else {
+        return Outcome::Unreadable(format!("HTTP {} without a code of Twilio's", status.as_u16()));
+    };
     Outcome::Refused(Refusal {
-        code: error.code.unwrap_or_else(|| code_of(status)),
+        code,
         said: error.message.or(error.detail).unwrap_or_default(),
         too_many: status == StatusCode::TOO_MANY_REQUESTS,
         retry_after,
     })
 }
 
-/// Twilio's code for an answer that carries none.
-fn code_of(status: StatusCode) -> i32 {
+/// Twilio's code for an answer that carries none, where the status says as much: it concerns everybody.
+fn code_of(status: StatusCode) -> Option<i32> {
     match status {
-        StatusCode::UNAUTHORIZED => 20_003,
-        StatusCode::FORBIDDEN => 20_403,
-        StatusCode::NOT_FOUND => 20_404,
-        StatusCode::TOO_MANY_REQUESTS => 20_429,
-        other => i32::from(other.as_u16()),
+        StatusCode::UNAUTHORIZED => Some(20_003),
+        StatusCode::FORBIDDEN => Some(20_403),
+        StatusCode::NOT_FOUND => Some(20_404),
+        StatusCode::TOO_MANY_REQUESTS => Some(20_429),
+        _ => None,
     }
 }
 
@@ -170,13 +178,28 @@ mod tests {
     }
 
     #[test]
-    fn absurd_answers_are_taken_for_what_their_status_says() {
-        for body in
-            [r#"{"code":99999999999999999999}"#, r#"{"code":"many"}"#, r#"{"code":-1.5e300}"#, r#"{"code":21"#, "[["]
-        {
-            assert_eq!(refused(400, body).code, 400, "{body}");
+    fn a_refusal_without_a_code_of_twilios_says_nothing_of_the_message() {
+        let bodies = [
+            "",
+            "<html>",
+            r#"{"code":99999999999999999999}"#,
+            r#"{"code":"many"}"#,
+            r#"{"code":-1.5e300}"#,
+            r#"{"code":21610,"mess"#,
+            r#"{"code":400,"message":"Bad Request"}"#,
+            r#"{"message":"Blocked"}"#,
+            "[[",
+        ];
+        for body in bodies {
+            for status in [400, 405, 407, 413, 422] {
+                assert!(matches!(judged(status, body), Outcome::Unreadable(_)), "{status} {body}");
+            }
             assert_eq!(refused(401, body).code, 20_003, "{body}");
         }
+    }
+
+    #[test]
+    fn absurd_waits_are_none() {
         for (seconds, wanted) in
             [("7", Some(7)), ("1000000000000000000", Some(3_600)), ("99999999999999999999999", None), ("-1", None)]
         {

@@ -240,7 +240,7 @@ fn is_wanted(entry: &Entry, filter: &Filter) -> bool {
 }
 
 fn unless_code(code: i32) -> Result<()> {
-    // Also HTTP's, which stand for answers without a code.
+    // Also HTTP's, which stood for answers without a code: they may be stored.
     if (100..=999_999).contains(&code) { Ok(()) } else { Err(Error::NotFound { what: "error code" }) }
 }
 

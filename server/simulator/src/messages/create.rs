@@ -477,6 +477,7 @@ async fn faulty(core: &Core, shared: &Shared, active: &Active, fault: Fault, ans
         Fault::LostAnswer => "lost_answer",
         Fault::AcceptedLate => "accepted_late",
         Fault::Timeout => "timeout",
+        Fault::Error400 => "error_400",
         Fault::Error500 => "error_500",
         Fault::Error500Accepted => "error_500_accepted",
         Fault::Error502 => "error_502",
@@ -495,12 +496,17 @@ async fn faulty(core: &Core, shared: &Shared, active: &Active, fault: Fault, ans
             }
             answer.unwrap_or_else(|| ApiError::of(20504).into_response())
         }
+        Fault::Error400 => page(StatusCode::BAD_REQUEST),
         Fault::Error500 | Fault::Error500Accepted => ApiError::of(20500).into_response(),
-        Fault::Error502 | Fault::Error502Accepted => {
-            let page = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>";
-            (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
-        }
+        Fault::Error502 | Fault::Error502Accepted => page(StatusCode::BAD_GATEWAY),
     }
+}
+
+/// What a proxy shows.
+fn page(status: StatusCode) -> Response {
+    let page =
+        format!("<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>");
+    (status, [(header::CONTENT_TYPE, "text/html")], page).into_response()
 }
 
 #[cfg(test)]
