@@ -28,7 +28,7 @@ test('an admin says what a code means here @mobile', async ({ signedIn: page, ac
   await expect(work.heading()).toContainText('Error codes')
   await work.ready()
   await expect(row).toContainText(own)
-  await expect(row).toContainText('Try this person later')
+  await expect(row).toContainText('Try this person later, if refused at once')
   await expect(row).toContainText('Changed')
 
   await row.getByRole('link', { name: code }).click()

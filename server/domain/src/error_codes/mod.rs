@@ -11,11 +11,11 @@ use crate::{phone::Phone, time::Timestamp, word_enum};
 word_enum! {
     /// What follows from an error.
     pub enum Class {
-        /// Try the same message again, with growing delays.
+        /// Refused in the answer: try the same message again, with growing delays. In a callback it is final, as all are.
         Retry = "retry",
-        /// The sender is too fast or at its limit: pause the sender, then go on.
+        /// The sender is too fast or at its limit: pause the sender, then go on, with what was refused in the answer, too.
         WaitSender = "wait_sender",
-        /// Only this person, later, with growing delays of hours.
+        /// Refused in the answer: only this person, later, with growing delays of hours.
         Defer = "defer",
         /// This person cannot be reached on this channel.
         PermanentRecipient = "permanent_recipient",
@@ -160,9 +160,9 @@ impl Codes {
 
     /// What follows from a code. `sync`: it came in the answer to our request, not in a callback.
     ///
-    /// Unknown codes are never repeated at once: in an answer they mean that this message was refused; in a callback of
-    /// the carriers (30xxx) one later try is worth it; every other failure is final, because sending again what a
-    /// channel refused costs the sender's reputation.
+    /// A message that failed by callback is never sent again, whatever the class. Unknown codes are not repeated in an answer
+    /// either: they mean that this message was refused. In a callback of the carriers (30xxx) they are about the person, and
+    /// not about the text.
     #[must_use]
     pub fn class(&self, code: i32, sync: bool) -> Class {
         if !class_is_fixed(code)
@@ -172,7 +172,7 @@ impl Codes {
         }
         match find(code) {
             Some(known) => known.class,
-            None if !sync && (30_000..31_000).contains(&code) => Class::Defer,
+            None if !sync && (30_000..31_000).contains(&code) => Class::PermanentRecipient,
             None => Class::PermanentMessage,
         }
     }
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn unknown_codes_are_safe() {
         assert_eq!(Codes::default().class(21_999, true), Class::PermanentMessage);
-        assert_eq!(Codes::default().class(30_999, false), Class::Defer);
+        assert_eq!(Codes::default().class(30_999, false), Class::PermanentRecipient);
         assert_eq!(Codes::default().class(63_999, false), Class::PermanentMessage);
         assert_eq!(Codes::default().explain(63_999).code, 63_999);
     }

@@ -7,8 +7,7 @@ use leptos_router::hooks::use_params_map;
 use super::api::{CodeForm, ResetCode, UpdateCode, load_code};
 use crate::{components::*, paths};
 
-/// A message is handed over once: only a refusal proves that nobody got it.
-const FINAL: &str = "Only what Twilio refuses at once is tried again; what fails on its way is final.";
+const FINAL: &str = "Only a refusal at once proves that nobody got it. What fails on its way is not sent again.";
 
 #[component]
 pub fn ErrorCodePage() -> impl IntoView {
