@@ -21,7 +21,7 @@ use engine::{
     workers::{self, Role, Workers},
 };
 use serde_json::json;
-use simulator::{ErrorRule, When};
+use simulator::{ErrorRule, Fault, NumberRule, When};
 use store::Kind;
 use testkit::{
     build,
@@ -182,6 +182,40 @@ async fn without_a_shared_meter_one_process_sends_and_another_takes_over() {
     let run = world.until_completed(run.id).await;
     assert_eq!(handed_over(&run.ledger), 120);
     world.assert_nobody_twice();
+    world.stop().await;
+}
+
+/// Twilio counts these requests with the sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_message_one_of_several_processes_asks() {
+    // Fewer unclear answers than slow a sender down.
+    const PEOPLE: i64 = 9;
+    let (timeout, grace) = (Duration::from_secs(1), Duration::from_millis(800));
+    let mut setup = Setup { timeout, grace, ..Setup::default() };
+    setup.simulator.callbacks.enabled = false;
+    // Four at a time they take a second: long enough for the others to look meanwhile.
+    setup.simulator.latency_ms = 300;
+    let lost = NumberRule { number: "*".to_owned(), fault: Some(Fault::LostAnswer), statuses: None };
+    setup.simulator.numbers = vec![lost];
+    let Some(mut world) = shared_world(setup).await else { return };
+    world.people(1, PEOPLE).await;
+    world.start();
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(another(&world, Role::Worker).await);
+    }
+    let run = world.launch(&world.campaign("Hi {{ first_name }}").await).await;
+    world.until(run.id, "unknown", |run| run.ledger.unknown == PEOPLE).await;
+    let before = world.twilio.simulator.control().stats().lists;
+    let run = world.until(run.id, "found", |run| handed_over(&run.ledger) == PEOPLE).await;
+    assert_eq!(run.ledger.failed, 0, "{:?}", run.ledger);
+    let asked = world.twilio.simulator.control().stats().lists - before;
+    // A process that started later may still have read what people wrote.
+    assert!(asked <= 14, "{asked} lists for {PEOPLE} people");
+    world.assert_nobody_twice();
+    for (_, workers) in others {
+        workers.stop().await;
+    }
     world.stop().await;
 }
 

@@ -124,6 +124,8 @@ pub struct Stats {
     pub callbacks_duplicated: u64,
     /// Messages that got no callbacks because too many were waiting.
     pub callbacks_dropped: u64,
+    /// Pages of lists of messages that were asked for.
+    pub lists: u64,
     /// Messages that have not come to their end.
     pub callbacks_pending: u64,
     /// What Twilio's debugger would show, by code.
@@ -212,6 +214,7 @@ impl Control {
             callbacks_retried: counters.callbacks_retried.load(Relaxed),
             callbacks_duplicated: counters.callbacks_duplicated.load(Relaxed),
             callbacks_dropped: counters.callbacks_dropped.load(Relaxed),
+            lists: counters.lists.load(Relaxed),
             callbacks_pending: core.queue.pending(),
             debugger: lock(&counters.debugger).clone(),
             in_flight: core.in_flight(),

@@ -60,6 +60,7 @@ pub(crate) struct Counters {
     pub callbacks_retried: AtomicU64,
     pub callbacks_duplicated: AtomicU64,
     pub callbacks_dropped: AtomicU64,
+    pub lists: AtomicU64,
     pub refused: Mutex<BTreeMap<u32, u64>>,
     pub faults: Mutex<BTreeMap<&'static str, u64>>,
     pub debugger: Mutex<BTreeMap<u32, u64>>,
@@ -76,6 +77,7 @@ impl Counters {
             callbacks_retried,
             callbacks_duplicated,
             callbacks_dropped,
+            lists,
             ..
         } = self;
         for counter in [
@@ -87,6 +89,7 @@ impl Counters {
             callbacks_retried,
             callbacks_duplicated,
             callbacks_dropped,
+            lists,
         ] {
             counter.store(0, Relaxed);
         }

@@ -21,7 +21,7 @@ use store::{
     breaker::Breaker,
     messages::{
         Claimed, DecisionIn, Effect, Finding, Grounds, KnownGrounds, Lane, Lease, OutcomeIn, ReceiptIn, ReceiptOutcome,
-        Seen, Settled,
+        Seen, Settled, UnknownMessage,
     },
     rehearsals::LeftOut,
     runs::{Asleep, Told},
@@ -277,6 +277,42 @@ async fn a_run_that_cannot_be_read_hides_no_message_of_unknown_outcome() {
         assert_eq!(store::exec(db.writer(), damage, vec![]).await.expect("damaged"), 1);
         assert_eq!(on_unknown().await, None, "{:?}", test.kind());
         assert!(store::runs::lanes(db.reader(), START).await.expect("lanes").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_unknown_outcome_is_looked_for_by_one_process() {
+    for test in testkit::databases().await {
+        let db = &test.db;
+        let run = running(db, 3).await;
+        let lost: Vec<_> = claim(db, &run, 3).await;
+        let lost: Vec<_> = lost.iter().map(|message| outcome(message, Effect::Unknown(Reason::NoAnswer))).collect();
+        write(db, &lost).await;
+        let (now, ahead) = (START.plus(Timestamp::DAY), START.plus(10 * Timestamp::DAY));
+        let unknown = async || {
+            let times = (now.plus(-Timestamp::HOUR), ahead);
+            store::messages::unknown(db.reader(), "AC1", times, 10).await.expect("unknown")
+        };
+        let take = async |found: Vec<UnknownMessage>| {
+            commit(db, async |tx| store::messages::take_unknown(tx, now, found.clone()).await).await
+        };
+        // Both have read the same, and one of them only a part of it.
+        let found = unknown().await;
+        assert_eq!(found.len(), 3);
+        let taken = take(found[..1].to_vec()).await;
+        assert_eq!(
+            taken.iter().map(|message| (message.id, message.looked_at)).collect::<Vec<_>>(),
+            [(found[0].id, now)]
+        );
+        let rest = take(found.clone()).await;
+        assert_eq!(rest.iter().map(|message| message.id).collect::<Vec<_>>(), [found[1].id, found[2].id]);
+        assert!(take(found.clone()).await.is_empty() && unknown().await.is_empty());
+        // Who took it writes what came of it; who only read it, nothing.
+        let settle = async |message: &UnknownMessage| {
+            let absent = Finding::AbsentOnce;
+            commit(db, async |tx| store::messages::settle_unknown(tx, now, message, &absent).await).await
+        };
+        assert!(!settle(&found[0]).await && settle(&taken[0]).await);
     }
 }
 

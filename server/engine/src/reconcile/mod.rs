@@ -9,7 +9,7 @@ mod judge;
 pub(crate) mod missed;
 pub(crate) mod unfinished;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     consent::Consent,
@@ -44,7 +44,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// After Twilio did not answer, before it is asked again.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Messages of one round, and how many are asked for at the same time: Twilio counts these requests with the sends.
+/// Messages taken at a time, and how many of them are asked for at the same time: Twilio counts these requests with the
+/// sends.
 const ROUND: u32 = 100;
 const AT_ONCE: usize = 4;
 
@@ -86,26 +87,42 @@ async fn round_of(engine: &Engine, sid: &str, stop: &CancellationToken) -> Resul
     let account = account.as_deref();
     loop {
         let now = engine.now();
-        let times = (now.plus(-micros(engine.config().wait_to_look())), now.plus(judge::SKEW));
-        let waiting = store::messages::unknown(db, sid, times, ROUND).await?;
-        let all = waiting.len() == ROUND as usize;
+        let beyond = now.plus(judge::SKEW);
+        let times = (now.plus(-micros(engine.config().wait_to_look())), beyond);
+        let found = store::messages::unknown(db, sid, times, ROUND).await?;
+        let all = found.len() == ROUND as usize;
+        // Our clock was set back: how long ago these were handed over is not known. They are taken, so that their wait begins
+        // now.
+        let undated: BTreeSet<MessageId> =
+            found.iter().filter(|message| message.looked_at > beyond).map(|message| message.id).collect();
+        let taken = retrying!(take(engine, now, found.clone()).await)?;
+        // Who was there first goes on with the next ones.
+        let is_over = !all || taken.is_empty();
+        let waiting: Vec<_> = taken.into_iter().filter(|message| !undated.contains(&message.id)).collect();
         let settled = stream::iter(waiting.clone())
             .map(|message| async move { settle(engine, account, &message).await })
             .buffer_unordered(AT_ONCE)
-            .try_fold(0, |sum, written| async move { Ok(sum + u32::from(written)) })
+            .try_collect::<()>()
             .await;
-        let written = match settled {
-            Ok(written) => written,
-            Err(error) => {
-                give_up_overdue(engine, &waiting).await?;
-                return Err(error);
-            }
-        };
-        // What cannot be written now is there again in the next round.
-        if !all || written == 0 || stop.is_cancelled() {
+        if let Err(error) = settled {
+            give_up_overdue(engine, &waiting).await?;
+            return Err(error);
+        }
+        if is_over || stop.is_cancelled() {
             return Ok(());
         }
     }
+}
+
+/// Takes messages before they are asked for, so that several processes do not ask for the same ones.
+async fn take(engine: &Engine, now: Timestamp, found: Vec<UnknownMessage>) -> Result<Vec<UnknownMessage>> {
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let tx = engine.db().begin().await?;
+    let taken = store::messages::take_unknown(&tx, now, found).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(taken)
 }
 
 /// Without Twilio's list nothing can be told of these, and not for ever: a run has to end. Those that were settled before
@@ -119,21 +136,20 @@ async fn give_up_overdue(engine: &Engine, waiting: &[UnknownMessage]) -> Result<
     Ok(())
 }
 
-/// Asks for one message and writes what came of it; true when something was written. What is wrong with this message
-/// alone does not keep the others waiting.
+/// Asks for one message and writes what came of it. What is wrong with this message alone does not keep the others waiting.
 ///
 /// # Errors
 /// When the database or Twilio is not to be had.
-async fn settle(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<bool> {
+async fn settle(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<()> {
     let finding = look(engine, account, message).await?;
     conclude(engine, message, &finding).await
 }
 
-/// Writes what was found out of one message; true when something was written.
+/// Writes what was found out of one message, unless it moved meanwhile.
 ///
 /// # Errors
 /// When the database is not to be had.
-async fn conclude(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<bool> {
+async fn conclude(engine: &Engine, message: &UnknownMessage, finding: &Finding) -> Result<()> {
     let written = match retrying!(write(engine, message, finding).await) {
         Ok(written) => written,
         Err(error) if is_passing(&error) => return Err(error),
@@ -143,7 +159,7 @@ async fn conclude(engine: &Engine, message: &UnknownMessage, finding: &Finding) 
         }
     };
     if !written {
-        return Ok(false);
+        return Ok(());
     }
     metrics::counter!("messages_reconciled_total", "finding" => word(finding)).increment(1);
     tracing::info!(
@@ -155,7 +171,7 @@ async fn conclude(engine: &Engine, message: &UnknownMessage, finding: &Finding) 
     if *finding == Finding::Requeue {
         engine.inner().bell.ring(Who::Senders);
     }
-    Ok(true)
+    Ok(())
 }
 
 async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessage) -> Result<Finding> {
@@ -164,10 +180,6 @@ async fn look(engine: &Engine, account: Option<&Account>, message: &UnknownMessa
     let Some(phone) = &message.phone else { return Ok(Finding::GiveUp) };
     // Without credentials nobody can be asked: nothing is concluded from that.
     let Some(account) = account else { return Ok(judge::unclear(message, now)) };
-    // Our clock was set back: how long ago it was handed over is not known. Its wait begins now.
-    if message.looked_at > now.plus(judge::SKEW) {
-        return Ok(Finding::Unclear);
-    }
     let since = judge::look_since(message, now);
     let provider = &engine.inner().provider;
     let listed = match provider.sent_to(account, phone, message.channel, &message.from, since, now).await {

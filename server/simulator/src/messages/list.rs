@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -151,6 +152,7 @@ pub(crate) async fn list(
         return Err(ApiError::not_found(uri.path()));
     }
     let query = Query::parse(raw.as_deref().unwrap_or_default())?;
+    core.counters.lists.fetch_add(1, Relaxed);
     let seq_of = |sid: &str| core.minter.seq(sid).map(|(_, seq)| seq).ok_or_else(|| ApiError::of(21481));
     let token = match &query.token {
         Some(Token::After(sid)) => Some((true, seq_of(sid)?)),

@@ -48,6 +48,8 @@ pub use unfinished::{
     unfinished_runs,
 };
 pub(crate) use unknown::given_up;
-pub use unknown::{Finding, UnknownMessage, bound_sids, count_unknown, is_another_under_way, settle_unknown, unknown};
+pub use unknown::{
+    Finding, UnknownMessage, bound_sids, count_unknown, is_another_under_way, settle_unknown, take_unknown, unknown,
+};
 pub(crate) use unreachable::left_alone;
 pub use waiting_singles::{SINGLE_LANES, due_singles, next_single};

@@ -10,11 +10,12 @@ use domain::{
     time::Timestamp,
 };
 use sea_orm::Value;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Columns, Type, column, nullable},
+    batch::{Columns, Type, column, nullable, table, to_json},
     exec,
     ledger::Move,
     reviews::e164,
@@ -100,6 +101,37 @@ pub(super) async fn lock(tx: &Tx, ids: impl Iterator<Item = i64>) -> Result<BTre
     );
     let rows = all(tx, query, values).await?;
     rows.iter().map(|row| Locked::read(row).map(|locked| (locked.id, locked))).collect()
+}
+
+/// Takes messages to look after them: those that are in one of these states, that nobody else took, and that did not move,
+/// since they were read with this time of their last change.
+pub(super) async fn take(
+    tx: &Tx,
+    at: Timestamp,
+    read: impl Iterator<Item = (MessageId, Timestamp)>,
+    states: &[State],
+) -> Result<BTreeSet<MessageId>> {
+    #[derive(Serialize)]
+    struct Wanted {
+        id: i64,
+        touched_at: i64,
+    }
+    let wanted: Vec<_> = read.map(|(id, touched_at)| Wanted { id: id.0, touched_at: touched_at.as_micros() }).collect();
+    let states: Vec<String> = states.iter().map(|state| state.rank().to_string()).collect();
+    let kind = Kind::of(tx);
+    // In the order of their ids, as everybody locks messages.
+    let update = format!(
+        "UPDATE messages SET updated_at = $2 WHERE id IN (SELECT m.id FROM {} CROSS JOIN messages m \
+         WHERE m.id = b.id AND m.updated_at = b.touched_at AND m.state IN ({}) ORDER BY m.id{}) RETURNING id",
+        table(kind, "b", "$1", &[("id", Type::BigInt), ("touched_at", Type::BigInt)]),
+        states.join(", "),
+        match kind {
+            Kind::Postgres => " FOR UPDATE OF m",
+            Kind::Sqlite => "",
+        }
+    );
+    let rows = all(tx, update, vec![to_json(&wanted)?.into(), at.as_micros().into()]).await?;
+    rows.iter().map(|row| row.get("id").map(MessageId)).collect()
 }
 
 /// Which messages these SIDs belong to.

@@ -7,19 +7,14 @@ use domain::{
     time::Timestamp,
 };
 use sea_orm::Value;
-use serde::Serialize;
 
 use super::{
     history::{Transition, write_transitions},
     rollups,
-    rows::{lock, write_back},
+    rows::{lock, take, write_back},
     unreachable,
 };
-use crate::{
-    ConnectionTrait, Error, Kind, Result, Row, Tx, all,
-    batch::{Type, table, to_json},
-    one,
-};
+use crate::{ConnectionTrait, Error, Result, Row, Tx, all, one};
 
 /// A message without a final status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,31 +187,8 @@ fn read(row: &Row) -> Result<Unfinished> {
 /// # Errors
 /// What the database says.
 pub async fn take_unfinished(tx: &Tx, at: Timestamp, messages: Vec<Unfinished>) -> Result<Vec<Unfinished>> {
-    #[derive(Serialize)]
-    struct Wanted {
-        id: i64,
-        touched_at: i64,
-    }
-    let wanted: Vec<_> = messages
-        .iter()
-        .map(|message| Wanted { id: message.id.0, touched_at: message.touched_at.as_micros() })
-        .collect();
-    let kind = Kind::of(tx);
-    let batch = table(kind, "b", "$1", &[("id", Type::BigInt), ("touched_at", Type::BigInt)]);
-    // In the order of their ids, as everybody locks messages.
-    let update = format!(
-        "UPDATE messages SET updated_at = $2 WHERE id IN (SELECT m.id FROM {batch} CROSS JOIN messages m \
-         WHERE m.id = b.id AND m.updated_at = b.touched_at AND m.state IN ({}, {}) ORDER BY m.id{}) RETURNING id",
-        State::Accepted.rank(),
-        State::Sent.rank(),
-        match kind {
-            Kind::Postgres => " FOR UPDATE OF m",
-            Kind::Sqlite => "",
-        }
-    );
-    let rows = all(tx, update, vec![to_json(&wanted)?.into(), at.as_micros().into()]).await?;
-    let taken =
-        rows.iter().map(|row| row.get("id").map(MessageId)).collect::<Result<std::collections::BTreeSet<_>>>()?;
+    let read = messages.iter().map(|message| (message.id, message.touched_at));
+    let taken = take(tx, at, read, &[State::Accepted, State::Sent]).await?;
     Ok(messages.into_iter().filter(|message| taken.contains(&message.id)).collect())
 }
 

@@ -16,7 +16,7 @@ use super::{
     history::{Transition, write_transitions},
     outcome::bind_sid,
     rollups,
-    rows::{Locked, lock, owners_of_sids, write_back},
+    rows::{Locked, lock, owners_of_sids, take, write_back},
 };
 use crate::{ConnectionTrait, Error, Result, Row, Tx, all, one, readable::if_readable};
 
@@ -37,7 +37,7 @@ pub struct UnknownMessage {
     pub handed_over_at: Timestamp,
     /// Since when it is unknown.
     pub since: Timestamp,
-    /// When it was looked at last; see [`settle_unknown`].
+    /// When it was looked at last, or taken to be looked at; see [`settle_unknown`].
     pub looked_at: Timestamp,
     /// The provider was asked once already and had no such message.
     pub absent_before: bool,
@@ -71,6 +71,18 @@ pub async fn unknown(
     );
     let values = vec![before.as_micros().into(), account_sid.into(), beyond.as_micros().into()];
     all(db, query, values).await?.iter().map(read).collect()
+}
+
+/// Takes these messages to ask the provider for them: those that nobody else took, and that did not move, since they were
+/// read. For everybody else they were looked at then, and their turn is as far away as after a look.
+///
+/// # Errors
+/// What the database says.
+pub async fn take_unknown(tx: &Tx, at: Timestamp, messages: Vec<UnknownMessage>) -> Result<Vec<UnknownMessage>> {
+    let read = messages.iter().map(|message| (message.id, message.looked_at));
+    let taken = take(tx, at, read, &[State::Unknown]).await?;
+    let taken = messages.into_iter().filter(|message| taken.contains(&message.id));
+    Ok(taken.map(|message| UnknownMessage { looked_at: at, ..message }).collect())
 }
 
 fn read(row: &Row) -> Result<UnknownMessage> {
