@@ -626,10 +626,16 @@ async fn other_sender(world: &World) {
 
 /// Somebody writes while nobody is there to take it.
 async fn writes(world: &World, person: i64, to: &str, body: &str) {
+    wrote(world, person, to, body, 0).await;
+}
+
+/// The same, so many seconds ago.
+async fn wrote(world: &World, person: i64, to: &str, body: &str, age_s: u32) {
     let inbound = Inbound {
         from: format!("whatsapp:{}", build::phone(person)),
         to: Some(format!("whatsapp:{to}")),
         body: Some(body.to_owned()),
+        age_s: Some(age_s),
         ..Inbound::default()
     };
     let answer = world.twilio.simulator.control().inbound(inbound).await.expect("it is sent");
@@ -959,18 +965,137 @@ async fn a_message_that_cannot_be_stored_holds_no_list_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_long_list_every_wish_counts() {
+    const DOUBT: &str = "Please cancel my order 4711, it came too late";
     let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
     for mut world in worlds(Setup::default()).await {
-        build::people(&world.db, 1, 2, Consent::Unknown).await;
-        world.simulate(&json!({ "inbound_url": "http://127.0.0.1:9/" }));
-        writes(&world, 1, ours, "START").await;
-        for _ in 0..220 {
-            writes(&world, 2, ours, "Hello").await;
+        build::people(&world.db, 1, 5, Consent::Unknown).await;
+        world.simulate(&json!({ "inbound_url": NOBODY }));
+        // On three pages, the oldest on the last.
+        for (person, wish) in [(1, "START"), (3, "STOP"), (4, "START"), (5, "START")] {
+            writes(&world, person, ours, wish).await;
+        }
+        for page in 0..2 {
+            for _ in 0..1_150 {
+                writes(&world, 2, ours, "Hello").await;
+            }
+            if page == 0 {
+                writes(&world, 5, ours, DOUBT).await;
+            }
         }
         writes(&world, 1, ours, "STOP").await;
+        writes(&world, 4, ours, DOUBT).await;
         world.start();
-        until_fetched(&world, 222).await;
+        until_fetched(&world, 2_307).await;
+        assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true), "STOP came later");
+        assert_eq!(consent(&world, 3).await, (Consent::OptedOut, true));
+        let held = "SELECT contact_id FROM contacts WHERE review_since IS NOT NULL ORDER BY contact_id";
+        let held = store::all(world.db.reader(), held, vec![]).await.expect("the database");
+        let held: Vec<i64> = held.iter().map(|row| row.get("contact_id").expect("a number")).collect();
+        assert_eq!(held, [4, 5], "what came after a START may be an opt-out");
+        for person in [4, 5] {
+            assert_eq!(consent(&world, person).await, (Consent::OptedIn, false));
+        }
+        // There is no room for all three: the second one is read once more.
+        assert_eq!(world.twilio.simulator.control().stats().lists, 4);
+        world.stop().await;
+    }
+}
+
+/// Whoever writes is told at once that nobody is there.
+const NOBODY: &str = "http://127.0.0.1:9/#rc=0";
+
+/// As if the only sender's list had been read a minute ago.
+async fn read_a_minute_ago(world: &World) -> Timestamp {
+    let sender = store::senders::list(world.db.reader()).await.expect("the senders").remove(0).sender.id;
+    let until = world.engine.now().plus(-Timestamp::MINUTE);
+    store::inbound::set_watermark(world.db.writer(), sender, until).await.expect("noted");
+    until
+}
+
+async fn until_read_again(world: &World, before: Timestamp) {
+    let read = async {
+        while watermark(world).await == Some(before) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("the list is read to its end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_long_day_only_the_pages_are_read_that_may_be_new() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    for mut world in worlds(Setup::default()).await {
+        build::people(&world.db, 1, 2, Consent::OptedIn).await;
+        world.simulate(&json!({ "inbound_url": NOBODY }));
+        for age_s in (7_200..9_700).rev() {
+            wrote(&world, 2, ours, "Hello", age_s).await;
+        }
+        let before = read_a_minute_ago(&world).await;
+        writes(&world, 1, ours, "STOP").await;
+        world.start();
+        until_read_again(&world, before).await;
         assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
+        // The second page shows that all others are older. Soon after midnight (UTC) yesterday's are not listed.
+        let lists = world.twilio.simulator.control().stats().lists;
+        assert!(lists <= 2, "{lists} of three pages");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_wait_for_what_came_since_and_not_for_the_hour_before() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    let mut setup = Setup::default();
+    setup.simulator.latency_ms = 800;
+    for mut world in worlds(setup).await {
+        world.people(1, 3).await;
+        world.simulate(&json!({ "inbound_url": NOBODY }));
+        // Four pages.
+        for age_s in (700..2_450).rev() {
+            wrote(&world, 2, ours, "Hello", age_s).await;
+            wrote(&world, 2, ours, "Hello", age_s).await;
+        }
+        let before = read_a_minute_ago(&world).await;
+        writes(&world, 1, ours, "STOP").await;
+        let run = world.launch(&world.campaign("Hi").await).await;
+        world.start();
+        let run = world.until(run.id, "handed over", |run| handed_over(&run.ledger) == 2).await;
+        assert_eq!(watermark(&world).await, Some(before), "two pages are still to be read");
+        assert_eq!(consent(&world, 1).await, (Consent::OptedOut, true));
+        until_read_again(&world, before).await;
+        until_fetched(&world, 3_501).await;
+        assert_eq!((world.accepted(1), world.run(run.id).await.ledger.skipped), (0, 1));
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_dies_between_two_pages_leaves_none_unread() {
+    let ours = simulator::WHATSAPP_SENDER.trim_start_matches("whatsapp:");
+    let mut setup = Setup::default();
+    setup.simulator.latency_ms = 800;
+    for mut world in worlds(setup).await {
+        build::people(&world.db, 1, 2, Consent::OptedIn).await;
+        world.simulate(&json!({ "inbound_url": NOBODY }));
+        // The oldest of all, on the second page.
+        writes(&world, 1, ours, "STOP").await;
+        for _ in 0..1_050 {
+            writes(&world, 2, ours, "Hello").await;
+        }
+        world.start();
+        let first_page = async {
+            while world.twilio.simulator.control().stats().lists == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), first_page).await.expect("the first page is asked for");
+        // It is there, and the second one is asked for.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.stop().await;
+        assert_eq!((watermark(&world).await, consent(&world, 1).await), (None, (Consent::OptedIn, false)));
+        world.start();
+        until_stopped(&world, 1).await;
+        until_fetched(&world, 1_051).await;
         world.stop().await;
     }
 }

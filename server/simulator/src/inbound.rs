@@ -52,6 +52,8 @@ pub struct Inbound {
     pub media: Vec<Media>,
     /// SID of the message this one answers. A tapped button answers the last message to that person.
     pub replied_to: Option<String>,
+    /// How many seconds ago it was written; now when left out. Lists go by when messages came, not by this.
+    pub age_s: Option<u32>,
     /// More parameters, or other values for those above.
     pub extra: BTreeMap<String, String>,
 }
@@ -150,7 +152,7 @@ fn arrive(core: &Arc<Core>, active: &Active, inbound: Inbound) -> Result<Arrived
         return Err(invalid("from: required"));
     }
     let whatsapp = is_whatsapp(&inbound.from);
-    let now = now_ms();
+    let written = now_ms() - 1_000 * i64::from(inbound.age_s.unwrap_or(0));
     let num_media =
         inbound.num_media.unwrap_or(0).max(u8::try_from(inbound.media.len()).map_err(|_| invalid("media: too many"))?);
     let kind = if num_media > 0 { Kind::Media } else { Kind::Text };
@@ -196,9 +198,9 @@ fn arrive(core: &Arc<Core>, active: &Active, inbound: Inbound) -> Result<Arrived
         content_variables: None,
         validity_period: None,
         tags: None,
-        created: now,
-        updated: now,
-        sent: Some(now),
+        created: written,
+        updated: written,
+        sent: Some(written),
     };
     let segments = message.segments;
     let seq = store.insert(message, active.settings.max_messages).seq;

@@ -139,7 +139,7 @@ impl Store {
                 let ours = message.to.clone();
                 self.received.insert(ours.clone());
                 match person.last_inbound.iter_mut().find(|(sender, _)| *sender == ours) {
-                    Some((_, at)) => *at = message.created,
+                    Some((_, at)) => *at = (*at).max(message.created),
                     None => person.last_inbound.push((ours, message.created)),
                 }
             }

@@ -20,7 +20,7 @@ use reqwest::{Client, redirect};
 pub use account::Account;
 pub(crate) use account::{Bases, Credentials};
 pub use answer::{Outcome, Refusal};
-pub use inbound::{Pages, Received};
+pub use inbound::{Again, Page, Pages, Received};
 pub use list::{ListError, Listed};
 pub use media::MediaError;
 pub use request::Outgoing;

@@ -2,6 +2,12 @@
 //! only its list knows. A STOP among them must count, so the lists of all senders are read before anything goes out after a
 //! start, and every few minutes from then on. What is found is stored by the same code as a webhook.
 //!
+//! A list is read from the newest back, page by page, as far as what people wrote may be new; then what is new is stored, the
+//! oldest first: what somebody wrote last is to count. Where it is more than a few pages they are read once more for that,
+//! and not kept. What has come since the list was read last is stored first: then messages go out, while the rest of the
+//! overlap is still read. Until when a list was read is noted only once all of it is stored: whoever dies in between begins
+//! anew, and leaves no page behind unread.
+//!
 //! A Messaging Service has numbers of its own: they are asked for first, and then read, too.
 
 use std::{
@@ -23,7 +29,7 @@ use crate::{
     Engine, Error, Result,
     bell::Who,
     ingest::{self, Missed},
-    provider::{Account, ListError, without_channel},
+    provider::{Account, Again, ListError, Pages, Received, without_channel},
     services::provider_accounts,
 };
 
@@ -36,22 +42,35 @@ const SOON: Duration = Duration::from_secs(1);
 /// How far back a list is read again: what Twilio stores late, and clocks that differ.
 const OVERLAP: i64 = 3_600 * Timestamp::SECOND;
 
+/// How much of that is read before anything goes out: a busy number has many pages within an hour, and while messages go out
+/// what Twilio stores late is not waited for either.
+const FIRST: i64 = EVERY;
+
 /// How far back it is read where a clock that was ahead says that it was read until a time that is still to come.
 const FAR_BACK: i64 = Timestamp::DAY;
 
 /// Messages that are stored in one transaction.
 const BATCH: usize = 200;
 
+/// New messages of a list that are kept while it is read, besides those of its first page.
+const KEPT: usize = 1_000;
+
 /// Lists of one account that are read at the same time. Accounts do not wait for each other: one may be away.
 const AT_ONCE: usize = 8;
 
-/// The senders whose lists this process has asked for since it started, and when last.
+/// So many besides, of which nothing is left to read that messages wait for.
+const BESIDES: usize = 1;
+
+/// The senders whose lists this process has read since it started.
 #[derive(Default)]
 pub(crate) struct CaughtUp {
+    /// Those of whom it is known what came while nobody was there, as far as it is to be had.
+    caught: Mutex<BTreeSet<SenderId>>,
+    /// When they were last asked for and read to their end.
     asked: Mutex<BTreeMap<SenderId, Timestamp>>,
     /// Those whose lists did not come when they were asked for last.
     missing: Mutex<BTreeSet<SenderId>>,
-    /// What came while nobody was there is known, as far as it is to be had. From then on webhooks bring everything.
+    /// What came while nobody was there is known of all, as far as it is to be had. From then on webhooks bring everything.
     ready: AtomicBool,
 }
 
@@ -63,11 +82,19 @@ impl CaughtUp {
 
     /// Whether campaigns may go out from this sender.
     pub(crate) fn has(&self, sender: SenderId) -> bool {
-        self.is_ready() && self.asked_at(sender).is_some()
+        self.is_ready() && self.has_caught(sender)
+    }
+
+    fn has_caught(&self, sender: SenderId) -> bool {
+        self.caught.lock().unwrap_or_else(PoisonError::into_inner).contains(&sender)
     }
 
     fn asked_at(&self, sender: SenderId) -> Option<Timestamp> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&sender).copied()
+    }
+
+    fn ask(&self, sender: SenderId, now: Timestamp) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, now);
     }
 
     /// The senders whose campaigns wait for a list.
@@ -80,9 +107,9 @@ impl CaughtUp {
     }
 
     /// True the first time.
-    fn add(&self, sender: SenderId, now: Timestamp) -> bool {
+    fn add(&self, sender: SenderId) -> bool {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&sender);
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, now).is_none()
+        self.caught.lock().unwrap_or_else(PoisonError::into_inner).insert(sender)
     }
 
     /// True the first time.
@@ -94,7 +121,7 @@ impl CaughtUp {
 /// What became of a sender's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum List {
-    /// Read to its end as it was then, and everything in it is stored.
+    /// Read as it was then, as far back as it is to be, and everything in it is stored.
     Read(Timestamp),
     /// Twilio does not give it: what people wrote since the last time is to be read once it does.
     Refused,
@@ -143,15 +170,16 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
         let (asked_at, until) = (caught_up.asked_at(row.sender.id), watermarks.get(&row.sender.id).copied());
         !is_lately(asked_at) && (!is_lately(until) || asked_at.is_none())
     };
-    let rooms: BTreeMap<&str, Semaphore> =
-        senders.iter().map(|row| (row.sender.account_sid.as_str(), Semaphore::new(AT_ONCE))).collect();
+    let rooms: BTreeMap<&str, Room> =
+        senders.iter().map(|row| (row.sender.account_sid.as_str(), Room::default())).collect();
+    let look = Look { engine, senders: &senders, not_asked: Mutex::default() };
     let lists = senders.iter().filter(is_due).map(|SenderRow { sender }| {
-        let since = since(watermarks.get(&sender.id).copied(), now);
+        let back = back(watermarks.get(&sender.id).copied(), now);
         let room = &rooms[sender.account_sid.as_str()];
-        async move { (sender.id, read_and_note(engine, sender, since, room).await) }
+        let look = &look;
+        async move { (sender.id, look.read_and_note(sender, back, room).await) }
     });
     let mut lists: FuturesUnordered<_> = lists.collect();
-    let mut not_asked = BTreeSet::new();
     let mut done = Ok(());
     loop {
         let (id, list) = tokio::select! {
@@ -161,7 +189,7 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
             },
             // While they are still asked for: an account that is away lets each request wait for its time-out.
             () = tokio::time::sleep_until(patience), if !caught_up.is_ready() => {
-                let missing = missing(caught_up, &senders, &not_asked);
+                let missing = look.missing();
                 let count = missing.len();
                 tracing::error!(count, "the lists of some senders do not come; the other senders wait no longer");
                 caught_up.miss(missing);
@@ -173,26 +201,18 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
         // Nothing is waited for here: the other lists would not go on meanwhile, and one of them may hold the database's
         // only writer.
         match list {
-            Ok(List::Read(_) | List::Refused) if caught_up.add(id, now) => engine.inner().bell.ring_here(Who::Senders),
-            Ok(List::Read(_) | List::Refused) => {}
-            Ok(List::NotAsked) => {
-                not_asked.insert(id);
+            Ok(List::Read(_) | List::Refused) => {
+                caught_up.ask(id, now);
+                look.catch_up(id);
             }
+            Ok(List::NotAsked) => look.leave(id),
             Err(error) => done = Err(error),
         }
     }
-    let missing = missing(caught_up, &senders, &not_asked);
-    if missing.is_empty() {
-        get_ready(engine);
-    }
-    caught_up.miss(missing);
+    // Also where there is no list at all.
+    look.get_ready_with_all();
+    caught_up.miss(look.missing());
     done
-}
-
-/// Senders whose lists are still to come.
-fn missing(caught_up: &CaughtUp, senders: &[SenderRow], not_asked: &BTreeSet<SenderId>) -> BTreeSet<SenderId> {
-    let enabled = senders.iter().filter(|row| row.sender.enabled).map(|row| row.sender.id);
-    enabled.filter(|id| caught_up.asked_at(*id).is_none() && !not_asked.contains(id)).collect()
 }
 
 /// Messages may go out from now on.
@@ -202,46 +222,120 @@ fn get_ready(engine: &Engine) {
     }
 }
 
-/// From when on a list is read that was read `until` then.
-fn since(until: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let until = until.unwrap_or(now);
-    // By how much and for how long the clock was ahead that said so, nobody knows any more.
-    let until = if until > now { now.plus(-FAR_BACK) } else { until };
-    until.plus(-OVERLAP)
+/// How far back a list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Back {
+    /// Before anything goes out.
+    first: Timestamp,
+    /// In all.
+    all: Timestamp,
 }
 
-/// Reads one sender's list, and notes until when.
-async fn read_and_note(engine: &Engine, sender: &Sender, since: Timestamp, room: &Semaphore) -> Result<List> {
-    let list = fetch(engine, sender, since, room).await?;
-    if let List::Read(until) = list {
-        store::inbound::set_watermark(engine.db().writer(), sender.id, until).await?;
+/// How far back a list is read that was read `until` then.
+fn back(until: Option<Timestamp>, now: Timestamp) -> Back {
+    match until {
+        Some(until) if until <= now => Back { first: until.plus(-FIRST), all: until.plus(-OVERLAP) },
+        // By how much and for how long the clock was ahead that said so, nobody knows any more.
+        Some(_) => Back::at(now.plus(-FAR_BACK - OVERLAP)),
+        None => Back::at(now.plus(-OVERLAP)),
     }
-    Ok(list)
 }
 
-/// Reads what people wrote to one sender and stores what is new.
-async fn fetch(engine: &Engine, sender: &Sender, since: Timestamp, room: &Semaphore) -> Result<List> {
-    let accounts = provider_accounts::current(engine).await?;
-    let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else {
-        return Ok(List::NotAsked);
-    };
-    if !sender.address.starts_with("MG") {
-        let number = Number { sender, address: &sender.address, service: None };
-        return read(engine, &account, number, since, room).await;
+impl Back {
+    /// To there before anything goes out.
+    const fn at(all: Timestamp) -> Self {
+        Self { first: all, all }
     }
-    let now = engine.now();
-    let listed = {
-        let _place = room.acquire().await;
-        engine.inner().provider.addresses_of_service(&account, &sender.address, sender.channel).await
-    };
-    let addresses = match listed {
-        Ok(addresses) => addresses,
-        Err(error) => return not_listed(sender, &error, now),
-    };
-    let numbers = addresses.iter().map(|address| Number { sender, address, service: Some(&sender.address) });
-    // All of them are read, also when one does not come: somebody's STOP may be in any.
-    let lists = join_all(numbers.map(|number| read(engine, &account, number, since, room))).await;
-    lists.into_iter().try_fold(List::Read(now), |all, list| Ok(all.and(list?)))
+}
+
+/// How many lists of an account may be read at the same time.
+struct Room {
+    /// For what messages wait for.
+    first: Semaphore,
+    /// For the rest.
+    rest: Semaphore,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { first: Semaphore::new(AT_ONCE), rest: Semaphore::new(BESIDES) }
+    }
+}
+
+/// A look at the lists of all senders whose turn it is.
+struct Look<'a> {
+    engine: &'a Engine,
+    senders: &'a [SenderRow],
+    /// Those that there are no credentials for.
+    not_asked: Mutex<BTreeSet<SenderId>>,
+}
+
+impl Look<'_> {
+    /// What people wrote to this sender while nobody was there is stored.
+    fn catch_up(&self, sender: SenderId) {
+        if self.engine.inner().caught_up.add(sender) {
+            self.engine.inner().bell.ring_here(Who::Senders);
+        }
+        self.get_ready_with_all();
+    }
+
+    /// This sender's list is not asked for.
+    fn leave(&self, sender: SenderId) {
+        self.not_asked.lock().unwrap_or_else(PoisonError::into_inner).insert(sender);
+        self.get_ready_with_all();
+    }
+
+    /// Messages may go out once no list is still to come.
+    fn get_ready_with_all(&self) {
+        if !self.engine.inner().caught_up.is_ready() && self.missing().is_empty() {
+            get_ready(self.engine);
+        }
+    }
+
+    /// Senders whose lists are still to come.
+    fn missing(&self) -> BTreeSet<SenderId> {
+        let caught_up = &self.engine.inner().caught_up;
+        let not_asked = self.not_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let enabled = self.senders.iter().filter(|row| row.sender.enabled).map(|row| row.sender.id);
+        enabled.filter(|id| !caught_up.has_caught(*id) && !not_asked.contains(id)).collect()
+    }
+
+    /// Reads one sender's list, and notes until when.
+    async fn read_and_note(&self, sender: &Sender, back: Back, room: &Room) -> Result<List> {
+        let list = self.fetch(sender, back, room).await?;
+        if let List::Read(until) = list {
+            store::inbound::set_watermark(self.engine.db().writer(), sender.id, until).await?;
+        }
+        Ok(list)
+    }
+
+    /// Reads what people wrote to one sender and stores what is new.
+    async fn fetch(&self, sender: &Sender, back: Back, room: &Room) -> Result<List> {
+        let engine = self.engine;
+        let accounts = provider_accounts::current(engine).await?;
+        let Some(account) = provider_accounts::find(engine, &accounts, &sender.account_sid) else {
+            return Ok(List::NotAsked);
+        };
+        let now = engine.now();
+        let (addresses, service) = if sender.address.starts_with("MG") {
+            let _place = room.first.acquire().await;
+            match engine.inner().provider.addresses_of_service(&account, &sender.address, sender.channel).await {
+                Ok(addresses) => (addresses, Some(&*sender.address)),
+                Err(error) => return not_listed(sender, &error, now),
+            }
+        } else {
+            (vec![sender.address.clone()], None)
+        };
+        // All of them are read, also when one does not come: somebody's STOP may be in any.
+        let begun = join_all(addresses.iter().map(|address| {
+            let number = Number { sender, address, service };
+            Reading::begin(engine, &account, number, back, room)
+        }));
+        let mut readings = begun.await.into_iter().collect::<Result<Vec<_>>>()?;
+        self.catch_up(sender.id);
+        let lists = join_all(readings.iter_mut().map(|reading| reading.finish(back, room))).await;
+        lists.into_iter().try_fold(List::Read(now), |all, list| Ok(all.and(list?)))
+    }
 }
 
 /// A number that people write to.
@@ -252,46 +346,165 @@ struct Number<'a> {
     service: Option<&'a str>,
 }
 
-/// Reads one number's list, once there is room for it, and stores what is new.
-async fn read(
-    engine: &Engine,
-    account: &Account,
-    number: Number<'_>,
-    since: Timestamp,
-    room: &Semaphore,
-) -> Result<List> {
-    let _place = room.acquire().await;
-    let Number { sender, address, service } = number;
-    let mut pages = engine.inner().provider.inbound_to(account, sender.channel, address, since, engine.now());
-    let mut missed = Vec::new();
-    let list = loop {
-        let page = match pages.next().await {
-            Ok(Some(page)) => page,
-            Ok(None) => break List::Read(pages.asked_at()),
-            Err(error) => break not_listed(sender, &error, pages.asked_at())?,
-        };
-        let sids: Vec<&str> = page.iter().map(|message| message.sid.as_str()).collect();
+impl<'a> Number<'a> {
+    /// Those of these that are not stored yet, the oldest first.
+    async fn new_of(self, engine: &Engine, account: &'a Account, received: Vec<Received>) -> Result<Vec<Missed<'a>>> {
+        let Self { sender, address, service } = self;
+        let sids: Vec<&str> = received.iter().map(|message| message.sid.as_str()).collect();
         let known = store::inbound::known(engine.db().lookout(), &sids).await?;
-        missed.extend(page.into_iter().filter(|message| !known.contains(&message.sid)).map(|received| Missed {
-            received,
-            account_sid: account.sid(),
-            channel: sender.channel,
-            our_address: without_channel(address).1,
-            service,
-            media: Vec::new(),
-        }));
-    };
-    tell_without_number(engine, sender, pages.without_number()).await?;
-    // The list begins with the newest, its times are full seconds, and of two wishes the later one counts.
-    missed.reverse();
-    missed.sort_by_key(|message| message.received.at);
-    for batch in missed.chunks_mut(BATCH) {
-        ask_for_files(engine, account, batch).await;
-        ingest::store_missed(engine, batch).await?;
-        metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
-        tracing::info!(messages = batch.len(), sender.id = %sender.id, "fetched what people wrote while nobody was there");
+        let new = received.into_iter().filter(|message| !known.contains(&message.sid));
+        let mut missed: Vec<_> = new
+            .map(|received| Missed {
+                received,
+                account_sid: account.sid(),
+                channel: sender.channel,
+                our_address: without_channel(address).1,
+                service,
+                media: Vec::new(),
+            })
+            .collect();
+        // The list begins with the newest, its times are full seconds, and of two wishes the later one counts.
+        missed.reverse();
+        missed.sort_by_key(|message| message.received.at);
+        Ok(missed)
     }
-    Ok(list)
+}
+
+/// A number's list while it is read.
+struct Reading<'a> {
+    engine: &'a Engine,
+    account: &'a Account,
+    number: Number<'a>,
+    pages: Pages<'a>,
+    /// The newest first.
+    unstored: Vec<Unstored<'a>>,
+    /// What became of the list, once that is known.
+    list: Option<List>,
+}
+
+/// What is new of a page, until it is stored.
+enum Unstored<'a> {
+    /// Of the first page.
+    First(Vec<Missed<'a>>),
+    Kept(Vec<Missed<'a>>, Again),
+    /// There was no room for more.
+    Left(Again),
+}
+
+impl<'a> Reading<'a> {
+    /// Reads as much as messages wait for, and stores what is new.
+    async fn begin(
+        engine: &'a Engine,
+        account: &'a Account,
+        number: Number<'a>,
+        back: Back,
+        room: &Room,
+    ) -> Result<Self> {
+        // The list is as of when it is asked for, not of when there was no room for it yet.
+        let _place = room.first.acquire().await;
+        let Number { sender, address, .. } = number;
+        let pages = engine.inner().provider.inbound_to(account, sender.channel, address, back.all, engine.now());
+        let mut reading = Self { engine, account, number, pages, unstored: Vec::new(), list: None };
+        reading.turn_page().await?;
+        reading.go_back_to(back.first).await?;
+        Ok(reading)
+    }
+
+    /// Reads the rest, and stores what is new.
+    async fn finish(&mut self, back: Back, room: &Room) -> Result<List> {
+        if !self.has_come_to(back.all) {
+            let _place = room.rest.acquire().await;
+            self.go_back_to(back.all).await?;
+        }
+        Ok(self.list.unwrap_or_else(|| List::Read(self.pages.asked_at())))
+    }
+
+    /// Whether all pages were read that what was written since then may be on.
+    fn has_come_to(&self, since: Timestamp) -> bool {
+        self.list.is_some() || self.pages.have_come_to(since)
+    }
+
+    async fn go_back_to(&mut self, since: Timestamp) -> Result<()> {
+        while !self.has_come_to(since) {
+            self.turn_page().await?;
+        }
+        self.store().await
+    }
+
+    /// Reads one page more.
+    async fn turn_page(&mut self) -> Result<()> {
+        let page = match self.pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => {
+                self.list = Some(List::Read(self.pages.asked_at()));
+                return Ok(());
+            }
+            Err(error) => {
+                self.list = Some(not_listed(self.number.sender, &error, self.pages.asked_at())?);
+                return Ok(());
+            }
+        };
+        tell_without_number(self.engine, self.number.sender, &page.without_number).await?;
+        let missed = self.number.new_of(self.engine, self.account, page.received).await?;
+        if !missed.is_empty() {
+            self.unstored.push(match page.again {
+                Some(again) => Unstored::Kept(missed, again),
+                None => Unstored::First(missed),
+            });
+            self.make_room();
+        }
+        Ok(())
+    }
+
+    /// Leaves the newest pages to be read again: those that are needed last.
+    fn make_room(&mut self) {
+        let mut kept = 0;
+        for page in self.unstored.iter_mut().rev() {
+            if let Unstored::Kept(missed, _) = page {
+                kept += missed.len();
+            }
+            if kept > KEPT {
+                page.leave();
+            }
+        }
+    }
+
+    /// Stores what was read and is new, the oldest first.
+    async fn store(&mut self) -> Result<()> {
+        while let Some(page) = self.unstored.pop() {
+            let mut missed = match page {
+                Unstored::First(missed) | Unstored::Kept(missed, _) => missed,
+                Unstored::Left(again) => match self.pages.again(again).await {
+                    Ok(page) => self.number.new_of(self.engine, self.account, page.received).await?,
+                    Err(error) => {
+                        self.list = Some(not_listed(self.number.sender, &error, self.pages.asked_at())?);
+                        continue;
+                    }
+                },
+            };
+            for batch in missed.chunks_mut(BATCH) {
+                ask_for_files(self.engine, self.account, batch).await;
+                ingest::store_missed(self.engine, batch).await?;
+                metrics::counter!("missed_inbound_total").increment(batch.len() as u64);
+                let sender = self.number.sender.id;
+                tracing::info!(
+                    messages = batch.len(),
+                    sender.id = %sender,
+                    "fetched what people wrote while nobody was there"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Unstored<'_> {
+    fn leave(&mut self) {
+        *self = match std::mem::replace(self, Self::First(Vec::new())) {
+            Self::Kept(_, again) => Self::Left(again),
+            page => page,
+        };
+    }
 }
 
 /// What came from people without a number is nobody's, whatever it says: somebody of ours has to read it at Twilio, unless a
@@ -363,10 +576,11 @@ mod tests {
     fn a_time_that_is_still_to_come_says_nothing_of_what_was_read() {
         let now = Timestamp::from_seconds(1_795_392_000);
         let (hour, day) = (Timestamp::HOUR, Timestamp::DAY);
-        assert_eq!(since(None, now), now.plus(-hour));
-        assert_eq!(since(Some(now.plus(-5 * hour)), now), now.plus(-6 * hour));
-        assert_eq!(since(Some(now.plus(3 * hour)), now), now.plus(-day - hour));
-        assert_eq!(since(Some(now.plus(400 * day)), now), now.plus(-day - hour));
+        assert_eq!(back(None, now), Back::at(now.plus(-hour)));
+        let read = now.plus(-5 * hour);
+        assert_eq!(back(Some(read), now), Back { first: read.plus(-EVERY), all: read.plus(-hour) });
+        assert_eq!(back(Some(now.plus(3 * hour)), now), Back::at(now.plus(-day - hour)));
+        assert_eq!(back(Some(now.plus(400 * day)), now), Back::at(now.plus(-day - hour)));
     }
 
     #[test]
