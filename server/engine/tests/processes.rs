@@ -8,8 +8,9 @@ use domain::{
     campaign::NewCampaign,
     consent::Consent,
     contact::ConsentChange,
-    ids::RunId,
+    ids::{ProcessId, RunId},
     message::{By, MessageFilter, State},
+    process::{Figures, Process, ProcessRole, ProcessState},
     reason::Reason,
     settings::{Sending, SendingState, SettingsPatch},
     topic::NewTopic,
@@ -27,6 +28,7 @@ use testkit::{
     build,
     program::{self, Redis},
 };
+use uuid::Uuid;
 use world::{Setup, World, handed_over, worlds};
 
 /// Only PostgreSQL takes several processes.
@@ -216,6 +218,58 @@ async fn what_became_of_a_message_one_of_several_processes_asks() {
     for (_, workers) in others {
         workers.stop().await;
     }
+    world.stop().await;
+}
+
+/// Waits until the process of this role says that it waits for no list, at most so long.
+async fn has_lists(world: &World, role: ProcessRole, at_most: Duration) -> bool {
+    let said = async {
+        loop {
+            let processes = world.engine.processes().list(&world.admin).await.expect("a list");
+            if processes.iter().any(|one| one.role == role && !one.figures.reads_lists) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(at_most, said).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_starts_beside_a_process_that_sends_does_not_wait_for_lists() {
+    let Some(mut world) = shared_world(Setup::default()).await else { return };
+    world.start();
+    assert!(has_lists(&world, ProcessRole::All, Duration::from_secs(10)).await);
+    // No list comes from now on.
+    world.simulate(&json!({ "latency_ms": 60_000 }));
+    let (_worker, workers) = another(&world, Role::Worker).await;
+    assert!(has_lists(&world, ProcessRole::Worker, Duration::from_secs(12)).await);
+    workers.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_process_knew_that_was_killed_is_not_relied_on() {
+    let Some(mut world) = shared_world(Setup::default()).await else { return };
+    world.simulate(&json!({ "latency_ms": 60_000 }));
+    let now = world.engine.now();
+    let sender = store::senders::list(world.db.reader()).await.expect("the senders").remove(0).sender.id;
+    store::inbound::set_watermark(world.db.writer(), sender, now).await.expect("noted");
+    let killed = Process {
+        id: ProcessId(Uuid::new_v4()),
+        role: ProcessRole::Worker,
+        state: ProcessState::Alive,
+        host: "elsewhere".to_owned(),
+        pid: 1,
+        version: "0".to_owned(),
+        started_at: now,
+        seen_at: now,
+        stopped_at: None,
+        figures: Figures { may_send: true, ..Figures::default() },
+    };
+    store::processes::save(world.db.writer(), &killed).await.expect("saved");
+    world.start();
+    assert!(!has_lists(&world, ProcessRole::All, Duration::from_secs(8)).await);
     world.stop().await;
 }
 

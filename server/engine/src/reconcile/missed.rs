@@ -8,6 +8,9 @@
 //! overlap is still read. Until when a list was read is noted only once all of it is stored: whoever dies in between begins
 //! anew, and leaves no page behind unread.
 //!
+//! Where another process sends and has read the lists lately, nobody was away: whoever starts beside it knows what that one
+//! knows, from the same database, and waits for no list that it has.
+//!
 //! A Messaging Service has numbers of its own: they are asked for first, and then read, too.
 
 use std::{
@@ -19,10 +22,18 @@ use std::{
     time::Duration,
 };
 
-use domain::{ids::SenderId, sender::Sender, time::Timestamp};
+use domain::{
+    ids::{ProcessId, SenderId},
+    process::Process,
+    sender::Sender,
+    time::Timestamp,
+};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
-use store::senders::SenderRow;
-use tokio::{sync::Semaphore, time::Instant};
+use store::{Kind, senders::SenderRow};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -49,6 +60,9 @@ const FIRST: i64 = EVERY;
 /// How far back it is read where a clock that was ahead says that it was read until a time that is still to come.
 const FAR_BACK: i64 = Timestamp::DAY;
 
+/// A list was read lately whose last reading is not older: who reads it is not behind.
+const LATELY: i64 = 2 * EVERY;
+
 /// Messages that are stored in one transaction.
 const BATCH: usize = 200;
 
@@ -72,6 +86,8 @@ pub(crate) struct CaughtUp {
     missing: Mutex<BTreeSet<SenderId>>,
     /// What came while nobody was there is known of all, as far as it is to be had. From then on webhooks bring everything.
     ready: AtomicBool,
+    /// Rings when another process turned out to know it of some.
+    joined: Notify,
 }
 
 impl CaughtUp {
@@ -142,9 +158,61 @@ impl List {
 
 /// Reads the lists until told to stop.
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
+    tokio::join!(read(&engine, &stop), join_another(&engine, &stop));
+}
+
+/// Takes over what another process knows, until messages may go out.
+async fn join_another(engine: &Engine, stop: &CancellationToken) {
+    // An embedded database has one process.
+    if engine.db().kind() != Kind::Postgres {
+        return;
+    }
+    let caught_up = &engine.inner().caught_up;
+    let mut seen = BTreeMap::new();
+    while !caught_up.is_ready() && !stop.is_cancelled() {
+        match read_by_another(engine, &mut seen).await {
+            Ok(senders) => {
+                let mut is_news = false;
+                for sender in senders {
+                    is_news |= caught_up.add(sender);
+                }
+                if is_news {
+                    caught_up.joined.notify_one();
+                }
+            }
+            // Then the lists are waited for.
+            Err(error) => tracing::debug!(%error, "what other processes have read cannot be looked up"),
+        }
+        let _ = tokio::time::timeout(SOON, stop.cancelled()).await;
+    }
+}
+
+/// The senders whose lists another process, which sends at this moment, has read lately. `seen`: when the processes were last
+/// seen at the last look. One that was killed is believed to be alive for a while: it has to be heard of in between.
+async fn read_by_another(engine: &Engine, seen: &mut BTreeMap<ProcessId, Timestamp>) -> Result<BTreeSet<SenderId>> {
+    let (db, now) = (engine.db().lookout(), engine.now());
+    let alive = store::processes::alive(db, now).await?;
+    let before = std::mem::replace(seen, alive.iter().map(|process| (process.id, process.seen_at)).collect());
+    let sends = |process: &&Process| {
+        let was_heard = before.get(&process.id).is_some_and(|before| *before < process.seen_at);
+        let is_another = process.id != engine.inner().process && process.role.sends();
+        was_heard && is_another && process.figures.may_send && !process.figures.reads_lists
+    };
+    let Some(other) = alive.iter().find(sends) else { return Ok(BTreeSet::new()) };
+    let mut senders = BTreeSet::new();
+    for (sender, until) in store::inbound::watermarks(db).await? {
+        let is_read = until > now.plus(-LATELY) && until <= now;
+        if is_read && !other.figures.missing_lists.contains(&sender) {
+            senders.insert(sender);
+        }
+    }
+    Ok(senders)
+}
+
+async fn read(engine: &Engine, stop: &CancellationToken) {
     let (mut told, mut patience) = (false, None);
     while !stop.is_cancelled() {
-        match round(&engine, &stop, &mut patience).await {
+        match round(engine, stop, &mut patience).await {
             Ok(()) => told = false,
             // Once, not each second.
             Err(error) if !told => {
@@ -194,6 +262,10 @@ async fn round(engine: &Engine, stop: &CancellationToken, patience: &mut Option<
                 tracing::error!(count, "the lists of some senders do not come; the other senders wait no longer");
                 caught_up.miss(missing);
                 get_ready(engine);
+                continue;
+            }
+            () = caught_up.joined.notified(), if !caught_up.is_ready() => {
+                look.get_ready_with_all();
                 continue;
             }
             () = stop.cancelled() => return done,
