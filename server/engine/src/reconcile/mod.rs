@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, time::Duration};
 use domain::{
     consent::Consent,
     error_codes::{Class, Codes},
-    ids::ContactId,
+    ids::{ContactId, MessageId},
     phone::Phone,
     time::Timestamp,
 };
