@@ -175,7 +175,8 @@ async fn open_engine(
 async fn open_database(config: &Config, migrate: Migrate) -> anyhow::Result<Db> {
     let db = connect(config).await?;
     if migrate == Migrate::Yes {
-        migrations::up(db.writer()).await.context("cannot bring the database's schema up to date (DATABASE_URL)")?;
+        let brought = migrations::up(&db.writer().connections()).await;
+        brought.context("cannot bring the database's schema up to date (DATABASE_URL)")?;
     }
     if let Err(problem) = check_schema(&db).await {
         anyhow::bail!("the database (DATABASE_URL) does not fit this program: {problem}");
@@ -363,7 +364,8 @@ async fn check_schema(db: &Db) -> Result<(), String> {
 
 /// Each migration and whether it ran; in words what is wrong with the list.
 async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, String> {
-    let migrations = Migrator::get_migration_with_status_read_only(db.reader()).await.map_err(|error| match error {
+    let db = db.reader().connections();
+    let migrations = Migrator::get_migration_with_status_read_only(&db).await.map_err(|error| match error {
         DbErr::Custom(_) => "its schema was made by another program, or by a newer version of this one".to_owned(),
         error => {
             tracing::warn!(%error, "the list of migrations cannot be read");

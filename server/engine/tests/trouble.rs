@@ -143,7 +143,7 @@ async fn a_reply_does_not_wait_behind_a_campaign() {
 async fn take_the_readers(world: &World) -> Vec<Box<dyn Any>> {
     const MOST: usize = 16;
     let mut held: Vec<Box<dyn Any>> = Vec::new();
-    let reader = world.db.reader();
+    let reader = world.db.reader().connections();
     while held.len() < MOST {
         let moment = Duration::from_millis(300);
         let connection: Option<Box<dyn Any>> = match world.db.kind() {

@@ -1,14 +1,15 @@
 //! Connections: pools of their own for what is sent, for webhooks, for what is read and for what sending looks at all the
 //! time, so that none waits behind another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::Connection as _,
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, sqlx::Connection as _};
+
+use crate::{
+    Result,
+    pool::{Pool, Tx},
+    watch::Watch,
 };
-
-use crate::Result;
 
 /// Which database it is, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +78,6 @@ enum TempStore {
     File,
 }
 
-/// A write transaction.
-pub type Tx = DatabaseTransaction;
-
 /// Below so many connections they are one pool: parts of it would be too small.
 const WORTH_PARTING: u32 = 12;
 
@@ -89,11 +87,11 @@ const LOOKOUT: u32 = 2;
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Db {
-    write: DatabaseConnection,
-    read: DatabaseConnection,
+    write: Pool,
+    read: Pool,
     /// For webhooks. On SQLite it is the one writer, too.
-    ingest: DatabaseConnection,
-    lookout: DatabaseConnection,
+    ingest: Pool,
+    lookout: Pool,
     kind: Kind,
 }
 
@@ -111,19 +109,24 @@ impl Db {
     }
 
     async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self> {
+        let pool = async |connections| Database::connect(postgres_options(url, connections)).await;
         if max_connections < WORTH_PARTING {
-            let pool = Database::connect(postgres_options(url, max_connections)).await?;
-            let (read, ingest, lookout) = (pool.clone(), pool.clone(), pool.clone());
-            return Ok(Self { write: pool, read, ingest, lookout, kind: Kind::Postgres });
+            let all = pool(max_connections).await?;
+            let watch = watch(&all).await?;
+            let all = Pool::postgres(all, &watch);
+            let (read, ingest, lookout) = (all.clone(), all.clone(), all.clone());
+            return Ok(Self { write: all, read, ingest, lookout, kind: Kind::Postgres });
         }
         let part = (max_connections - LOOKOUT) * 5 / 16;
-        let pool = async |connections| Database::connect(postgres_options(url, connections)).await;
         let write = pool(max_connections - LOOKOUT - 2 * part).await?;
         let (ingest, lookout) = (pool(part).await?, pool(LOOKOUT).await?);
         // All of them at once: what comes over a connection is heard by the threads that opened it, which are to be those here.
         let mut reading = postgres_options(url, part);
         reading.min_connections(part);
         let read = Database::connect(reading).await?;
+        let watch = watch(&write).await?;
+        let [write, read, ingest, lookout] =
+            [write, read, ingest, lookout].map(|connections| Pool::postgres(connections, &watch));
         Ok(Self { write, read, ingest, lookout, kind: Kind::Postgres })
     }
 
@@ -134,6 +137,7 @@ impl Db {
         let reading = (READER_CACHE_KIB, TempStore::File);
         let read = Database::connect(sqlite_options(&url, max_connections.clamp(2, 8), reading)).await?;
         let lookout = Database::connect(sqlite_options(&url, LOOKOUT, reading)).await?;
+        let [write, read, lookout] = [write, read, lookout].map(Pool::sqlite);
         Ok(Self { ingest: write.clone(), write, read, lookout, kind: Kind::Sqlite })
     }
 
@@ -144,20 +148,20 @@ impl Db {
 
     /// For queries outside a transaction.
     #[must_use]
-    pub const fn reader(&self) -> &DatabaseConnection {
+    pub const fn reader(&self) -> &Pool {
         &self.read
     }
 
     /// For the small looks that sending depends on, which wait for no page, preview or export. What may take long has no
     /// place here: opt-outs are read this way.
     #[must_use]
-    pub const fn lookout(&self) -> &DatabaseConnection {
+    pub const fn lookout(&self) -> &Pool {
         &self.lookout
     }
 
     /// For single statements that write; several belong into a transaction.
     #[must_use]
-    pub const fn writer(&self) -> &DatabaseConnection {
+    pub const fn writer(&self) -> &Pool {
         &self.write
     }
 
@@ -191,13 +195,15 @@ impl Db {
     }
 }
 
-async fn begin(pool: &DatabaseConnection) -> Result<Tx> {
+async fn begin(pool: &Pool) -> Result<Tx> {
     crate::sql::count_transaction();
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    Ok(pool.begin_with_options(options).await?)
+    Ok(pool.begin().await?)
+}
+
+/// Looks after the database that these connect to.
+async fn watch(connections: &DatabaseConnection) -> Result<Arc<Watch>> {
+    let options = connections.get_postgres_connection_pool().connect_options();
+    Ok(Arc::new(Watch::start(options).await?))
 }
 
 fn options(url: &str, max_connections: u32) -> ConnectOptions {

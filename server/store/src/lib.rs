@@ -29,6 +29,7 @@ pub mod messages;
 pub mod months;
 pub mod notify;
 pub mod opt_ins;
+mod pool;
 pub mod processes;
 pub mod provider_accounts;
 mod readable;
@@ -51,11 +52,13 @@ pub mod texts;
 pub mod topics;
 pub mod trigger_events;
 pub mod waiting;
+mod watch;
 pub mod webhook_events;
 mod windows;
 
-pub use connect::{Db, Kind, Tx};
+pub use connect::{Db, Kind};
 pub use error::Error;
+pub use pool::{Pool, Tx};
 pub use sea_orm::ConnectionTrait;
 pub use sql::{Row, all, counts, exec, one, sql};
 

@@ -1,11 +1,19 @@
 //! What processes tell each other through PostgreSQL: words on a channel, and who may send.
 
-use sea_orm::sqlx::{
-    Connection as _, PgConnection, PgPool,
-    postgres::{PgListener, PgPoolOptions},
+use std::sync::Arc;
+
+use sea_orm::{
+    SqlxError,
+    sqlx::{
+        Connection as _, PgConnection,
+        postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    },
 };
 
-use crate::{Db, Error, Kind, Result, exec};
+use crate::{
+    Db, Error, Kind, Result, exec,
+    watch::{self, Watched},
+};
 
 /// The channel's name.
 const CHANNEL: &str = "event_stream_engine";
@@ -15,7 +23,10 @@ const SENDING: i64 = 0x0065_7365_7365_6E64;
 
 /// Hears the words of all processes, its own among them.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub struct Listener {
+    heard: PgListener,
+    watched: Watched,
+}
 
 impl Listener {
     /// The next word. What was said while the connection was lost is not heard.
@@ -23,7 +34,8 @@ impl Listener {
     /// # Errors
     /// When the database is away.
     pub async fn next(&mut self) -> Result<String> {
-        Ok(self.0.recv().await.map_err(unreachable)?.payload().to_owned())
+        let word = self.watched.or_lost(self.heard.recv()).await?.map_err(unreachable)?;
+        Ok(word.payload().to_owned())
     }
 }
 
@@ -47,14 +59,16 @@ impl Db {
     /// # Errors
     /// When the database is away.
     pub async fn listen(&self) -> Result<Option<Listener>> {
-        if self.kind() == Kind::Sqlite {
-            return Ok(None);
-        }
-        let options = (*self.pool().connect_options()).clone();
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.map_err(unreachable)?;
-        let mut listener = PgListener::connect_with(&pool).await.map_err(unreachable)?;
-        listener.listen(CHANNEL).await.map_err(unreachable)?;
-        Ok(Some(Listener(listener)))
+        let (_, Some(watched)) = self.writer().present() else { return Ok(None) };
+        let options = (*self.options()).clone();
+        let listening = async {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+            let mut heard = PgListener::connect_with(&pool).await?;
+            heard.listen(CHANNEL).await?;
+            Ok::<_, SqlxError>(heard)
+        };
+        let heard = watched.or_lost(listening).await?.map_err(unreachable)?;
+        Ok(Some(Listener { heard, watched }))
     }
 
     /// Says a word to everybody who listens. Nobody does on SQLite.
@@ -77,20 +91,22 @@ impl Db {
     /// # Panics
     /// On SQLite: see [`Db::kind`].
     pub async fn lock_sending(&self, beside_others: bool) -> Result<Option<SendingLock>> {
-        let options = self.pool().connect_options();
-        let mut connection = PgConnection::connect_with(&options).await.map_err(unreachable)?;
         let lock =
             if beside_others { "SELECT pg_try_advisory_lock_shared($1)" } else { "SELECT pg_try_advisory_lock($1)" };
-        let got: bool =
-            sea_orm::sqlx::query_scalar(lock).bind(SENDING).fetch_one(&mut connection).await.map_err(unreachable)?;
-        Ok(got.then_some(SendingLock(connection)))
+        let options = self.options();
+        let asked = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let got: bool = sea_orm::sqlx::query_scalar(lock).bind(SENDING).fetch_one(&mut connection).await?;
+            Ok::<_, SqlxError>(got.then_some(SendingLock(connection)))
+        };
+        watch::in_time(asked).await.map_err(unreachable)
     }
 
-    fn pool(&self) -> &PgPool {
-        self.writer().get_postgres_connection_pool()
+    fn options(&self) -> Arc<PgConnectOptions> {
+        self.writer().connections().get_postgres_connection_pool().connect_options()
     }
 }
 
-fn unreachable(error: sea_orm::sqlx::Error) -> Error {
+fn unreachable(error: SqlxError) -> Error {
     sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())).into()
 }

@@ -148,7 +148,7 @@ impl TestDb {
     }
 
     async fn migrate(&self) {
-        migrations::up(self.db.writer()).await.expect("migrations run");
+        migrations::up(&self.db.writer().connections()).await.expect("migrations run");
         let now = Timestamp::from_micros(1_795_392_000_000_000);
         store::months::ensure(&self.db, now).await.expect("partitions are made");
     }

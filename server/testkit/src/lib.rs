@@ -8,6 +8,7 @@ pub mod build;
 mod database;
 pub mod postgres;
 pub mod program;
+pub mod road;
 pub mod twilio;
 
 pub use database::{TableBytes, TestDb, databases, unmigrated};

@@ -15,7 +15,7 @@ use crate::program::free_address;
 /// Where Debian and Ubuntu have its programs, one folder for each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// It takes so many connections: four processes have up to 72.
+/// It takes so many connections: four processes have up to 76.
 const CONNECTIONS: u32 = 150;
 
 /// How the server ends.

@@ -159,7 +159,7 @@ async fn concurrent_starts_migrate_once() {
             let url = test.url.clone();
             tokio::spawn(async move {
                 let db = store::Db::connect(&url, 2).await.expect("connects");
-                migrations::up(db.writer()).await
+                migrations::up(&db.writer().connections()).await
             })
         });
         let starts: Vec<_> = starts.collect();
@@ -177,7 +177,7 @@ async fn concurrent_starts_migrate_once() {
 async fn a_database_of_the_version_before_keeps_what_it_holds() {
     for test in testkit::unmigrated().await {
         let db = test.db.writer();
-        migrations::Migrator::up(db, Some(4)).await.expect("the schema of the version before");
+        migrations::Migrator::up(&db.connections(), Some(4)).await.expect("the schema of the version before");
         for state in 0..=6 {
             let insert = format!(
                 "INSERT INTO messages (contact_id, sender_id, kind, priority, state, month, not_before, created_at, updated_at) \
@@ -191,7 +191,7 @@ async fn a_database_of_the_version_before_keeps_what_it_holds() {
         let person = "INSERT INTO contacts (phone, contact_id, attributes, folded, last_read_at, created_at, updated_at) \
                       VALUES ('+15005550009', 5, '{}', '{}', 9, 1, 1)";
         exec(db, person, Vec::new()).await.expect("a person");
-        migrations::up(db).await.expect("brought up to date");
+        migrations::up(&db.connections()).await.expect("brought up to date");
         for (query, wanted) in [
             ("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE open = state", 3),
             ("SELECT CAST(count(*) AS bigint) AS n FROM messages WHERE state > 2 AND open IS NULL", 4),
@@ -213,7 +213,9 @@ async fn the_progress_of_earlier_runs_is_told_by_their_hours() {
         let (db, id) = (test.db.writer(), Uuid::from_u128(7));
         let before =
             migrations::Migrator::migrations().iter().take_while(|one| !one.name().ends_with("_progress")).count();
-        migrations::Migrator::up(db, u32::try_from(before).ok()).await.expect("the schema of the version before");
+        migrations::Migrator::up(&db.connections(), u32::try_from(before).ok())
+            .await
+            .expect("the schema of the version before");
         let run = "INSERT INTO runs (id, campaign_id, number, due_at, status, template_id, template_version, definition, \
                    sender_id, rules, snapshot_at, actor_kind, actor_id, created_at, started_at, finished_at) \
                    VALUES ($1, $1, 1, 0, 'completed', $1, 1, '{}', $1, '{}', 0, 'user', '1', 0, 5, $2)";
@@ -231,7 +233,7 @@ async fn the_progress_of_earlier_runs_is_told_by_their_hours() {
             let values = vec![(hour * HOUR).into(), run.into(), country.into(), state.into(), i64::from(count).into()];
             exec(db, insert, values).await.expect("a count");
         }
-        migrations::up(db).await.expect("brought up to date");
+        migrations::up(&db.connections()).await.expect("brought up to date");
         let noted = store::runs::progress(test.db.reader(), domain::ids::RunId(id)).await.expect("its progress");
         let told: Vec<_> =
             noted.iter().map(|noted| (noted.point.at.as_micros(), noted.point.sent, noted.exact)).collect();
@@ -275,7 +277,7 @@ async fn migrations_only_add() {
     for test in testkit::unmigrated().await {
         let mut before = Columns::new();
         for _ in 0..migrations::Migrator::migrations().len() {
-            migrations::Migrator::up(test.db.writer(), Some(1)).await.expect("one more");
+            migrations::Migrator::up(&test.db.writer().connections(), Some(1)).await.expect("one more");
             let after = columns(&test).await;
             for (column, (kind, _)) in before.iter().filter(|(column, _)| !is_widened(column)) {
                 assert_eq!(after.get(column).map(|(kind, _)| kind), Some(kind), "{:?}: {column:?}", test.kind());
@@ -300,7 +302,7 @@ async fn the_database_of_another_program_is_left_alone() {
     for test in testkit::unmigrated().await {
         let db = test.db.writer();
         db.execute_unprepared("CREATE TABLE shop_orders (id integer)").await.expect("a table");
-        let refused = migrations::up(db).await.expect_err("refused").to_string();
+        let refused = migrations::up(&db.connections()).await.expect_err("refused").to_string();
         assert!(refused.contains("shop_orders"), "{refused}");
         assert!(db.execute_unprepared("SELECT 1 FROM contacts").await.is_err(), "nothing was made");
     }
@@ -312,7 +314,7 @@ async fn the_schema_of_a_newer_version_is_left_alone() {
         let db = test.db.writer();
         let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 1)";
         db.execute_unprepared(newer).await.expect("inserted");
-        let refused = migrations::up(db).await.expect_err("refused").to_string();
+        let refused = migrations::up(&db.connections()).await.expect_err("refused").to_string();
         assert!(refused.contains("newer version") && refused.contains("m20990101"), "{refused}");
     }
 }

@@ -34,6 +34,7 @@ use simulator::Settings;
 use testkit::{
     TestDb,
     build::{self, commit},
+    road::Road,
     twilio::{self, Received, Twilio},
 };
 use tokio::sync::mpsc;
@@ -127,6 +128,14 @@ pub async fn parted_worlds(setup: Setup) -> Vec<World> {
         worlds.push(world(test, &setup).await);
     }
     worlds
+}
+
+/// As [`parted_worlds`], on PostgreSQL and by a road that may end. None where there is no PostgreSQL.
+pub async fn world_by_road(setup: Setup) -> Option<(World, Road)> {
+    let mut test = testkit::databases().await.into_iter().find(|test| test.kind() == store::Kind::Postgres)?;
+    let road = Road::to(&test.url).await.expect("a road");
+    test.db = store::Db::connect(&road.url, 16).await.expect("the test database answers");
+    Some((world(test, &setup).await, road))
 }
 
 async fn world(test: TestDb, setup: &Setup) -> World {
