@@ -70,3 +70,19 @@ async fn who_ends_idle_connections_ends_no_statement() {
     assert!(ended.get::<i64>("ended").expect("a number") >= 1, "the one that looks after the database is among them");
     long.await.expect("no panic").expect("it was answered");
 }
+
+/// Else a host that vanishes would hold its locks, and the right to send, for two hours.
+#[tokio::test]
+async fn the_server_is_asked_to_look_whether_a_process_is_there() {
+    let Some(test) = postgres().await else { return };
+    for (setting, wanted) in [
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "4"),
+        ("tcp_user_timeout", "30000"),
+    ] {
+        let query = format!("SELECT current_setting('{setting}') AS found");
+        let row = one(test.db.reader(), query, Vec::new()).await.expect("it answers").expect("a row");
+        assert_eq!(row.get::<String>("found").expect("a text"), wanted, "{setting}, by TCP");
+    }
+}
