@@ -156,7 +156,7 @@ async fn look_up(shared: &Shared) -> Result<Looked> {
         let Some(login) = provider_accounts::find(engine, &accounts, &run.sender.sender.account_sid) else { continue };
         let lane = Lane::Run { run: run.run, topic: run.topic };
         looked.open.insert(lane);
-        if !run.has_queued || !may_try(&run.sender, now) || !caught_up.has(run.sender.sender.id) {
+        if !run.has_due || !may_try(&run.sender, now) || !caught_up.has(run.sender.sender.id) {
             continue;
         }
         let Some(template) = template_of(engine, &run).await? else { continue };

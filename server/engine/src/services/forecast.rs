@@ -70,7 +70,7 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     let now = engine.now();
     let db = engine.db().reader();
     let (paces, settings, lane, others) =
-        tokio::try_join!(processes::paces(engine), settings::current(engine), lane_of(db, run.id), async {
+        tokio::try_join!(processes::paces(engine), settings::current(engine), lane_of(db, run.id, now), async {
             Ok(store::runs::lanes(db, now).await?)
         },)?;
     let rate_now = paces.runs.get(&run.id).copied().unwrap_or(0.0);
@@ -115,8 +115,8 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
 }
 
 /// The run with its sender; none where this version cannot read it.
-async fn lane_of(db: &impl ConnectionTrait, run: RunId) -> Result<Option<RunLane>> {
-    match store::runs::lane(db, run).await {
+async fn lane_of(db: &impl ConnectionTrait, run: RunId, now: Timestamp) -> Result<Option<RunLane>> {
+    match store::runs::lane(db, run, now).await {
         Err(store::Error::Corrupt { .. }) => Ok(None),
         lane => Ok(Some(lane?)),
     }

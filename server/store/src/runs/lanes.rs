@@ -7,7 +7,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{ConnectionTrait, Error, Result, Row, all, one, readable::each_readable, senders::SenderRow};
+use crate::{ConnectionTrait, Error, Kind, Result, Row, all, one, readable::each_readable, senders::SenderRow};
 
 /// A running run and its sender.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct RunLane {
     pub weight: i32,
     /// Otherwise all that is left is claimed already.
     pub has_queued: bool,
+    /// Something of what is queued is due: what sleeps until morning is not claimed again and again.
+    pub has_due: bool,
     pub sender: SenderRow,
 }
 
@@ -40,7 +42,7 @@ pub async fn lanes(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunL
          AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
          WHERE m.run_id = r.id AND m.open = 0 AND m.not_before <= $1))) END \
          ORDER BY r.created_at, r.id",
-        columns()
+        columns(Kind::of(db))
     );
     each_readable(&all(db, query, vec![now.as_micros().into()]).await?, ("run", "run_id"), read)
 }
@@ -49,16 +51,20 @@ pub async fn lanes(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunL
 ///
 /// # Errors
 /// `NotFound` when there is no such run.
-pub async fn lane(db: &impl ConnectionTrait, run: RunId) -> Result<RunLane> {
-    let query = format!("{} WHERE r.id = $1", columns());
-    read(&one(db, query, vec![run.0.into()]).await?.ok_or(Error::NotFound)?)
+pub async fn lane(db: &impl ConnectionTrait, run: RunId, now: Timestamp) -> Result<RunLane> {
+    let query = format!("{} WHERE r.id = $2", columns(Kind::of(db)));
+    read(&one(db, query, vec![now.as_micros().into(), run.0.into()]).await?.ok_or(Error::NotFound)?)
 }
 
-fn columns() -> String {
+/// `$1` is the time.
+fn columns(kind: Kind) -> String {
     format!(
         "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
-         r.snapshot_at, r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, {} FROM runs r \
+         r.snapshot_at, r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, \
+         EXISTS (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
+         AND m.not_before <= {}($1, r.snapshot_at)) AS has_due, {} FROM runs r \
          JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
+        kind.greatest(),
         crate::senders::COLUMNS
     )
 }
@@ -74,6 +80,7 @@ fn read(row: &Row) -> Result<RunLane> {
         rate_per_second: row.get("run_rate")?,
         weight: row.get("weight")?,
         has_queued: row.get("has_queued")?,
+        has_due: row.get("has_due")?,
         sender: crate::senders::read(row)?,
     })
 }
