@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use world::{Setup, handed_over, world_by_road};
 
-/// A loss is noticed within a quarter of a minute; then what was under way is looked for.
-const AT_MOST: Duration = Duration::from_secs(60);
+/// A loss is noticed within half a minute; then what was under way is looked for.
+const AT_MOST: Duration = Duration::from_secs(90);
 
 /// Waits until the run says so; what fails meanwhile is asked again.
 async fn completed(db: &store::Db) {

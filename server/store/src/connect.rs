@@ -120,9 +120,10 @@ impl Db {
         let part = (max_connections - LOOKOUT) * 5 / 16;
         let write = pool(max_connections - LOOKOUT - 2 * part).await?;
         let (ingest, lookout) = (pool(part).await?, pool(LOOKOUT).await?);
-        // All of them at once: what comes over a connection is heard by the threads that opened it, which are to be those here.
+        // All of them from now on, as far as they are to be had, and for good: what comes over a connection is heard by the
+        // threads that opened it, which are to be those here.
         let mut reading = postgres_options(url, part);
-        reading.min_connections(part);
+        reading.min_connections(part).connect_lazy(true).max_lifetime(None).idle_timeout(None);
         let read = Database::connect(reading).await?;
         let watch = watch(&write).await?;
         let [write, read, ingest, lookout] =

@@ -51,8 +51,7 @@ impl Renewed {
             let connections = self.alike(&present.connections);
             self.here.spawn(open_some(connections.clone()));
             let former = std::mem::replace(&mut *present, Present { connections, losses });
-            // It ends when the kernel has given up those that somebody waited on.
-            self.here.spawn(former.connections.close());
+            self.here.spawn(close_former(former.connections));
         }
         present.clone()
     }
@@ -64,6 +63,16 @@ impl Renewed {
         let _here = self.here.enter();
         SqlxPostgresConnector::from_sqlx_postgres_pool(pool.options().clone().connect_lazy_with(options))
     }
+}
+
+/// Closes what nobody uses at once, and the others when the kernel has given up those that somebody waited on: the server may
+/// be alive and have no more to give.
+async fn close_former(connections: DatabaseConnection) {
+    let pool = connections.get_postgres_connection_pool();
+    while let Some(idle) = pool.try_acquire() {
+        drop(idle.detach());
+    }
+    pool.close().await;
 }
 
 /// Makes as many connections as are always to be there.
@@ -112,7 +121,16 @@ impl Pool {
             ..TransactionOptions::default()
         };
         let (connections, watched) = self.present();
-        let transaction = or_lost(watched.as_ref(), connections.begin_with_options(options)).await?;
+        let begin = async move { connections.begin_with_options(options).await };
+        let transaction = match &watched {
+            // The driver does not undo a BEGIN whose answer nobody waited for: whoever got the connection next would write
+            // inside of that transaction. So it is waited for, and then undone, whatever becomes of who asked.
+            Some(watched) => {
+                let begun = tokio::spawn(begin);
+                watched.or_lost(async { begun.await.map_err(|error| DbErr::Custom(error.to_string()))? }).await??
+            }
+            None => begin.await?,
+        };
         Ok(Tx { transaction, watched })
     }
 

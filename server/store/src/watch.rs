@@ -18,8 +18,9 @@ use tokio::{
 /// How often it is asked.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// It answers within this time, and within as much again once a new connection is there: then the database has time for it.
-const ANSWER: Duration = Duration::from_secs(4);
+/// It answers within this time, and within as much again once a new connection is there: then the database has time for it, and
+/// the system has asked once more what a network lost that was away for some seconds.
+const ANSWER: Duration = Duration::from_secs(8);
 
 /// A new connection is there within this time, or another one is tried …
 const CONNECT: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use store::{Db, Error, Kind, one};
 use testkit::{TestDb, road::Road};
 
 /// Within this time a loss is noticed: one look, and twice the time for an answer.
-const NOTICED: Duration = Duration::from_secs(20);
+const NOTICED: Duration = Duration::from_secs(30);
 
 /// Connections that are there answer within this time, with room for a busy machine.
 const SOON: Duration = Duration::from_secs(4);
@@ -32,7 +32,7 @@ async fn what_nobody_will_answer_ends_and_new_connections_answer() {
     let tx = db.begin().await.expect("begun");
     store::exec(&tx, "SELECT pg_advisory_xact_lock(7)", Vec::new()).await.expect("taken");
     // By a way of its own, and longer than the other needs to be found lost.
-    let elsewhere = tokio::spawn(asked(test.db.clone(), "SELECT pg_sleep(15)"));
+    let elsewhere = tokio::spawn(asked(test.db.clone(), "SELECT pg_sleep(25)"));
     let under_way = tokio::spawn(asked(db.clone(), "SELECT pg_sleep(1)"));
     tokio::time::sleep(Duration::from_millis(300)).await;
     road.vanish();
@@ -85,4 +85,34 @@ async fn the_server_is_asked_to_look_whether_a_process_is_there() {
         let row = one(test.db.reader(), query, Vec::new()).await.expect("it answers").expect("a row");
         assert_eq!(row.get::<String>("found").expect("a text"), wanted, "{setting}, by TCP");
     }
+}
+
+/// Whoever got the connection next would write inside of a transaction that nobody commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_broken_off_while_it_begins_is_undone() {
+    let Some(test) = postgres().await else { return };
+    for turns in 0..100 {
+        let turns = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = test.db.begin() => {}
+            () = turns => {}
+        }
+    }
+    let open = "SELECT count(*) AS n FROM pg_stat_activity \
+                WHERE datname = current_database() AND state = 'idle in transaction'";
+    let none_open = async {
+        loop {
+            let row = one(test.db.lookout(), open, Vec::new()).await.expect("it answers").expect("a row");
+            if row.get::<i64>("n").expect("a number") == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, none_open).await.expect("all of them are undone");
 }

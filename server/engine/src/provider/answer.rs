@@ -15,8 +15,6 @@ pub enum Outcome {
     Accepted { sid: String },
     /// Known not sent, unless the code says otherwise; see `domain::error_codes`.
     Refused(Refusal),
-    /// Known not sent: refused, and nobody can read why. A proxy answered in Twilio's place, or the answer was cut.
-    Unreadable(String),
     /// Known not sent: there was no connection.
     NotReached(String),
     /// It may or may not have been sent.
@@ -95,7 +93,8 @@ fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Outc
     }
     let error: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let Some(code) = error.code.filter(|code| *code >= LEAST_CODE).or_else(|| code_of(status)) else {
-        return Outcome::Unreadable(format!("HTTP {} without a code of Twilio's", status.as_u16()));
+        // A proxy's page, or an answer that was cut. A proxy may have passed the request on and refused only the answer.
+        return Outcome::Ambiguous(format!("HTTP {} without a code of Twilio's", status.as_u16()));
     };
     Outcome::Refused(Refusal {
         code,
@@ -192,7 +191,7 @@ mod tests {
         ];
         for body in bodies {
             for status in [400, 405, 407, 413, 422] {
-                assert!(matches!(judged(status, body), Outcome::Unreadable(_)), "{status} {body}");
+                assert!(matches!(judged(status, body), Outcome::Ambiguous(_)), "{status} {body}");
             }
             assert_eq!(refused(401, body).code, 20_003, "{body}");
         }

@@ -3,8 +3,8 @@
 use domain::time::Timestamp;
 use rand::Rng as _;
 
-/// Attempts before a message that a part of the provider, or a proxy on the way, keeps failing on is given up: about an hour.
-/// Refusals because of a limit, of the account, or while the sender is blocked count as none.
+/// Attempts before a message that a part of the provider keeps failing on is given up: about an hour. Refusals because of a
+/// limit, or of the account, count as none.
 pub(crate) const MAX_ATTEMPTS: i16 = 16;
 
 /// Attempts before a person who cannot be reached for now is given up: about a day.

@@ -148,8 +148,7 @@ enum Shown {
 
 fn shown(codes: &Codes, breaker: &Breaker, probe: Option<(State, Option<i32>)>, waited: i64) -> Shown {
     let Some((state, code)) = probe else { return Shown::Unclear };
-    let is_everybodys = |code: i32| code == NO_CLEAR_ANSWERS || codes.class(code, false) == Class::AccountWide;
-    let fault = code.filter(|code| is_everybodys(*code));
+    let fault = code.filter(|code| codes.class(*code, false) == Class::AccountWide);
     match state {
         State::Sending => Shown::Nothing,
         State::Accepted if breaker.by_callback && waited < SILENCE => Shown::Nothing,
@@ -373,10 +372,6 @@ mod tests {
         assert_eq!(
             shown(&Codes::default(), &open(false), Some((State::Queued, Some(20_003))), 0),
             Shown::InVain(20_003)
-        );
-        assert_eq!(
-            shown(&Codes::default(), &open(false), Some((State::Queued, Some(NO_CLEAR_ANSWERS))), 0),
-            Shown::InVain(NO_CLEAR_ANSWERS)
         );
         for unclear in [State::Queued, State::Skipped, State::Cancelled] {
             assert_eq!(shown(&Codes::default(), &open(false), Some((unclear, None)), 0), Shown::Unclear);

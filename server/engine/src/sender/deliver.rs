@@ -189,7 +189,6 @@ async fn judge(
             done.outcome.effect = Effect::NotYet { not_before, reason: Reason::NotReached, code: None };
         }
         Outcome::Ambiguous(why) => unclear(&mut done, message, &why, content),
-        Outcome::Unreadable(why) => unreadable(&mut done, message, &why, (now, context.probe)),
         Outcome::Refused(refusal) => match class.unwrap_or(Class::PermanentMessage) {
             Class::WaitSender if shared.engine.inner().limits.is_of_one(context.sender.sender.id, message.id) => {
                 refused(&mut done, message, now, refusal.code, Class::Defer);
@@ -236,7 +235,7 @@ async fn doubt(
 ) -> Option<i32> {
     let unclear = match answer {
         Outcome::NotReached(_) => return None,
-        Outcome::Ambiguous(_) | Outcome::Unreadable(_) => true,
+        Outcome::Ambiguous(_) => true,
         Outcome::Accepted { .. } | Outcome::Refused(_) => class == Some(Class::Ambiguous),
     };
     match shared.engine.inner().doubts.note(context.sender.sender.id, unclear, began, Instant::now()) {
@@ -256,23 +255,6 @@ fn unclear(done: &mut Done, message: &Claimed, why: &str, content: Content) {
     tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "no clear answer: outcome unknown");
     done.outcome.effect = Effect::Unknown(Reason::NoAnswer);
     done.outcome.text = Some(content.text);
-}
-
-/// Known not sent, and most likely no fault of the message's: whoever answered in the provider's place does so to everybody, and
-/// the sender is blocked for it. Until then each try counts, so that one that is refused like that alone comes to an end.
-fn unreadable(done: &mut Done, message: &Claimed, why: &str, (now, probe): (Timestamp, bool)) {
-    tracing::warn!(message.id = message.id.0, attempt = message.attempt, why, "refused, and nobody can read why");
-    if probe {
-        done.fault = Some(NO_CLEAR_ANSWERS);
-    }
-    let code = Some(NO_CLEAR_ANSWERS);
-    done.outcome.effect = if done.fault.is_some() {
-        Effect::NotYet { not_before: now, reason: Reason::NotReached, code }
-    } else if message.attempt >= backoff::MAX_ATTEMPTS {
-        Effect::Failed { reason: Reason::ProviderRefused, code }
-    } else {
-        Effect::Later { not_before: backoff::next_try(now, message.attempt), reason: Reason::NotReached, code }
-    };
 }
 
 /// Known not sent, and worth another try.
@@ -325,7 +307,6 @@ const fn word(outcome: &Outcome, class: Option<Class>) -> &'static str {
         (Outcome::Refused(_), Some(Class::Retry | Class::WaitSender)) => "rate_limited",
         (Outcome::Refused(_), Some(Class::Ambiguous)) | (Outcome::Ambiguous(_), _) => "ambiguous",
         (Outcome::Refused(_), _) => "refused",
-        (Outcome::Unreadable(_), _) => "unreadable",
         (Outcome::NotReached(_), _) => "not_reached",
     }
 }

@@ -302,11 +302,14 @@ async fn claim(
     Ok(claimed)
 }
 
+/// What is due and cannot be claimed is being claimed by another process: until it has done so.
+const IN_HAND: i64 = 5_000;
+
 /// Nothing is due: the lane waits for its next message.
 async fn rest(shared: &Shared, lanes: &mut Lanes<Arc<LaneContext>>, lane: Lane, now: Timestamp) -> Result<()> {
     let soon = now.plus(micros(REFRESH));
     let next = store::messages::next_due(shared.engine.db().lookout(), lane).await?;
-    lanes.wait(lane, next.map_or(soon, |next| next.max(now.plus(1)).min(soon)));
+    lanes.wait(lane, next.map_or(soon, |next| next.max(now.plus(IN_HAND)).min(soon)));
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! Whether the provider gives clear answers. Each one that is not leaves a message of which nobody knows whether it was
-//! sent, or why not: while most answers are like that, as when the provider or a proxy shows a page, nothing more is handed
-//! over.
+//! sent: while most answers are like that, as when the provider or a proxy shows a page, nothing more is handed over.
 //!
 //! Requests that fail together, as after a machine was asleep, are one mishap: a sender is not blocked for them alone, but
 //! for what was begun when answers were unclear already.

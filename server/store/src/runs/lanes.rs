@@ -61,8 +61,8 @@ fn columns(kind: Kind) -> String {
     format!(
         "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
          r.snapshot_at, r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, \
-         EXISTS (SELECT 1 FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
-         AND m.not_before <= {}($1, r.snapshot_at)) AS has_due, {} FROM runs r \
+         COALESCE((SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
+         ORDER BY m.not_before, m.id LIMIT 1) <= {}($1, r.snapshot_at), FALSE) AS has_due, {} FROM runs r \
          JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
         kind.greatest(),
         crate::senders::COLUMNS
