@@ -103,10 +103,8 @@ pub(crate) async fn list_where(db: &impl ConnectionTrait, condition: &str, value
 /// `NotFound` when there is none.
 pub async fn get(db: &impl ConnectionTrait, id: CampaignId) -> Result<Campaign> {
     let query = format!("SELECT {COLUMNS} {FROM} WHERE c.id = $1");
-    let wanted = [id];
-    let (row, mut runs) = tokio::try_join!(one(db, query, vec![id.0.into()]), runs::latest(db, &wanted))?;
-    let mut campaign = read(&row.ok_or(Error::NotFound)?)?;
-    campaign.run = match runs.remove(&id) {
+    let mut campaign = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
+    campaign.run = match runs::latest(db, &[id]).await?.remove(&id) {
         // Without a run it would look as if it had never been launched.
         Some(None) => {
             let problem = "its latest run cannot be read".to_owned();

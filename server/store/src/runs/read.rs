@@ -33,14 +33,11 @@ pub async fn get(db: &impl ConnectionTrait, id: RunId) -> Result<Run> {
         "SELECT {COLUMNS}, {} FROM runs r JOIN run_ledgers l ON l.run_id = r.id WHERE r.id = $1",
         ledger::COLUMNS
     );
+    // First: what is told of a rehearsal that is complete is to be complete, too.
+    let mut run = read(&one(db, query, vec![id.0.into()]).await?.ok_or(Error::NotFound)?)?;
     let wanted = ids(std::iter::once(id.to_string()))?;
-    let (row, tallies, quiet, mut rehearsals) = tokio::try_join!(
-        one(db, query, vec![id.0.into()]),
-        ledger::tallies(db, id),
-        morning::quiet(db, id),
-        rehearsals::of_runs(db, &wanted)
-    )?;
-    let mut run = read(&row.ok_or(Error::NotFound)?)?;
+    let (tallies, quiet, mut rehearsals) =
+        tokio::try_join!(ledger::tallies(db, id), morning::quiet(db, id), rehearsals::of_runs(db, &wanted))?;
     run.quiet = Quiet { overridden: run.quiet.overridden, ..quiet };
     let of = rehearsals.remove(&id).unwrap_or_default();
     (run.rehearsal, run.rehearsed_before) = (of.own, of.before);
