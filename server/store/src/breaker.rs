@@ -134,10 +134,12 @@ pub struct Open {
 /// # Errors
 /// What the database says.
 pub async fn open(db: &impl ConnectionTrait) -> Result<Vec<Open>> {
+    // No join: PostgreSQL would rather read all messages for it, as long as there are few.
     let query = format!(
-        "SELECT s.{COLUMNS}, m.state AS probe_state, m.error_code AS probe_code, s.id IN (SELECT r.sender_id FROM runs r \
-         WHERE r.finished_at IS NULL AND r.status = 'running') AS has_running \
-         FROM senders s LEFT JOIN messages m ON m.id = s.probe_message WHERE s.blocked_code IS NOT NULL ORDER BY s.id"
+        "SELECT s.{COLUMNS}, (SELECT m.state FROM messages m WHERE m.id = s.probe_message) AS probe_state, \
+         (SELECT m.error_code FROM messages m WHERE m.id = s.probe_message) AS probe_code, \
+         s.id IN (SELECT r.sender_id FROM runs r WHERE r.finished_at IS NULL AND r.status = 'running') AS has_running \
+         FROM senders s WHERE s.blocked_code IS NOT NULL ORDER BY s.id"
     );
     let open = |row: &Row| {
         Ok(Open {

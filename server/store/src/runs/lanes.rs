@@ -28,6 +28,10 @@ pub struct RunLane {
     pub sender: SenderRow,
 }
 
+/// The queued message of a run that is due first. Asked for by its order, it is one look into the index; asked whether there is
+/// one that is due, PostgreSQL expects to find some soon and reads all messages where there is none.
+const FIRST_QUEUED: &str = "FROM messages m WHERE m.run_id = r.id AND m.open = 0 ORDER BY m.not_before, m.id LIMIT 1";
+
 /// The runs with messages queued or claimed, from a sender that is enabled and not held: those that are running, and of a
 /// blocked sender those of which one message may try now, or is trying. From one that this version cannot read nothing is
 /// sent.
@@ -39,8 +43,8 @@ pub async fn lanes(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<RunL
         "{} WHERE r.finished_at IS NULL AND l.queued + l.sending > 0 AND s.enabled AND s.sending = 'on' \
          AND CASE WHEN s.blocked_code IS NULL THEN r.status = 'running' \
          ELSE (r.status = 'running' OR (r.status = 'paused' AND r.blocked)) \
-         AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 AND EXISTS (SELECT 1 FROM messages m \
-         WHERE m.run_id = r.id AND m.open = 0 AND m.not_before <= $1))) END \
+         AND (s.probe_message IS NOT NULL OR (s.probe_at <= $1 \
+         AND COALESCE((SELECT m.not_before {FIRST_QUEUED}) <= $1, FALSE))) END \
          ORDER BY r.created_at, r.id",
         columns(Kind::of(db))
     );
@@ -61,8 +65,7 @@ fn columns(kind: Kind) -> String {
     format!(
         "SELECT r.id AS run_id, r.campaign_id, r.template_id, r.template_version, r.topic_id, r.rules, \
          r.snapshot_at, r.rate_per_second AS run_rate, r.weight, l.queued > 0 AS has_queued, \
-         COALESCE((SELECT m.not_before FROM messages m WHERE m.run_id = r.id AND m.open = 0 \
-         ORDER BY m.not_before, m.id LIMIT 1) <= {}($1, r.snapshot_at), FALSE) AS has_due, {} FROM runs r \
+         COALESCE((SELECT m.not_before {FIRST_QUEUED}) <= {}($1, r.snapshot_at), FALSE) AS has_due, {} FROM runs r \
          JOIN run_ledgers l ON l.run_id = r.id JOIN senders s ON s.id = r.sender_id",
         kind.greatest(),
         crate::senders::COLUMNS
