@@ -36,6 +36,6 @@ stop_services
 say "4/4 SQLite: a campaign in a test"
 sqlite=$CARGO_TARGET_DIR/bench/plans-sqlite.md
 rm -f "$sqlite"
-env -u TEST_DATABASE_URL QUERY_PLANS="$sqlite" cargo test --test query_plans
+env -u TEST_DATABASE_URL -u TEST_REDIS_URL QUERY_PLANS="$sqlite" cargo test --test query_plans
 cat "$postgres" "$sqlite" >docs/query-plans.md
 say "docs/query-plans.md is written"

@@ -10,7 +10,7 @@ use std::{
 
 use domain::{
     consent::Consent,
-    ids::{ImportId, ProcessId, RunId},
+    ids::{ImportId, RunId},
     import::ImportFormat,
     message::{Channel, NewMessage, State},
     process::{ALIVE_FOR, Figures, Paces, Process, ProcessRole, ProcessState, Slowed, Wait, Waiting},
@@ -145,23 +145,8 @@ async fn a_process_tells_how_far_its_clock_is_off() {
 
 /// Another process, as it last said of itself.
 async fn another(bench: &Bench, figures: Figures) {
-    let process = elsewhere(bench.engine.now(), figures);
+    let process = build::process_elsewhere(bench.engine.now(), figures);
     store::processes::save(bench.db.writer(), &process).await.expect("saved");
-}
-
-fn elsewhere(now: Timestamp, figures: Figures) -> Process {
-    Process {
-        id: ProcessId(Uuid::new_v4()),
-        role: ProcessRole::Worker,
-        state: ProcessState::Alive,
-        host: "elsewhere".to_owned(),
-        pid: 1,
-        version: "0".to_owned(),
-        started_at: now,
-        seen_at: now,
-        stopped_at: None,
-        figures,
-    }
 }
 
 /// A run to so many people, ready to be sent.
@@ -405,7 +390,7 @@ async fn a_process_without_redis_sends_nothing_while_another_has_it() {
     for mut world in worlds(setup).await {
         world.people(1, 20).await;
         let run = world.launch(&world.campaign("Hi").await).await;
-        let mut other = elsewhere(world.engine.now(), Figures { has_redis: true, ..Figures::default() });
+        let mut other = build::process_elsewhere(world.engine.now(), Figures { has_redis: true, ..Figures::default() });
         store::processes::save(world.db.writer(), &other).await.expect("saved");
         world.start();
         world.until(run.id, "planned", |run| run.ledger.planned == 20).await;

@@ -8,9 +8,9 @@ use domain::{
     campaign::NewCampaign,
     consent::Consent,
     contact::ConsentChange,
-    ids::{ProcessId, RunId},
+    ids::RunId,
     message::{By, MessageFilter, State},
-    process::{Figures, Process, ProcessRole, ProcessState},
+    process::{Figures, ProcessRole},
     reason::Reason,
     settings::{Sending, SendingState, SettingsPatch},
     topic::NewTopic,
@@ -28,7 +28,6 @@ use testkit::{
     build,
     program::{self, Redis},
 };
-use uuid::Uuid;
 use world::{Setup, World, handed_over, worlds};
 
 /// Only PostgreSQL takes several processes.
@@ -255,18 +254,7 @@ async fn what_a_process_knew_that_was_killed_is_not_relied_on() {
     let now = world.engine.now();
     let sender = store::senders::list(world.db.reader()).await.expect("the senders").remove(0).sender.id;
     store::inbound::set_watermark(world.db.writer(), sender, now).await.expect("noted");
-    let killed = Process {
-        id: ProcessId(Uuid::new_v4()),
-        role: ProcessRole::Worker,
-        state: ProcessState::Alive,
-        host: "elsewhere".to_owned(),
-        pid: 1,
-        version: "0".to_owned(),
-        started_at: now,
-        seen_at: now,
-        stopped_at: None,
-        figures: Figures { may_send: true, ..Figures::default() },
-    };
+    let killed = build::process_elsewhere(now, Figures { may_send: true, ..Figures::default() });
     store::processes::save(world.db.writer(), &killed).await.expect("saved");
     world.start();
     assert!(!has_lists(&world, ProcessRole::All, Duration::from_secs(8)).await);

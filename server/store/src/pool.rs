@@ -49,14 +49,13 @@ impl Renewed {
         let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
         if present.losses < losses {
             let connections = self.alike(&present.connections);
-            self.here.spawn(open_some(connections.clone()));
             let former = std::mem::replace(&mut *present, Present { connections, losses });
             self.here.spawn(close_former(former.connections));
         }
         present.clone()
     }
 
-    /// As many connections with the same settings, none made yet.
+    /// As many connections with the same settings. Those that are always to be there are made beside this.
     fn alike(&self, former: &DatabaseConnection) -> DatabaseConnection {
         let pool = former.get_postgres_connection_pool();
         let options = (*pool.connect_options()).clone();
@@ -73,17 +72,6 @@ async fn close_former(connections: DatabaseConnection) {
         drop(idle.detach());
     }
     pool.close().await;
-}
-
-/// Makes as many connections as are always to be there.
-async fn open_some(connections: DatabaseConnection) {
-    let pool = connections.get_postgres_connection_pool();
-    let mut opened = Vec::new();
-    for _ in 0..pool.options().get_min_connections() {
-        // What cannot be had now is made when it is needed.
-        let Ok(connection) = pool.acquire().await else { return };
-        opened.push(connection);
-    }
 }
 
 impl Pool {

@@ -4,9 +4,10 @@ use domain::{
     actor::Actor,
     campaign::{Campaign, CampaignStatus, Late, OnUnknown, Repeat, Trigger},
     consent::{Category, Consent},
-    ids::{CampaignId, ContactId, RunId, SenderId, TemplateId, TopicId},
+    ids::{CampaignId, ContactId, ProcessId, RunId, SenderId, TemplateId, TopicId},
     message::Channel,
     phone::Phone,
+    process::{Figures, Process, ProcessRole, ProcessState},
     run::Rules,
     segment::Group,
     sender::Sender,
@@ -20,6 +21,23 @@ use uuid::Uuid;
 
 /// The instant that tests begin at: 2026-11-23T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
+
+/// A worker on another machine, as it tells of itself.
+#[must_use]
+pub fn process_elsewhere(now: Timestamp, figures: Figures) -> Process {
+    Process {
+        id: ProcessId(Uuid::new_v4()),
+        role: ProcessRole::Worker,
+        state: ProcessState::Alive,
+        host: "elsewhere".to_owned(),
+        pid: 1,
+        version: "0".to_owned(),
+        started_at: now,
+        seen_at: now,
+        stopped_at: None,
+        figures,
+    }
+}
 
 /// Runs one transaction and commits it.
 ///

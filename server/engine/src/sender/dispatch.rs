@@ -77,7 +77,8 @@ pub(super) async fn run(shared: &Arc<Shared>, deliveries: &TaskTracker) {
     }
 }
 
-/// Waits for work: for the time of a lane that there is room for, for more room, for the bell. True when the bell may have rung.
+/// Waits for work: for the time of a lane that there is room for, for more room, for the bell. True when the bell may have
+/// rung.
 async fn wait(shared: &Shared, next: Option<Timestamp>, now: Timestamp) -> bool {
     let until_next = next.map_or(REFRESH, |next| Duration::from_micros(u64::try_from(next.since(now)).unwrap_or(0)));
     let at_most = until_next.clamp(Duration::from_millis(1), REFRESH);

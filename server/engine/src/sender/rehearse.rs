@@ -320,7 +320,8 @@ pub(crate) fn content_for(engine: &Engine, template: &Compiled, message: &Claime
     content::fill(engine.config(), template, message)
 }
 
-/// How long a text is where segments are billed, and count towards the sender's rate: by SMS, and not with a file, which makes it an MMS.
+/// How long a text is where segments are billed, and count towards the sender's rate: by SMS, and not with a file, which makes
+/// it an MMS.
 pub(crate) fn length_by_sms(channel: Channel, content: &Content) -> Option<Count> {
     (channel == Channel::Sms && content.media_url.is_none()).then(|| text::count(&content.text))
 }

@@ -69,10 +69,9 @@ async fn reckoned(engine: &Engine, run: &Run, patience: Patience) -> Result<Fore
     }
     let now = engine.now();
     let db = engine.db().reader();
+    let others = async { Ok(store::runs::lanes(db, now).await?) };
     let (paces, settings, lane, others) =
-        tokio::try_join!(processes::paces(engine), settings::current(engine), lane_of(db, run.id, now), async {
-            Ok(store::runs::lanes(db, now).await?)
-        },)?;
+        tokio::try_join!(processes::paces(engine), settings::current(engine), lane_of(db, run.id, now), others)?;
     let rate_now = paces.runs.get(&run.id).copied().unwrap_or(0.0);
     if settings.sending.state == SendingState::Held && run.status != RunStatus::Rehearsed {
         return Ok(Forecast { rate_now, ..Forecast::default() });
